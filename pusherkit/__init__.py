@@ -1,0 +1,49 @@
+"""See every byte of a signed Pusher request.
+
+Read the code in this order: errors, signing, events, auth, client, subscriber, sandbox.
+"""
+
+from pusherkit.auth import PusherAuth
+from pusherkit.client import AsyncClient, Client
+from pusherkit.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequest,
+    Forbidden,
+    InvalidCredentials,
+    InvalidEvent,
+    NotFound,
+    PayloadTooLarge,
+    PusherError,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+)
+from pusherkit.events import Event
+from pusherkit.signing import Credentials, Signature, canonical_string, sign, verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "APIError",
+    "AsyncClient",
+    "AuthenticationError",
+    "BadRequest",
+    "Client",
+    "Credentials",
+    "Event",
+    "Forbidden",
+    "InvalidCredentials",
+    "InvalidEvent",
+    "NotFound",
+    "PayloadTooLarge",
+    "PusherAuth",
+    "PusherError",
+    "RateLimited",
+    "ServerError",
+    "Signature",
+    "Unauthorized",
+    "canonical_string",
+    "sign",
+    "verify",
+]

@@ -1,0 +1,310 @@
+"""Client and AsyncClient: the five calls of the HTTP API, described once and sent two ways.
+
+Every method returns the decoded JSON of the answer, or raises: InvalidEvent before anything is
+sent, an APIError for an answer that is not success, httpx's own errors for the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, Self, TypeVar
+
+import httpx
+
+from pusherkit import errors, events
+from pusherkit.auth import PusherAuth
+from pusherkit.signing import Credentials
+
+TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default
+BACKOFF_SECONDS = 0.1  # before the first repetition; doubled before each further one
+MAX_WAIT_SECONDS = 30.0  # a server that asks for a longer wait gets its error raised instead
+
+JSON = dict[str, Any]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request, described but not yet built, signed or sent."""
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    content: bytes | None = None
+
+
+class _Calls(Generic[Answer]):
+    """The calls. A subclass says what sending means, and so what an Answer is."""
+
+    credentials: Credentials
+
+    def _send(self, call: _Call) -> Answer:
+        raise NotImplementedError
+
+    def trigger(
+        self,
+        channels: str | Iterable[str],
+        name: str,
+        data: object,
+        socket_id: str | None = None,
+        *,
+        info: Iterable[str] = (),
+    ) -> Answer:
+        """Publish one event to 1 to 100 channels: `POST /apps/{app_id}/events`.
+
+        `data` is sent as it is when it is text, as compact JSON otherwise; at most 102,400 bytes.
+        `socket_id` names a connection that shall not receive the event.
+        `info` asks for "subscription_count" or "user_count" of each channel in the answer.
+        """
+        event = events.Event.of(channels, name, data, socket_id, info=info)
+        return self._send(_Call("POST", self._path("events"), content=events.event_body(event)))
+
+    def trigger_batch(self, batch: Iterable[events.Event]) -> Answer:
+        """Publish 1 to 10 events of one channel each: `POST /apps/{app_id}/batch_events`."""
+        content = events.batch_body(batch)
+        return self._send(_Call("POST", self._path("batch_events"), content=content))
+
+    def channels(self, *, prefix: str | None = None, info: Iterable[str] = ()) -> Answer:
+        """List the occupied channels: `GET /apps/{app_id}/channels`.
+
+        `prefix` keeps the names that begin with it. `info` may ask for "user_count" where the
+        prefix is "presence-".
+        """
+        params = (() if prefix is None else (("filter_by_prefix", prefix),)) + _info(info)
+        return self._send(_Call("GET", self._path("channels"), params))
+
+    def channel_info(self, channel: str, *, info: Iterable[str] = ()) -> Answer:
+        """Ask about one channel: `GET /apps/{app_id}/channels/{channel}`."""
+        events.check_channel_name(channel)
+        return self._send(_Call("GET", self._path(f"channels/{channel}"), _info(info)))
+
+    def users(self, channel: str) -> Answer:
+        """List a presence channel's users: `GET /apps/{app_id}/channels/{channel}/users`."""
+        events.check_channel_name(channel)
+        return self._send(_Call("GET", self._path(f"channels/{channel}/users")))
+
+    def _path(self, rest: str) -> str:
+        return f"/apps/{self.credentials.app_id}/{rest}"
+
+
+class Client(_Calls[JSON]):
+    """Calls the API and waits for the answer. Keeps its connection open; close it, or use `with`.
+
+    `base_url` is scheme and host, where it is not the credentials' own. `timeout` is in seconds.
+    `transport` is an httpx transport, for a server without a socket. `retries` repeats only what
+    cannot have been published: refused connections, and 429 or 503, after the wait that the
+    server names in Retry-After. `http` is the httpx.Client underneath.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        transport: httpx.BaseTransport | None = None,
+        retries: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.credentials = credentials
+        self._retries = retries
+        self.http = httpx.Client(
+            transport=transport, **_options(credentials, base_url, timeout, clock)
+        )
+
+    def _send(self, call: _Call) -> JSON:
+        for backoff in _backoffs(self._retries):
+            outcome: JSON | Exception
+            try:
+                outcome = _read(self.http.request(**_request(call)))
+            except _NEVER_SENT as error:
+                outcome = error
+            wait = _seconds_to_wait(outcome, backoff)
+            if wait is None:
+                break
+            time.sleep(wait)
+        return _result(outcome)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class AsyncClient(_Calls[Awaitable[JSON]]):
+    """The same calls, awaitable. For asyncio; options as for Client."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+        retries: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.credentials = credentials
+        self._retries = retries
+        self.http = httpx.AsyncClient(
+            transport=transport, **_options(credentials, base_url, timeout, clock)
+        )
+
+    async def _send(self, call: _Call) -> JSON:
+        for backoff in _backoffs(self._retries):
+            outcome: JSON | Exception
+            try:
+                outcome = _read(await self.http.request(**_request(call)))
+            except _NEVER_SENT as error:
+                outcome = error
+            wait = _seconds_to_wait(outcome, backoff)
+            if wait is None:
+                break
+            await asyncio.sleep(wait)
+        return _result(outcome)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+
+# --- from a call to a request -----------------------------------------------------------------
+
+
+def _options(
+    credentials: Credentials, base_url: str | None, timeout: float, clock: Callable[[], float]
+) -> dict[str, Any]:
+    """What both httpx clients are made with."""
+    url = httpx.URL(credentials.base_url if base_url is None else base_url)
+    return {
+        "base_url": url,
+        "auth": PusherAuth(credentials, clock=clock),
+        "timeout": timeout,
+        # A proxy from the environment cannot reach a server on this machine.
+        "trust_env": url.host not in ("127.0.0.1", "localhost", "::1"),
+    }
+
+
+def _request(call: _Call) -> dict[str, Any]:
+    """The arguments of httpx's request() for a call. The body goes out as the bytes it is."""
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": call.params,
+        "content": call.content,
+        "headers": {"Content-Type": "application/json"} if call.content else None,
+    }
+
+
+def _info(info: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    joined = info if isinstance(info, str) else ",".join(info)
+    return (("info", joined),) if joined else ()
+
+
+# --- from an answer to a result or an error ---------------------------------------------------
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)  # no connection, so no request
+
+_ERRORS: dict[int, type[errors.APIError]] = {
+    400: errors.BadRequest,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    413: errors.PayloadTooLarge,
+    429: errors.RateLimited,
+}
+
+
+def _result(outcome: JSON | Exception) -> JSON:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _read(response: httpx.Response) -> JSON | errors.APIError:
+    """Turn an answer into its JSON, or into the error that fits it."""
+    body = _body(response)
+    if response.is_success and isinstance(body, dict) and "error" not in body:
+        return body
+    status, message = response.status_code, _message(response, body)
+    if response.is_success and isinstance(body, dict) and isinstance(body.get("code"), int):
+        status = body["code"]  # soketi answers 200 to nearly every error
+    kind = errors.ServerError if status >= 500 else _ERRORS.get(status, errors.APIError)
+    return kind(status, message, body=body, retry_after=_retry_after(response))
+
+
+def _body(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return response.text
+
+
+def _message(response: httpx.Response, body: Any) -> str:
+    if isinstance(body, dict) and "error" in body:
+        return str(body["error"])
+    if response.is_success:
+        return (
+            f"expected a JSON object, got {response.text[:80]!r}. "
+            "The server has answered with success, so the request may have been carried out."
+        )
+    if response.is_redirect:
+        return (
+            f"redirected to {response.headers['location']!r}. A signature covers the path, so "
+            "redirects are not followed: use the host that answers as base_url."
+        )
+    return response.text.strip()[:500] or response.reason_phrase or "no explanation"
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """The wait in seconds from Retry-After, a number or a date (RFC 9110, section 10.2.3)."""
+    header = response.headers.get("retry-after")
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):  # not a date; TypeError: a date without a time zone
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+# --- repeating what cannot have been published ------------------------------------------------
+
+
+def _backoffs(retries: int) -> Iterator[float | None]:
+    """The wait before each repetition in seconds, then None: no repetition is left."""
+    for repetition in range(retries):
+        yield BACKOFF_SECONDS * 2**repetition
+    yield None
+
+
+def _seconds_to_wait(outcome: JSON | Exception, backoff: float | None) -> float | None:
+    """How long to wait before sending again; None where the outcome stands."""
+    if backoff is None:
+        return None
+    if isinstance(outcome, _NEVER_SENT):
+        return backoff
+    if isinstance(outcome, errors.APIError) and outcome.status_code in (429, 503):
+        wait = backoff if outcome.retry_after is None else outcome.retry_after
+        return wait if wait <= MAX_WAIT_SECONDS else None
+    return None

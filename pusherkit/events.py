@@ -1,0 +1,350 @@
+"""Events: their limits, and the JSON bodies that carry them. Pure.
+
+One event goes to 1 to 100 channels (`POST /apps/{app_id}/events`); a batch holds 1 to 10 events
+of one channel each (`POST /apps/{app_id}/batch_events`). `data` is a *string*, usually holding
+JSON: the API encodes twice, a historical quirk that every client lives with.
+
+Limits are checked where an event is made, so an `Event` that exists can be sent. This file knows
+nothing of signatures: it ends where the bytes of the body begin.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+
+from pusherkit.errors import InvalidEvent
+
+# Each limit with its unit and its source. "Reference" is docs/api-reference.md.
+MAX_DATA_BYTES = 102_400  # UTF-8 bytes of `data`: 100 KB after JSON encoding (reference, "Limits")
+MAX_CHANNELS = 100  # channels of one event (reference, "Limits")
+MAX_BATCH_EVENTS = 10  # events in one batch (reference, "Limits")
+MAX_NAME_LENGTH = 200  # characters of an event's or channel's name (official SDKs; Pusher's own
+# channel documentation says 164, the compatible servers accept 200)
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9_\-=@,.;]+")  # Pusher's channel documentation
+SOCKET_ID = re.compile(r"[0-9]+\.[0-9]+")  # official SDKs
+INFO_ATTRIBUTES = ("subscription_count", "user_count")  # Pusher's HTTP API documentation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event, valid by construction. `Event.of` takes plainer values.
+
+    Raises InvalidEvent, which names the rule, the limit, its source and the excess.
+    """
+
+    channels: tuple[str, ...]
+    """1 to 100 channel names."""
+    name: str
+    """The event's name, 1 to 200 characters."""
+    data: str
+    """Text, at most 102,400 bytes in UTF-8. Usually JSON."""
+    socket_id: str | None = None
+    """A connection that shall not receive the event, such as "123.456"."""
+    info: tuple[str, ...] = ()
+    """Counts to be told in the answer: "subscription_count", "user_count"."""
+
+    def __post_init__(self) -> None:
+        _check_channels(self.channels)
+        _check_name(self.name)
+        _check_data(self.data)
+        if self.socket_id is not None:
+            _check_socket_id(self.socket_id)
+        for attribute in self.info:
+            if attribute not in INFO_ATTRIBUTES:
+                raise InvalidEvent(
+                    f"info: expected {' or '.join(INFO_ATTRIBUTES)}, got {_short(attribute)}.",
+                    rule="info",
+                )
+
+    @classmethod
+    def of(
+        cls,
+        channels: str | Iterable[str],
+        name: str,
+        data: object,
+        socket_id: str | None = None,
+        *,
+        info: Iterable[str] = (),
+    ) -> Self:
+        """Make an event from one channel or several, and from data of any JSON type.
+
+        A string is taken as it is. Anything else is encoded as compact JSON, once.
+        """
+        return cls(
+            channels=(channels,) if isinstance(channels, str) else tuple(channels),
+            name=name,
+            data=data if isinstance(data, str) else to_json(data),
+            socket_id=socket_id,
+            info=(info,) if isinstance(info, str) else tuple(info),
+        )
+
+
+def check_channel_name(name: object) -> str:
+    """Return `name` if it can be the name of a channel; raise InvalidEvent if not."""
+    if not isinstance(name, str):
+        raise InvalidEvent(
+            f"channel: expected a name (text), got {type(name).__name__}.", rule="channel"
+        )
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidEvent(
+            f"channel: the name has {len(name)} characters, {len(name) - MAX_NAME_LENGTH} over "
+            f"the limit of {MAX_NAME_LENGTH} that the official SDKs hold.",
+            rule="channel",
+            limit=MAX_NAME_LENGTH,
+            actual=len(name),
+        )
+    if not CHANNEL_NAME.fullmatch(name):
+        raise InvalidEvent(
+            f"channel: expected letters A-Z a-z, digits and _ - = @ , . ; only (Pusher's channel "
+            f"documentation); got {_short(name)}.",
+            rule="channel",
+        )
+    return name
+
+
+def _check_channels(channels: Sequence[object]) -> None:
+    if not channels:
+        raise InvalidEvent(
+            f"channels: expected 1 to {MAX_CHANNELS}, got none. Name at least one channel.",
+            rule="channels",
+            limit=MAX_CHANNELS,
+            actual=0,
+        )
+    if len(channels) > MAX_CHANNELS:
+        raise InvalidEvent(
+            f"channels: {len(channels)} channels, {len(channels) - MAX_CHANNELS} over the limit "
+            f"of {MAX_CHANNELS} per event (API reference). Split them over several events.",
+            rule="channels",
+            limit=MAX_CHANNELS,
+            actual=len(channels),
+        )
+    for channel in channels:
+        check_channel_name(channel)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise InvalidEvent(
+            f"name: expected the event's name (text), got {_short(name)}.", rule="name"
+        )
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidEvent(
+            f"name: {len(name)} characters, {len(name) - MAX_NAME_LENGTH} over the limit of "
+            f"{MAX_NAME_LENGTH} that the official SDKs hold.",
+            rule="name",
+            limit=MAX_NAME_LENGTH,
+            actual=len(name),
+        )
+    _utf8("name", name)
+
+
+def _check_data(data: object) -> None:
+    if not isinstance(data, str):
+        raise InvalidEvent(
+            f"data: expected a string holding JSON, got {_kind(data)}. Encode it first: the "
+            'reference shows "data": "{\\"text\\":\\"hello\\"}".',
+            rule="data",
+        )
+    size = len(_utf8("data", data))
+    if size > MAX_DATA_BYTES:
+        raise InvalidEvent(
+            f"data: {size:,} bytes, {size - MAX_DATA_BYTES:,} over the limit of "
+            f"{MAX_DATA_BYTES:,} bytes (100 KB after JSON encoding, API reference). Send a "
+            "reference to the data, such as its id or URL, and let subscribers fetch it.",
+            rule="data_size",
+            limit=MAX_DATA_BYTES,
+            actual=size,
+        )
+
+
+def _check_socket_id(socket_id: object) -> None:
+    if not isinstance(socket_id, str) or not SOCKET_ID.fullmatch(socket_id):
+        raise InvalidEvent(
+            f'socket_id: expected digits, a dot and digits, such as "123.456"; '
+            f"got {_short(socket_id)}.",
+            rule="socket_id",
+        )
+
+
+def _utf8(rule: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidEvent(
+            f"{rule}: character {error.start} is half of a surrogate pair "
+            f"(U+{ord(text[error.start]):04X}), which has no bytes in UTF-8.",
+            rule=rule,
+        ) from None
+
+
+def _kind(value: object) -> str:
+    """The JSON word for a value's type."""
+    names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else _short(value))
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
+
+
+# --- to the wire ------------------------------------------------------------------------------
+
+
+def to_json(value: object) -> str:
+    """Compact JSON, characters as they are: the form whose digests the official pages publish."""
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"data: cannot be encoded as JSON: {error}.", rule="data") from error
+
+
+def event_body(event: Event) -> bytes:
+    """The body of `POST /apps/{app_id}/events`."""
+    return to_json(
+        {"name": event.name, "channels": list(event.channels), "data": event.data} | _extras(event)
+    ).encode()
+
+
+def batch_body(events: Iterable[Event]) -> bytes:
+    """The body of `POST /apps/{app_id}/batch_events`: 1 to 10 events of one channel each."""
+    events = tuple(events)
+    _check_batch(events)
+    return to_json(
+        {
+            "batch": [
+                {"channel": event.channels[0], "name": event.name, "data": event.data}
+                | _extras(event)
+                for event in events
+            ]
+        }
+    ).encode()
+
+
+def _extras(event: Event) -> dict[str, str]:
+    extras = {}
+    if event.socket_id is not None:
+        extras["socket_id"] = event.socket_id
+    if event.info:
+        extras["info"] = ",".join(event.info)
+    return extras
+
+
+def _check_batch(events: Sequence[Event]) -> None:
+    _check_batch_length(len(events))
+    for number, event in enumerate(events, start=1):
+        if len(event.channels) != 1:
+            raise InvalidEvent(
+                f"batch: event {number} names {len(event.channels)} channels; an event in a "
+                "batch has one (API reference). Repeat the event, or send it by itself.",
+                rule="batch",
+                limit=1,
+                actual=len(event.channels),
+            )
+
+
+def _check_batch_length(length: int) -> None:
+    if not 1 <= length <= MAX_BATCH_EVENTS:
+        over = max(0, length - MAX_BATCH_EVENTS)
+        raise InvalidEvent(
+            f"batch: {length} events, "
+            + (f"{over} over the limit of" if over else "expected 1 to")
+            + f" {MAX_BATCH_EVENTS} per batch (API reference).",
+            rule="batch",
+            limit=MAX_BATCH_EVENTS,
+            actual=length,
+        )
+
+
+# --- from the wire ----------------------------------------------------------------------------
+
+
+def read_event_body(body: bytes) -> Event:
+    """Read the body of `POST /events`; raise InvalidEvent with the rule that it breaks."""
+    return _read_event(_read_object(body), allow_channels=True)
+
+
+def read_batch_body(body: bytes) -> tuple[Event, ...]:
+    """Read the body of `POST /batch_events`; raise InvalidEvent with the rule that it breaks."""
+    fields = _read_object(body)
+    batch = fields.get("batch")
+    if not isinstance(batch, list):
+        raise InvalidEvent(
+            'batch: expected {"batch": [{"channel": …, "name": …, "data": …}, …]}, '
+            f"got {'no batch' if batch is None else _kind(batch)}.",
+            rule="batch",
+        )
+    _check_batch_length(len(batch))
+    events = []
+    for number, item in enumerate(batch, start=1):
+        if not isinstance(item, dict):
+            raise InvalidEvent(
+                f"batch: event {number} is {_kind(item)}, expected an object.", rule="batch"
+            )
+        try:
+            events.append(_read_event(item, allow_channels=False))
+        except InvalidEvent as error:
+            raise InvalidEvent(
+                f"event {number} of the batch: {error}",
+                rule=error.rule,
+                limit=error.limit,
+                actual=error.actual,
+            ) from None
+    return tuple(events)
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    if not body:
+        raise InvalidEvent("body: expected a JSON object, got an empty body.", rule="body")
+    try:
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(
+            f"body: byte {error.start} (0x{body[error.start]:02x}) is not UTF-8.", rule="body"
+        ) from None
+    except RecursionError:
+        raise InvalidEvent("body: the JSON is nested too deeply.", rule="body") from None
+    except ValueError as error:
+        raise InvalidEvent(f"body: not JSON: {error}.", rule="body") from None
+    if not isinstance(value, dict):
+        raise InvalidEvent(f"body: expected a JSON object, got {_kind(value)}.", rule="body")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _read_event(fields: dict[str, Any], *, allow_channels: bool) -> Event:
+    for required in ("name", "data"):
+        if required not in fields:
+            raise InvalidEvent(f"Missing required parameter: {required}.", rule=required)
+    channels = fields.get("channels")
+    if "channel" in fields:
+        if channels is not None:
+            raise InvalidEvent("channel and channels are both there; send one.", rule="channels")
+        channels = [fields["channel"]]
+    elif not allow_channels:
+        raise InvalidEvent("Missing required parameter: channel.", rule="channel")
+    elif channels is None:
+        raise InvalidEvent("Missing required parameter: channel or channels.", rule="channels")
+    if not isinstance(channels, list):
+        raise InvalidEvent(
+            f"channels: expected an array of names, got {_kind(channels)}.", rule="channels"
+        )
+    info = fields.get("info") or ""
+    if not isinstance(info, str):
+        raise InvalidEvent(
+            f'info: expected text such as "subscription_count", got {_kind(info)}.', rule="info"
+        )
+    return Event(
+        channels=tuple(channels),
+        name=fields["name"],
+        data=fields["data"],
+        socket_id=fields.get("socket_id"),
+        info=tuple(attribute for attribute in info.split(",") if attribute),
+    )

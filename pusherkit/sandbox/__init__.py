@@ -1,0 +1,19 @@
+"""The practice server: it verifies, explains and delivers, so that nobody needs an account.
+
+api judges requests, channels knows the subscribers; both are pure. transport puts them behind an
+httpx transport, server behind sockets.
+"""
+
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Exchange, Reply, Request, Sandbox
+from pusherkit.sandbox.server import SandboxServer
+from pusherkit.sandbox.transport import SandboxTransport
+
+__all__ = [
+    "PRACTICE_CREDENTIALS",
+    "Exchange",
+    "Reply",
+    "Request",
+    "Sandbox",
+    "SandboxServer",
+    "SandboxTransport",
+]

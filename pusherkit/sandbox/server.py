@@ -1,0 +1,284 @@
+"""The practice server's shell: Tornado on a thread and a loop of its own, on 127.0.0.1 only.
+
+It moves bytes between sockets and a Sandbox, and does nothing else. Its own thread, because a
+server on the notebook kernel's loop would stand still while a cell waits for its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
+
+import tornado.httpserver
+import tornado.web
+import tornado.websocket
+
+from pusherkit.errors import PusherError
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Exchange, Request, Sandbox
+from pusherkit.sandbox.channels import APP_DOES_NOT_EXIST, Connection, error_frame
+from pusherkit.signing import Credentials
+
+HOST = "127.0.0.1"
+MAX_READ_BYTES = 64 * 1024 * 1024  # above it, the connection is cut; below, a 413 explains
+MAX_FRAME_BYTES = 128 * 1024  # of one WebSocket frame from a client; as large as a data limit
+MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow subscriber before it is closed
+TOO_SLOW = 4100  # protocol 7: over capacity, reconnect after a second
+GOING_AWAY = 1001  # RFC 6455: the server goes down
+START_SECONDS = 10.0  # until start() gives up; it takes milliseconds
+
+
+class SandboxServer:
+    """A practice server on a free port of 127.0.0.1, or on `port`.
+
+    `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
+    both. A server that is no longer referenced stops by itself, so running a cell again leaves
+    nothing behind. `clock` returns the server's Unix time in seconds; `rate` is the number of
+    requests per second, None for no limit. `watch` is called with each Exchange, on the
+    server's thread.
+
+    The port is taken, and `credentials` carry its URL, from `start()` on.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials = PRACTICE_CREDENTIALS,
+        *,
+        port: int = 0,
+        rate: float | None = None,
+        clock: Callable[[], float] = time.time,
+        watch: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.sandbox = Sandbox(credentials, rate=rate)
+        self.credentials = credentials
+        self._port = port
+        self._clock = clock
+        self._watch = watch
+        self._stop: weakref.finalize[..., Any] | None = None
+
+    def start(self) -> Self:
+        """Bind the port and serve. Raises PusherError where the port is taken."""
+        if self._stop is not None and self._stop.alive:
+            return self
+        try:
+            listener = socket.create_server((HOST, self._port))
+        except OverflowError:
+            raise PusherError(f"port: expected 0 to 65535, got {self._port}.") from None
+        except OSError as error:
+            raise PusherError(
+                f"Port {self._port} on {HOST} cannot be used: {error.strerror}. "
+                "Choose another, or 0 for any free one."
+            ) from error
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        self.credentials = replace(self.credentials, base_url=f"http://{HOST}:{port}")
+        # The thread must not hold the server, or an unreferenced server would never be collected.
+        loop, closing, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+        subscriptions: set[_Subscription] = set()
+        app = _application(self.sandbox, self._clock, self._watch, subscriptions)
+        thread = threading.Thread(
+            target=_run,
+            args=(loop, _serve(app, listener, subscriptions, closing, ready)),
+            name=f"pusherkit-sandbox-{port}",
+            daemon=True,
+        )
+        thread.start()
+        ready.wait(START_SECONDS)
+        self._stop = weakref.finalize(self, _stop, loop, closing, thread)
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and the port, and end the thread. Stopping twice does no harm."""
+        if self._stop is not None:
+            self._stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is up."""
+        return self._stop is not None and self._stop.alive
+
+    @property
+    def url(self) -> str:
+        """Where the HTTP API is: http://127.0.0.1:PORT."""
+        return self.credentials.base_url
+
+    @property
+    def ws_url(self) -> str:
+        """Where subscribers connect: ws://127.0.0.1:PORT/app/KEY."""
+        return f"{self.url.replace('http', 'ws', 1)}/app/{self.credentials.key}"
+
+    @property
+    def log(self) -> tuple[Exchange, ...]:
+        """The latest exchanges, oldest first."""
+        return tuple(self.sandbox.log)
+
+    def clear(self) -> None:
+        """Forget the log."""
+        self.sandbox.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        # No port: a notebook's stored output must be the same on every run.
+        return f"<SandboxServer app {self.credentials.app_id}, {(self.running and 'up') or 'down'}>"
+
+
+def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main)
+
+
+async def _serve(
+    app: tornado.web.Application,
+    listener: socket.socket,
+    subscriptions: set[_Subscription],
+    closing: asyncio.Event,
+    ready: threading.Event,
+) -> None:
+    server = tornado.httpserver.HTTPServer(app, max_body_size=MAX_READ_BYTES)
+    server.add_socket(listener)
+    ready.set()
+    await closing.wait()
+    server.stop()
+    for subscription in tuple(subscriptions):
+        subscription.hang_up()
+    await server.close_all_connections()
+
+
+def _stop(
+    loop: asyncio.AbstractEventLoop, closing: asyncio.Event, thread: threading.Thread
+) -> None:
+    loop.call_soon_threadsafe(closing.set)
+    if thread is not threading.current_thread():  # the collector may run anywhere
+        thread.join(START_SECONDS)
+
+
+def _application(
+    sandbox: Sandbox,
+    clock: Callable[[], float],
+    watch: Callable[[Exchange], None] | None,
+    subscriptions: set[_Subscription],
+) -> tornado.web.Application:
+    api = {"sandbox": sandbox, "clock": clock, "watch": watch}
+    subscription = {"sandbox": sandbox, "subscriptions": subscriptions}
+    return tornado.web.Application(
+        [(r"/app/([^/]+)", _Subscription, subscription), (r".*", _Api, api)],
+        log_function=lambda handler: None,  # the sandbox keeps the log
+        websocket_max_message_size=MAX_FRAME_BYTES,
+    )
+
+
+@tornado.web.stream_request_body  # so that Tornado leaves the body alone, whatever its type
+class _Api(tornado.web.RequestHandler):
+    """Every HTTP request, whatever its path."""
+
+    def initialize(
+        self,
+        sandbox: Sandbox,
+        clock: Callable[[], float],
+        watch: Callable[[Exchange], None] | None,
+    ) -> None:
+        self._sandbox, self._clock, self._watch = sandbox, clock, watch
+        self._body = bytearray()
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    def _answer(self, *_: str) -> None:
+        request = Request(
+            method=self.request.method or "",
+            # Tornado decodes the request line as latin-1; this gives back its bytes.
+            target=(self.request.uri or "/").encode("latin-1"),
+            body=bytes(self._body),
+        )
+        reply = self._sandbox.handle(request, now=self._clock())
+        self.set_status(reply.status)
+        for name, value in reply.headers:
+            self.set_header(name, value)
+        self.finish(reply.body)
+        if self._watch:
+            self._watch(self._sandbox.log[-1])
+
+    get = head = post = put = patch = delete = options = _answer
+
+    def set_default_headers(self) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.finish({"error": f"{status_code}: {self._reason}."})  # a method that HTTP lacks
+
+    def compute_etag(self) -> None:
+        return None  # an API has no use for it
+
+
+class _Subscription(tornado.websocket.WebSocketHandler):
+    """One subscriber's WebSocket."""
+
+    def initialize(self, sandbox: Sandbox, subscriptions: set[_Subscription]) -> None:
+        self._sandbox = sandbox
+        self._subscriptions = subscriptions
+        self._connection: Connection | None = None
+        self._unsent_bytes = 0
+        self._closing = False
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # a page from any local development server may subscribe
+
+    def open(self, *path: str, **_: str) -> None:
+        (key,) = path
+        self._subscriptions.add(self)
+        self.set_nodelay(True)
+        if key != self._sandbox.credentials.key:
+            self._send(error_frame(APP_DOES_NOT_EXIST, f"App key {key[:60]} does not exist here."))
+            self._close(APP_DOES_NOT_EXIST, "Application does not exist")
+            return
+        self._connection = self._sandbox.channels.open(self._send)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._connection is not None:
+            text = message if isinstance(message, str) else message.decode(errors="replace")
+            self._sandbox.channels.receive(self._connection, text)
+
+    def on_close(self) -> None:
+        self._subscriptions.discard(self)
+        if self._connection is not None:
+            self._sandbox.channels.close(self._connection)
+
+    def hang_up(self) -> None:
+        """Say goodbye and close the socket, without waiting for the other side."""
+        self._close(GOING_AWAY, "The practice server stopped")
+        if self.ws_connection is not None and self.ws_connection.stream is not None:
+            self.ws_connection.stream.close()
+
+    def _send(self, text: str) -> None:
+        if self._closing:
+            return
+        size = len(text)
+        if self._unsent_bytes + size > MAX_UNSENT_BYTES:
+            self._close(TOO_SLOW, "The subscriber reads too slowly")
+            return
+        try:
+            sent = self.write_message(text)
+        except tornado.websocket.WebSocketClosedError:
+            return
+        self._unsent_bytes += size
+        sent.add_done_callback(lambda done: self._sent(done, size))
+
+    def _sent(self, done: Any, size: int) -> None:
+        self._unsent_bytes -= size
+        if not done.cancelled():
+            done.exception()  # a subscriber that has left is no error of ours
+
+    def _close(self, code: int, reason: str) -> None:
+        self._closing = True
+        self.close(code, reason)

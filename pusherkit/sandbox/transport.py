@@ -1,0 +1,39 @@
+"""The practice server behind an httpx transport: the same judge, no socket, no thread.
+
+For places where neither exists (a notebook in the browser), and for quick tests:
+`Client(sandbox.credentials, transport=SandboxTransport(sandbox))`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+
+from pusherkit.sandbox.api import Request, Sandbox
+
+
+class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Hands each request to a Sandbox, for Client and AsyncClient alike."""
+
+    def __init__(self, sandbox: Sandbox, *, clock: Callable[[], float] = time.time) -> None:
+        self._sandbox = sandbox
+        self._clock = clock
+        self._lock = threading.Lock()  # a widget's callback may send while a cell sends
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._answer(request, request.read())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self._answer(request, await request.aread())
+
+    def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        with self._lock:
+            reply = self._sandbox.handle(
+                Request(method=request.method, target=request.url.raw_path, body=body),
+                now=self._clock(),
+            )
+        headers = [("Content-Type", "application/json; charset=utf-8"), *reply.headers]
+        return httpx.Response(reply.status, headers=headers, content=reply.body)

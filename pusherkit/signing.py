@@ -1,0 +1,505 @@
+"""Sign a request, and verify one. Pure: no clock, no network; time is an argument.
+
+The rules, from the HTTP API reference (docs/api-reference.md):
+
+1. `body_md5` is the hex MD5 of the exact bytes of the body; only a request with a body has it.
+2. The parameters are every query parameter but `auth_signature`: keys lower-cased, sorted by
+   key, joined as `key=value` with `&`, values not URL-encoded.
+3. The canonical string is the method, the path and those parameters, joined by real newlines.
+4. `auth_signature` is the hex HMAC-SHA256 of the canonical string, keyed by the secret.
+
+This file knows nothing of events, HTTP or JSON: it signs bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from pusherkit.errors import AuthenticationError, InvalidCredentials
+
+AUTH_VERSION = "1.0"  # the only version there is (reference, "Authentication")
+TOLERANCE_SECONDS = 600  # auth_timestamp must be within this of the server's clock (reference)
+DEFAULT_BASE_URL = "https://ws-sa.mawjly.com"  # the service's host (reference, "Example")
+
+# What signing itself adds. A caller's value under one of these names is replaced.
+SIGNING_PARAMS = frozenset(
+    {"auth_key", "auth_timestamp", "auth_version", "auth_signature", "body_md5"}
+)
+
+Params = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+# --- who signs ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """An app's id, key and secret, and the host that knows them. The secret never prints.
+
+    `base_url` is scheme, host and port; a key is valid on one host only.
+    Raises InvalidCredentials for values that cannot be right: empty, in quotes, or with white
+    space around them, as pasting leaves them behind.
+    """
+
+    app_id: str
+    key: str
+    secret: str = field(repr=False)
+    base_url: str = DEFAULT_BASE_URL
+
+    def __post_init__(self) -> None:
+        for name in ("app_id", "key", "secret"):
+            _refuse_paste_damage(name, getattr(self, name))
+        if re.search(r"[/?#%\s]", self.app_id):
+            raise InvalidCredentials(
+                f"app_id: expected the id alone, such as 6855671; got {self.app_id!r}, "
+                "which cannot stand in the path /apps/{app_id}/events."
+            )
+        object.__setattr__(self, "base_url", _base_url(self.base_url))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET; PUSHER_HOST if it is set.
+
+        PUSHER_HOST is a host, with or without port and scheme. Without a scheme it means https,
+        or http on this machine (localhost, 127.0.0.1).
+        """
+        names = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET")
+        missing = [name for name in names if not environ.get(name)]
+        if missing:
+            raise InvalidCredentials(
+                f"Expected {', '.join(names)} in the environment; missing: {', '.join(missing)}. "
+                "`pusherkit sandbox` prints a set to practise with."
+            )
+        app_id, key, secret = (environ[name] for name in names)
+        host = environ.get("PUSHER_HOST") or DEFAULT_BASE_URL
+        return cls(app_id=app_id, key=key, secret=secret, base_url=host)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Read the PUSHER_URL form: https://KEY:SECRET@HOST[:PORT]/apps/APP_ID."""
+        wanted = "expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # The parser's own message can quote a piece of the secret, so it is not passed on.
+            raise InvalidCredentials(
+                f"PUSHER_URL: {wanted}; the host or port cannot be read. "
+                "A key or secret with / ? # @ or : in it must be percent-encoded."
+            ) from None
+        app_id = re.fullmatch(r"/apps/([^/]+)/?", parts.path)
+        present = {
+            "scheme http or https": parts.scheme in ("http", "https"),
+            "host": bool(parts.hostname),
+            "key": bool(parts.username),
+            "secret": bool(parts.password),
+            "path /apps/APP_ID": app_id is not None,
+        }
+        missing = [name for name, there in present.items() if not there]
+        if app_id is None or missing:
+            raise InvalidCredentials(f"PUSHER_URL: {wanted}; missing: {', '.join(missing)}.")
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return cls(
+            app_id=unquote(app_id[1]),
+            key=unquote(parts.username or ""),
+            secret=unquote(parts.password or ""),
+            base_url=f"{parts.scheme}://{host}" + (f":{port}" if port else ""),
+        )
+
+
+def _refuse_paste_damage(name: str, value: object) -> None:
+    """Refuse what cannot be a key or secret, without ever repeating the value."""
+    if not isinstance(value, str):
+        raise InvalidCredentials(f"{name}: expected text (str), got {type(value).__name__}.")
+    if not value:
+        raise InvalidCredentials(f"{name}: expected text, got an empty string.")
+    if value != value.strip().strip("\"'`"):
+        raise InvalidCredentials(
+            f"{name}: has white space or quotes around it. They would become part of the value "
+            "and every signature would be wrong. Remove them."
+        )
+
+
+def _base_url(text: str) -> str:
+    """Normalise a host, or a URL without a path, to scheme://host[:port]."""
+    if "://" not in text:
+        local = re.match(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)", text)
+        text = f"{'http' if local else 'https'}://{text}"
+    try:
+        parts = urlsplit(text)
+        readable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # raises ValueError for a port that is not a number
+    except ValueError:
+        readable = False
+    if not readable or "@" in text or re.search(r"\s", text) or parts.query or parts.fragment:
+        raise InvalidCredentials(
+            "host: expected a host such as ws-sa.mawjly.com or http://127.0.0.1:8123, "
+            "without credentials, query or spaces."
+        )
+    return text.rstrip("/")
+
+
+# --- signing --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A signature with its working. Shows the steps when printed or displayed."""
+
+    body_md5: str | None
+    """32 hex digits, or None where the body is empty."""
+    params: tuple[tuple[str, str], ...]
+    """What was signed: keys lower-cased, sorted by key, values not encoded."""
+    canonical_string: str
+    """METHOD, path and parameters, joined by two newlines."""
+    hexdigest: str
+    """64 hex digits: the value of auth_signature."""
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The parameters to send: what was signed, then auth_signature."""
+        return (*self.params, ("auth_signature", self.hexdigest))
+
+    def _steps(self) -> tuple[tuple[str, str], ...]:
+        return (
+            ("Digest", f"body_md5 = {self.body_md5 or '(no body, so none)'}"),
+            ("Parameters", "\n".join(f"{key}={value}" for key, value in self.params)),
+            ("Canonical string", self.canonical_string),
+            ("Sign", f"auth_signature = {self.hexdigest}"),
+        )
+
+    def __str__(self) -> str:
+        lines = []
+        for stage, shown in self._steps():
+            first, *rest = shown.split("\n")
+            lines += [f"{stage:<18}{first}", *(" " * 18 + line for line in rest)]
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # IPython's terminal, and the text/plain of a notebook
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left;vertical-align:top">{stage}</th>'
+            '<td style="text-align:left"><pre style="margin:0;white-space:pre-wrap;'
+            f'overflow-wrap:anywhere">{html.escape(shown)}</pre></td></tr>'
+            for stage, shown in self._steps()
+        )
+        return f"<table>{rows}</table>"
+
+
+def body_digest(body: bytes) -> str:
+    """The hex MD5 of the body's exact bytes. It detects change; it protects no secret."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def canonical_string(method: str, path: str, params: Params) -> str:
+    """The text to sign: METHOD, path and sorted parameters, joined by newlines.
+
+    `path` is the path as it stands in the request line, without host or query. `auth_signature`
+    is left out if it is there. Repeated keys stay, in the order in which they came.
+    """
+    query = "&".join(f"{key}={value}" for key, value in _ordered(params) if key != "auth_signature")
+    return f"{method.upper()}\n{path}\n{query}"
+
+
+def hmac_sha256(secret: str, text: str) -> str:
+    """The hex HMAC-SHA256 of `text`, keyed by `secret`; both as UTF-8."""
+    return hmac.digest(secret.encode(), text.encode(), "sha256").hex()
+
+
+def sign(
+    credentials: Credentials,
+    method: str,
+    path: str,
+    params: Params = (),
+    body: bytes = b"",
+    *,
+    timestamp: int,
+) -> Signature:
+    """Sign one request and return every step of the working.
+
+    `params` are the request's own parameters, not URL-encoded; the auth parameters and
+    `body_md5` are added here, in place of any that `params` already holds. `body` is the exact
+    bytes to send. `timestamp` is Unix time in whole seconds.
+    """
+    if not isinstance(timestamp, int):
+        raise TypeError(
+            f"timestamp: expected whole Unix seconds (int), got {timestamp!r}. "
+            "Use int(time.time())."
+        )
+    body_md5 = body_digest(body) if body else None
+    auth = [
+        ("auth_key", credentials.key),
+        ("auth_timestamp", str(timestamp)),
+        ("auth_version", AUTH_VERSION),
+    ]
+    if body_md5:
+        auth.append(("body_md5", body_md5))
+    own = [pair for pair in _pairs(params) if pair[0].lower() not in SIGNING_PARAMS]
+    signed = _ordered(auth + own)
+    text = canonical_string(method, path, signed)
+    return Signature(
+        body_md5=body_md5,
+        params=tuple(signed),
+        canonical_string=text,
+        hexdigest=hmac_sha256(credentials.secret, text),
+    )
+
+
+def _pairs(params: Params) -> Iterable[tuple[str, str]]:
+    return params.items() if isinstance(params, Mapping) else params
+
+
+def _ordered(params: Params) -> list[tuple[str, str]]:
+    """Keys lower-cased, then sorted. By key alone, so repeated keys stay in their order."""
+    return sorted(((key.lower(), value) for key, value in _pairs(params)), key=itemgetter(0))
+
+
+# --- verifying ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One rule, judged. `error` and `fix` are sentences, empty where the rule passed."""
+
+    rule: str
+    passed: bool
+    expected: str
+    received: str
+    error: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Every rule, judged in the order in which a server asks them. Tells no secret."""
+
+    checks: tuple[Check, ...]
+    canonical_string: str
+    """What the verifier signed."""
+
+    @property
+    def failed(self) -> Check | None:
+        """The first rule that failed; None where all passed."""
+        return next((check for check in self.checks if not check.passed), None)
+
+
+def verify(
+    credentials: Credentials,
+    method: str,
+    path: str,
+    params: Params,
+    body: bytes = b"",
+    *,
+    now: float,
+    tolerance: float = TOLERANCE_SECONDS,
+) -> None:
+    """Return if the request is signed as it should be; raise AuthenticationError if not.
+
+    `params` are the decoded query parameters, `auth_signature` among them; `body` the bytes that
+    arrived; `now` the verifier's clock in Unix seconds; `tolerance` the allowed difference of the
+    two clocks in seconds, in both directions.
+    """
+    verdict = judge(credentials, method, path, params, body, now=now, tolerance=tolerance)
+    if failed := verdict.failed:
+        raise AuthenticationError(
+            failed.error, reason=failed.rule, canonical_string=verdict.canonical_string
+        )
+
+
+def judge(
+    credentials: Credentials,
+    method: str,
+    path: str,
+    params: Params,
+    body: bytes = b"",
+    *,
+    now: float,
+    tolerance: float = TOLERANCE_SECONDS,
+) -> Verdict:
+    """Judge every rule of a signed request. Arguments as for verify().
+
+    The verdict tells neither the secret nor the right signature, whatever the request holds.
+    """
+    params = tuple(_pairs(params))
+    shown = _without_secret(credentials, params)
+    return Verdict(
+        checks=(
+            _check_key(credentials, shown),
+            _check_version(shown),
+            _check_timestamp(shown, now, tolerance),
+            _check_body(shown, body),
+            _check_signature(credentials, method, path, params),
+        ),
+        canonical_string=canonical_string(method, path, shown),
+    )
+
+
+def _without_secret(
+    credentials: Credentials, params: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """The parameters fit to be shown: a secret sent by mistake is not repeated."""
+    return tuple(
+        (key, "[the app's secret]" if value == credentials.secret else value)
+        for key, value in params
+    )
+
+
+def _values(params: tuple[tuple[str, str], ...], name: str) -> list[str]:
+    return [value for key, value in params if key.lower() == name]
+
+
+def _judged(
+    rule: str, passed: bool, *, expected: str, received: str, error: str, fix: str
+) -> Check:
+    """A check that has its sentences only where it failed."""
+    return Check(
+        rule=rule,
+        passed=passed,
+        expected=expected,
+        received=received,
+        error="" if passed else error,
+        fix="" if passed else fix,
+    )
+
+
+def _not_sent_once(rule: str, expected: str, values: list[str]) -> Check | None:
+    """The failed check for a parameter that is missing or repeated; None where it stands once."""
+    if len(values) == 1:
+        return None
+    return _judged(
+        rule,
+        False,
+        expected=expected,
+        received=", ".join(values) or "(missing)",
+        error=f"Repeated parameter: {rule} was sent {len(values)} times"
+        if values
+        else f"Missing parameter: {rule}",
+        fix=f"Send {rule} once."
+        if values
+        else f"Add {rule} to the parameters that you sign, and send it.",
+    )
+
+
+def _check_key(credentials: Credentials, params: tuple[tuple[str, str], ...]) -> Check:
+    rule, values = "auth_key", _values(params, "auth_key")
+    expected = f"{credentials.key} (the key of app {credentials.app_id})"
+    return _not_sent_once(rule, expected, values) or _judged(
+        rule,
+        values[0] == credentials.key,
+        expected=expected,
+        received=values[0],
+        error="Unknown auth_key",
+        fix="Send the key of this app. Check that key and secret are not swapped, and that the "
+        "request goes to the host that knows the app.",
+    )
+
+
+def _check_version(params: tuple[tuple[str, str], ...]) -> Check:
+    rule, values = "auth_version", _values(params, "auth_version")
+    return _not_sent_once(rule, AUTH_VERSION, values) or _judged(
+        rule,
+        values[0] == AUTH_VERSION,
+        expected=AUTH_VERSION,
+        received=values[0],
+        error="Version not supported",
+        fix=f"Send {rule}={AUTH_VERSION}.",
+    )
+
+
+_WHOLE_SECONDS = re.compile(r"[0-9]{1,15}")
+
+
+def _check_timestamp(params: tuple[tuple[str, str], ...], now: float, tolerance: float) -> Check:
+    rule, values = "auth_timestamp", _values(params, "auth_timestamp")
+    expected = f"within {tolerance:g} s of the server's clock, {int(now)} ({_utc(now)})"
+    if failed := _not_sent_once(rule, expected, values):
+        return failed
+    if not _WHOLE_SECONDS.fullmatch(values[0]):
+        return _judged(
+            rule,
+            False,
+            expected=expected,
+            received=values[0],
+            error=f"Timestamp required: {rule} must be Unix time in whole seconds",
+            fix="Send digits only: no fraction, no sign, no date.",
+        )
+    sent = int(values[0])
+    if abs(sent / 1000 - now) <= tolerance:
+        fix = "These are milliseconds. Divide by 1000 and drop the fraction."
+    else:
+        fix = (
+            f"The timestamp is {abs(sent - now):.0f} s {'ahead of' if sent > now else 'behind'} "
+            "the server's clock. Set the clock, and sign each request just before you send it."
+        )
+    return _judged(
+        rule,
+        abs(sent - now) <= tolerance,
+        expected=expected,
+        received=f"{sent} ({_utc(sent)})",
+        error=f"Timestamp expired: Given timestamp ({_utc(sent)}) not within {tolerance:g}s "
+        f"of server time ({_utc(now)})",
+        fix=fix,
+    )
+
+
+def _utc(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return "not a date"
+
+
+def _check_body(params: tuple[tuple[str, str], ...], body: bytes) -> Check:
+    rule, values = "body_md5", _values(params, "body_md5")
+    digest = body_digest(body)
+    if not body and not values:
+        return _judged(rule, True, expected="(no body)", received="(none)", error="", fix="")
+    # An empty body needs no body_md5. The official Python client sends one with every GET.
+    expected = f"{digest} (the MD5 of the {len(body)} bytes that arrived)"
+    return _not_sent_once(rule, expected, values) or _judged(
+        rule,
+        values[0] == digest,
+        expected=expected,
+        received=values[0],
+        error=f"Invalid body_md5: the body that arrived has the MD5 {digest}, "
+        f'but you sent "{values[0]}"',
+        fix="Hash the exact bytes that you send, as the last thing before sending. After hashing, "
+        "change nothing in the body: no space, no newline, no serialising again.",
+    )
+
+
+def _check_signature(
+    credentials: Credentials, method: str, path: str, params: tuple[tuple[str, str], ...]
+) -> Check:
+    rule = "auth_signature"
+    shown = _without_secret(credentials, params)
+    # The wording of Pusher's own refusal: newlines appear as \n, the secret never does.
+    text = canonical_string(method, path, shown)
+    quoted = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    expected = f'HmacSHA256Hex("{quoted}", your_secret_key)'
+    if failed := _not_sent_once(rule, expected, _values(shown, rule)):
+        return failed
+    right = hmac_sha256(credentials.secret, canonical_string(method, path, params))
+    (sent,) = _values(params, rule)
+    (received,) = _values(shown, rule)
+    return _judged(
+        rule,
+        hmac.compare_digest(right.encode(), sent.encode()),
+        expected=expected,
+        received=received,
+        error=f'Invalid signature: you should have sent {expected}, but you sent "{received}"',
+        fix="Compare your canonical string with this one, byte by byte. If both are equal, look "
+        "at the secret, its encoding, and the HMAC call: the secret is the key.",
+    )
