@@ -7,6 +7,7 @@ server on the notebook kernel's loop would stand still while a cell waits for it
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -70,8 +71,9 @@ class SandboxServer:
         except OverflowError:
             raise PusherError(f"port: expected 0 to 65535, got {self._port}.") from None
         except OSError as error:
+            reason = os.strerror(error.errno or 0)
             raise PusherError(
-                f"Port {self._port} on {HOST} cannot be used: {error.strerror}. "
+                f"Port {self._port} on {HOST} cannot be used: {reason}. "
                 "Choose another, or 0 for any free one."
             ) from error
         listener.setblocking(False)
