@@ -67,8 +67,8 @@ font-size:var(--jp-content-font-size1,14px)}
 .pk p{margin:0 0 6px}
 .pk dl{display:grid;grid-template-columns:minmax(7rem,max-content) minmax(0,1fr);
 gap:8px 14px;margin:6px 0}
-.pk dt{font-weight:600;padding-top:3px}
-.pk dd{margin:0;min-width:0}
+.pk dl dt{font-weight:600;padding:3px 0 0;margin:0;width:auto;float:none;white-space:nowrap}
+.pk dl dd{margin:0;padding:0;min-width:0;width:auto;float:none}
 .pk pre{margin:0;padding:3px 8px;border-radius:4px;color:var(--pk-fg);background:var(--pk-code);
 white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.45;
 font-family:var(--jp-code-font-family,ui-monospace,monospace);
@@ -180,14 +180,21 @@ def text_field(label: str, value: str) -> ipywidgets.Text:
         value=value,
         description=label,
         style={"description_width": "7rem"},
-        layout=ipywidgets.Layout(width="auto", max_width="64rem"),
+        layout=ipywidgets.Layout(width="auto", flex="1 1 auto"),
     )
+
+
+def row(*widgets: ipywidgets.Widget) -> ipywidgets.HBox:
+    """Widgets side by side, as wide as the View below them."""
+    return ipywidgets.HBox(widgets, layout=ipywidgets.Layout(max_width="66rem"))
 
 
 def button(label: str, act: Callable[[], None], tooltip: str = "") -> ipywidgets.Button:
     """A button that calls `act`."""
     made = ipywidgets.Button(
-        description=label, tooltip=tooltip or label, layout=ipywidgets.Layout(width="auto")
+        description=label,
+        tooltip=tooltip or label,
+        layout=ipywidgets.Layout(width="max-content", min_width="6rem"),
     )
     made.on_click(lambda _: act())
     return made

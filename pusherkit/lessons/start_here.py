@@ -23,6 +23,7 @@ from pusherkit.lessons._interactive import (
     mark_at,
     name_byte,
     on_enter,
+    row,
     text_field,
 )
 from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice, practice
@@ -206,9 +207,8 @@ class Timeline(Interactive):
         self.button = button("Send", self.send, "Send the signed request to the practice server")
         offline = Practice()
         twin = _journey_view(travel(prepare(FIRST_MESSAGE, offline), offline))
-        super().__init__(
-            [self.message, self.button], lambda: _journey_view(self.journey), twin=twin
-        )
+        controls = [row(self.message, self.button)]
+        super().__init__(controls, lambda: _journey_view(self.journey), twin=twin)
 
     def _sign(self) -> None:
         try:
@@ -237,7 +237,8 @@ class Tamper(Interactive):
         signed = prepare(FIRST_MESSAGE, offline)
         sent = signed.body.replace(FIRST_MESSAGE.encode(), TAMPERED_MESSAGE.encode())
         twin = _tampered_view(travel(replace(signed, sent_body=sent), offline))
-        super().__init__([self.body, self.button], lambda: _tampered_view(self.journey), twin=twin)
+        controls = [row(self.body, self.button)]
+        super().__init__(controls, lambda: _tampered_view(self.journey), twin=twin)
 
     def _change(self) -> None:
         self.journey = replace(

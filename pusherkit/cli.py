@@ -1,0 +1,168 @@
+"""The command line: `pusherkit lab` and `pusherkit sandbox`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pusherkit
+from pusherkit.errors import PusherError
+
+if TYPE_CHECKING:
+    from pusherkit.sandbox import Exchange
+
+DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status. 1 is a problem said in a sentence, 2 a usage error."""
+    parser = _parser()
+    words = list(sys.argv[1:] if argv is None else argv)
+    # argparse would take options behind -- for its own words.
+    cut = words.index("--") if "--" in words else len(words)
+    options = parser.parse_args(words[:cut])
+    rest = words[cut + 1 :]
+    if rest and options.command != "lab":
+        parser.error(f"{options.command} takes nothing after --")
+    try:
+        return _lab(options, rest) if options.command == "lab" else _sandbox(options)
+    except PusherError as error:
+        print(f"pusherkit {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pusherkit",
+        description="See every byte of a signed Pusher request.",
+        epilog="Help on a command: pusherkit lab --help",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {pusherkit.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    lab = commands.add_parser(
+        "lab",
+        help="open the lessons in JupyterLab",
+        description="Open the lessons in JupyterLab, at the first one. In a checkout these are "
+        "its own notebooks; elsewhere a copy in ./pusherkit-lessons, where your files are never "
+        "overwritten. What stands after -- goes to JupyterLab as it is.",
+        epilog="Example: pusherkit lab --no-browser --port 8888 -- --ServerApp.token=secret",
+    )
+    lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
+    lab.add_argument("--port", type=_port, help="the port to listen on (JupyterLab's: 8888)")
+    lab.add_argument(
+        "--stock",
+        action="store_true",
+        help="leave JupyterLab as it is, with the delay of its kernel connection",
+    )
+
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="run the practice server",
+        description="Run the practice server on 127.0.0.1. It prints its settings, ready for a "
+        ".env file, then a line for each request, and the reason under each refusal. "
+        "Stop it with Ctrl+C.",
+    )
+    sandbox.add_argument(
+        "--port",
+        type=_port,
+        default=DEFAULT_PORT,
+        help=f"the port to listen on, 0 for any free one (default: {DEFAULT_PORT})",
+    )
+    sandbox.add_argument("--app-id", help="the app's id (default: 6855671)")
+    sandbox.add_argument("--key", help="the app's key (default: practice-key)")
+    sandbox.add_argument("--secret", help="a secret to practise with (default: practice-secret)")
+    sandbox.add_argument(
+        "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not (rate > 0 and math.isfinite(rate)):
+        raise argparse.ArgumentTypeError(f"expected requests per second, above 0, got {text!r}")
+    return rate
+
+
+def _lab(options: argparse.Namespace, rest: list[str]) -> int:
+    from pusherkit import lab
+
+    folder, said = lab.lessons_folder(Path.cwd())
+    for line in said:
+        print(line, flush=True)
+    lab.run(
+        lab.arguments(
+            folder,
+            port=options.port,
+            browser=not options.no_browser,
+            stock=options.stock,
+            rest=rest,
+        )
+    )
+    return 0
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    from pusherkit.sandbox import PRACTICE_CREDENTIALS, SandboxServer
+    from pusherkit.signing import Credentials
+
+    default = PRACTICE_CREDENTIALS
+    credentials = Credentials(
+        app_id=default.app_id if options.app_id is None else options.app_id,
+        key=default.key if options.key is None else options.key,
+        secret=default.secret if options.secret is None else options.secret,
+        base_url=default.base_url,
+    )
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with SandboxServer(credentials, port=options.port, rate=options.rate, watch=_print) as server:
+        print("# The practice server is up. Its settings, for a .env file:")
+        print(f"PUSHER_APP_ID={credentials.app_id}")
+        print(f"PUSHER_KEY={credentials.key}")
+        print(f"PUSHER_SECRET={credentials.secret}")
+        print(f"PUSHER_HOST={server.url}")
+        print("# Each request, and the reason under each refusal. Stop with Ctrl+C.", flush=True)
+        while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
+            pass
+    print("# Stopped.")
+    return 0
+
+
+def _print(exchange: Exchange) -> None:
+    """One line for a request; under a refusal, why, and what to do."""
+    clock = datetime.fromtimestamp(exchange.time).strftime("%H:%M:%S")
+    reply = exchange.reply
+    line = f"{clock}  {reply.status}  {exchange.method} {_printable(exchange.path)}"
+    first, *rest = reply.note.split("\n")
+    if reply.status < 400:
+        print(f"{line}  {_printable(first)}".rstrip(), flush=True)
+        return
+    print(line)
+    for text in (first, *rest):
+        print(f"          {_printable(text)}")
+    sys.stdout.flush()
+
+
+def _printable(text: str) -> str:
+    """Text that can neither break the terminal nor its encoding."""
+    visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    encoding = sys.stdout.encoding or "ascii"
+    return visible.encode(encoding, errors="backslashreplace").decode(encoding)

@@ -1,0 +1,107 @@
+"""The lessons as a learner meets them: keys, clicks, and what appears on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Lab
+
+WIDGET = ".pk-interactive"
+THEMES = ["JupyterLab Light", "JupyterLab Dark"]
+
+
+def expect(what: Any) -> Any:
+    """Playwright's expect, which waits. Imported late, so that its absence is a skip."""
+    from playwright.sync_api import expect
+
+    return expect(what)
+
+
+def retype(page: Any, field: Any, text: str) -> None:
+    """Replace what a field holds, with real key presses."""
+    field.focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type(text)
+
+
+def replace_in_cell(page: Any, cell: Any, old: str, new: str) -> None:
+    """Change the source of a code cell in JupyterLab's editor, and run it with Shift+Enter."""
+    line = cell.locator(".cm-line").filter(has_text=old)
+    line.click()
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+Home")
+    page.keyboard.type(new)
+    page.keyboard.press("Shift+Enter")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_event_arrives_and_a_changed_one_is_refused(lab: Lab, theme: str) -> None:
+    name = theme.split()[-1].lower()
+    page = lab.page
+    lab.theme(theme)
+    lesson = lab.open("00-start-here.ipynb")
+    lab.run_all()
+    timeline, predict, tamper = (lesson.locator(WIDGET).nth(number) for number in range(3))
+
+    retype(page, timeline.get_by_label("Message"), "hi ☕")
+    expect(timeline).to_contain_text(r"{\"text\":\"hi ☕\"}")
+    expect(timeline.get_by_role("status")).to_contain_text("Signed and ready")
+    page.keyboard.press("Enter")
+    expect(timeline.get_by_role("status")).to_have_text("✓ Accepted, and the event arrived.")
+    expect(timeline).to_contain_text('event "message" on channel "chat"')
+    expect(timeline).to_contain_text('{"text":"hi ☕"}')
+    lab.picture(f"00-timeline-{name}", timeline)
+
+    page.keyboard.press("Tab")  # from the field to the button
+    page.keyboard.press("Enter")
+    expect(timeline.get_by_role("status")).to_have_text("✓ Accepted, and the event arrived.")
+
+    predict.get_by_role("button", name="It arrives").click()
+    expect(predict.get_by_role("status")).to_contain_text("A surprise.")
+    predict.get_by_role("button", name="The server answers 401").click()
+    expect(predict.get_by_role("status")).to_contain_text("✓ As predicted.")
+    lab.picture(f"00-predict-{name}", predict)
+
+    field = tamper.get_by_label("Body to send")
+    retype(page, field, field.input_value().replace("hello", "jello"))
+    expect(tamper).to_contain_text("byte 58: signed 0x68 'h', sent 0x6a 'j'")
+    page.keyboard.press("Enter")
+    expect(tamper.get_by_role("status")).to_have_text("✗ Refused, and nothing was delivered.")
+    expect(tamper).to_contain_text("401 Invalid body_md5")
+    lab.picture(f"00-tamper-{name}", tamper)
+    lab.picture(f"00-page-{name}")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_exercise_is_done_wrong_and_then_right(lab: Lab, theme: str) -> None:
+    name = theme.split()[-1].lower()
+    page = lab.page
+    lab.theme(theme)
+    lesson = lab.open("01-body-is-bytes.ipynb")
+    lab.run_all()
+
+    viewer = lesson.locator(WIDGET).last
+    expect(viewer).to_contain_text("byte 1: A has 0x22")
+    viewer.get_by_label("Body B is body A").select_option("the same bytes")
+    expect(viewer.get_by_role("status")).to_have_text("✓ Same bytes, same digest.")
+    viewer.get_by_label("Body B", exact=True).focus()
+    page.keyboard.press("ControlOrMeta+End")
+    page.keyboard.type(" ")
+    expect(viewer).to_contain_text("A has nothing (its end), B has 0x20")
+    lab.picture(f"01-viewer-{name}", viewer)
+
+    cell = lesson.locator(".jp-CodeCell").filter(has_text="body_is_bytes.digest.check(digest)")
+    feedback = cell.locator(".jp-OutputArea")
+    expect(feedback).to_contain_text("Not attempted yet")
+    replace_in_cell(page, cell, "return ...", "return md5.digest()")
+    expect(feedback).to_contain_text("16 raw bytes")
+    lab.picture(f"01-wrong-{name}", cell)
+    replace_in_cell(page, cell, "return md5.digest()", "return md5.hexdigest()")
+    expect(feedback).to_contain_text("✓ The hex MD5 of a body")
+    replace_in_cell(page, cell, "return md5.hexdigest()", "return md5.hexdigits()")
+    expect(feedback).to_contain_text("Your code stopped")
+    expect(feedback).to_contain_text("return md5.hexdigits()")
+    lab.picture(f"01-crashed-{name}", cell)

@@ -1,0 +1,117 @@
+"""What the tests share: the published example's credentials, a fixed clock, practice servers.
+
+`--forbid-skips` makes a run fail when it left a test out, so that a green run tested everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pusherkit import Credentials
+from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
+
+NOW = 1_353_088_179  # seconds: the timestamp of the published worked example
+
+# --- the option ---------------------------------------------------------------------------------
+
+SKIPPED = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--forbid-skips", action="store_true", help="fail the run if any test was skipped"
+    )
+    parser.addoption("--screenshots", metavar="FOLDER", help="keep the browser tests' pictures")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SKIPPED] = []
+    if config.getoption("--forbid-skips"):
+        config.pluginmanager.register(ForbidSkips(config.stash[SKIPPED]), "forbid-skips")
+
+
+class ForbidSkips:
+    """Remembers what was skipped, whether one test or a whole file, and fails the run for it."""
+
+    def __init__(self, skipped: list[str]) -> None:
+        self._skipped = skipped
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._skipped.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._skipped.append(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._skipped and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._skipped:
+            terminalreporter.section("skipped, which --forbid-skips does not allow", red=True)
+            for nodeid in self._skipped:
+                terminalreporter.line(nodeid)
+
+
+# --- the fixtures -------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that stands still until a test moves it: call it, or set `now` (Unix seconds)."""
+
+    def __init__(self) -> None:
+        self.now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def credentials() -> Credentials:
+    """Those of the published worked example."""
+    return Credentials(app_id="3", key="278d425bdf160c739803", secret="7ad3773142a6692b25b8")
+
+
+@pytest.fixture
+def server() -> Iterator[SandboxServer]:
+    """A running practice server; its clock is the machine's."""
+    with SandboxServer() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """The judge alone, with the practice credentials."""
+    return Sandbox()
+
+
+@pytest.fixture
+def transport(sandbox: Sandbox, clock: Clock) -> SandboxTransport:
+    """The way to `sandbox` from an httpx client."""
+    return SandboxTransport(sandbox, clock=clock)
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """Wait until a condition holds that another thread brings about; fail after 10 seconds."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, "waited 10 s in vain"
+            time.sleep(0.002)
+
+    return wait

@@ -1,0 +1,692 @@
+"""The practice server's judge and its channels: pure, so every rule is tried without a socket."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from pusherkit import Credentials, Event, canonical_string, sign
+from pusherkit.events import batch_body, event_body
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, Reply, Request, Sandbox
+from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES, MAX_QUERY_FIELDS, TokenBucket
+from pusherkit.sandbox.channels import MAX_SUBSCRIPTIONS, Channels, Connection
+from pusherkit.signing import body_digest, hmac_sha256
+
+NOW = 1_353_088_179  # seconds
+APP = f"/apps/{PRACTICE_CREDENTIALS.app_id}"
+HELLO = Event.of("chat", "message", {"text": "hello"})
+RULES = ["auth_key", "auth_version", "auth_timestamp", "body_md5", "auth_signature"]
+
+
+def signed(
+    method: str = "POST",
+    path: str = f"{APP}/events",
+    params: Any = (),
+    body: bytes = b"",
+    *,
+    credentials: Credentials = PRACTICE_CREDENTIALS,
+    timestamp: int = NOW,
+) -> Request:
+    """A rightly signed request, as it stands on the wire."""
+    signature = sign(credentials, method, path, params, body, timestamp=timestamp)
+    return Request(method=method, target=f"{path}?{urlencode(signature.query)}".encode(), body=body)
+
+
+def publishing(*events: Event) -> Request:
+    """The request that publishes one event, or several as a batch."""
+    if len(events) == 1:
+        return signed(body=event_body(events[0]))
+    return signed(path=f"{APP}/batch_events", body=batch_body(events))
+
+
+def edited(request: Request, **changes: str | None) -> Request:
+    """The same request with parameters changed after signing, or left out where None."""
+    path, _, query = request.target.decode().partition("?")
+    params = [(key, changes.get(key, value)) for key, value in parse_qsl(query)]
+    assert changes.keys() <= dict(params).keys()
+    kept = [(key, value) for key, value in params if value is not None]
+    return replace(request, target=f"{path}?{urlencode(kept)}".encode())
+
+
+def accepted(sandbox: Sandbox, request: Request, now: float = NOW) -> dict[str, Any]:
+    """The JSON of an answer that must be a success."""
+    reply = sandbox.handle(request, now=now)
+    assert reply.status == 200, reply.body.decode()
+    return json.loads(reply.body)
+
+
+def refused(sandbox: Sandbox, request: Request, status: int, now: float = NOW) -> dict[str, Any]:
+    """The JSON of a refusal: explained, and neither the secret nor the right signature in it."""
+    reply = sandbox.handle(request, now=now)
+    assert reply.status == status, reply.body.decode()
+    told = json.loads(reply.body)
+    assert len(told["error"]) > 10
+    assert reply.note.startswith(told["error"])
+    assert sandbox.credentials.secret not in everything(reply)
+    right = right_signature(sandbox, request)
+    if right not in request.target.decode(errors="replace"):
+        assert right not in everything(reply)
+    return told
+
+
+def everything(reply: Reply) -> str:
+    return reply.body.decode() + repr(reply)
+
+
+def right_signature(sandbox: Sandbox, request: Request) -> str:
+    path, _, query = request.target.decode(errors="replace").partition("?")
+    params = parse_qsl(query, keep_blank_values=True)
+    text = canonical_string(request.method, path, params)
+    return hmac_sha256(sandbox.credentials.secret, text)
+
+
+class Peer:
+    """Somebody at the other end of a connection: what it was told, decoded."""
+
+    def __init__(self, channels: Channels) -> None:
+        self.channels = channels
+        self.texts: list[str] = []
+        self.connection: Connection = channels.open(self.texts.append)
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.texts]
+
+    def says(self, frame: Any) -> list[dict[str, Any]]:
+        """Send one frame; return the frames that come back."""
+        before = len(self.texts)
+        text = frame if isinstance(frame, str) else json.dumps(frame)
+        self.channels.receive(self.connection, text)
+        return [json.loads(answer) for answer in self.texts[before:]]
+
+    def subscribes(self, *names: str) -> Peer:
+        for name in names:
+            (answer,) = self.says({"event": "pusher:subscribe", "data": {"channel": name}})
+            assert answer["event"] == "pusher_internal:subscription_succeeded"
+        return self
+
+    @property
+    def received(self) -> list[tuple[str, str, str]]:
+        return [
+            (frame["channel"], frame["event"], frame["data"])
+            for frame in self.frames
+            if not frame["event"].startswith("pusher")
+        ]
+
+
+@pytest.fixture
+def peer(sandbox) -> Callable[..., Peer]:
+    """Make a peer that is subscribed to the channels named."""
+    return lambda *names: Peer(sandbox.channels).subscribes(*names)
+
+
+# --- accepted -----------------------------------------------------------------------------------
+
+
+def test_an_event_is_delivered_and_the_answer_is_an_empty_object(sandbox, peer):
+    chat = peer("chat")
+    reply = sandbox.handle(publishing(HELLO), now=NOW)
+    assert (reply.status, reply.body, reply.headers) == (200, b"{}", ())
+    assert reply.note == "message → chat (delivered 1 time)"
+    assert chat.received == [("chat", "message", '{"text":"hello"}')]
+
+
+def test_the_printed_body_of_the_reference_is_accepted_too(sandbox, peer):
+    chat = peer("chat")
+    body = b'{ "name": "message", "channel": "chat", "data": "{\\"text\\":\\"hello\\"}" }'
+    assert accepted(sandbox, signed(body=body)) == {}
+    assert chat.received == [("chat", "message", '{"text":"hello"}')]
+
+
+def test_a_batch_is_delivered_in_order(sandbox, peer):
+    chat, news = peer("chat"), peer("news")
+    events = [Event.of(name, "n", str(i)) for i, name in enumerate(["chat", "news", "chat"])]
+    reply = sandbox.handle(publishing(*events), now=NOW)
+    assert (reply.status, reply.body) == (200, b"{}")
+    assert reply.note == "batch of 3 (delivered 3 times)"
+    assert chat.received == [("chat", "n", "0"), ("chat", "n", "2")]
+    assert news.received == [("news", "n", "1")]
+
+
+def test_a_hundred_channels_are_one_request(sandbox, peer):
+    names = [f"c{number}" for number in range(100)]
+    everywhere = peer(*names)
+    reply = sandbox.handle(publishing(Event.of(names, "n", "")), now=NOW)
+    assert reply.note == "n → c0, c1, c2 and 97 more (delivered 100 times)"
+    assert [channel for channel, _, _ in everywhere.received] == names
+
+
+def test_the_largest_batch_is_accepted(sandbox):
+    batch = [Event.of("c", "n", "\x01" * 102_400)] * 10  # each character becomes \u0001
+    body = batch_body(batch)
+    assert len(body) > 6_000_000
+    assert accepted(sandbox, signed(path=f"{APP}/batch_events", body=body)) == {}
+
+
+def test_the_publisher_can_leave_one_connection_out(sandbox, peer):
+    mine, other = peer("chat"), peer("chat")
+    left_out = Event.of("chat", "n", "", mine.connection.socket_id)
+    accepted(sandbox, publishing(left_out))
+    assert mine.received == []
+    assert other.received == [("chat", "n", "")]
+
+
+def test_an_event_of_any_name_does_no_harm(sandbox, peer):
+    chat = peer("chat")
+    for name in ("pusher:error", "pusher:ping", "é \U0001f600", "x" * 200):
+        status = sandbox.handle(publishing(Event.of("chat", name, "d")), now=NOW).status
+        assert status in (200, 400)
+    assert ("chat", "x" * 200, "d") in chat.received
+
+
+# --- counts and queries -------------------------------------------------------------------------
+
+
+def test_an_event_may_ask_for_counts(sandbox, peer):
+    peer("chat", "news")
+    peer("chat")
+    asking = Event.of(["chat", "news", "empty"], "n", "", info="subscription_count")
+    counts = {"chat": 2, "news": 1, "empty": 0}
+    assert accepted(sandbox, publishing(asking)) == {
+        "channels": {name: {"subscription_count": count} for name, count in counts.items()}
+    }
+
+
+def test_a_batch_may_ask_for_counts_event_by_event(sandbox, peer):
+    peer("chat")
+    asking = Event.of("chat", "n", "", info="subscription_count")
+    assert accepted(sandbox, publishing(asking, HELLO)) == {
+        "batch": [{"subscription_count": 1}, {}]
+    }
+
+
+ALL = {"channels": {"chat": {}, "news-a": {}, "news-b": {}}}
+NEWS = {"channels": {"news-a": {}, "news-b": {}}}
+COUNT = {"info": "subscription_count"}
+
+
+@pytest.mark.parametrize(
+    ("call", "params", "answer"),
+    [
+        ("channels", {}, ALL),
+        ("channels", {"filter_by_prefix": ""}, ALL),
+        ("channels", {"filter_by_prefix": "news"}, NEWS),
+        ("channels", {"filter_by_prefix": "presence-", "info": "user_count"}, {"channels": {}}),
+        ("channels/chat", {}, {"occupied": True}),
+        ("channels/chat", COUNT, {"occupied": True, "subscription_count": 2}),
+        ("channels/none", COUNT, {"occupied": False, "subscription_count": 0}),
+        ("channels/news%2Da", {}, {"occupied": True}),
+        ("channels/presence-x", {"info": "user_count"}, {"occupied": False}),
+        ("channels/presence-x/users", {}, {"users": []}),
+    ],
+)
+def test_queries(sandbox, peer, call, params, answer):
+    peer("news-b", "chat", "news-a")
+    peer("chat")
+    assert accepted(sandbox, signed("GET", f"{APP}/{call}", params)) == answer
+
+
+@pytest.mark.parametrize(
+    ("call", "params", "rule"),
+    [
+        ("channels", {"info": "user_count"}, "info"),
+        ("channels", {"info": "user_count", "filter_by_prefix": "news"}, "info"),
+        ("channels/chat", {"info": "subscription_count,user_count"}, "info"),
+        ("channels/chat/users", {}, "channel"),
+    ],
+)
+def test_users_are_counted_in_presence_channels_only(sandbox, call, params, rule):
+    told = refused(sandbox, signed("GET", f"{APP}/{call}", params), 400)
+    assert told["rule"] == rule
+    assert "presence" in told["error"]
+
+
+def test_a_get_may_carry_the_md5_of_its_empty_body(sandbox):
+    params = dict(sign(PRACTICE_CREDENTIALS, "GET", f"{APP}/channels", timestamp=NOW).params)
+    params["body_md5"] = body_digest(b"")
+    text = canonical_string("GET", f"{APP}/channels", params)
+    params["auth_signature"] = hmac_sha256(PRACTICE_CREDENTIALS.secret, text)
+    target = f"{APP}/channels?{urlencode(params)}".encode()
+    assert accepted(sandbox, Request(method="GET", target=target)) == {"channels": {}}
+
+
+# --- 401: every rule of the signature -----------------------------------------------------------
+
+TAMPERED = {
+    "auth_key": {"auth_key": "another"},
+    "auth_version": {"auth_version": "2.0"},
+    "auth_timestamp": {"auth_timestamp": str(NOW - 601)},
+    "body_md5": {"body_md5": body_digest(b"another body")},
+    "auth_signature": {"auth_signature": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("change", ["changed", "missing"])
+def test_a_refused_signature_names_the_rule_and_lists_every_check(sandbox, peer, rule, change):
+    chat = peer("chat")
+    changes = TAMPERED[rule] if change == "changed" else {rule: None}
+    request = edited(publishing(HELLO), **changes)
+    told = refused(sandbox, request, 401)
+    assert told["rule"] == rule
+    assert [check["rule"] for check in told["checks"]] == RULES
+    verdicts = {check["rule"]: check["passed"] for check in told["checks"]}
+    # What the signature covers was changed after signing, so the signature fails as well.
+    assert [name for name in RULES if not verdicts[name]] == list(
+        dict.fromkeys([rule, "auth_signature"])
+    )
+    failed = next(check for check in told["checks"] if check["rule"] == rule)
+    assert (failed["error"], failed["fix"]) == (told["error"], told["fix"])
+    assert failed["expected"] != failed["received"]
+    path, _, query = request.target.decode().partition("?")
+    assert told["canonical_string"] == canonical_string("POST", path, parse_qsl(query))
+    assert chat.received == []
+
+
+def test_an_unsigned_request_hears_of_the_first_rule_first(sandbox):
+    request = Request(method="POST", target=f"{APP}/events".encode(), body=event_body(HELLO))
+    told = refused(sandbox, request, 401)
+    assert told["error"] == "Missing parameter: auth_key"
+    assert [check["passed"] for check in told["checks"]] == [False] * 5
+
+
+def test_a_wrong_secret_hears_what_should_have_been_signed(sandbox):
+    mine = replace(PRACTICE_CREDENTIALS, secret="not-the-one")
+    told = refused(sandbox, signed(body=event_body(HELLO), credentials=mine), 401)
+    text = told["canonical_string"].replace("\n", "\\n")
+    assert told["error"].startswith(
+        f'Invalid signature: you should have sent HmacSHA256Hex("{text}", your_secret_key), but'
+    )
+
+
+def test_a_changed_body_hears_both_digests(sandbox):
+    body = event_body(HELLO)
+    request = replace(signed(body=body), body=body + b"\n")
+    told = refused(sandbox, request, 401)
+    assert told["rule"] == "body_md5"
+    assert body_digest(body) in told["error"]
+    assert body_digest(body + b"\n") in told["error"]
+
+
+@pytest.mark.parametrize("now", [NOW - 601, NOW + 601])
+def test_the_sandbox_goes_by_the_time_it_is_given(sandbox, now):
+    assert refused(sandbox, publishing(HELLO), 401, now)["rule"] == "auth_timestamp"
+    accepted(sandbox, publishing(HELLO), now=math.copysign(600, now - NOW) + NOW)
+
+
+SECRET = PRACTICE_CREDENTIALS.secret
+WITH_THE_SECRET = {
+    "as auth_key": edited(publishing(HELLO), auth_key=SECRET),
+    "as auth_signature": edited(publishing(HELLO), auth_signature=SECRET),
+    "as body_md5": edited(publishing(HELLO), body_md5=SECRET),
+    "as auth_timestamp": edited(publishing(HELLO), auth_timestamp=SECRET),
+    "as a name": Request(method="GET", target=f"{APP}/channels?{SECRET}=1".encode()),
+    "inside a value": edited(publishing(HELLO), auth_key=f"key:{SECRET}"),
+    "as a channel": Request(method="GET", target=f"{APP}/channels/{SECRET}".encode()),
+}
+
+
+@pytest.mark.parametrize("request_", WITH_THE_SECRET.values(), ids=WITH_THE_SECRET)
+def test_a_secret_sent_by_mistake_is_not_repeated(sandbox, request_):
+    refused(sandbox, request_, 401)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [f"/apps/{SECRET}/events", f"/{SECRET}", f"{APP}/{SECRET}"],
+    ids=["as the app id", "as the path", "as the call"],
+)
+def test_a_secret_in_a_wrong_path_is_not_repeated(sandbox, target):
+    refused(sandbox, Request(method="POST", target=target.encode()), 404)
+
+
+# --- 400: the content ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "rule"),
+    [
+        ("events", b"", "body"),
+        ("events", b"\xff", "body"),
+        ("events", b"{", "body"),
+        ("events", b"[" * 100_000, "body"),
+        ("events", b'{"name":"n","channel":"c","data":{}}', "data"),
+        ("events", b'{"name":"n","channel":"\\ud800","data":""}', "channel"),
+        ("events", b'{"name":"n","channel":"c","data":"\\ud800"}', "data"),
+        ("events", b'{"name":"n","channel":"c","data":"","info":"\\ud800"}', "info"),
+        ("batch_events", b'{"batch":[]}', "batch"),
+        ("batch_events", event_body(HELLO), "batch"),
+        ("events", batch_body([HELLO]), "name"),
+    ],
+)
+def test_signed_nonsense_is_refused_with_its_rule(sandbox, call, body, rule):
+    assert refused(sandbox, signed(path=f"{APP}/{call}", body=body), 400)["rule"] == rule
+
+
+def test_a_broken_limit_is_told_in_numbers(sandbox):
+    names = json.dumps([f"c{number}" for number in range(101)])
+    body = f'{{"name":"n","channels":{names},"data":""}}'.encode()
+    told = refused(sandbox, signed(body=body), 400)
+    assert (told["rule"], told["limit"], told["actual"]) == ("channels", 100, 101)
+
+
+def test_one_bad_event_stops_the_whole_batch(sandbox, peer):
+    chat = peer("chat")
+    body = batch_body([HELLO, HELLO]).replace(b'"message"', b'""', 2).replace(b'""', b'"ok"', 1)
+    assert refused(sandbox, signed(path=f"{APP}/batch_events", body=body), 400)["rule"] == "name"
+    assert chat.received == []
+
+
+# --- 404, 405, 413 ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app", ["3", PRACTICE_CREDENTIALS.key, "%33", "é", "6855671%20"])
+def test_an_unknown_app_is_404(sandbox, app):
+    target = f"/apps/{app}/events".encode()
+    told = refused(sandbox, Request(method="POST", target=target), 404)
+    assert "Unknown app id" in told["error"]
+    assert "6855671" in told["error"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"",
+        b"/",
+        b"*",
+        b"?a=b",
+        b"/apps",
+        b"/apps/",
+        b"/apps//events",
+        b"/apps/6855671",
+        b"/apps/6855671/",
+        b"/apps/6855671/event",
+        b"/apps/6855671/events/",
+        b"/apps/6855671/Events",
+        b"/apps/6855671/events\n",
+        b"/app/6855671/events",
+        b"//apps/6855671/events",
+        b"http://host/apps/6855671/events",
+        b"/apps/6855671/channels//users",
+        "/\u00e9".encode(),
+        b"/" + b"x" * 100_000,
+    ],
+    ids=lambda target: repr(target)[:40],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "", "BREW"])
+def test_a_path_that_is_none_is_404(sandbox, method, target):
+    refused(sandbox, Request(method=method, target=target), 404)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"\xff",
+        b"/apps/6855671/channels?\xff",
+        b"/apps/6855671/channels?a=%ff",
+        b"/apps/6855671/channels?%c3=b",
+        b"/apps/6855671/channels?" + b"&".join([b"a=1"] * (MAX_QUERY_FIELDS + 1)),
+    ],
+    ids=lambda target: repr(target)[:40],
+)
+def test_a_target_that_cannot_be_read_is_400(sandbox, target):
+    refused(sandbox, Request(method="GET", target=target), 400)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [b"&" * 99, b"=", b"?", b"%", b"%zz=1", b"a=%00", b"auth_key", b"&".join([b"a=1"] * 100)],
+    ids=lambda query: repr(query)[:40],
+)
+def test_a_query_that_makes_no_sense_is_judged_all_the_same(sandbox, query):
+    target = b"/apps/6855671/channels?" + query
+    assert refused(sandbox, Request(method="GET", target=target), 401)["rule"] == "auth_key"
+
+
+@pytest.mark.parametrize(
+    ("call", "allowed"),
+    [
+        ("events", "POST"),
+        ("batch_events", "POST"),
+        ("channels", "GET"),
+        ("channels/chat", "GET"),
+        ("channels/chat/users", "GET"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "post", ""])
+def test_the_wrong_method_is_405_and_the_right_one_is_named(sandbox, call, allowed, method):
+    request = Request(method=method, target=f"{APP}/{call}".encode())
+    if method == allowed:
+        assert sandbox.handle(request, now=NOW).status == 401
+        return
+    assert allowed in refused(sandbox, request, 405)["error"]
+    assert sandbox.handle(request, now=NOW).headers == (("Allow", allowed),)
+
+
+@pytest.mark.parametrize(("size", "status"), [(102_400, 200), (102_401, 413)])
+@pytest.mark.parametrize("call", ["events", "batch_events"])
+def test_data_over_the_limit_is_413(sandbox, size, status, call):
+    event = {"name": "n", "channel": "c", "data": "x" * size}
+    body = json.dumps(event if call == "events" else {"batch": [event]}).encode()
+    request = signed(path=f"{APP}/{call}", body=body)
+    if status == 200:
+        accepted(sandbox, request)
+    else:
+        told = refused(sandbox, request, 413)
+        assert (told["rule"], told["limit"], told["actual"]) == ("data_size", 102_400, size)
+
+
+def test_a_body_over_the_limit_is_413_before_anything_else_is_judged(sandbox):
+    largest = Request(method="POST", target=f"{APP}/events".encode(), body=b"x" * MAX_BODY_BYTES)
+    assert refused(sandbox, largest, 401)["rule"] == "auth_key"
+    told = refused(sandbox, replace(largest, body=largest.body + b"x"), 413)
+    assert f"{MAX_BODY_BYTES + 1:,} bytes, 1 over" in told["error"]
+
+
+# --- 429 ----------------------------------------------------------------------------------------
+
+
+def test_the_token_bucket_empties_and_recovers():
+    sandbox = Sandbox(rate=2)
+    for _ in range(2):
+        accepted(sandbox, publishing(HELLO))
+    told = refused(sandbox, publishing(HELLO), 429)
+    assert told["retry_after"] == 0.5
+    assert "2 per second" in told["error"]
+    assert sandbox.handle(publishing(HELLO), now=NOW).headers == (("Retry-After", "1"),)
+    assert refused(sandbox, publishing(HELLO), 429, NOW + 0.25)["retry_after"] == 0.25
+    accepted(sandbox, publishing(HELLO), NOW + 0.5)
+    refused(sandbox, publishing(HELLO), 429, NOW + 0.5)
+    for _ in range(2):  # a long rest fills it to the brim, and no further
+        accepted(sandbox, publishing(HELLO), NOW + 60)
+    refused(sandbox, publishing(HELLO), 429, NOW + 60)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 1, 3, 7])
+def test_who_waits_as_long_as_retry_after_says_is_accepted(rate):
+    sandbox, now = Sandbox(rate=rate), float(NOW)
+    for _ in range(3):
+        while (reply := sandbox.handle(publishing(HELLO), now=now)).status == 200:
+            pass
+        assert reply.status == 429
+        seconds = int(dict(reply.headers)["Retry-After"])
+        assert seconds >= 1
+        now += seconds
+        assert sandbox.handle(publishing(HELLO), now=now).status == 200
+
+
+def test_a_refused_request_takes_no_token():
+    sandbox = Sandbox(rate=1)
+    for _ in range(5):
+        refused(sandbox, edited(publishing(HELLO), auth_key="another"), 401)
+    accepted(sandbox, publishing(HELLO))
+
+
+def test_without_a_rate_there_is_no_limit(sandbox):
+    for _ in range(200):
+        accepted(sandbox, publishing(HELLO))
+
+
+def test_a_clock_that_runs_backwards_gives_no_tokens():
+    bucket = TokenBucket(1)
+    assert bucket.take(100) == 0
+    assert bucket.take(50) == 1
+    assert bucket.take(50.5) == 0.5
+
+
+@pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(ValueError, match="rate: expected requests per second, above 0"):
+        Sandbox(rate=rate)
+
+
+# --- the log ------------------------------------------------------------------------------------
+
+
+def test_the_log_tells_each_exchange_without_its_query(sandbox):
+    sandbox.handle(publishing(HELLO), now=NOW)
+    sandbox.handle(Request(method="GET", target=b"/\xff?secret"), now=NOW + 1)
+    first, second = sandbox.log
+    assert (first.time, first.method, first.path) == (NOW, "POST", f"{APP}/events")
+    assert first.reply.status == 200
+    assert (second.time, second.path, second.reply.status) == (NOW + 1, "/\\xff", 400)
+    sandbox.clear()
+    assert not sandbox.log
+
+
+def test_the_log_is_bounded(sandbox):
+    for number in range(LOG_ENTRIES + 5):
+        sandbox.handle(Request(method="GET", target=b"/"), now=number)
+    assert len(sandbox.log) == LOG_ENTRIES
+    assert sandbox.log[0].time == 5
+
+
+# --- the WebSocket protocol ---------------------------------------------------------------------
+
+
+def test_the_greeting_gives_each_connection_its_own_socket_id(sandbox, peer):
+    greetings = [peer().frames[0], peer().frames[0]]
+    ids = []
+    for greeting in greetings:
+        assert greeting["event"] == "pusher:connection_established"
+        data = json.loads(greeting["data"])  # a string that holds JSON
+        assert data["activity_timeout"] == 120
+        ids.append(data["socket_id"])
+        Event.of("chat", "n", "", data["socket_id"])  # of the form that an event may name
+    assert len(set(ids)) == 2
+    assert sandbox.channels.connections == 2
+
+
+@pytest.mark.parametrize("data", [{"channel": "chat"}, '{"channel":"chat"}'], ids=type)
+def test_subscribing_and_leaving(sandbox, peer, data):
+    somebody = peer()
+    assert somebody.says({"event": "pusher:subscribe", "data": data}) == [
+        {"event": "pusher_internal:subscription_succeeded", "channel": "chat", "data": "{}"}
+    ]
+    assert sandbox.channels.occupied() == ["chat"]
+    assert somebody.says({"event": "pusher:unsubscribe", "data": data}) == []
+    assert sandbox.channels.occupied() == []
+    accepted(sandbox, publishing(HELLO))
+    assert somebody.received == []
+
+
+def test_subscribing_twice_is_one_subscription(sandbox, peer):
+    somebody = peer("chat", "chat")
+    accepted(sandbox, publishing(HELLO))
+    assert len(somebody.received) == 1
+    assert sandbox.channels.subscription_count("chat") == 1
+
+
+def test_a_ping_is_answered_and_a_pong_is_not(peer):
+    assert peer().says({"event": "pusher:ping", "data": {}}) == [
+        {"event": "pusher:pong", "data": "{}"}
+    ]
+    assert peer().says({"event": "pusher:ping"})[0]["event"] == "pusher:pong"
+    assert peer().says({"event": "pusher:pong", "data": "{}"}) == []
+
+
+def test_a_channel_named_twice_gets_an_event_once(sandbox, peer):
+    both = peer("chat", "news")
+    event = Event.of(["chat", "news", "chat"], "n", "")
+    assert sandbox.channels.publish(event) == 2
+    assert [channel for channel, _, _ in both.received] == ["chat", "news"]
+
+
+def test_closing_forgets_a_connection_and_may_happen_twice(sandbox, peer):
+    chat = peer("chat", "news")
+    sandbox.channels.close(chat.connection)
+    sandbox.channels.close(chat.connection)
+    assert sandbox.channels.connections == 0
+    assert sandbox.channels.occupied() == []
+
+
+def test_a_send_that_closes_its_connection_does_not_disturb_the_others(sandbox, peer):
+    first, last = peer("chat"), peer("chat")
+    first.connection.send = lambda text: sandbox.channels.close(first.connection)
+    assert sandbox.channels.publish(HELLO) == 2
+    assert len(last.received) == 1
+    assert sandbox.channels.subscription_count("chat") == 1
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "sentence"),
+    [
+        ("", None, "Expected a JSON object"),
+        ("{", None, "Expected a JSON object"),
+        ("[]", None, "Expected a JSON object"),
+        ('"pusher:ping"', None, "Expected a JSON object"),
+        ("[" * 100_000, None, "Expected a JSON object"),
+        ("1" * 5_000, None, "Expected a JSON object"),
+        ("{}", None, "Expected a JSON object"),
+        ({"event": 7}, None, "Expected a JSON object"),
+        ({"event": ""}, None, "Unknown event"),
+        ({"event": "\ud800"}, None, "Unknown event"),
+        ({"event": "x" * 10_000}, None, "Unknown event"),
+        ({"event": "message", "channel": "chat", "data": "{}"}, None, "Unknown event"),
+        ({"event": "client-typing", "channel": "chat", "data": {}}, None, "Client events"),
+        ({"event": "pusher:subscribe"}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": "["}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": "[" * 100_000}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": []}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": {"channel": ["a"]}}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": {"channel": "a b"}}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": {"channel": "\ud800"}}, 4300, "Invalid channel"),
+        ({"event": "pusher:subscribe", "data": {"channel": "x" * 201}}, 4300, "201 characters"),
+        ({"event": "pusher:subscribe", "data": {"channel": "private-x"}}, 4009, "public channels"),
+        ({"event": "pusher:subscribe", "data": {"channel": "presence-x"}}, 4009, "public channels"),
+        (
+            {"event": "pusher:subscribe", "data": {"channel": "private-encrypted-x"}},
+            4009,
+            "public channels",
+        ),
+    ],
+    ids=lambda value: str(value)[:60].encode("ascii", "backslashreplace").decode(),
+)
+def test_a_frame_that_cannot_be_followed_is_answered_with_an_error(
+    sandbox, peer, frame, code, sentence
+):
+    (answer,) = peer().says(frame)
+    assert answer["event"] == "pusher:error"
+    assert answer["data"]["code"] == code  # an object, the one exception to the rule
+    assert sentence in answer["data"]["message"]
+    assert len(answer["data"]["message"]) < 400
+    assert sandbox.channels.occupied() == []
+
+
+@pytest.mark.parametrize("data", [None, {}, {"channel": 7}, {"channel": "never-joined"}, "["])
+def test_leaving_what_was_never_joined_does_no_harm(peer, data):
+    assert peer("chat").says({"event": "pusher:unsubscribe", "data": data}) == []
+
+
+def test_subscriptions_of_one_connection_are_bounded(sandbox, peer):
+    busy = peer(*(f"c{number}" for number in range(MAX_SUBSCRIPTIONS)))
+    (answer,) = busy.says({"event": "pusher:subscribe", "data": {"channel": "one-more"}})
+    assert answer["event"] == "pusher:error"
+    assert str(MAX_SUBSCRIPTIONS) in answer["data"]["message"]
+    assert len(sandbox.channels.occupied()) == MAX_SUBSCRIPTIONS

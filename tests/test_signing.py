@@ -1,0 +1,676 @@
+"""Signing and verifying: the published vectors, then the laws that they leave open."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import traceback
+from pathlib import Path
+
+import pytest
+from IPython.lib.pretty import pretty
+
+from pusherkit import (
+    AuthenticationError,
+    Credentials,
+    InvalidCredentials,
+    canonical_string,
+    sign,
+    verify,
+)
+from pusherkit.auth import PusherAuth
+from pusherkit.signing import (
+    DEFAULT_BASE_URL,
+    SIGNING_PARAMS,
+    TOLERANCE_SECONDS,
+    body_digest,
+    hmac_sha256,
+    judge,
+)
+
+NOW = 1_353_088_179  # seconds
+PATH = "/apps/3/events"
+BODY = b'{"name":"foo"}'
+PUBLISHED = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
+
+
+def vectors(*kinds: str) -> list:
+    return [pytest.param(v, id=v["id"]) for v in PUBLISHED["vectors"] if v["kind"] in kinds]
+
+
+def owner(vector: dict) -> Credentials:
+    return Credentials(app_id=vector.get("app_id", "3"), key=vector["key"], secret=vector["secret"])
+
+
+def pairs(vector: dict) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in vector["params"]]
+
+
+def pairs_on_the_wire(vector: dict) -> list[tuple[str, str]]:
+    """Every parameter of a vector, its signature included."""
+    sent = [
+        *pairs(vector),
+        ("auth_key", vector["key"]),
+        ("auth_timestamp", str(vector["timestamp"])),
+        ("auth_version", "1.0"),
+    ]
+    if vector["body_md5"]:
+        sent.append(("body_md5", vector["body_md5"]))
+    return [*sent, ("auth_signature", vector["signature"])]
+
+
+# --- the published vectors ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vector", vectors("rest", "body_md5"))
+def test_published_body_md5(vector):
+    body = vector["body"].encode()
+    if vector["body_md5"]:
+        assert body_digest(body) == vector["body_md5"]
+    else:
+        assert body == b""
+
+
+@pytest.mark.parametrize("vector", vectors("rest", "canonical_only"))
+def test_published_canonical_string(vector):
+    params = pairs_on_the_wire(vector) if vector["kind"] == "rest" else pairs(vector)
+    expected = vector["canonical_string"]
+    assert canonical_string(vector["method"], vector["path"], params) == expected
+
+
+@pytest.mark.parametrize("vector", vectors("rest", "hmac"))
+def test_published_hmac(vector):
+    text = vector.get("text") or vector["canonical_string"]
+    assert hmac_sha256(vector["secret"], text) == vector["signature"]
+
+
+SIGNABLE = [v for v in vectors("rest") if "body_md5" not in dict(v.values[0]["params"])]
+
+
+@pytest.mark.parametrize("vector", SIGNABLE)
+def test_sign_gives_the_published_working(vector):
+    signature = sign(
+        owner(vector),
+        vector["method"],
+        vector["path"],
+        pairs(vector),
+        vector["body"].encode(),
+        timestamp=vector["timestamp"],
+    )
+    assert signature.body_md5 == vector["body_md5"]
+    assert signature.canonical_string == vector["canonical_string"]
+    assert signature.hexdigest == vector["signature"]
+    assert sorted(signature.query) == sorted(
+        (key.lower(), value) for key, value in pairs_on_the_wire(vector)
+    )
+
+
+@pytest.mark.parametrize("vector", vectors("rest"))
+def test_verify_accepts_what_was_published_and_nothing_one_digit_off(vector):
+    def check(params):
+        body, now = vector["body"].encode(), vector["timestamp"]
+        verify(owner(vector), vector["method"], vector["path"], params, body, now=now)
+
+    *others, (name, right) = pairs_on_the_wire(vector)
+    check([*others, (name, right)])
+    wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
+    with pytest.raises(AuthenticationError) as caught:
+        check([*others, (name, wrong)])
+    assert caught.value.reason == "auth_signature"
+
+
+@pytest.mark.parametrize(
+    "vector", [pytest.param(v, id=v["id"]) for v in PUBLISHED["published_but_wrong"]]
+)
+def test_a_published_body_that_does_not_fit_its_signature(vector):
+    body = vector["body"].encode()
+    signature = sign(
+        owner(vector), vector["method"], vector["path"], (), body, timestamp=vector["timestamp"]
+    )
+    computed = vector["computed"]
+    assert signature.body_md5 == computed["body_md5"] != vector["body_md5"]
+    assert signature.canonical_string == computed["canonical_string"]
+    assert signature.hexdigest == computed["signature"] != vector["signature"]
+    with pytest.raises(AuthenticationError) as caught:
+        verify(
+            owner(vector),
+            vector["method"],
+            vector["path"],
+            pairs_on_the_wire(vector),
+            body,
+            now=vector["timestamp"],
+        )
+    assert caught.value.reason == "body_md5"
+
+
+# --- laws of signing ----------------------------------------------------------------------------
+
+
+def signed_query(credentials: Credentials, params=(), body: bytes = b"") -> str:
+    """The last line of the canonical string after the auth parameters, for keys behind auth_."""
+    text = sign(credentials, "GET", PATH, params, body, timestamp=NOW).canonical_string
+    _, _, rest = text.partition("auth_version=1.0")
+    return rest.removeprefix("&")
+
+
+def test_method_path_and_query_stand_on_three_lines_and_the_method_in_upper_case(credentials):
+    assert canonical_string("post", "/apps/3/Events", [("b", "2"), ("a", "1")]) == (
+        "POST\n/apps/3/Events\na=1&b=2"
+    )
+    lower, upper = (sign(credentials, m, PATH, timestamp=NOW) for m in ("get", "GET"))
+    assert lower == upper
+
+
+def test_without_parameters_the_third_line_is_empty():
+    assert canonical_string("GET", "/", ()) == "GET\n/\n"
+
+
+def test_keys_are_lowercased_before_they_are_sorted_and_values_are_left_alone(credentials):
+    assert signed_query(credentials, [("Zoo", "A"), ("info", "B"), ("FILTER", "C")]) == (
+        "filter=C&info=B&zoo=A"
+    )
+
+
+@pytest.mark.parametrize("value", ["a,b", "a b", "a+b", "a&b=c", "a/b?c#d", "%2C", "100%", "é", ""])
+def test_values_are_not_encoded(credentials, value):
+    assert signed_query(credentials, [("info", value)]) == f"info={value}"
+
+
+def test_the_order_of_parameters_is_irrelevant(credentials):
+    params = [("info", "user_count"), ("filter_by_prefix", "presence-"), ("page", "2")]
+    forward, backward, mapping = (
+        sign(credentials, "GET", PATH, p, timestamp=NOW)
+        for p in (params, params[::-1], dict(params))
+    )
+    assert forward == backward == mapping
+
+
+def test_repeated_keys_keep_their_order(credentials):
+    assert signed_query(credentials, [("c", "2"), ("b", "0"), ("C", "1"), ("c", "3")]) == (
+        "b=0&c=2&c=1&c=3"
+    )
+
+
+def test_sorting_compares_keys_not_pairs(credentials):
+    # Sorted as key=value texts, "info-b=1" would stand before "info=2".
+    assert signed_query(credentials, [("info-b", "1"), ("info", "2")]) == "info=2&info-b=1"
+
+
+def test_body_md5_goes_with_a_body_only(credentials):
+    with_body = sign(credentials, "GET", PATH, (), b"x", timestamp=NOW)
+    assert with_body.body_md5 == hashlib.md5(b"x").hexdigest()
+    assert dict(with_body.params)["body_md5"] == with_body.body_md5
+    without = sign(credentials, "POST", PATH, (), b"", timestamp=NOW)
+    assert without.body_md5 is None
+    assert "body_md5" not in dict(without.params)
+
+
+@pytest.mark.parametrize("name", sorted(SIGNING_PARAMS))
+@pytest.mark.parametrize("body", [b"", BODY], ids=["no body", "a body"])
+def test_auth_params_given_by_the_caller_are_replaced(credentials, name, body):
+    fresh = sign(credentials, "POST", PATH, [("info", "x")], body, timestamp=NOW)
+    stale = [(name, "stale"), ("info", "x"), (name.upper(), "staler")]
+    assert sign(credentials, "POST", PATH, stale, body, timestamp=NOW) == fresh
+
+
+def test_signing_what_was_signed_changes_nothing(credentials):
+    once = sign(credentials, "POST", PATH, [("info", "x")], BODY, timestamp=NOW)
+    assert sign(credentials, "POST", PATH, once.query, BODY, timestamp=NOW) == once
+
+
+def test_the_callers_parameters_are_not_changed(credentials):
+    params = [("Info", "x"), ("auth_key", "old")]
+    sign(credentials, "POST", PATH, params, timestamp=NOW)
+    assert params == [("Info", "x"), ("auth_key", "old")]
+
+
+def test_text_beyond_ascii_is_signed_as_utf8():
+    credentials = Credentials(app_id="3", key="ключ", secret="sécrèt🔑")
+    signature = sign(credentials, "GET", PATH, [("name", "Zoë")], "ü".encode(), timestamp=NOW)
+    text = (
+        f"GET\n{PATH}\nauth_key=ключ&auth_timestamp={NOW}&auth_version=1.0"
+        f"&body_md5={hashlib.md5(bytes([0xC3, 0xBC])).hexdigest()}&name=Zoë"
+    )
+    assert signature.canonical_string == text
+    right = hmac.new("sécrèt🔑".encode(), text.encode(), hashlib.sha256).hexdigest()
+    assert signature.hexdigest == right
+    verify(credentials, "GET", PATH, signature.query, "ü".encode(), now=NOW)
+
+
+def test_newlines_in_values_are_signed_as_they_are(credentials):
+    params = [("note", "one\ntwo\r\nthree")]
+    signature = sign(credentials, "GET", PATH, params, timestamp=NOW)
+    assert signature.canonical_string.endswith("&note=one\ntwo\r\nthree")
+    verify(credentials, "GET", PATH, signature.query, now=NOW)
+
+
+@pytest.mark.parametrize("timestamp", [float(NOW), str(NOW), None])
+def test_a_timestamp_that_is_no_int_is_refused_with_the_remedy(credentials, timestamp):
+    with pytest.raises(TypeError, match=r"int\(time\.time\(\)\)"):
+        sign(credentials, "GET", PATH, timestamp=timestamp)
+
+
+# --- laws of verifying --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def query(credentials) -> list[tuple[str, str]]:
+    """The parameters of a rightly signed POST of BODY."""
+    return list(sign(credentials, "POST", PATH, [("info", "x")], BODY, timestamp=NOW).query)
+
+
+def reason(credentials, params, body=BODY, *, now: float = NOW, path=PATH, method="POST"):
+    """The rule for which verify() refuses the request; None where it accepts it."""
+    try:
+        verify(credentials, method, path, params, body, now=now)
+    except AuthenticationError as error:
+        return error.reason
+    return None
+
+
+def replaced(params, name: str, value: str) -> list[tuple[str, str]]:
+    assert name in dict(params)
+    return [(key, value if key == name else old) for key, old in params]
+
+
+def without(params, name: str) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in params if key != name]
+
+
+def test_a_signed_request_is_accepted_in_any_order_and_case_of_keys(credentials, query):
+    assert reason(credentials, query) is None
+    assert reason(credentials, dict(query)) is None
+    assert reason(credentials, query[::-1]) is None
+    assert reason(credentials, [(key.upper(), value) for key, value in query]) is None
+    assert reason(credentials, query, method="post") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ({"path": PATH + "/"}, "auth_signature"),
+        ({"path": "/apps/4/events"}, "auth_signature"),
+        ({"method": "PUT"}, "auth_signature"),
+        ({"body": BODY + b"\n"}, "body_md5"),
+        ({"body": b""}, "body_md5"),
+    ],
+    ids=["slash", "app", "method", "newline", "body lost"],
+)
+def test_a_change_after_signing_is_found(credentials, query, change, broken):
+    assert reason(credentials, query, **change) == broken
+
+
+def test_a_parameter_added_changed_or_lost_after_signing_is_found(credentials, query):
+    for changed in (
+        [*query, ("page", "2")],
+        replaced(query, "info", "y"),
+        without(query, "info"),
+        [*query, ("info", "x")],
+    ):
+        assert reason(credentials, changed) == "auth_signature"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("auth_key", "another", "Unknown auth_key"),
+        ("auth_version", "2.0", "Version not supported"),
+        ("auth_version", "1", "Version not supported"),
+        ("auth_timestamp", "yesterday", "Timestamp required"),
+        ("auth_timestamp", "1353088179.5", "Timestamp required"),
+        ("auth_timestamp", "-1353088179", "Timestamp required"),
+        ("auth_timestamp", " 1353088179", "Timestamp required"),
+        ("auth_timestamp", "١٣٥٣٠٨٨١٧٩", "Timestamp required"),
+        ("auth_timestamp", "9" * 16, "Timestamp required"),
+        ("auth_timestamp", "", "Timestamp required"),
+        ("auth_timestamp", "1353080000", "Timestamp expired"),
+        ("auth_timestamp", "9" * 15, "Timestamp expired"),
+        ("body_md5", "d41d8cd98f00b204e9800998ecf8427e", "Invalid body_md5"),
+        ("body_md5", "", "Invalid body_md5"),
+        ("auth_signature", "", "Invalid signature"),
+        ("auth_signature", "é", "Invalid signature"),
+    ],
+)
+def test_each_rule_names_itself(credentials, query, name, value, sentence):
+    with pytest.raises(AuthenticationError, match=sentence) as caught:
+        verify(credentials, "POST", PATH, replaced(query, name, value), BODY, now=NOW)
+    assert caught.value.reason == name
+    assert caught.value.canonical_string.startswith(f"POST\n{PATH}\nauth_key=")
+
+
+def test_the_error_quotes_what_the_verifier_signed(credentials, query):
+    with pytest.raises(AuthenticationError) as caught:
+        verify(credentials, "POST", PATH, replaced(query, "auth_signature", "0"), BODY, now=NOW)
+    text = canonical_string("POST", PATH, query)
+    assert caught.value.canonical_string == text
+    quoted = text.replace("\n", "\\n")
+    assert str(caught.value) == (
+        f'Invalid signature: you should have sent HmacSHA256Hex("{quoted}", your_secret_key), '
+        'but you sent "0"'
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SIGNING_PARAMS))
+def test_a_missing_parameter_is_named(credentials, query, name):
+    with pytest.raises(AuthenticationError, match=f"Missing parameter: {name}") as caught:
+        verify(credentials, "POST", PATH, without(query, name), BODY, now=NOW)
+    assert caught.value.reason == name
+
+
+@pytest.mark.parametrize("name", sorted(SIGNING_PARAMS))
+@pytest.mark.parametrize("spelled", [str.lower, str.upper])
+def test_a_repeated_parameter_is_named_even_in_another_case(credentials, query, name, spelled):
+    doubled = [*query, (spelled(name), dict(query)[name])]
+    with pytest.raises(AuthenticationError, match=f"Repeated parameter: {name}") as caught:
+        verify(credentials, "POST", PATH, doubled, BODY, now=NOW)
+    assert caught.value.reason == name
+
+
+def test_the_first_broken_rule_is_the_reason_and_all_are_judged(credentials):
+    verdict = judge(credentials, "POST", PATH, (), BODY, now=NOW)
+    rules = ["auth_key", "auth_version", "auth_timestamp", "body_md5", "auth_signature"]
+    assert [check.rule for check in verdict.checks] == rules
+    assert not any(check.passed for check in verdict.checks)
+    assert verdict.failed == verdict.checks[0]
+
+
+def test_every_check_has_its_sentences_only_where_it_failed(credentials, query):
+    passed = judge(credentials, "POST", PATH, query, BODY, now=NOW)
+    assert passed.failed is None
+    assert {(check.error, check.fix) for check in passed.checks} == {("", "")}
+    failed = judge(credentials, "POST", PATH, [(k, "wrong") for k, _ in query], BODY, now=NOW)
+    assert all(check.error and check.fix for check in failed.checks)
+    assert all(check.expected and check.received for check in (*passed.checks, *failed.checks))
+
+
+@pytest.mark.parametrize("sign_of", [1, -1], ids=["clock ahead", "clock behind"])
+def test_600_seconds_off_pass_and_601_fail(credentials, query, sign_of):
+    assert TOLERANCE_SECONDS == 600
+    assert reason(credentials, query, now=NOW + sign_of * 600) is None
+    assert reason(credentials, query, now=NOW + sign_of * 601) == "auth_timestamp"
+
+
+def test_the_tolerance_can_be_chosen(credentials, query):
+    verify(credentials, "POST", PATH, query, BODY, now=NOW + 5, tolerance=5)
+    with pytest.raises(AuthenticationError, match="not within 5s"):
+        verify(credentials, "POST", PATH, query, BODY, now=NOW + 6, tolerance=5)
+
+
+@pytest.mark.parametrize(
+    ("sent", "advice"),
+    [
+        (str(NOW * 1000), "milliseconds"),
+        (str(NOW * 1000 + 123_456), "milliseconds"),
+        (str(NOW + 3600), "3600 s ahead of"),
+        (str(NOW - 3600), "3600 s behind"),
+        ("16:20", "digits only"),
+    ],
+)
+def test_the_fix_of_a_timestamp_says_what_is_wrong_with_it(credentials, query, sent, advice):
+    sent_query = replaced(query, "auth_timestamp", sent)
+    failed = judge(credentials, "POST", PATH, sent_query, BODY, now=NOW).failed
+    assert failed.rule == "auth_timestamp"
+    assert advice in failed.fix
+
+
+def test_an_empty_body_may_have_its_md5_or_none(credentials):
+    signature = sign(credentials, "GET", PATH, timestamp=NOW)
+    assert reason(credentials, signature.query, b"", method="GET") is None
+    for digest, expected in ((body_digest(b""), None), (body_digest(b"x"), "body_md5")):
+        params = [*signature.params, ("body_md5", digest)]
+        right = hmac_sha256(credentials.secret, canonical_string("GET", PATH, params))
+        params.append(("auth_signature", right))
+        assert reason(credentials, params, b"", method="GET") == expected
+
+
+def test_an_upper_case_signature_is_refused(credentials, query):
+    shouted = replaced(query, "auth_signature", dict(query)["auth_signature"].upper())
+    assert reason(credentials, shouted) == "auth_signature"
+
+
+# --- the secret is told nowhere -----------------------------------------------------------------
+
+
+def test_the_secret_is_in_no_repr(credentials):
+    signature = sign(credentials, "POST", PATH, (), BODY, timestamp=NOW)
+    for shown in (credentials, signature, PusherAuth(credentials)):
+        assert credentials.secret not in f"{shown!r} {shown!s}"
+    assert credentials.secret not in signature._repr_html_()
+
+
+LEAKS = {
+    "as auth_key": lambda secret: ("auth_key", secret),
+    "as auth_version": lambda secret: ("auth_version", secret),
+    "as auth_timestamp": lambda secret: ("auth_timestamp", secret),
+    "as body_md5": lambda secret: ("body_md5", secret),
+    "as auth_signature": lambda secret: ("auth_signature", secret),
+    "as another value": lambda secret: ("info", secret),
+    "inside a value": lambda secret: ("auth_key", f"key:{secret}"),
+    "as a name": lambda secret: (secret, ""),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+def test_a_secret_sent_by_mistake_is_not_repeated(credentials, query, leak, again):
+    name, value = leak(credentials.secret)
+    params = [*without(query, name), (name, value), *([(name, value)] if again else [])]
+    verdict = judge(credentials, "POST", PATH, params, BODY, now=NOW)
+    assert credentials.secret not in repr(verdict)
+    with pytest.raises(AuthenticationError) as caught:
+        verify(credentials, "POST", PATH, params, BODY, now=NOW)
+    assert credentials.secret not in everything_said(caught.value)
+
+
+def test_a_secret_in_the_path_is_not_repeated(credentials, query):
+    verdict = judge(credentials, "POST", f"/apps/{credentials.secret}", query, BODY, now=NOW)
+    assert credentials.secret not in repr(verdict)
+
+
+def test_hiding_the_secret_does_not_change_the_judgement(credentials):
+    signature = sign(credentials, "GET", PATH, [("info", credentials.secret)], timestamp=NOW)
+    assert reason(credentials, signature.query, b"", method="GET") is None
+
+
+def test_the_right_signature_is_not_told(credentials, query):
+    right = dict(query)["auth_signature"]
+    verdict = judge(
+        credentials, "POST", PATH, replaced(query, "auth_signature", "0" * 64), BODY, now=NOW
+    )
+    assert verdict.failed is not None
+    assert right not in repr(verdict)
+
+
+def everything_said(error: BaseException) -> str:
+    """What a traceback would print, with each chained exception, and the attributes."""
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+# --- credentials --------------------------------------------------------------------------------
+
+SECRET = "s3cr3t-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"https://key:{SECRET}@host/apps/3", ("3", "key", SECRET, "https://host")),
+        (f"https://key:{SECRET}@host/apps/3/", ("3", "key", SECRET, "https://host")),
+        (f"http://key:{SECRET}@host:8080/apps/3", ("3", "key", SECRET, "http://host:8080")),
+        (f"http://key:{SECRET}@[::1]:80/apps/3", ("3", "key", SECRET, "http://[::1]:80")),
+        (f"http://key:{SECRET}@[::1]/apps/3", ("3", "key", SECRET, "http://[::1]")),
+        ("https://k%3Ay:a%2Fb%40c%23%C3%A9@host/apps/3", ("3", "k:y", "a/b@c#é", "https://host")),
+        (f"https://key:{SECRET}@host/apps/my%2Dapp", ("my-app", "key", SECRET, "https://host")),
+    ],
+)
+def test_from_url(url, expected):
+    read = Credentials.from_url(url)
+    assert (read.app_id, read.key, read.secret, read.base_url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("", "missing: scheme http or https, host, key, secret, path /apps/APP_ID"),
+        (f"key:{SECRET}@host/apps/3", "missing: scheme"),
+        (f"ftp://key:{SECRET}@host/apps/3", "missing: scheme http or https"),
+        (f"https://:{SECRET}@host/apps/3", "missing: key"),
+        ("https://key@host/apps/3", "missing: secret"),
+        (f"https://key:{SECRET}@/apps/3", "missing: host"),
+        (f"https://key:{SECRET}@host", "missing: path /apps/APP_ID"),
+        (f"https://key:{SECRET}@host/apps/", "missing: path /apps/APP_ID"),
+        (f"https://key:{SECRET}@host/apps/3/events", "missing: path /apps/APP_ID"),
+        (f"https://key:{SECRET}@host:port/apps/3", "host or port cannot be read"),
+        (f"https://key:{SECRET}@host:99999/apps/3", "host or port cannot be read"),
+        (f"https://key:{SECRET}/x@host/apps/3", "must be percent-encoded"),
+        (f"https://key:{SECRET}#x@host/apps/3", "must be percent-encoded"),
+        (f"https://key:{SECRET}?x@host/apps/3", "must be percent-encoded"),
+        (f"https://key:{SECRET}[@host/apps/3", "must be percent-encoded"),
+        (f"https://key:{SECRET}@host\u2100/apps/3", "host or port cannot be read"),
+        (f"https://key:{SECRET}%20@host/apps/3", "white space or quotes"),
+        (f"https://key:{SECRET}@host/apps/a%2Fb", "expected the id alone"),
+    ],
+)
+def test_from_url_says_what_is_wrong_and_never_the_secret(url, sentence):
+    with pytest.raises(InvalidCredentials, match=sentence) as caught:
+        Credentials.from_url(url)
+    assert str(caught.value).endswith(".")
+    assert SECRET not in everything_said(caught.value)
+
+
+ENVIRONMENT = {"PUSHER_APP_ID": "3", "PUSHER_KEY": "key", "PUSHER_SECRET": SECRET}
+
+
+def test_from_env():
+    read = Credentials.from_env(ENVIRONMENT)
+    assert (read.app_id, read.key, read.secret) == ("3", "key", SECRET)
+    assert read.base_url == DEFAULT_BASE_URL == "https://ws-sa.mawjly.com"
+
+
+def test_from_env_reads_the_environment_of_the_process(monkeypatch):
+    for name, value in (ENVIRONMENT | {"PUSHER_HOST": "localhost:1"}).items():
+        monkeypatch.setenv(name, value)
+    assert Credentials.from_env() == Credentials(
+        app_id="3", key="key", secret=SECRET, base_url="http://localhost:1"
+    )
+
+
+def test_from_env_takes_an_empty_host_for_none():
+    assert Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": ""}).base_url == DEFAULT_BASE_URL
+
+
+@pytest.mark.parametrize("missing", sorted(ENVIRONMENT))
+@pytest.mark.parametrize("empty", [True, False], ids=["empty", "unset"])
+def test_from_env_names_what_is_missing(missing, empty):
+    environ = {name: value for name, value in ENVIRONMENT.items() if name != missing}
+    if empty:
+        environ[missing] = ""
+    with pytest.raises(InvalidCredentials, match=f"missing: {missing}\\.") as caught:
+        Credentials.from_env(environ)
+    assert SECRET not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "base_url"),
+    [
+        ("example.com", "https://example.com"),
+        ("example.com:8443", "https://example.com:8443"),
+        ("http://example.com/", "http://example.com"),
+        ("localhost", "http://localhost"),
+        ("localhost:6001", "http://localhost:6001"),
+        ("127.0.0.1:6001", "http://127.0.0.1:6001"),
+        ("[::1]:6001", "http://[::1]:6001"),
+        ("localhost.example.com", "https://localhost.example.com"),
+        ("https://127.0.0.1", "https://127.0.0.1"),
+    ],
+)
+def test_a_host_becomes_a_base_url(host, base_url):
+    assert Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": host}).base_url == base_url
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ftp://example.com",
+        "https://",
+        "example com",
+        "example.com:port",
+        "example.com:99999",
+        f"https://key:{SECRET}@example.com",
+        "https://example.com?a=b",
+        "https://example.com#a",
+        "https://[::1",
+        "https://example.com/apps/3",
+        "https://example.com?",
+    ],
+)
+def test_a_host_that_is_none_is_refused(host):
+    with pytest.raises(InvalidCredentials, match=r"^host: expected a host such as .*\.$") as caught:
+        Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": host})
+    assert SECRET not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize("name", ["app_id", "key", "secret"])
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda value: "", "empty string"),
+        (lambda value: value + "\n", "white space or quotes"),
+        (lambda value: " " + value, "white space or quotes"),
+        (lambda value: f'"{value}"', "white space or quotes"),
+        (lambda value: f"'{value}'", "white space or quotes"),
+        (lambda value: value.encode(), r"expected text \(str\), got bytes"),
+        (lambda value: None, r"expected text \(str\), got NoneType"),
+        (lambda value: 3, r"expected text \(str\), got int"),
+    ],
+    ids=["empty", "newline", "space", "quotes", "single quotes", "bytes", "None", "int"],
+)
+def test_what_pasting_leaves_behind_is_refused(name, damage, sentence):
+    values = {"app_id": "3", "key": "key", "secret": SECRET}
+    values[name] = damage(values[name])
+    with pytest.raises(InvalidCredentials, match=f"^{name}: .*{sentence}.*\\.$") as caught:
+        Credentials(**values)
+    assert SECRET not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize("app_id", ["a/b", "3?x", "3#x", "3%20", "3 4"])
+def test_an_app_id_that_cannot_stand_in_a_path_is_refused(app_id):
+    with pytest.raises(InvalidCredentials, match="expected the id alone"):
+        Credentials(app_id=app_id, key="key", secret=SECRET)
+
+
+# --- how a signature shows itself ---------------------------------------------------------------
+
+
+def test_a_printed_signature_shows_each_stage_of_the_working(credentials):
+    signature = sign(credentials, "POST", PATH, [("info", "x")], BODY, timestamp=NOW)
+    text = str(signature)
+    for stage in ("Digest", "Parameters", "Canonical string", "Sign"):
+        assert any(line.startswith(stage) for line in text.splitlines()), stage
+    lines = [line[18:] for line in text.splitlines()]
+    for line in (
+        f"body_md5 = {signature.body_md5}",
+        *(f"{key}={value}" for key, value in signature.params),
+        *signature.canonical_string.split("\n"),
+        f"auth_signature = {signature.hexdigest}",
+    ):
+        assert line in lines
+
+
+def test_a_signature_without_a_body_says_so(credentials):
+    assert "(no body, so none)" in str(sign(credentials, "GET", PATH, timestamp=NOW))
+
+
+def test_a_notebook_shows_the_same_text(credentials):
+    signature = sign(credentials, "POST", PATH, (), BODY, timestamp=NOW)
+    assert pretty(signature) == str(signature)
+
+
+def test_the_html_of_a_signature_escapes_what_came_from_outside(credentials):
+    hostile = '<script>alert("x")</script>'
+    shown = sign(credentials, "GET", PATH, [(hostile, hostile)], timestamp=NOW)._repr_html_()
+    assert "<script" not in shown
+    assert shown.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;") == 4  # two stages
+    for stage in ("Digest", "Parameters", "Canonical string", "Sign"):
+        assert f">{stage}</th>" in shown

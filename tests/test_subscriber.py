@@ -1,0 +1,267 @@
+"""Subscriber: over a WebSocket, and attached to a sandbox in the same process."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from pusherkit import Client, Credentials, Event, InvalidEvent, PusherError
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxServer, SandboxTransport
+from pusherkit.subscriber import Message, Subscriber
+
+
+@dataclass
+class Place:
+    """Somewhere to publish and subscribe."""
+
+    sandbox: Sandbox
+    client: Client
+    subscribe: Callable[..., Subscriber]
+
+    def publish(self, *names: str, channel: str = "chat") -> None:
+        for name in names:
+            self.client.trigger(channel, name, {"n": name})
+
+
+@pytest.fixture(params=["websocket", "attached"])
+def place(request) -> Iterator[Place]:
+    """The same, with sockets between and without."""
+    if request.param == "websocket":
+        with SandboxServer() as server, Client(server.credentials) as client:
+            yield Place(
+                server.sandbox,
+                client,
+                lambda *args, **options: Subscriber(server.credentials, *args, **options),
+            )
+    else:
+        sandbox = Sandbox()
+        with Client(sandbox.credentials, transport=SandboxTransport(sandbox)) as client:
+            yield Place(
+                sandbox,
+                client,
+                lambda *args, **options: Subscriber.attached(sandbox, *args, **options),
+            )
+
+
+# --- both ways ----------------------------------------------------------------------------------
+
+
+def test_what_is_published_arrives_in_order(place):
+    with place.subscribe("chat") as subscriber:
+        place.publish("a", "b", "c")
+        assert [subscriber.receive() for _ in "abc"] == [
+            Message(channel="chat", event=name, data=f'{{"n":"{name}"}}') for name in "abc"
+        ]
+
+
+def test_it_is_ready_when_it_exists(place):
+    for number in range(10):
+        with place.subscribe(f"c{number}"):
+            assert place.sandbox.channels.subscription_count(f"c{number}") == 1
+
+
+def test_several_channels_are_told_apart(place):
+    with place.subscribe(["news", "chat"]) as subscriber:
+        assert subscriber.channels == ("news", "chat")
+        place.client.trigger(["chat", "other", "news"], "n", "")
+        place.publish("m", channel="other")
+        place.publish("m", channel="news")
+        got = [subscriber.receive() for _ in range(3)]
+        assert [(m.channel, m.event) for m in got] == [("chat", "n"), ("news", "n"), ("news", "m")]
+
+
+def test_a_channel_named_twice_is_one(place):
+    with place.subscribe(["chat", "chat"]) as subscriber:
+        place.publish("a", "b")
+        assert [subscriber.receive().event for _ in "ab"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("data", ["", "text", "é€😀\x00\n", "x" * 102_400, '{"a": 1}'])
+def test_data_arrives_as_it_was_sent(place, data):
+    with place.subscribe("chat") as subscriber:
+        place.client.trigger("chat", "é 😀", data)
+        assert subscriber.receive() == Message(channel="chat", event="é 😀", data=data)
+
+
+def test_iterating_gives_what_arrived_and_ends_on_close(place):
+    subscriber = place.subscribe("chat")
+    place.publish("a", "b", "last")
+    seen = []
+    for message in subscriber:
+        seen.append(message.event)
+        if message.event == "last":
+            subscriber.close()
+    assert seen == ["a", "b", "last"]
+    assert list(subscriber) == []  # and ends at once from then on
+
+
+def test_close_from_elsewhere_ends_a_waiting_iteration(place):
+    subscriber = place.subscribe("chat")
+    seen = queue.SimpleQueue()
+
+    def read() -> None:
+        for message in subscriber:
+            seen.put(message.event)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    place.publish("a")
+    assert seen.get(timeout=5) == "a"
+    subscriber.close()
+    reader.join(timeout=5)
+    assert not reader.is_alive()
+
+
+def test_nothing_arriving_is_a_timeout_that_says_where_and_how_long(place):
+    with (
+        place.subscribe(["chat", "news"]) as subscriber,
+        pytest.raises(TimeoutError, match=r"^No event arrived on chat, news within 0\.01 s\.$"),
+    ):
+        subscriber.receive(timeout=0.01)
+
+
+def test_after_close_nothing_is_received_and_nobody_is_subscribed(place, eventually):
+    subscriber = place.subscribe("chat")
+    subscriber.close()
+    subscriber.close()
+    for _ in range(2):
+        with pytest.raises(PusherError, match="The subscriber is closed"):
+            subscriber.receive(timeout=5)
+    eventually(lambda: place.sandbox.channels.connections == 0)
+
+
+@pytest.mark.parametrize("channel", ["private-chat", "presence-chat"])
+def test_a_channel_that_is_not_public_is_refused(place, eventually, channel):
+    with pytest.raises(PusherError, match=f"refused: Cannot subscribe to {channel}.*public"):
+        place.subscribe(["chat", channel])
+    eventually(lambda: place.sandbox.channels.connections == 0)
+
+
+@pytest.mark.parametrize("channel", ["a b", "", "a" * 201])
+def test_a_name_that_is_none_is_refused_before_connecting(place, channel):
+    with pytest.raises(InvalidEvent):
+        place.subscribe(channel)
+    assert place.sandbox.channels.connections == 0
+
+
+def test_on_message_is_called_instead(place):
+    seen = queue.SimpleQueue()
+    with place.subscribe("chat", on_message=seen.put) as subscriber:
+        place.publish("a", "b")
+        assert [seen.get(timeout=5).event for _ in "ab"] == ["a", "b"]
+        with pytest.raises(TimeoutError):
+            subscriber.receive(timeout=0.01)
+
+
+def test_on_message_may_publish(place):
+    seen = queue.SimpleQueue()
+
+    def answer(message: Message) -> None:
+        if message.event == "question":
+            place.publish("answer")
+        seen.put(message.event)
+
+    def ask() -> None:
+        with place.subscribe("chat", on_message=answer):
+            place.publish("question")
+            seen.put({seen.get(timeout=5), seen.get(timeout=5)})
+
+    asking = threading.Thread(target=ask, daemon=True)  # so that a deadlock fails, and ends
+    asking.start()
+    asking.join(timeout=2)
+    assert not asking.is_alive()
+    assert seen.get(timeout=5) == {"question", "answer"}
+
+
+@pytest.mark.parametrize("error", [KeyError, ValueError])
+def test_an_error_in_on_message_is_not_blamed_on_the_server_nor_on_the_publisher(place, error):
+    called = threading.Event()
+
+    def fail(message: Message) -> None:
+        called.set()
+        raise error("mine")
+
+    with place.subscribe("chat", on_message=fail) as subscriber:
+        place.publish("a")
+        assert called.wait(timeout=5)
+        with pytest.raises((PusherError, TimeoutError, error)) as caught:
+            subscriber.receive(timeout=0.5)
+    assert "The server sent" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["pusher:error", "pusher:ping", "pusher_internal:subscription_succeeded"]
+)
+def test_an_event_in_the_protocols_own_names_does_no_harm(place, name):
+    with place.subscribe("chat") as subscriber:
+        try:
+            place.client.trigger("chat", name, "not an object")
+        except InvalidEvent:
+            pass  # refusing such a name is as good
+        place.publish("after")
+        while subscriber.receive().event != "after":
+            pass
+
+
+# --- over a WebSocket only ----------------------------------------------------------------------
+
+
+def test_a_wrong_key_is_refused(server, eventually):
+    with pytest.raises(PusherError, match="refused: App key wrong does not exist here"):
+        Subscriber(replace(server.credentials, key="wrong"), "chat")
+    eventually(lambda: server.sandbox.channels.connections == 0)
+
+
+@pytest.mark.parametrize("key", ["a b", "a/b", "a?b", "a#b", "a%2Fb", "é"])
+def test_a_key_may_have_characters_that_a_url_encodes(key):
+    with (
+        SandboxServer(replace(PRACTICE_CREDENTIALS, key=key)) as server,
+        Client(server.credentials) as client,
+        Subscriber(server.credentials, "chat") as subscriber,
+    ):
+        client.trigger("chat", "n", "")
+        assert subscriber.receive().event == "n"
+
+
+def at(port: int) -> Credentials:
+    return replace(PRACTICE_CREDENTIALS, base_url=f"http://127.0.0.1:{port}")
+
+
+def test_a_server_that_is_not_there_is_told():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening: nobody else can be there
+        port = taken.getsockname()[1]
+        where = f"No connection to ws://127.0.0.1:{port}/app/practice-key: "
+        with pytest.raises(PusherError, match=where):
+            Subscriber(at(port), "chat")
+
+
+def test_a_server_that_does_not_answer_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(PusherError, match=r"^No (answer|connection) .*"):
+            Subscriber(at(port), "chat", timeout=0.05)
+
+
+def test_the_server_stopping_ends_the_iteration_and_is_told(server):
+    with Subscriber(server.credentials, "chat") as subscriber:
+        server.sandbox.channels.publish(Event.of("chat", "last", ""))
+        for message in subscriber:
+            assert message.event == "last"
+            server.stop()
+        with pytest.raises(PusherError, match="The server closed the connection: 1001"):
+            subscriber.receive()
+
+
+def test_no_thread_stays_behind(server, eventually):
+    def waiting() -> list[threading.Thread]:
+        return [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"]
+
+    with Subscriber(server.credentials, "chat"):
+        assert len(waiting()) == 1
+    eventually(lambda: not waiting())
