@@ -69,12 +69,13 @@ font-size:var(--jp-content-font-size1,14px)}
 gap:8px 14px;margin:6px 0}
 .pk dl dt{font-weight:600;padding:3px 0 0;margin:0;width:auto;float:none;white-space:nowrap}
 .pk dl dd{margin:0;padding:0;min-width:0;width:auto;float:none}
-.pk pre{margin:0;padding:3px 8px;border-radius:4px;color:var(--pk-fg);background:var(--pk-code);
-white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.45;
+.pk dl dd pre{margin:0;padding:3px 8px;border-radius:4px;color:var(--pk-fg);
+background:var(--pk-code);white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;
+line-height:1.45;
 font-family:var(--jp-code-font-family,ui-monospace,monospace);
 font-size:var(--jp-code-font-size,13px)}
 .pk small{display:block;padding:2px 0 0;font-size:.92em}
-.pk mark{background:#ffd54f;color:#111;outline:2px solid #111;border-radius:2px}
+.pk mark{background:#ffd54f;color:#111;font-weight:700;border-radius:2px}
 .pk-status{font-weight:600;border-left:5px solid var(--pk-line);padding:2px 0 2px 10px}
 .pk .pk-ok{border-color:var(--pk-ok)}
 .pk .pk-bad{border-color:var(--pk-bad)}

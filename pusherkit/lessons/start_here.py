@@ -101,6 +101,7 @@ _WHY = {
     "Send": "The request as it goes out. The signature travels in the URL.",
 }
 _NOTHING_YET = "(nothing yet)"
+_NOTHING = "(nothing)"
 
 
 def _stages(journey: Journey) -> tuple[Fact, ...]:
@@ -135,6 +136,8 @@ def _outcome(journey: Journey) -> tuple[Fact, ...]:
         f'event "{arrived.event}" on channel "{arrived.channel}"\n{arrived.data}'
         if arrived
         else _NOTHING_YET
+        if journey.status is None
+        else _NOTHING
     )
     return (*answer, Fact("At the subscriber", subscriber))
 

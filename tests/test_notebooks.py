@@ -1,0 +1,155 @@
+"""The committed form of the notebooks: what nbval itself would let pass."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+MAX_CELLS = 30
+# Published in Pusher's documentation, so no secret. Any other value in its place would be one.
+PUBLISHED_SECRET = "7ad3773142a6692b25b8"
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def outputs(notebook: Any) -> list[Any]:
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.name for path in NOTEBOOKS][:2] == [
+        "00-start-here.ipynb",
+        "01-body-is-bytes.ipynb",
+    ]
+
+
+@each_notebook
+def test_every_cell_ran_in_order(path: Path) -> None:
+    # nbval compares nothing in a cell without an execution count.
+    counts = [cell.execution_count for cell in code_cells(read(path))]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_no_cell_is_kept_from_comparison(path: Path) -> None:
+    for cell in code_cells(read(path)):
+        assert not {"nbval-skip", "nbval-ignore-output"} & set(cell.metadata.get("tags", ()))
+        assert "NBVAL" not in cell.source
+
+
+@each_notebook
+def test_no_widget_state_is_stored(path: Path) -> None:
+    notebook = read(path)
+    assert "widgets" not in notebook.metadata
+    assert not any(WIDGET_VIEW in output.get("data", {}) for output in outputs(notebook))
+
+
+@each_notebook
+def test_every_interactive_object_has_a_stored_twin(path: Path) -> None:
+    for output in outputs(read(path)):
+        if output.output_type == "execute_result":
+            assert {"text/plain", "text/html"} <= set(output.data)
+
+
+@each_notebook
+def test_nothing_of_this_machine_is_stored(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"127\.0\.0\.1:\d|localhost:\d", text), "a port"
+    assert not re.search(r"/(home|root|tmp|usr|Users)/|[A-Z]:\\\\", text), "a path"
+    assert not re.search(r"ipykernel_\d|0x[0-9a-f]{8,}", text), "a process or an address"
+    assert read(path).metadata.kernelspec.name == "python3"
+
+
+@each_notebook
+def test_no_secret_but_the_published_one(path: Path) -> None:
+    for cell in code_cells(read(path)):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.keyword) and node.arg == "secret":
+                assert ast.literal_eval(node.value) == PUBLISHED_SECRET
+    stored = json.dumps([dict(output) for output in outputs(read(path))])
+    assert PUBLISHED_SECRET not in stored
+
+
+@each_notebook
+def test_shape_of_a_lesson(path: Path) -> None:
+    cells = read(path).cells
+    assert len(cells) <= MAX_CELLS
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    headings = [
+        line
+        for source in prose
+        for line in re.sub(r"```.*?```", "", source, flags=re.S).splitlines()
+        if line.startswith("#")
+    ]
+    assert headings[0].startswith(f"# {path.stem[:2]} · ")
+    assert all(heading.startswith("## ") for heading in headings[1:]), "one H1, then H2s"
+    assert headings[-1] == "## Key points"
+    assert "**Time**" in prose[0]
+    assert "**After this lesson you can**" in prose[0]
+
+
+@each_notebook
+def test_links_between_lessons_lead_somewhere(path: Path) -> None:
+    for cell in read(path).cells:
+        for target in re.findall(r"\]\(([^)#]+\.ipynb)\)", cell.source):
+            assert (path.parent / target).is_file()
+
+
+def test_the_example_signature_is_the_published_one() -> None:
+    vectors = json.loads((ROOT / "tests" / "vectors.json").read_text(encoding="utf-8"))["vectors"]
+    published = next(v for v in vectors if v["id"] == "docs-worked-example")["signature"]
+    assert published in (ROOT / "notebooks" / "00-start-here.ipynb").read_text(encoding="utf-8")
+
+
+# --- that a wrong output does not pass --------------------------------------------------------
+
+
+def nbval(path: Path) -> subprocess.CompletedProcess[str]:
+    """Run nbval over one notebook, as the project's own options do."""
+    command = [sys.executable, "-m", "pytest", "-c", "/dev/null", "-p", "no:cacheprovider"]
+    options = ["--nbval", "--nbval-current-env", "--rootdir", str(path.parent), str(path)]
+    return subprocess.run(command + options, capture_output=True, text=True, timeout=120)
+
+
+def falsify(path: Path, mime: str, target: Path) -> None:
+    """Write a copy whose last digest in one kind of output has one other digit."""
+    notebook = read(path)
+    for output in reversed(outputs(notebook)):
+        found = list(re.finditer(r"[0-9a-f]{32,64}", output.get("data", {}).get(mime, "")))
+        if found:
+            at = found[-1].start()
+            text = output.data[mime]
+            output.data[mime] = text[:at] + ("1" if text[at] == "0" else "0") + text[at + 1 :]
+            nbformat.write(notebook, target)
+            return
+    raise AssertionError(f"no digest in any {mime} of {path.name}")
+
+
+@pytest.mark.parametrize("mime", ["text/plain", "text/html"])
+@each_notebook
+def test_a_falsified_twin_fails(path: Path, mime: str, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    falsify(path, mime, copy)
+    run = nbval(copy)
+    assert run.returncode == 1, run.stdout
+    assert mime in run.stdout
+    assert "1 failed" in run.stdout
