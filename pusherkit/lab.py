@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from pusherkit.errors import PusherError
 
@@ -57,26 +56,20 @@ def _packaged() -> Path:
 
 def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
     """Copy the lessons that are not in `target` yet; say which others are newer in `source`."""
-    record_file = target / RECORD
     try:
         target.mkdir(exist_ok=True)
-        record: dict[str, Any] = {}
-        if record_file.exists():
-            record = json.loads(record_file.read_text(encoding="utf-8"))
+        record = _read_record(target / RECORD)
         newer = []
         for lesson in sorted(source.glob("*.ipynb")):
-            digest = hashlib.sha256(lesson.read_bytes()).hexdigest()
+            digest = _digest(lesson)
             mine = target / lesson.name
             if not mine.exists():
                 shutil.copyfile(lesson, mine)
-                record[lesson.name] = digest
-            elif record.get(lesson.name) != digest:
+            elif digest not in (record.get(lesson.name), _digest(mine)):
                 newer.append(lesson.name)
-        record_file.write_text(json.dumps(record, indent=2), encoding="utf-8")
-    except ValueError:
-        raise PusherError(
-            f"{record_file} cannot be read. Delete it and start again; your lessons stay."
-        ) from None
+                continue
+            record[lesson.name] = digest
+        (target / RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
     except OSError as error:
         raise PusherError(
             f"The lessons cannot be copied to {target}: {error.strerror}. "
@@ -89,6 +82,19 @@ def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
             "To get a newer lesson, rename your file and start again.",
         ]
     return target, said
+
+
+def _read_record(file: Path) -> dict[str, str]:
+    """The record of what was copied; empty where there is none, or none that can be read."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 # --- JupyterLab -------------------------------------------------------------------------------

@@ -1,0 +1,171 @@
+"""The command line, as a process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+import pusherkit
+from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli
+
+PUSHERKIT = Path(sys.executable).with_name("pusherkit")
+
+
+class Sandbox:
+    """`pusherkit sandbox` as a process of its own."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [PUSHERKIT, "sandbox", "--port=0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        self.preamble = [self.line() for _ in range(6)]
+        settings = dict(line.split("=", 1) for line in self.preamble if line[0] != "#")
+        self.credentials = Credentials.from_env(settings)
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[str, int]:
+        """Stop it; return the rest of what it printed, and its exit status."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=10)
+        return rest, self.process.returncode
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    started = Sandbox(*getattr(request, "param", ()))
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def test_the_settings_can_be_pasted_and_used(sandbox: Sandbox) -> None:
+    assert [line.split("=")[0] for line in sandbox.preamble[1:5]] == [
+        "PUSHER_APP_ID",
+        "PUSHER_KEY",
+        "PUSHER_SECRET",
+        "PUSHER_HOST",
+    ]
+    assert sandbox.credentials.app_id == "6855671"
+    with Client(sandbox.credentials) as client:
+        assert client.trigger("chat", "message", {"text": "hello"}) == {}
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d  200  POST /apps/6855671/events  message → chat \(delivered 0 times\)",
+        sandbox.line(),
+    )
+
+
+def test_a_refusal_is_followed_by_its_reason(sandbox: Sandbox) -> None:
+    wrong = replace(sandbox.credentials, secret="another secret")
+    with Client(wrong) as client, pytest.raises(Unauthorized):
+        client.trigger("chat", "message", "hello")
+    assert sandbox.line().endswith("  401  POST /apps/6855671/events")
+    assert sandbox.line().strip().startswith("Invalid signature: you should have sent HmacSHA256")
+    assert "the secret is the key" in sandbox.line()
+
+
+def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:
+    with Client(sandbox.credentials) as client:
+        client.channels()
+    assert "auth_" not in sandbox.line()
+
+
+def test_what_a_stranger_sends_cannot_reach_the_terminal(sandbox: Sandbox) -> None:
+    url = httpx.URL(sandbox.credentials.base_url)
+    import socket
+
+    with socket.create_connection((url.host, url.port or 0)) as connection:
+        connection.sendall(b"GET /\x9b31mred HTTP/1.0\r\n\r\n")
+        while connection.recv(65536):
+            pass
+    assert "\x9b" not in sandbox.line() + sandbox.line()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_when_it_is_told_to(sandbox: Sandbox, number: int) -> None:
+    assert sandbox.stop(number) == ("# Stopped.\n", 0)
+
+
+@pytest.mark.parametrize(
+    "sandbox", [("--app-id=7", "--key=k", "--secret=s", "--rate=1")], indirect=True
+)
+def test_its_options(sandbox: Sandbox) -> None:
+    assert sandbox.preamble[1:4] == ["PUSHER_APP_ID=7", "PUSHER_KEY=k", "PUSHER_SECRET=s"]
+    with Client(sandbox.credentials) as client:
+        client.trigger("chat", "message", "hello")
+        with pytest.raises(RateLimited) as caught:
+            client.trigger("chat", "message", "hello")
+    assert caught.value.retry_after == 1
+
+
+def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    port = httpx.URL(sandbox.credentials.base_url).port
+    assert cli.main(["sandbox", f"--port={port}"]) == 1
+    said = capsys.readouterr().err
+    assert f"Port {port} on 127.0.0.1 cannot be used: Address already in use." in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sandbox", "--port", "x"], "expected a port from 0 to 65535, got 'x'"),
+        (["sandbox", "--port", "65536"], "expected a port from 0 to 65535"),
+        (["sandbox", "--port", "٣"], "expected a port from 0 to 65535"),
+        (["sandbox", "--rate", "fast"], "expected requests per second, above 0, got 'fast'"),
+        (["sandbox", "--rate", "0"], "above 0"),
+        (["sandbox", "--rate", "nan"], "above 0"),
+        (["lab", "--port", "-1"], "expected"),
+        (["sandbox", "--", "x"], "takes nothing after --"),
+        (["fly"], "invalid choice: 'fly'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_wrong_words_are_a_usage_error(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("--secret= s", "white space or quotes"), ("--app-id=a/b", "app_id"), ("--key=", "empty")],
+)
+def test_credentials_that_cannot_be_right_are_a_sentence(
+    option: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sandbox", option]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["lab", "--help"], ["sandbox", "--help"]])
+def test_help_tells_what_each_option_does(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 0
+    options = re.findall(r"^  (--[a-z-]+)(.*)$", capsys.readouterr().out, flags=re.M)
+    assert words == ["--help"] or options
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"pusherkit {pusherkit.__version__}\n"
