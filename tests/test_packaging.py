@@ -17,7 +17,7 @@ def read(name):
 
 PYPROJECT = tomllib.loads(read("pyproject.toml"))
 # Version and day of the newest release; a heading [Unreleased] above it has neither.
-RELEASE = re.search(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", read("CHANGELOG.md"), re.M)
+RELEASE = re.search(r"^## (\d+\.\d+\.\d+) - (\d{4}-\d{2}-\d{2})$", read("CHANGELOG.md"), re.M)
 
 
 def test_changelog_names_this_version():
