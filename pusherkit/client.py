@@ -19,7 +19,7 @@ import httpx
 
 from pusherkit import errors, events
 from pusherkit.auth import PusherAuth
-from pusherkit.signing import Credentials
+from pusherkit.signing import Credentials, is_local
 
 TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default
 BACKOFF_SECONDS = 0.1  # before the first repetition; doubled before each further one
@@ -198,7 +198,7 @@ def _options(
         "auth": PusherAuth(credentials, clock=clock),
         "timeout": timeout,
         # A proxy from the environment cannot reach a server on this machine.
-        "trust_env": url.host not in ("127.0.0.1", "localhost", "::1"),
+        "trust_env": not is_local(url.host),
     }
 
 
@@ -230,6 +230,7 @@ _ERRORS: dict[int, type[errors.APIError]] = {
     413: errors.PayloadTooLarge,
     429: errors.RateLimited,
 }
+_ERROR_STATUSES = range(400, 600)
 
 
 def _result(outcome: JSON | Exception) -> JSON:
@@ -244,7 +245,7 @@ def _read(response: httpx.Response) -> JSON | errors.APIError:
     if response.is_success and isinstance(body, dict) and "error" not in body:
         return body
     status, message = response.status_code, _message(response, body)
-    if response.is_success and isinstance(body, dict) and isinstance(body.get("code"), int):
+    if response.is_success and isinstance(body, dict) and body.get("code") in _ERROR_STATUSES:
         status = body["code"]  # soketi answers 200 to nearly every error
     kind = errors.ServerError if status >= 500 else _ERRORS.get(status, errors.APIError)
     return kind(status, message, body=body, retry_after=_retry_after(response))
@@ -267,7 +268,7 @@ def _message(response: httpx.Response, body: Any) -> str:
         )
     if response.is_redirect:
         return (
-            f"redirected to {response.headers['location']!r}. A signature covers the path, so "
+            f"redirected to {response.headers.get('location')!r}. A signature covers the path, so "
             "redirects are not followed: use the host that answers as base_url."
         )
     return response.text.strip()[:500] or response.reason_phrase or "no explanation"
@@ -283,7 +284,7 @@ def _retry_after(response: httpx.Response) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):  # not a date; TypeError: a date without a time zone
+        except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
             return None
     return None if math.isnan(seconds) else max(0.0, seconds)
 

@@ -25,6 +25,7 @@ MAX_BATCH_EVENTS = 10  # events in one batch (reference, "Limits")
 MAX_NAME_LENGTH = 200  # characters of an event's or channel's name (official SDKs; Pusher's own
 # channel documentation says 164, the compatible servers accept 200)
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9_\-=@,.;]+")  # Pusher's channel documentation
+RESERVED_NAMES = ("pusher:", "pusher_internal:")  # beginnings; Pusher's WebSocket protocol
 SOCKET_ID = re.compile(r"[0-9]+\.[0-9]+")  # official SDKs
 INFO_ATTRIBUTES = ("subscription_count", "user_count")  # Pusher's HTTP API documentation
 
@@ -107,6 +108,12 @@ def check_channel_name(name: object) -> str:
 
 
 def _check_channels(channels: Sequence[object]) -> None:
+    if isinstance(channels, str):
+        raise InvalidEvent(
+            f"channels: expected a tuple of names, got {_short(channels)}. "
+            "Event.of(…) takes a single name too.",
+            rule="channels",
+        )
     if not channels:
         raise InvalidEvent(
             f"channels: expected 1 to {MAX_CHANNELS}, got none. Name at least one channel.",
@@ -140,6 +147,12 @@ def _check_name(name: object) -> None:
             actual=len(name),
         )
     _utf8("name", name)
+    if name.startswith(RESERVED_NAMES):
+        raise InvalidEvent(
+            f"name: {_short(name)} begins as the protocol's own events do "
+            f"({' or '.join(RESERVED_NAMES)}), so subscribers would not take it for yours.",
+            rule="name",
+        )
 
 
 def _check_data(data: object) -> None:
@@ -336,7 +349,7 @@ def _read_event(fields: dict[str, Any], *, allow_channels: bool) -> Event:
         raise InvalidEvent(
             f"channels: expected an array of names, got {_kind(channels)}.", rule="channels"
         )
-    info = fields.get("info") or ""
+    info = "" if fields.get("info") is None else fields["info"]
     if not isinstance(info, str):
         raise InvalidEvent(
             f'info: expected text such as "subscription_count", got {_kind(info)}.', rule="info"

@@ -130,23 +130,27 @@ def _refuse_paste_damage(name: str, value: object) -> None:
         )
 
 
+def is_local(host: str) -> bool:
+    """Whether a host is this machine."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _base_url(text: str) -> str:
     """Normalise a host, or a URL without a path, to scheme://host[:port]."""
-    if "://" not in text:
-        local = re.match(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)", text)
-        text = f"{'http' if local else 'https'}://{text}"
+    url = text if "://" in text else f"//{text}"
     try:
-        parts = urlsplit(text)
-        readable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port  # raises ValueError for a port that is not a number
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port  # ValueError for a port that is no number
     except ValueError:
-        readable = False
-    if not readable or "@" in text or re.search(r"\s", text) or parts.query or parts.fragment:
+        host = port = None
+    scheme = parts.scheme or ("http" if is_local(host) else "https") if host else ""
+    if host is None or scheme not in ("http", "https") or re.search(r"[@?#\s]|[^/]/[^/]", text):
         raise InvalidCredentials(
             "host: expected a host such as ws-sa.mawjly.com or http://127.0.0.1:8123, "
-            "without credentials, query or spaces."
+            "without credentials, path, query or spaces."
         )
-    return text.rstrip("/")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}" + (f":{port}" if port is not None else "")
 
 
 # --- signing --------------------------------------------------------------------------------
@@ -333,27 +337,33 @@ def judge(
     The verdict tells neither the secret nor the right signature, whatever the request holds.
     """
     params = tuple(_pairs(params))
-    shown = _without_secret(credentials, params)
+    shown = tuple(
+        (hide_secret(credentials, key), hide_secret(credentials, value)) for key, value in params
+    )
+    shown_string = canonical_string(method, hide_secret(credentials, path), shown)
+    right = hmac_sha256(credentials.secret, canonical_string(method, path, params))
     return Verdict(
         checks=(
             _check_key(credentials, shown),
             _check_version(shown),
             _check_timestamp(shown, now, tolerance),
             _check_body(shown, body),
-            _check_signature(credentials, method, path, params),
+            _check_signature(right, _values(shown, "auth_signature"), shown_string),
         ),
-        canonical_string=canonical_string(method, path, shown),
+        canonical_string=shown_string,
     )
 
 
-def _without_secret(
-    credentials: Credentials, params: tuple[tuple[str, str], ...]
-) -> tuple[tuple[str, str], ...]:
-    """The parameters fit to be shown: a secret sent by mistake is not repeated."""
-    return tuple(
-        (key, "[the app's secret]" if value == credentials.secret else value)
-        for key, value in params
-    )
+HIDDEN = "[the app's secret]"
+SHORTEST_SECRET_HIDDEN_INSIDE = 8  # characters; a shorter one would be found by chance
+
+
+def hide_secret(credentials: Credentials, text: str) -> str:
+    """A text fit to be shown: a secret that somebody sent by mistake is not repeated."""
+    secret = credentials.secret
+    if text == secret or len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE:
+        return text.replace(secret, HIDDEN)
+    return text
 
 
 def _values(params: tuple[tuple[str, str], ...], name: str) -> list[str]:
@@ -480,26 +490,17 @@ def _check_body(params: tuple[tuple[str, str], ...], body: bytes) -> Check:
     )
 
 
-def _check_signature(
-    credentials: Credentials, method: str, path: str, params: tuple[tuple[str, str], ...]
-) -> Check:
+def _check_signature(right: str, values: list[str], shown_string: str) -> Check:
     rule = "auth_signature"
-    shown = _without_secret(credentials, params)
     # The wording of Pusher's own refusal: newlines appear as \n, the secret never does.
-    text = canonical_string(method, path, shown)
-    quoted = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    quoted = shown_string.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
     expected = f'HmacSHA256Hex("{quoted}", your_secret_key)'
-    if failed := _not_sent_once(rule, expected, _values(shown, rule)):
-        return failed
-    right = hmac_sha256(credentials.secret, canonical_string(method, path, params))
-    (sent,) = _values(params, rule)
-    (received,) = _values(shown, rule)
-    return _judged(
+    return _not_sent_once(rule, expected, values) or _judged(
         rule,
-        hmac.compare_digest(right.encode(), sent.encode()),
+        hmac.compare_digest(right.encode(), values[0].encode()),
         expected=expected,
-        received=received,
-        error=f'Invalid signature: you should have sent {expected}, but you sent "{received}"',
+        received=values[0],
+        error=f'Invalid signature: you should have sent {expected}, but you sent "{values[0]}"',
         fix="Compare your canonical string with this one, byte by byte. If both are equal, look "
         "at the secret, its encoding, and the HMAC call: the secret is the key.",
     )

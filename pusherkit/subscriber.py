@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
 
 import websockets.exceptions
 import websockets.sync.client
 
 from pusherkit.errors import PusherError
 from pusherkit.events import check_channel_name, to_json
-from pusherkit.signing import Credentials
+from pusherkit.signing import Credentials, is_local
 
 if TYPE_CHECKING:
     from pusherkit.sandbox.api import Sandbox
@@ -52,8 +53,10 @@ class Subscriber:
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._begin(channels, on_message, timeout)
+        self._host = urlsplit(credentials.base_url).hostname or ""
         url = credentials.base_url.replace("http", "ws", 1)
-        self._url = f"{url}/app/{credentials.key}?protocol={PROTOCOL}&client=pusherkit"
+        key = quote(credentials.key, safe="")
+        self._url = f"{url}/app/{key}?protocol={PROTOCOL}&client=pusherkit"
         self._hang_up: Callable[[], None] = lambda: None
         thread = threading.Thread(target=self._listen, name="pusherkit-subscriber", daemon=True)
         thread.start()
@@ -144,9 +147,10 @@ class Subscriber:
     def _listen(self) -> None:
         """Read the WebSocket until it closes. Runs on the subscriber's own thread."""
         try:
-            # No proxy: the lessons' server is on this machine.
             with websockets.sync.client.connect(
-                self._url, open_timeout=self._timeout, proxy=None
+                self._url,
+                open_timeout=self._timeout,
+                proxy=None if is_local(self._host) else True,  # True: as the environment says
             ) as socket:
                 self._hang_up = socket.close
                 if self._closed:
@@ -154,38 +158,39 @@ class Subscriber:
                 for text in socket:
                     for answer in self._take(text):
                         socket.send(answer)
+                self._fail(
+                    f"The server closed the connection: {socket.close_code} {socket.close_reason}."
+                )
         except websockets.exceptions.ConnectionClosed as error:
             closed = f"{error.rcvd.code} {error.rcvd.reason}" if error.rcvd else "without goodbye"
             self._fail(f"The server closed the connection: {closed}.")
         except (OSError, websockets.exceptions.WebSocketException) as error:
             self._fail(f"No connection to {self._url.partition('?')[0]}: {error}")
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self._fail(f"The server sent a frame that makes no sense: {error!r}")
+        except Exception as error:  # a thread's error reaches nobody, so it is kept for receive()
+            self._fail(f"on_message raised {error!r}")
         finally:
             self._ready.set()
             self._messages.put(None)
 
     def _take(self, text: str | bytes) -> tuple[str, ...]:
         """Act on one frame from the server; return the frames to answer with."""
-        frame: dict[str, Any] = json.loads(text)
+        frame = _read_frame(text)
         match frame["event"]:
             case "pusher:connection_established":
                 return tuple(
                     to_json({"event": "pusher:subscribe", "data": {"channel": channel}})
                     for channel in self.channels
                 )
+            case "pusher:ping":
+                return (to_json({"event": "pusher:pong", "data": {}}),)
+            case "pusher:error":
+                self._fail(f"The server refused: {_refusal(frame['data'])}")
             case "pusher_internal:subscription_succeeded":
                 self._waiting_for.discard(frame["channel"])
                 if not self._waiting_for:
                     self._ready.set()
-            case "pusher:error":
-                self._fail(f"The server refused: {frame['data']['message']}")
-            case "pusher:ping":
-                return (to_json({"event": "pusher:pong", "data": {}}),)
             case event:
-                message = Message(
-                    channel=frame.get("channel", ""), event=event, data=frame.get("data", "")
-                )
+                message = Message(channel=frame["channel"], event=event, data=frame["data"])
                 if self._on_message is None:
                     self._messages.put(message)
                 else:
@@ -193,6 +198,21 @@ class Subscriber:
         return ()
 
     def _fail(self, problem: str) -> None:
-        if self._problem is None:
+        if self._problem is None and not self._closed:
             self._problem = problem
         self._ready.set()
+
+
+def _read_frame(text: str | bytes) -> dict[str, Any]:
+    """A frame's event, channel and data; what makes no sense becomes an error of the server."""
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        frame = None
+    if not isinstance(frame, dict):
+        frame = {"event": "pusher:error", "data": f"it sent {text[:80]!r}, which is no frame"}
+    return {key: frame.get(key, "") for key in ("event", "channel", "data")}
+
+
+def _refusal(data: object) -> object:
+    return data.get("message", data) if isinstance(data, dict) else data

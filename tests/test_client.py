@@ -208,7 +208,12 @@ def test_what_breaks_a_rule_is_not_sent(call, service, wrong, rule):
 
 @pytest.mark.parametrize(
     ("host", "proxied"),
-    [("https://example.com", True), ("http://127.0.0.1:1", False), ("http://localhost", False)],
+    [
+        ("https://example.com", True),
+        ("http://127.0.0.1:1", False),
+        ("http://localhost", False),
+        ("http://[::1]:1", False),
+    ],
 )
 def test_a_proxy_of_the_environment_is_not_for_this_machine(
     monkeypatch, credentials, host, proxied
@@ -270,10 +275,12 @@ def test_every_other_status_is_its_error(call, service, status, kind, answer, me
         assert caught.value.body == answer["json"]
 
 
-def test_an_answer_without_a_text_is_told_by_its_reason(call, service):
-    service.answers = [httpx.Response(404)]
-    with pytest.raises(NotFound, match="404: Not Found"):
+@pytest.mark.parametrize(("status", "told"), [(404, "Not Found"), (499, "no explanation")])
+def test_an_answer_without_a_text_is_told_by_its_reason(call, service, status, told):
+    service.answers = [httpx.Response(status)]
+    with pytest.raises(APIError) as caught:
         call(*TRIGGER)
+    assert str(caught.value) == f"{status}: {told}"
 
 
 def test_a_long_text_is_shortened(call, service):
@@ -438,15 +445,17 @@ def test_what_may_have_been_published_is_not_repeated(call, service, waits, answ
     ("answer", "error"),
     [(REFUSED, httpx.ConnectError), (LIMITED, RateLimited), (BUSY, ServerError)],
 )
-@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize(
+    ("options", "repetitions"), [({}, 0), ({"retries": 0}, 0), ({"retries": 2}, 2)]
+)
 def test_when_no_repetition_is_left_the_last_error_is_raised(
-    call, service, waits, answer, error, retries
+    call, service, waits, answer, error, options, repetitions
 ):
     service.answers = [answer]
     with pytest.raises(error):
-        call(*TRIGGER, options={"retries": retries})
-    assert len(service.requests) == retries + 1
-    assert len(waits) == retries
+        call(*TRIGGER, options=options)
+    assert len(service.requests) == repetitions + 1
+    assert len(waits) == repetitions
 
 
 @pytest.mark.parametrize("seconds", ["30.1", "3600", "inf"])
@@ -477,9 +486,15 @@ def test_closing_closes_the_connection(credentials):
     client = Client(credentials, transport=httpx.MockTransport(Service()))
     client.close()
     assert client.http.is_closed
+    with Client(credentials, transport=httpx.MockTransport(Service())) as client:
+        assert not client.http.is_closed
+    assert client.http.is_closed
 
 
 async def test_closing_closes_the_asynchronous_connection(credentials):
     client = AsyncClient(credentials, transport=httpx.MockTransport(Service()))
     await client.aclose()
+    assert client.http.is_closed
+    async with AsyncClient(credentials, transport=httpx.MockTransport(Service())) as client:
+        assert not client.http.is_closed
     assert client.http.is_closed

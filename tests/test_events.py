@@ -149,8 +149,25 @@ def test_half_a_surrogate_pair_is_placed_and_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: event(channels=channels(103)), "103 channels, 3 over the limit of 100"),
+        (lambda: event(channels=()), "expected 1 to 100, got none"),
+        (lambda: event(channels=("n" * 203,)), "203 characters, 3 over the limit of 200"),
+        (lambda: event(name="n" * 203), "203 characters, 3 over the limit of 200"),
+        (lambda: event(data="x" * 103_400), "103,400 bytes, 1,000 over the limit of 102,400"),
+        (lambda: batch_body([event()] * 13), "13 events, 3 over the limit of 10 per batch"),
+        (lambda: batch_body([]), "0 events, expected 1 to 10 per batch"),
+    ],
+)
+def test_a_broken_limit_is_told_with_the_excess(make, sentence):
+    assert sentence in str(refusal(make))
+
+
 def test_a_long_wrong_value_is_shortened_in_the_message():
-    assert len(str(refusal(event, channels=("!" * 150,)))) < 300
+    assert f"got '{'!' * 56}…" in str(refusal(event, channels=("!" * 59,)))
+    assert f"got '{'!' * 58}'." in str(refusal(event, channels=("!" * 58,)))
 
 
 def test_invalid_event_is_a_value_error():
@@ -253,7 +270,7 @@ def test_a_batch_may_come_from_a_generator():
 ROUND_TRIP = [
     Event.of("chat", "message", {"text": "hello"}),
     Event.of("chat", 'é "quoted" \\ \n', "€😀\x00"),
-    Event.of("chat", "n", "", "123.456", info=["subscription_count"]),
+    Event.of("chat", "n", "", "123.456", info=["subscription_count", "user_count"]),
 ]
 
 
@@ -319,12 +336,12 @@ BAD_FIELDS = [
     (fields(name=""), "name", "expected the event's name"),
     (fields(name=["n"]), "name", "expected the event's name"),
     (fields(name="\ud800"), "name", "surrogate"),
-    (fields(data={"text": "hello"}), "data", "got an object"),
-    (fields(data=["hello"]), "data", "got an array"),
-    (fields(data=7), "data", "got a number"),
-    (fields(data=1.5), "data", "got a number"),
-    (fields(data=True), "data", "got a boolean"),
-    (fields(data=None), "data", "got null"),
+    (fields(data={"text": "hello"}), "data", r"got an object\."),
+    (fields(data=["hello"]), "data", r"got an array\."),
+    (fields(data=7), "data", r"got a number\."),
+    (fields(data=1.5), "data", r"got a number\."),
+    (fields(data=True), "data", r"got a boolean\."),
+    (fields(data=None), "data", r"got null\."),
     (fields(data="\ud800"), "data", "surrogate"),
     (fields(data="x" * 102_401), "data_size", "102,401 bytes"),
     (fields(channel=None), "channel", "expected a name"),

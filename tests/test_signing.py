@@ -391,6 +391,18 @@ def test_600_seconds_off_pass_and_601_fail(credentials, query, sign_of):
     assert reason(credentials, query, now=NOW + sign_of * 601) == "auth_timestamp"
 
 
+def test_an_expired_timestamp_is_told_beside_the_servers_clock(credentials, query):
+    with pytest.raises(AuthenticationError) as caught:
+        verify(credentials, "POST", PATH, query, BODY, now=NOW + 601)
+    assert str(caught.value) == (
+        "Timestamp expired: Given timestamp (2012-11-16T17:49:39Z) not within 600s "
+        "of server time (2012-11-16T17:59:40Z)"
+    )
+    beyond = replaced(query, "auth_timestamp", "9" * 15)
+    with pytest.raises(AuthenticationError, match=r"Given timestamp \(not a date\)"):
+        verify(credentials, "POST", PATH, beyond, BODY, now=NOW)
+
+
 def test_the_tolerance_can_be_chosen(credentials, query):
     verify(credentials, "POST", PATH, query, BODY, now=NOW + 5, tolerance=5)
     with pytest.raises(AuthenticationError, match="not within 5s"):

@@ -12,7 +12,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -25,7 +25,7 @@ from pusherkit.events import (
     read_event_body,
 )
 from pusherkit.sandbox.channels import Channels
-from pusherkit.signing import Credentials, judge
+from pusherkit.signing import Credentials, hide_secret, judge
 
 # The app id of the reference's example; official clients take digits only.
 PRACTICE_CREDENTIALS = Credentials(
@@ -116,9 +116,10 @@ class Sandbox:
         try:
             reply = self._answer(request, now)
         except _Refusal as refusal:
-            reply = refusal.reply
+            reply = self._without_secret(refusal.reply)
         path = request.target.partition(b"?")[0].decode(errors="backslashreplace")
-        self.log.append(Exchange(time=now, method=request.method, path=path, reply=reply))
+        shown = hide_secret(self.credentials, path)
+        self.log.append(Exchange(time=now, method=request.method, path=shown, reply=reply))
         return reply
 
     def clear(self) -> None:
@@ -146,10 +147,16 @@ class Sandbox:
             status = 413 if error.rule == "data_size" else 400
             raise _Refusal(status, str(error), rule=error.rule, **numbers) from None
 
+    def _without_secret(self, reply: Reply) -> Reply:
+        """A refusal repeats what it refuses; a secret that stands in there by mistake, it hides."""
+        body = hide_secret(self.credentials, reply.body.decode())
+        note = hide_secret(self.credentials, reply.note)
+        return replace(reply, body=body.encode(), note=note)
+
     # --- which call is it -------------------------------------------------------------------
 
     def _route(self, method: str, path: str) -> tuple[Callable[..., Reply], tuple[str, ...]]:
-        app = re.match(r"/apps/([^/]+)(/.*)?$", path)
+        app = re.fullmatch(r"/apps/([^/]+)(/.*)?", path, flags=re.DOTALL)
         allowed = []
         for verb, pattern, answer in _ROUTES:
             found = re.fullmatch(pattern, (app and app[2]) or "")

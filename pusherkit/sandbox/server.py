@@ -26,6 +26,7 @@ from pusherkit.sandbox.channels import APP_DOES_NOT_EXIST, Connection, error_fra
 from pusherkit.signing import Credentials
 
 HOST = "127.0.0.1"
+MAX_PORT = 65_535  # of TCP
 MAX_READ_BYTES = 64 * 1024 * 1024  # above it, the connection is cut; below, a 413 explains
 MAX_FRAME_BYTES = 128 * 1024  # of one WebSocket frame from a client; as large as a data limit
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow subscriber before it is closed
@@ -66,10 +67,10 @@ class SandboxServer:
         """Bind the port and serve. Raises PusherError where the port is taken."""
         if self._stop is not None and self._stop.alive:
             return self
+        if not 0 <= self._port <= MAX_PORT:
+            raise PusherError(f"port: expected 0 to {MAX_PORT}, got {self._port}.")
         try:
             listener = socket.create_server((HOST, self._port))
-        except OverflowError:
-            raise PusherError(f"port: expected 0 to 65535, got {self._port}.") from None
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise PusherError(
@@ -179,8 +180,19 @@ def _application(
     )
 
 
+class _Handler(tornado.web.RequestHandler):
+    """What both handlers share: JSON, also for what Tornado refuses by itself."""
+
+    def set_default_headers(self) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.finish({"error": f"{status_code}: {self._reason}."})
+
+
 @tornado.web.stream_request_body  # so that Tornado leaves the body alone, whatever its type
-class _Api(tornado.web.RequestHandler):
+class _Api(_Handler):
     """Every HTTP request, whatever its path."""
 
     def initialize(
@@ -212,18 +224,11 @@ class _Api(tornado.web.RequestHandler):
 
     get = head = post = put = patch = delete = options = _answer
 
-    def set_default_headers(self) -> None:
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.clear_header("Server")
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        self.finish({"error": f"{status_code}: {self._reason}."})  # a method that HTTP lacks
-
     def compute_etag(self) -> None:
         return None  # an API has no use for it
 
 
-class _Subscription(tornado.websocket.WebSocketHandler):
+class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
     """One subscriber's WebSocket."""
 
     def initialize(self, sandbox: Sandbox, subscriptions: set[_Subscription]) -> None:
@@ -235,6 +240,13 @@ class _Subscription(tornado.websocket.WebSocketHandler):
 
     def check_origin(self, origin: str) -> bool:
         return True  # a page from any local development server may subscribe
+
+    async def get(self, *path: str, **_: str) -> None:
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            self.set_status(400)
+            self.finish({"error": "Subscribers connect here, by WebSocket; this is plain HTTP."})
+            return
+        await super().get(*path)
 
     def open(self, *path: str, **_: str) -> None:
         (key,) = path

@@ -21,7 +21,8 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, sandbox: Sandbox, *, clock: Callable[[], float] = time.time) -> None:
         self._sandbox = sandbox
         self._clock = clock
-        self._lock = threading.Lock()  # a widget's callback may send while a cell sends
+        # A widget's callback may send while a cell sends; and whoever hears of it may send again.
+        self._lock = threading.RLock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return self._answer(request, request.read())

@@ -1,0 +1,79 @@
+"""What the package offers by name, and that everything public says what it is for."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import pusherkit
+import pusherkit.sandbox
+from pusherkit.signing import Check, Verdict
+from pusherkit.subscriber import Message
+
+ROOT = Path(pusherkit.__file__).parent
+SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", [pusherkit, pusherkit.sandbox], ids=lambda m: m.__name__)
+def test_all_is_sorted_and_complete(module):
+    """Constants, then classes, then functions; each in the order of ASCII."""
+    public = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert module.__all__ == sorted(
+        module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
+    assert set(module.__all__) == public
+    assert len(module.__all__) == len(public)
+
+
+EXPORTED = {
+    name: value
+    for module in (pusherkit, pusherkit.sandbox)
+    for name in module.__all__
+    if inspect.isclass(value := getattr(module, name)) or inspect.isfunction(value)
+}
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_what_is_exported_has_a_docstring_down_to_its_methods(name):
+    value = EXPORTED[name]
+    assert value.__doc__
+    assert not value.__doc__.startswith(f"{name}("), "dataclass() wrote this one"
+    for member, inner in vars(value).items() if inspect.isclass(value) else ():
+        overrides = any(hasattr(base, member) for base in value.__bases__)
+        if not member.startswith("_") and not overrides and inspect.isroutine(inner):
+            assert inspect.getdoc(getattr(value, member)), member
+
+
+VALUES = [value for value in EXPORTED.values() if is_dataclass(value)] + [Check, Verdict, Message]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
+def test_values_are_frozen_slotted_and_keyword_only(value):
+    assert value.__dataclass_params__.frozen
+    assert "__slots__" in vars(value)
+    kinds = {parameter.kind for parameter in inspect.signature(value).parameters.values()}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_module_and_what_is_public_in_it_has_a_docstring(source):
+    tree = ast.parse((ROOT / source).read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    silent = [
+        node.name
+        for node in tree.body
+        if isinstance(node, definitions)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []

@@ -1,0 +1,168 @@
+"""The order of the layers, read from the imports: an arrow never points back up."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import pusherkit
+
+ROOT = Path(pusherkit.__file__).parent
+
+# Each layer may import those before it. "pusherkit" is the package's own __init__.
+ORDER = ["errors", "signing", "events", "auth", "client", "subscriber", "sandbox"]
+ORDER += ["pusherkit", "lessons", "_nodelay", "lab", "cli"]
+PURE = ["errors", "signing", "events", "sandbox.api", "sandbox.channels"]
+UPWARD_FOR_TYPES = {("subscriber", "sandbox.api")}  # Subscriber.attached() names the Sandbox
+
+# What a pure module never imports, though the standard library has it.
+CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio", "logging"}
+CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
+
+WHO_MAY_IMPORT = {
+    "httpx": {"auth", "client", "sandbox.transport", "lessons"},
+    "tornado": {"sandbox.server"},
+    "websockets": {"subscriber"},
+    "ipywidgets": {"lessons"},
+    "jupyter_server": {"_nodelay"},
+    "jupyterlab": {"lab", "cli"},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str  # "sandbox.api"
+    imported: str  # "json", or "pusherkit.sandbox.channels"
+    for_types: bool  # stands under `if TYPE_CHECKING:`
+
+
+def name_of(path: Path) -> str:
+    """sandbox/api.py is "sandbox.api", sandbox/__init__.py is "sandbox"."""
+    parts = [part for part in path.relative_to(ROOT).with_suffix("").parts if part != "__init__"]
+    return ".".join(parts) or "pusherkit"
+
+
+SOURCES = {name_of(path): path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
+
+
+def imports_of(name: str, tree: ast.AST, *, for_types: bool = False) -> Iterator[Import]:
+    """Every import of a module, also those inside functions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(name, alias.name, for_types)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"  # a module, or a name inside one
+                is_module = inner.removeprefix("pusherkit.") in SOURCES
+                yield Import(name, inner if is_module else node.module, for_types)
+        else:
+            guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+            yield from imports_of(name, node, for_types=for_types or guarded)
+
+
+IMPORTS = [found for name, tree in TREES.items() for found in imports_of(name, tree)]
+WITHIN = [found for found in IMPORTS if found.imported.split(".")[0] == "pusherkit"]
+
+
+def module(imported: str) -> str:
+    """pusherkit.sandbox.api is "sandbox.api"."""
+    return imported.removeprefix("pusherkit.")
+
+
+def layer(module_name: str) -> int:
+    first = module_name.split(".")[0]
+    assert first in ORDER, f"{first} has no place in ORDER yet: what may it import?"
+    return ORDER.index(first)
+
+
+def test_the_modules_named_here_exist():
+    assert set(PURE) <= SOURCES.keys()
+    assert {"auth", "client", "subscriber", "sandbox.transport", "sandbox.server"} <= SOURCES.keys()
+    assert len(WITHIN) > 20
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_no_import_points_up(name):
+    upward = {
+        (found.importer, module(found.imported))
+        for found in WITHIN
+        if found.importer == name and layer(module(found.imported)) > layer(name)
+    }
+    assert upward <= UPWARD_FOR_TYPES
+
+
+@pytest.mark.parametrize(("importer", "imported"), sorted(UPWARD_FOR_TYPES))
+def test_the_exception_is_for_types_alone(importer, imported):
+    found = [i for i in WITHIN if (i.importer, module(i.imported)) == (importer, imported)]
+    assert [i.for_types for i in found] == [True]
+
+
+def test_within_the_sandbox_the_order_is_channels_api_shells():
+    order = ["sandbox.channels", "sandbox.api", "sandbox.transport", "sandbox.server", "sandbox"]
+    for found in WITHIN:
+        target = module(found.imported)
+        if found.importer in order and target in order:
+            assert order.index(target) < order.index(found.importer)
+    shells = {"sandbox.transport", "sandbox.server"}
+    assert not [f for f in WITHIN if f.importer in shells and module(f.imported) in shells]
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_imports_the_standard_library_and_pure_modules(name):
+    for found in IMPORTS:
+        if found.importer == name:
+            if found in WITHIN:
+                assert module(found.imported) in PURE
+            else:
+                assert found.imported.split(".")[0] in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_reads_no_clock_and_touches_no_world(name):
+    imported = {found.imported for found in IMPORTS if found.importer == name}
+    allowed = {"os"} if name == "signing" else set()
+    assert imported & CLOCKS_AND_WORLD <= allowed
+    called = [node.func for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]
+    methods = {func.attr for func in called if isinstance(func, ast.Attribute)}
+    functions = {func.id for func in called if isinstance(func, ast.Name)}
+    assert not methods & {"now", "utcnow", "today"}
+    assert not functions & {"open", "print", "input"}
+
+
+def test_signing_knows_the_environment_only_as_the_default_of_from_env():
+    uses = [n for n in ast.walk(TREES["signing"]) if isinstance(n, ast.Name) and n.id == "os"]
+    (from_env,) = (
+        node
+        for node in ast.walk(TREES["signing"])
+        if isinstance(node, ast.FunctionDef) and node.name == "from_env"
+    )
+    assert [ast.unparse(default) for default in from_env.args.defaults] == ["os.environ"]
+    assert len(uses) == 1
+
+
+@pytest.mark.parametrize("package", WHO_MAY_IMPORT)
+def test_a_dependency_has_its_place(package):
+    importers = {found.importer for found in IMPORTS if found.imported.split(".")[0] == package}
+    allowed = WHO_MAY_IMPORT[package]
+    assert {name for name in importers if not {name, name.split(".")[0]} & allowed} == set()
+
+
+def test_importing_the_package_loads_no_server_and_no_notebook():
+    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab"]
+    code = (
+        f"import json, sys, pusherkit; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(ran.stdout) == []
