@@ -334,6 +334,7 @@ def test_a_3xx_that_points_nowhere_is_an_error_too(call, service, status):
     with pytest.raises(APIError) as caught:
         call(*TRIGGER)
     assert caught.value.status_code == status
+    assert "None" not in str(caught.value)
 
 
 @pytest.fixture

@@ -96,7 +96,8 @@ def test_names_have_up_to_200_characters(field, rule):
 
 
 def test_event_names_are_measured_in_characters_and_may_have_any():
-    assert event(name="é" * 200).name == "é" * 200
+    for name in ("é" * 200, "pusher", "not pusher:error", "client-x", " ", "\x00"):
+        assert event(name=name).name == name
 
 
 def test_the_alphabet_of_channel_names():
@@ -130,6 +131,8 @@ def test_what_is_no_socket_id(socket_id):
         ({"name": None}, "name"),
         ({"name": 3}, "name"),
         ({"name": "\ud800"}, "name"),
+        ({"name": "pusher:error"}, "name"),
+        ({"name": "pusher_internal:x"}, "name"),
         ({"data": {"text": "hello"}}, "data"),
         ({"data": None}, "data"),
         ({"data": b"{}"}, "data"),
@@ -336,6 +339,7 @@ BAD_FIELDS = [
     (fields(name=""), "name", "expected the event's name"),
     (fields(name=["n"]), "name", "expected the event's name"),
     (fields(name="\ud800"), "name", "surrogate"),
+    (fields(name="pusher:error"), "name", "begins as the protocol's own events do"),
     (fields(data={"text": "hello"}), "data", r"got an object\."),
     (fields(data=["hello"]), "data", r"got an array\."),
     (fields(data=7), "data", r"got a number\."),

@@ -35,6 +35,13 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def _nothing_goes_wrong_unseen(caplog) -> Iterator[None]:
+    """Tornado logs what a handler raises, and goes on; a test shall not."""
+    yield
+    assert [str(record.exc_info or record.msg) for record in caplog.get_records("call")] == []
+
+
 def port_of(server: SandboxServer) -> int:
     return httpx.URL(server.url).port
 
@@ -143,6 +150,15 @@ def test_an_unreferenced_server_vanishes(eventually):
     assert threads(port)
     del server
     gc.collect()
+    eventually(lambda: not threads(port))
+    assert is_free(port)
+
+
+def test_a_server_whose_last_reference_goes_on_its_own_thread_vanishes(http, eventually):
+    held: list[SandboxServer] = []
+    held.append(SandboxServer(watch=lambda exchange: held.clear()).start())
+    port, url = port_of(held[0]), held[0].url
+    assert http.get(url).status_code == 404
     eventually(lambda: not threads(port))
     assert is_free(port)
 
@@ -288,6 +304,13 @@ def test_a_websocket_is_greeted(server):
         assert json.loads(socket_.recv(timeout=5))["event"] == "pusher:connection_established"
 
 
+def test_a_page_of_another_origin_may_subscribe(server):
+    with websockets.sync.client.connect(
+        server.ws_url, proxy=None, origin="http://localhost:5173"
+    ) as socket_:
+        assert json.loads(socket_.recv(timeout=5))["event"] == "pusher:connection_established"
+
+
 def test_an_unknown_key_is_told_and_closed(server):
     with connect(server, "-wrong") as socket_:
         answer = json.loads(socket_.recv(timeout=5))
@@ -324,6 +347,25 @@ def test_stop_closes_every_websocket_and_says_why():
                 socket_.recv(timeout=5)
             assert caught.value.rcvd.code == 1001
     assert server.sandbox.channels.connections == 0
+
+
+def test_stop_does_not_wait_for_a_subscriber_that_says_nothing(server):
+    with stalled_subscriber(server, "chat"):
+        begin = time.perf_counter()
+        server.stop()
+        assert time.perf_counter() - begin < 2
+
+
+def test_nothing_is_kept_of_subscribers_that_left(server, eventually):
+    for _ in range(3):
+        with connect(server) as socket_:
+            socket_.recv(timeout=5)
+
+    def kept() -> int:
+        gc.collect()
+        return sum(type(thing).__name__ == "_Subscription" for thing in gc.get_objects())
+
+    eventually(lambda: kept() == 0)
 
 
 def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
@@ -389,3 +431,4 @@ def test_a_stalled_subscriber_is_closed_and_the_others_do_not_notice(server, eve
         eventually(lambda: channels.connections == 1)
         client.trigger("chat", "after", "")
         assert other.receive().event == "after"
+    gc.collect()  # a task that failed is logged when it goes, if nobody has looked

@@ -594,6 +594,7 @@ def test_from_env_names_what_is_missing(missing, empty):
         ("127.0.0.1:6001", "http://127.0.0.1:6001"),
         ("[::1]:6001", "http://[::1]:6001"),
         ("localhost.example.com", "https://localhost.example.com"),
+        ("127.0.0.1.example.com", "https://127.0.0.1.example.com"),
         ("https://127.0.0.1", "https://127.0.0.1"),
     ],
 )
@@ -614,7 +615,10 @@ def test_a_host_becomes_a_base_url(host, base_url):
         "https://example.com#a",
         "https://[::1",
         "https://example.com/apps/3",
+        "https://example.com//apps/3",
+        "example.com/apps/3",
         "https://example.com?",
+        "https://example.com#",
     ],
 )
 def test_a_host_that_is_none_is_refused(host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +36,27 @@ def replace_in_cell(page: Any, cell: Any, old: str, new: str) -> None:
     page.keyboard.press("Shift+Home")
     page.keyboard.type(new)
     page.keyboard.press("Shift+Enter")
+
+
+def test_an_event_arrives_with_the_keyboard_alone(lab: Lab) -> None:
+    page, lesson = lab.page, lab.open("00-start-here.ipynb")
+    cells = lesson.locator(".jp-Notebook-cell")
+    number = 0
+    while "timeline" not in cells.nth(number).inner_text():
+        page.keyboard.press("Shift+Enter")
+        number += 1
+        expect(cells.nth(number)).to_have_class(re.compile("jp-mod-active"))
+    page.keyboard.press("Shift+Enter")
+    widget = cells.nth(number).locator(WIDGET)
+    widget.wait_for()
+    expect(cells.nth(number + 1)).to_be_focused()
+    page.keyboard.press("Shift+Tab")  # back into what the cell shows: the button
+    page.keyboard.press("Shift+Tab")  # the field
+    expect(widget.get_by_label("Message")).to_be_focused()
+    page.keyboard.type("no mouse")  # in place of what stood there, as Tab selects it
+    expect(widget).to_contain_text(r"{\"text\":\"no mouse\"}")
+    page.keyboard.press("Enter")
+    expect(widget.get_by_role("status")).to_have_text("✓ Accepted, and the event arrived.")
 
 
 @pytest.mark.parametrize("theme", THEMES)
