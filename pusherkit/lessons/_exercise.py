@@ -6,7 +6,9 @@ known mistake is itself an answer, so a wrong answer is recognised by what it do
 
 from __future__ import annotations
 
+import copy
 import html
+import random
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from pusherkit.lessons._interactive import Fact, View, to_html, to_text
+from pusherkit.lessons._progress import PROGRESS
 
 
 class Outcome(Enum):
@@ -68,8 +71,12 @@ class Text:
         return f'<pre style="white-space:pre-wrap">{html.escape(self.text)}</pre>'
 
 
+# Says what is wrong with what an answer did, and shows it; None where it is right.
+Judge = Callable[[Any], tuple[str, tuple[Fact, ...]] | None]
+
+
 class Exercise:
-    """One task with its checks.
+    """One task with its checks. `name` is its module and name, under which progress is kept.
 
     `judge` looks at what an answer does and returns a sentence about what is wrong, with the
     Facts that show it, or None where it is right. What an answer does is `perform(answer)`: for
@@ -80,14 +87,16 @@ class Exercise:
     def __init__(
         self,
         *,
+        name: str,
         task: str,
-        judge: Callable[[Any], tuple[str, tuple[Fact, ...]] | None],
+        judge: Judge,
         right: Any,
         mistakes: tuple[Mistake, ...],
         hints: tuple[str, ...],
         solution: str,
         perform: Callable[[Any], Any] | None = None,
     ) -> None:
+        self.name = name
         self.task = task
         self.right = right
         self.mistakes = mistakes
@@ -126,6 +135,7 @@ class Exercise:
         if (wrong := self._judge(done)) is not None:
             message, facts = wrong
             return Feedback(Outcome.WRONG, message, facts)
+        PROGRESS.record(self.name)
         return Feedback(Outcome.RIGHT, self.task)
 
     def hint(self) -> Text:
@@ -148,7 +158,62 @@ class Exercise:
         return Feedback(Outcome.NOT_ATTEMPTED, f"Replace the three dots. {self.task}")
 
 
-def equals(expected: Any) -> Callable[[Any], tuple[str, tuple[Fact, ...]] | None]:
+TRIALS = 3  # fresh instances that a function must get right in one check
+
+
+class FunctionExercise(Exercise):
+    """A task whose answer is a function, judged on three fresh instances at each check.
+
+    `given` makes the arguments of one instance from a random generator, seeded by the exercise
+    and the number of the check; `right` is a function that does the task.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        task: str,
+        right: Callable[..., Any],
+        given: Callable[[random.Random], tuple[Any, ...]],
+        mistakes: tuple[Mistake, ...],
+        hints: tuple[str, ...],
+        solution: str,
+    ) -> None:
+        self._given = given
+        self._trials: list[tuple[Any, ...]] = []
+        self._checks = 0
+        super().__init__(
+            name=name,
+            task=task,
+            judge=self._judge_trials,
+            right=right,
+            mistakes=mistakes,
+            hints=hints,
+            solution=solution,
+            perform=self._try,
+        )
+
+    def check(self, answer: Any) -> Feedback:
+        self._checks += 1
+        chance = random.Random(f"{self.name} {self._checks}")  # noqa: S311 - no secret
+        self._trials = [self._given(chance) for _ in range(TRIALS)]
+        return super().check(answer)
+
+    def _try(self, answer: Any) -> Any:
+        done = [answer(*copy.deepcopy(trial)) for trial in self._trials]
+        return ... if any(each is ... for each in done) else done
+
+    def _judge_trials(self, done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
+        for trial, received in zip(self._trials, done, strict=True):
+            expected = self.right(*trial)
+            if not _same(received, expected):
+                message, facts = difference(expected, received)
+                called = ", ".join(_cut(repr(argument)) for argument in trial)
+                return message, (Fact("Called with", called), *facts)
+        return None
+
+
+def equals(expected: Any) -> Judge:
     """A judge for answers that must be one value."""
 
     def judge(done: Any) -> tuple[str, tuple[Fact, ...]] | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
+import sys
 from typing import Any
 
 import ipywidgets
 
 from pusherkit.errors import AuthenticationError
-from pusherkit.lessons._exercise import Exercise, Mistake, difference, equals
+from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake, equals
 from pusherkit.lessons._interactive import (
     Fact,
     Interactive,
@@ -21,7 +23,10 @@ from pusherkit.lessons._interactive import (
     name_byte,
 )
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
+from pusherkit.lessons._progress import ProgressView
 from pusherkit.signing import body_digest, sign, verify
+
+NOTEBOOK = "01-body-is-bytes"
 
 # The worked example of Pusher's HTTP API documentation: the body that was hashed, the same body
 # as the page prints it, and the MD5 that stands beside it.
@@ -208,47 +213,27 @@ def viewer() -> ByteViewer:
 
 # --- the exercises ----------------------------------------------------------------------------
 
-# Fresh data: none of it stands in the lesson's examples.
-_BODIES = (b'{"name":"tick"}', b"", rb'{"name":"caf\u00e9"}', '{"name":"☕"}'.encode())
-_TEXTS = ('{"city":"Łódź"}', '{"price":"5 €"}', '{"plain":"ascii"}')
+_WORDS = ("tick", "Łódź", "5 €", "café", "☕", "東京", "naïve", "plain")
 
 
-def _on_bodies(answer: Any) -> Any:
-    done = [answer(body) for body in _BODIES]
-    if ... in done:
-        return ...
-    # Two hash objects are never equal, so they are told apart from the rest by what they can.
-    return ["a hash object" if hasattr(each, "hexdigest") else each for each in done]
+def _some_text(chance: random.Random) -> tuple[str]:
+    """JSON with at least one character outside ASCII."""
+    words = ["☕", *chance.sample(_WORDS, 2)]
+    return (json.dumps({"name": "note", "data": " ".join(words)}, ensure_ascii=False),)
 
 
-def _on_texts(answer: Any) -> Any:
-    done = [answer(text) for text in _TEXTS]
-    return ... if ... in done else done
-
-
-def _judge_each(right: Any) -> Any:
-    """Judge a list of results against those of a right function; report the first that is off."""
-
-    def judge(done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
-        for given, expected, received in right(done):
-            if type(received) is not type(expected) or received != expected:
-                message, facts = difference(expected, received)
-                return message, (Fact("Called with", repr(given)), *facts)
-        return None
-
-    return judge
+def _some_body(chance: random.Random) -> tuple[bytes]:
+    return (_some_text(chance)[0].encode(),)
 
 
 def _digest(body: bytes) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-digest = Exercise(
+digest = FunctionExercise(
+    name="body_is_bytes.digest",
     task="The hex MD5 of a body, for any bytes.",
-    perform=_on_bodies,
-    judge=_judge_each(
-        lambda done: zip(_BODIES, (_digest(body) for body in _BODIES), done, strict=True)
-    ),
+    given=_some_body,
     right=_digest,
     mistakes=(
         Mistake(
@@ -269,10 +254,6 @@ digest = Exercise(
             lambda body: hashlib.sha256(body).hexdigest(),
             "This is SHA-256, 64 digits. body_md5 is MD5, 32 digits.",
         ),
-        Mistake(
-            lambda body: hashlib.md5(body, usedforsecurity=False),
-            "This is the hash object. Ask it for its hex digits.",
-        ),
     ),
     hints=(
         "The object md5 has two methods that tell the digest: one as bytes, one as text.",
@@ -292,12 +273,10 @@ def _text_digest(text: str) -> str:
     return _digest(text.encode("utf-8"))
 
 
-text_digest = Exercise(
+text_digest = FunctionExercise(
+    name="body_is_bytes.text_digest",
     task="The hex MD5 of a text as it goes over the wire, in UTF-8.",
-    perform=_on_texts,
-    judge=_judge_each(
-        lambda done: zip(_TEXTS, (_text_digest(text) for text in _TEXTS), done, strict=True)
-    ),
+    given=_some_text,
     right=_text_digest,
     mistakes=(
         Mistake(
@@ -335,6 +314,40 @@ text_digest = Exercise(
 )
 
 
+def _length_and_digest(text: str) -> tuple[int, str]:
+    body = text.encode("utf-8")
+    return len(body), _digest(body)
+
+
+prove_it = FunctionExercise(
+    name="body_is_bytes.prove_it",
+    task="The length of a text in bytes, as it goes over the wire, and its body_md5.",
+    given=_some_text,
+    right=_length_and_digest,
+    mistakes=(
+        Mistake(
+            lambda text: (len(text), _text_digest(text)),
+            "The digest is right. The length counts characters; on the wire, count bytes.",
+        ),
+        Mistake(
+            lambda text: (len(text.encode()), _text_digest(text).upper()),
+            "The length is right. The digest is in upper case; the API compares lower-case hex.",
+        ),
+    ),
+    hints=(
+        "Turn the text into bytes once, and keep them.",
+        "'é'.encode('utf-8') is two bytes, although 'é' is one character.",
+    ),
+    solution=(
+        "def prove_it(text: str) -> tuple[int, str]:\n"
+        '    body = text.encode("utf-8")\n'
+        "    return len(body), hashlib.md5(body).hexdigest()\n\n"
+        "Encode once; count and hash the same bytes.\n"
+        "Now go on to the next lesson, or read why it is so in this one."
+    ),
+)
+
+
 # Three bodies that mean the same. One of them was signed.
 BODIES = {
     "A": b'{"name":"alarm","channel":"lab","data":"{}"}',
@@ -344,6 +357,7 @@ BODIES = {
 SIGNED_MD5 = body_digest(BODIES["C"])
 
 which_body = Exercise(
+    name="body_is_bytes.which_body",
     task="The letter of the body whose MD5 was signed.",
     judge=equals("C"),
     right="C",
@@ -356,8 +370,11 @@ which_body = Exercise(
         "for letter, body in BODIES.items(): print(letter, digest(body))",
     ),
     solution=(
-        "for letter, body in BODIES.items():\n"
-        "    print(letter, hashlib.md5(body).hexdigest() == SIGNED_MD5)\n\n"
+        "(signed_body,) = [\n"
+        "    letter\n"
+        "    for letter, body in BODIES.items()\n"
+        "    if hashlib.md5(body).hexdigest() == SIGNED_MD5\n"
+        "]\n\n"
         "The three differ in spaces and in the order of their keys, and so do their digests.\n"
         "Now make a fourth body that means the same and has yet another digest."
     ),
@@ -379,6 +396,7 @@ def _judge_twin(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
 
 
 other_bytes = Exercise(
+    name="body_is_bytes.other_bytes",
     task="A body that means the same as ORIGINAL to JSON, and has another MD5.",
     judge=_judge_twin,
     right=b'{ "name":"door","channel":"house","data":"open"}',
@@ -457,6 +475,7 @@ def _mended_request(event: dict[str, str]) -> tuple[bytes, str]:
 
 
 mend = Exercise(
+    name="body_is_bytes.mend",
     task="The digest is that of the very bytes that are sent.",
     perform=_on_events,
     judge=_judge_request,
@@ -490,3 +509,8 @@ mend = Exercise(
         "Now let it write compact JSON. In how many places do you have to change it?"
     ),
 )
+
+
+def progress() -> ProgressView:
+    """What is passed in this lesson."""
+    return ProgressView(sys.modules[__name__])

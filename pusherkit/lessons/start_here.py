@@ -27,9 +27,11 @@ from pusherkit.lessons._interactive import (
     text_field,
 )
 from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice, practice
+from pusherkit.lessons._progress import ProgressView
 from pusherkit.signing import Signature, sign
 from pusherkit.subscriber import Message
 
+NOTEBOOK = "00-start-here"
 CHANNEL = "chat"
 EVENT = "message"
 FIRST_MESSAGE = "hello"
@@ -331,6 +333,7 @@ def _judge_delivery(done: _Delivery) -> tuple[str, tuple[Fact, ...]] | None:
 
 
 deliver = Exercise(
+    name="start_here.deliver",
     task='An event named "greeting" arrives on the channel "lobby".',
     perform=_deliver,
     judge=_judge_delivery,
@@ -390,6 +393,7 @@ def _judge_tampered(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
 
 
 one_byte = Exercise(
+    name="start_here.one_byte",
     task="One byte changed after signing, and the server refuses the request with 401.",
     perform=_tampered,
     judge=_judge_tampered,
@@ -420,3 +424,8 @@ one_byte = Exercise(
         "Now change a byte that is not part of the message, such as a quote, and check again."
     ),
 )
+
+
+def progress() -> ProgressView:
+    """What is passed in every lesson."""
+    return ProgressView()
