@@ -266,9 +266,9 @@ def _message(response: httpx.Response, body: Any) -> str:
             f"expected a JSON object, got {response.text[:80]!r}. "
             "The server has answered with success, so the request may have been carried out."
         )
-    if response.is_redirect:
+    if response.has_redirect_location:
         return (
-            f"redirected to {response.headers.get('location')!r}. A signature covers the path, so "
+            f"redirected to {response.headers['location']!r}. A signature covers the path, so "
             "redirects are not followed: use the host that answers as base_url."
         )
     return response.text.strip()[:500] or response.reason_phrase or "no explanation"

@@ -113,7 +113,7 @@ class Credentials:
             app_id=unquote(app_id[1]),
             key=unquote(parts.username or ""),
             secret=unquote(parts.password or ""),
-            base_url=f"{parts.scheme}://{host}" + (f":{port}" if port else ""),
+            base_url=f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""),
         )
 
 
@@ -132,7 +132,7 @@ def _refuse_paste_damage(name: str, value: object) -> None:
 
 def is_local(host: str) -> bool:
     """Whether a host is this machine."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
 def _base_url(text: str) -> str:

@@ -166,8 +166,6 @@ class Subscriber:
             self._fail(f"The server closed the connection: {closed}.")
         except (OSError, websockets.exceptions.WebSocketException) as error:
             self._fail(f"No connection to {self._url.partition('?')[0]}: {error}")
-        except Exception as error:  # a thread's error reaches nobody, so it is kept for receive()
-            self._fail(f"on_message raised {error!r}")
         finally:
             self._ready.set()
             self._messages.put(None)
@@ -191,11 +189,18 @@ class Subscriber:
                     self._ready.set()
             case event:
                 message = Message(channel=frame["channel"], event=event, data=frame["data"])
-                if self._on_message is None:
-                    self._messages.put(message)
-                else:
-                    self._on_message(message)
+                self._deliver(message)
         return ()
+
+    def _deliver(self, message: Message) -> None:
+        if self._on_message is None:
+            self._messages.put(message)
+            return
+        try:
+            self._on_message(message)
+        except Exception as error:  # on a thread it would reach nobody; receive() raises it
+            self._fail(f"on_message raised {error!r}")
+            self.close()
 
     def _fail(self, problem: str) -> None:
         if self._problem is None and not self._closed:
@@ -211,7 +216,12 @@ def _read_frame(text: str | bytes) -> dict[str, Any]:
         frame = None
     if not isinstance(frame, dict):
         frame = {"event": "pusher:error", "data": f"it sent {text[:80]!r}, which is no frame"}
-    return {key: frame.get(key, "") for key in ("event", "channel", "data")}
+    channel = frame.get("channel")
+    return {
+        "event": frame.get("event", ""),
+        "channel": channel if isinstance(channel, str) else "",
+        "data": frame.get("data", ""),
+    }
 
 
 def _refusal(data: object) -> object:

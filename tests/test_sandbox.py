@@ -202,6 +202,14 @@ def test_an_event_of_any_name_does_no_harm(sandbox, peer):
 # --- counts and queries -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["info", "filter_by_prefix"])
+def test_a_query_parameter_sent_twice_is_refused(sandbox, name):
+    params = [(name, "presence-"), (name, "news")]
+    told = refused(sandbox, signed("GET", f"{APP}/channels", params), 400)
+    assert told["error"] == f"{name}: sent 2 times; send it once."
+    assert told["rule"] == name
+
+
 def test_an_event_may_ask_for_counts(sandbox, peer):
     peer("chat", "news")
     peer("chat")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import hmac
 import json
+import re
 import traceback
 from pathlib import Path
 
@@ -375,6 +377,22 @@ def test_the_first_broken_rule_is_the_reason_and_all_are_judged(credentials):
     assert verdict.failed == verdict.checks[0]
 
 
+def test_the_quoted_canonical_string_is_one_line_that_can_be_read_back(credentials):
+    signature = sign(credentials, "GET", PATH, [("info", 'a"b\\n\nc')], timestamp=NOW)
+    wrong = [*signature.params, ("auth_signature", "0")]
+    failed = judge(credentials, "GET", PATH, wrong, now=NOW).failed
+    _, quoted, _ = re.split(r'(?<=HmacSHA256Hex\()(".*")(?=, your_secret_key\))', failed.error)
+    assert ast.literal_eval(quoted) == signature.canonical_string
+
+
+def test_what_was_received_is_shown_however_often(credentials, query):
+    for params, shown in (
+        (without(query, "auth_key"), "(missing)"),
+        ([*query, ("auth_key", "another")], f"{credentials.key}, another"),
+    ):
+        assert judge(credentials, "POST", PATH, params, BODY, now=NOW).failed.received == shown
+
+
 def test_every_check_has_its_sentences_only_where_it_failed(credentials, query):
     passed = judge(credentials, "POST", PATH, query, BODY, now=NOW)
     assert passed.failed is None
@@ -478,6 +496,22 @@ def test_a_secret_sent_by_mistake_is_not_repeated(credentials, query, leak, agai
 def test_a_secret_in_the_path_is_not_repeated(credentials, query):
     verdict = judge(credentials, "POST", f"/apps/{credentials.secret}", query, BODY, now=NOW)
     assert credentials.secret not in repr(verdict)
+
+
+@pytest.mark.parametrize(
+    ("secret", "value", "shown"),
+    [
+        ("12345678", "x12345678x", "x[the app's secret]x"),
+        ("1234567", "x1234567x", "x1234567x"),  # so short that it could stand there by chance
+        ("1234567", "1234567", "[the app's secret]"),
+        ("1234567", "another", "another"),
+    ],
+)
+def test_what_is_shown_in_the_place_of_a_secret(secret, value, shown):
+    mine = Credentials(app_id="3", key="key", secret=secret)
+    assert judge(mine, "GET", PATH, {"info": value}, now=NOW).canonical_string == (
+        f"GET\n{PATH}\ninfo={shown}"
+    )
 
 
 def test_hiding_the_secret_does_not_change_the_judgement(credentials):

@@ -139,7 +139,7 @@ def test_after_close_nothing_is_received_and_nobody_is_subscribed(place, eventua
     subscriber = place.subscribe("chat")
     subscriber.close()
     subscriber.close()
-    for _ in range(2):
+    for _ in range(5):
         with pytest.raises(PusherError, match="The subscriber is closed"):
             subscriber.receive(timeout=5)
     eventually(lambda: place.sandbox.channels.connections == 0)
@@ -262,6 +262,7 @@ def test_an_error_in_on_message_is_kept_and_blamed_on_nobody_else(server, error)
 def strange_server() -> Iterator[Callable[..., Subscriber]]:
     """Subscribe at a server that plays the protocol, sends these frames besides, and leaves.
 
+    A function among the frames is called with the server's side of the connection instead.
     What the subscriber answered is kept in the attribute `answers`.
     """
     answers: list[dict] = []
@@ -274,10 +275,13 @@ def strange_server() -> Iterator[Callable[..., Subscriber]]:
         joined = {"event": "pusher_internal:subscription_succeeded", "channel": "chat"}
         connection.send(json.dumps(joined | {"data": "{}"}))
         assert subscribed.wait(timeout=5)
-        for frame in frames:
-            connection.send(frame if isinstance(frame, str | bytes) else json.dumps(frame))
-        connection.send(json.dumps({"event": "pusher:ping", "data": {}}))
-        with contextlib.suppress(ConnectionClosed):  # the subscriber has given up
+        with contextlib.suppress(ConnectionClosed):  # one of the two has left already
+            for frame in frames:
+                if callable(frame):
+                    frame(connection)
+                else:
+                    connection.send(frame if isinstance(frame, str | bytes) else json.dumps(frame))
+            connection.send(json.dumps({"event": "pusher:ping", "data": {}}))
             answers.append(json.loads(connection.recv(timeout=5)))
 
     with serve(play, "127.0.0.1", 0) as running:
@@ -300,6 +304,23 @@ def test_a_ping_is_answered(strange_server):
     with strange_server() as subscriber:
         assert list(subscriber) == []
     assert strange_server.answers == [{"event": "pusher:pong", "data": {}}]
+
+
+@pytest.mark.parametrize(
+    ("leave", "told"),
+    [
+        (lambda connection: connection.close(1000, "Done."), "1000 Done."),
+        (lambda connection: connection.close(4200, "Later."), "4200 Later."),
+        (lambda connection: connection.socket.shutdown(socket.SHUT_RDWR), "without goodbye"),
+    ],
+    ids=["in order", "with a code", "cut"],
+)
+def test_how_the_server_left_is_told(strange_server, leave, told):
+    with strange_server(leave) as subscriber:
+        assert list(subscriber) == []
+        with pytest.raises(PusherError) as caught:
+            subscriber.receive(timeout=5)
+    assert str(caught.value).startswith(f"The server closed the connection: {told}")
 
 
 @pytest.mark.parametrize(

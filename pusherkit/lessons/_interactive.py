@@ -20,14 +20,17 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 STAGES = ("Body", "Digest", "Parameters", "Canonical string", "Sign", "Send")
 
 
+Range = tuple[int, int]  # from a character up to, but not including, another
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A name and a value. `why` explains, `mark` is a range of the value to point at."""
+    """A name and a value. `why` explains, `marks` are ranges of the value to point at, in order."""
 
     name: str
     value: str
     why: str = ""
-    mark: tuple[int, int] | None = None
+    marks: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,10 @@ def to_html(view: View) -> str:
     shown, folded = view.facts[:fold], view.facts[fold:]
     rest = _list(folded) + (status if view.status else "")
     return (
-        f'{STYLE}<section class="pk" aria-label="{html.escape(view.title)}">'
+        f'{STYLE}<div class="pk" role="group" aria-label="{html.escape(view.title)}">'
         f"<p><strong>{html.escape(view.title)}</strong></p>{_list(shown)}"
         + (rest if view.fold is None else f"<details><summary>The answer</summary>{rest}</details>")
-        + "</section>"
+        + "</div>"
     )
 
 
@@ -121,11 +124,14 @@ def to_text(view: View) -> str:
 
 
 def _marked(fact: Fact) -> str:
-    if fact.mark is None:
-        return html.escape(fact.value)
-    start, end = fact.mark
-    before, marked, after = fact.value[:start], fact.value[start:end], fact.value[end:]
-    return f"{html.escape(before)}<mark>{html.escape(marked)}</mark>{html.escape(after)}"
+    pieces, at = [], 0
+    for start, end in fact.marks:
+        pieces += [
+            html.escape(fact.value[at:start]),
+            f"<mark>{html.escape(fact.value[start:end])}</mark>",
+        ]
+        at = end
+    return "".join([*pieces, html.escape(fact.value[at:])])
 
 
 class Interactive:
@@ -259,12 +265,12 @@ def first_difference(one: bytes, other: bytes) -> int | None:
     return None if len(one) == len(other) else min(len(one), len(other))
 
 
-def mark_at(body: bytes, at: int | None) -> tuple[int, int] | None:
-    """The range of characters that shows byte `at` of a body, once it is decoded as UTF-8."""
+def mark_at(body: bytes, at: int | None) -> tuple[Range, ...]:
+    """The character that shows byte `at` of a body, once it is decoded as UTF-8, as marks."""
     if at is None:
-        return None
+        return ()
     start = len(body[:at].decode(errors="ignore"))
-    return start, start + 1
+    return ((start, start + 1),)
 
 
 def name_byte(body: bytes, at: int) -> str:

@@ -2,253 +2,77 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
-import httpx
-
-from pusherkit.errors import APIError, InvalidEvent, PusherError
+from pusherkit.errors import APIError, InvalidEvent
 from pusherkit.events import Event, event_body
+from pusherkit.lessons._bench import (
+    CHANNEL,
+    Bench,
+    Journey,
+    outcome,
+    prepare,
+    signed_and_sent,
+    travel,
+)
 from pusherkit.lessons._exercise import Exercise, Mistake
 from pusherkit.lessons._interactive import (
-    STAGES,
     Fact,
     Interactive,
     Prediction,
-    View,
     button,
-    first_difference,
-    mark_at,
-    name_byte,
     on_enter,
     row,
     text_field,
 )
-from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice, practice
+from pusherkit.lessons._practice import Practice, practice
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.signing import Signature, sign
+from pusherkit.signing import Credentials
 from pusherkit.subscriber import Message
 
 NOTEBOOK = "00-start-here"
-CHANNEL = "chat"
 EVENT = "message"
 FIRST_MESSAGE = "hello"
 TAMPERED_MESSAGE = "jello"  # one byte away
 
 
-# --- the journey of one event -----------------------------------------------------------------
+# --- a message on its way ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Journey:
-    """One event, signed; and once it has been sent, what came of it."""
-
-    body: bytes
-    signature: Signature
-    sent_body: bytes
-    """What goes out under the signature: the body, unless somebody changes it."""
-    status: int | None = None
-    """The answer's HTTP status; None before anything was sent."""
-    answer: dict[str, Any] | None = None
-    arrived: Message | None = None
-    problem: str = ""
-    """Why there is no answer."""
-
-
-def prepare(message: str, server: Practice) -> Journey:
+def sign_message(message: str, credentials: Credentials) -> Journey:
     """Sign an event that carries a message. Raises InvalidEvent where it is too long."""
-    credentials = server.credentials
-    body = event_body(Event.of(CHANNEL, EVENT, {"text": message}))
-    path = f"/apps/{credentials.app_id}/events"
-    signature = sign(credentials, "POST", path, body=body, timestamp=EXAMPLE_TIMESTAMP)
-    return Journey(body, signature, sent_body=body)
+    return prepare(event_body(Event.of(CHANNEL, EVENT, {"text": message})), credentials)
 
 
-def travel(journey: Journey, server: Practice) -> Journey:
-    """Send a journey's request to a practice server, with a subscriber listening."""
-    path = f"/apps/{server.credentials.app_id}/events"
-    try:
-        with server.subscribe(CHANNEL) as subscriber:
-            response = server.client.http.request(
-                "POST",
-                path,
-                params=journey.signature.query,
-                content=journey.sent_body,
-                headers={"Content-Type": "application/json"},
-                auth=None,  # it is signed already; nothing may sign it again
-            )
-            arrived = subscriber.receive() if response.status_code == 200 else None
-    except (httpx.HTTPError, PusherError, OSError) as error:
-        problem = f"{error} Restart the kernel, then run the cells again."
-        return replace(journey, status=None, answer=None, arrived=None, problem=problem)
-    return replace(
-        journey,
-        status=response.status_code,
-        answer=response.json(),
-        arrived=arrived,
-        problem="",
-    )
-
-
-# --- how it looks -----------------------------------------------------------------------------
-
-_WHY = {
-    "Body": "The exact bytes to send. data is a string that holds JSON.",
-    "Digest": "The MD5 of these bytes. If one byte changes, the digest changes.",
-    "Parameters": "Who signs, when, and the digest; sorted by name.",
-    "Canonical string": "Method, path and parameters on three lines. This text is signed.",
-    "Sign": "HMAC-SHA256 of that text, keyed by the secret. The secret itself is never sent.",
-    "Send": "The request as it goes out. The signature travels in the URL.",
-}
-_NOTHING_YET = "(nothing yet)"
-_NOTHING = "(nothing)"
-
-
-def _stages(journey: Journey) -> tuple[Fact, ...]:
-    signature = journey.signature
-    path = signature.canonical_string.split("\n")[1]
-    values = (
-        journey.body.decode(),
-        f"body_md5 = {signature.body_md5}",
-        "\n".join(f"{key} = {value}" for key, value in signature.params),
-        signature.canonical_string,
-        f"auth_signature = {signature.hexdigest}",
-        f"POST {path}?{urlencode(signature.query)}\nContent-Type: application/json\n\n"
-        + journey.sent_body.decode(errors="replace"),
-    )
-    return tuple(
-        Fact(f"{number} {stage}", value, _WHY[stage])
-        for number, (stage, value) in enumerate(zip(STAGES, values, strict=True), start=1)
-    )
-
-
-def _outcome(journey: Journey) -> tuple[Fact, ...]:
-    """The answer, and what the subscriber got."""
-    answer: tuple[Fact, ...]
-    if journey.status is None or journey.answer is None:
-        answer = (Fact("Answer", journey.problem or _NOTHING_YET),)
-    elif "error" in journey.answer:
-        answer = _refusal(journey.status, journey.answer)
-    else:
-        answer = (Fact("Answer", f"{journey.status} {json.dumps(journey.answer)}"),)
-    arrived = journey.arrived
-    subscriber = (
-        f'event "{arrived.event}" on channel "{arrived.channel}"\n{arrived.data}'
-        if arrived
-        else _NOTHING_YET
-        if journey.status is None
-        else _NOTHING
-    )
-    return (*answer, Fact("At the subscriber", subscriber))
-
-
-def _refusal(status: int, answer: dict[str, Any]) -> tuple[Fact, ...]:
-    """A refusal as the server explains it: its sentence, and the first rule that failed."""
-    facts = [Fact("Answer", f"{status} {answer['error']}")]
-    failed = next((check for check in answer.get("checks", ()) if not check["passed"]), None)
-    if failed:
-        facts += [
-            Fact("Rule", failed["rule"]),
-            Fact("Expected", failed["expected"]),
-            Fact("Received", failed["received"]),
-        ]
-    if "fix" in answer:
-        facts.append(Fact("Fix", answer["fix"]))
-    return tuple(facts)
-
-
-def _status(journey: Journey) -> tuple[str, bool | None]:
-    if journey.problem:
-        return "Not sent. The reason stands beside Answer.", False
-    if journey.status is None:
-        return "Signed and ready. Press Send, or Enter in the field.", None
-    if journey.arrived:
-        return "Accepted, and the event arrived.", True
-    return "Refused, and nothing was delivered.", False
-
-
-def _journey_view(journey: Journey) -> View:
-    status, good = _status(journey)
-    return View("One event, six stages", _stages(journey) + _outcome(journey), status, good)
-
-
-def _tampered_view(journey: Journey) -> View:
-    signed, sent = journey.body, journey.sent_body
-    at = first_difference(signed, sent)
-    facts = (
-        Fact(
-            "Body, signed",
-            signed.decode(),
-            "The digest and the signature belong to it.",
-            mark_at(signed, at),
-        ),
-        Fact("Body, sent", sent.decode(errors="replace"), mark=mark_at(sent, at)),
-        Fact(
-            "First difference",
-            "none: the bytes are the same"
-            if at is None
-            else f"byte {at}: signed {name_byte(signed, at)}, sent {name_byte(sent, at)}",
-        ),
-        Fact("body_md5, signed", journey.signature.body_md5 or ""),
-        *_outcome(journey),
-    )
-    status, good = _status(journey)
-    return View("A body changed after signing", facts, status, good)
+def _change_first_letter(journey: Journey) -> Journey:
+    changed = journey.body.replace(FIRST_MESSAGE.encode(), TAMPERED_MESSAGE.encode())
+    return replace(journey, sent_body=changed)
 
 
 # --- the widgets ------------------------------------------------------------------------------
 
 
-class Timeline(Interactive):
-    """Type a message, press Send or Enter: six stages, the answer, the event arriving."""
-
-    def __init__(self) -> None:
-        self.journey = prepare(FIRST_MESSAGE, practice())
-        self.message = text_field("Message", FIRST_MESSAGE)
-        self.message.observe(lambda _: self._sign(), names="value")
-        on_enter(self.message, self.send)
-        self.button = button("Send", self.send, "Send the signed request to the practice server")
-        offline = Practice()
-        twin = _journey_view(travel(prepare(FIRST_MESSAGE, offline), offline))
-        controls = [row(self.message, self.button)]
-        super().__init__(controls, lambda: _journey_view(self.journey), twin=twin)
-
-    def _sign(self) -> None:
-        try:
-            self.journey = prepare(self.message.value, practice())
-        except InvalidEvent as error:
-            self.journey = replace(self.journey, status=None, arrived=None, problem=str(error))
-        self.refresh()
-
-    def send(self) -> None:
-        """What the button and Enter do."""
-        if not self.journey.problem:
-            self.journey = travel(self.journey, practice())
-        self.refresh()
-
-
 class Tamper(Interactive):
     """Change the body after it was signed, send it, and read the refusal."""
 
+    title = "A body changed after signing"
+
     def __init__(self) -> None:
-        self.journey = prepare(FIRST_MESSAGE, practice())
+        self.journey = sign_message(FIRST_MESSAGE, practice().credentials)
         self.body = text_field("Body to send", self.journey.body.decode())
         self.body.observe(lambda _: self._change(), names="value")
         on_enter(self.body, self.send)
         self.button = button("Send", self.send, "Send these bytes under the old signature")
         offline = Practice()
-        signed = prepare(FIRST_MESSAGE, offline)
-        sent = signed.body.replace(FIRST_MESSAGE.encode(), TAMPERED_MESSAGE.encode())
-        twin = _tampered_view(travel(replace(signed, sent_body=sent), offline))
+        signed = sign_message(FIRST_MESSAGE, offline.credentials)
+        twin = signed_and_sent(self.title, travel(_change_first_letter(signed), offline))
         controls = [row(self.body, self.button)]
-        super().__init__(controls, lambda: _tampered_view(self.journey), twin=twin)
+        super().__init__(controls, lambda: signed_and_sent(self.title, self.journey), twin=twin)
 
     def _change(self) -> None:
-        self.journey = replace(
-            prepare(FIRST_MESSAGE, practice()), sent_body=self.body.value.encode()
-        )
+        signed = sign_message(FIRST_MESSAGE, practice().credentials)
+        self.journey = replace(signed, sent_body=self.body.value.encode())
         self.refresh()
 
     def send(self) -> None:
@@ -257,9 +81,12 @@ class Tamper(Interactive):
         self.refresh()
 
 
-def timeline() -> Timeline:
-    """The journey of one event, live."""
-    return Timeline()
+def timeline() -> Bench:
+    """The journey of one event, live: type a message, press Send or Enter."""
+    return Bench(
+        {"Message": text_field("Message", FIRST_MESSAGE)},
+        lambda values, credentials: sign_message(values["Message"], credentials),
+    )
 
 
 def tamper() -> Tamper:
@@ -272,11 +99,10 @@ def predict() -> Prediction:
 
     def run() -> tuple[str, tuple[Fact, ...]]:
         server = Practice()
-        signed = prepare(FIRST_MESSAGE, server)
-        sent = signed.body.replace(FIRST_MESSAGE.encode(), TAMPERED_MESSAGE.encode())
-        journey = travel(replace(signed, sent_body=sent), server)
+        signed = sign_message(FIRST_MESSAGE, server.credentials)
+        journey = travel(_change_first_letter(signed), server)
         answers = {200: "It arrives", 400: "The server answers 400", 401: "The server answers 401"}
-        return answers[journey.status or 0], (_outcome(journey)[0],)
+        return answers[journey.status or 0], (outcome(journey)[0],)
 
     return Prediction(
         "Predict: one letter of the message changes after signing. What does the server do?",
@@ -367,7 +193,7 @@ deliver = Exercise(
 def _tampered(answer: Any) -> Any:
     """Sign a body, let the learner's function change it, and send the result."""
     server = Practice()
-    signed = prepare("see you at noon", server)
+    signed = sign_message("see you at noon", server.credentials)
     changed = answer(signed.body)
     if changed is ... or not isinstance(changed, bytes):
         return changed

@@ -139,7 +139,7 @@ class Sandbox:
         self._authenticate(request.method, path, params, request.body, now)
         self._limit_rate(now)
         try:
-            return answer(self, dict(params), request.body, *arguments)
+            return answer(self, _once_each(params), request.body, *arguments)
         except InvalidEvent as error:
             numbers: dict[str, Any] = (
                 {} if error.limit is None else {"limit": error.limit, "actual": error.actual}
@@ -310,6 +310,15 @@ def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
     except ValueError:
         raise _Refusal(400, f"The query has over {MAX_QUERY_FIELDS} parameters.") from None
     return path, tuple(params)
+
+
+def _once_each(params: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The parameters by name; of those that a call reads, none may stand there twice."""
+    names = [name for name, _ in params]
+    for name in ("filter_by_prefix", "info"):
+        if names.count(name) > 1:
+            raise InvalidEvent(f"{name}: sent {names.count(name)} times; send it once.", rule=name)
+    return dict(params)
 
 
 def _ok(answer: dict[str, Any], note: str = "") -> Reply:

@@ -295,4 +295,6 @@ class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
 
     def _close(self, code: int, reason: str) -> None:
         self._closing = True
+        if self._connection is not None:  # it is no subscriber from now on
+            self._sandbox.channels.close(self._connection)
         self.close(code, reason)

@@ -106,7 +106,7 @@ def solution_of(name: str) -> tuple[set[str], dict[str, Any]]:
     names: dict[str, Any] = {**vars(pusherkit), **vars(lesson)}
     for own in EXERCISES:
         names.pop(own.split(".")[1], None)
-    exec("import base64, hashlib, hmac, json", names)
+    exec("import base64, hashlib, hmac, json, shlex", names)
     before = set(names)
     exec(repr(EXERCISES[name].solution()).split("\n\n")[0], names)
     return before, names

@@ -85,7 +85,7 @@ def test_first_difference(one: bytes, other: bytes, at: int | None) -> None:
 
 def test_a_mark_counts_characters_not_bytes() -> None:
     body = "é☕x".encode()
-    start, end = mark_at(body, body.index(b"x")) or (0, 0)
+    ((start, end),) = mark_at(body, body.index(b"x"))
     assert body.decode()[start:end] == "x"
 
 
@@ -99,7 +99,7 @@ def test_a_byte_that_cannot_be_shown_is_named_in_hex() -> None:
 
 
 def test_html_is_escaped_and_marked() -> None:
-    view = View("<t>", (Fact("<n>", "a<b>c", "<w>", mark=(1, 4)),), "<s>", good=False)
+    view = View("<t>", (Fact("<n>", "a<b>c", "<w>", marks=((1, 4),)),), "<s>", good=False)
     shown = to_html(view).split("</style>")[1]
     assert "a<mark>&lt;b&gt;</mark>c" in shown
     for raw in ("<t>", "<n>", "<w>", "<s>"):

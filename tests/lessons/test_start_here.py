@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pusherkit.errors import PusherError
-from pusherkit.lessons import start_here
+from pusherkit.lessons import _bench, start_here
 from pusherkit.lessons._practice import practice
 
 
@@ -39,7 +39,7 @@ def test_typing_signs_anew_and_sends_nothing() -> None:
     made = start_here.timeline()
     before = made.journey.signature
     made.send()
-    made.message.value = "good evening"
+    made.fields["Message"].value = "good evening"
     assert made.journey.signature != before
     assert made.journey.status is None
     assert "good evening" in made.display.value
@@ -48,14 +48,14 @@ def test_typing_signs_anew_and_sends_nothing() -> None:
 
 def test_enter_sends() -> None:
     made = start_here.timeline()
-    made.message._handle_custom_msg({"event": "submit"}, [])
+    made.fields["Message"]._handle_custom_msg({"event": "submit"}, [])
     assert made.journey.arrived is not None
 
 
 @pytest.mark.parametrize("message", ["", "☕ Zażółć", '"quoted" \\ & <b>', "x" * 90_000])
 def test_any_message_arrives_as_it_was_typed(message: str) -> None:
     made = start_here.timeline()
-    made.message.value = message
+    made.fields["Message"].value = message
     made.send()
     assert made.journey.arrived is not None
     assert json.loads(made.journey.arrived.data) == {"text": message}
@@ -63,29 +63,30 @@ def test_any_message_arrives_as_it_was_typed(message: str) -> None:
 
 def test_a_message_over_the_limit_is_refused_before_sending() -> None:
     made = start_here.timeline()
-    made.message.value = "x" * 102_400
+    made.fields["Message"].value = "x" * 102_400
     made.send()
     assert made.journey.status is None
     assert "over the limit of 102,400 bytes" in made.display.value
-    made.message.value = "short again"
+    made.fields["Message"].value = "short again"
     made.send()
     assert made.journey.arrived is not None
 
 
 def test_what_was_typed_is_escaped() -> None:
     made = start_here.timeline()
-    made.message.value = "<img src=x onerror=alert(1)>"
+    made.fields["Message"].value = "<img src=x onerror=alert(1)>"
     made.send()
     assert "<img" not in made.display.value
 
 
 def test_a_server_that_is_gone_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = start_here.timeline()
+
     class Gone(start_here.Practice):
         def subscribe(self, *_: Any, **__: Any) -> Any:
             raise PusherError("No connection.")
 
-    monkeypatch.setattr(start_here, "practice", Gone)
-    made = start_here.timeline()
+    monkeypatch.setattr(_bench, "practice", Gone)
     made.send()
     assert "No connection. Restart the kernel" in made.display.value
     assert "✗ Not sent" in made.display.value
