@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -118,6 +120,41 @@ def test_the_example_signature_is_the_published_one() -> None:
     vectors = json.loads((ROOT / "tests" / "vectors.json").read_text(encoding="utf-8"))["vectors"]
     published = next(v for v in vectors if v["id"] == "docs-worked-example")["signature"]
     assert published in (ROOT / "notebooks" / "00-start-here.ipynb").read_text(encoding="utf-8")
+
+
+# --- with all solutions put in ----------------------------------------------------------------
+
+
+def answer_name(code: str) -> str:
+    """The name that the last statement of a solution binds."""
+    last = ast.parse(code).body[-1]
+    if isinstance(last, ast.FunctionDef):
+        return last.name
+    assert isinstance(last, ast.Assign)
+    return next(node.id for node in ast.walk(last.targets[0]) if isinstance(node, ast.Name))
+
+
+@each_notebook
+def test_it_runs_with_every_solution_put_in(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # progress is kept in the current folder
+    notebook = read(path)
+    solved = 0
+    for cell in code_cells(notebook):
+        if check := re.search(r"(\w+)\.(\w+)\.check\(\w+\)", cell.source):
+            lesson = importlib.import_module(f"pusherkit.lessons.{check[1]}")
+            code = repr(getattr(lesson, check[2]).solution()).split("\n\n")[0]
+            cell.source = f"{code}\n\n{check[1]}.{check[2]}.check({answer_name(code)})"
+            cell.metadata["tags"] = ["solved"]
+            solved += 1
+    assert solved >= 2
+    NotebookClient(
+        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    for cell in code_cells(notebook):
+        if "solved" in cell.metadata.get("tags", ()):
+            assert cell.outputs[0].data["text/plain"].startswith("Right\n✓ "), cell.source
 
 
 # --- that a wrong output does not pass --------------------------------------------------------

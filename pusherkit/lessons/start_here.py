@@ -181,7 +181,7 @@ deliver = Exercise(
         "Change the channel and the name.",
     ),
     solution=(
-        "def announce(client: Client):\n"
+        "def announce(client):\n"
         '    return client.trigger("lobby", "greeting", {"text": "good morning"})\n\n'
         "The channel says who hears it, the name says what happened, the data is yours.\n"
         "Now change the function so that two channels hear it, and check again:\n"
