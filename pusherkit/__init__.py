@@ -1,10 +1,11 @@
 """See every byte of a signed Pusher request.
 
-Read the code in this order: errors, signing, events, auth, client, subscriber, sandbox.
+Read the code in this order: errors, signing, events, auth, client, diagnosis, subscriber, sandbox.
 """
 
 from pusherkit.auth import PusherAuth
 from pusherkit.client import AsyncClient, Client
+from pusherkit.diagnosis import Diagnosis, diagnose
 from pusherkit.errors import (
     APIError,
     AuthenticationError,
@@ -31,6 +32,7 @@ __all__ = [
     "BadRequest",
     "Client",
     "Credentials",
+    "Diagnosis",
     "Event",
     "Forbidden",
     "InvalidCredentials",
@@ -44,6 +46,7 @@ __all__ = [
     "Signature",
     "Unauthorized",
     "canonical_string",
+    "diagnose",
     "sign",
     "verify",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import math
 from collections.abc import Callable
@@ -67,7 +68,9 @@ def refused(sandbox: Sandbox, request: Request, status: int, now: float = NOW) -
     assert reply.status == status, reply.body.decode()
     told = json.loads(reply.body)
     assert len(told["error"]) > 10
-    assert reply.note == "\n".join(filter(None, (told["error"], told.get("fix"))))
+    said, *causes = reply.note.split("\nCause: ")
+    assert said == "\n".join(filter(None, (told["error"], told.get("fix"))))
+    assert len(causes) == sum(len(found["mistakes"]) for found in told.get("diagnosis", ()))
     assert sandbox.credentials.secret not in everything(reply)
     right = right_signature(sandbox, request)
     if right not in request.target.decode(errors="replace"):
@@ -197,6 +200,29 @@ def test_an_event_of_any_name_does_no_harm(sandbox, peer):
         reply = sandbox.handle(signed(path=f"{APP}/events", body=body), now=NOW)
         assert (reply.status, json.loads(reply.body)["rule"]) == (400, "name")
     assert [name for _, name, _ in chat.received] == ["é \U0001f600", "x" * 200]
+
+
+# --- the mistake behind a refusal ---------------------------------------------------------------
+
+
+def test_a_refusal_names_the_mistake_that_is_proven(sandbox):
+    body = event_body(Event.of("chat", "n", "d"))
+    right = signed(body=body)
+    query = right.target.decode().split("?")[1].rsplit("&auth_signature=", 1)[0]
+    text = f"POST\\n{APP}/events\\n{query}"  # a backslash and an n
+    mac = hmac.new(PRACTICE_CREDENTIALS.secret.encode(), text.encode(), "sha256").hexdigest()
+    target = f"{APP}/events?{query}&auth_signature={mac}".encode()
+    told = refused(sandbox, Request(method="POST", target=target, body=body), 401)
+    (found,) = told["diagnosis"]
+    assert [mistake["name"] for mistake in found["mistakes"]] == ["newline-written-out"]
+    assert found["reproduced"] == mac
+    assert found["canonical_string"] == text
+    assert "Cause: The lines are joined by a backslash and an n" in sandbox.log[-1].reply.note
+
+
+def test_a_refusal_that_nothing_explains_names_no_mistake(sandbox):
+    told = refused(sandbox, Request(method="GET", target=f"{APP}/channels".encode()), 401)
+    assert told["diagnosis"] == []
 
 
 # --- counts and queries -------------------------------------------------------------------------

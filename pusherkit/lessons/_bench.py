@@ -240,6 +240,11 @@ def refusal(status: int, answer: Mapping[str, Any]) -> tuple[Fact, ...]:
         ]
     if "fix" in answer:
         facts.append(Fact("Fix", answer["fix"]))
+    causes = [mistake for found in answer.get("diagnosis", ()) for mistake in found["mistakes"]]
+    if causes:
+        facts.append(
+            Fact("Cause, proven", "\n".join(f"{each['why']} {each['fix']}" for each in causes))
+        )
     return tuple(facts)
 
 

@@ -1,8 +1,9 @@
 """The practice server's judgement: a request goes in, an answer with its reasons comes out. Pure.
 
 It is strict: it checks every rule that the API reference states, in the order key, version,
-timestamp, body, signature. It explains: a refusal names the rule, what was expected, what came
-and what to do. It never tells the secret or the right signature.
+timestamp, body, signature. It explains: a refusal names the rule, what was expected, what came,
+what to do, and the mistake behind it where one is proven. It never tells the secret or the right
+signature.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from pusherkit.diagnosis import diagnose
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     MAX_BATCH_EVENTS,
@@ -92,8 +94,17 @@ class _Refusal(Exception):
                 errors="backslashreplace"
             ),
             headers=headers,
-            note=f"{error}\n{fix}" if fix else error,
+            note="\n".join([error, *filter(None, [fix]), *_causes(details)]),
         )
+
+
+def _causes(details: dict[str, Any]) -> list[str]:
+    """The proven mistakes behind a refusal, a line each."""
+    return [
+        f"Cause: {mistake['why']} {mistake['fix']} [{mistake['name']}]"
+        for finding in details.get("diagnosis", ())
+        for mistake in finding["mistakes"]
+    ]
 
 
 class Sandbox:
@@ -190,11 +201,13 @@ class Sandbox:
     ) -> None:
         verdict = judge(self.credentials, method, path, params, body, now=now)
         if failed := verdict.failed:
+            diagnosis = diagnose(self.credentials, method, path, params, body, now=now)
             raise _Refusal(
                 401,
                 failed.error,
                 rule=failed.rule,
                 fix=failed.fix,
+                diagnosis=[asdict(finding) for finding in diagnosis.findings],
                 canonical_string=verdict.canonical_string,
                 checks=[
                     {key: value for key, value in asdict(check).items() if value != ""}
