@@ -19,8 +19,10 @@ from pusherkit.errors import (
     RateLimited,
     ServerError,
     Unauthorized,
+    UnreadableEvidence,
 )
 from pusherkit.events import Event
+from pusherkit.refusals import diagnose_refusal
 from pusherkit.signing import Credentials, Signature, canonical_string, sign, verify
 
 __version__ = "0.1.0"
@@ -45,8 +47,10 @@ __all__ = [
     "ServerError",
     "Signature",
     "Unauthorized",
+    "UnreadableEvidence",
     "canonical_string",
     "diagnose",
+    "diagnose_refusal",
     "sign",
     "verify",
 ]

@@ -1,28 +1,41 @@
-"""The command line: `pusherkit lab` and `pusherkit sandbox`."""
+"""The command line: `pusherkit lab`, `pusherkit sandbox` and `pusherkit doctor`."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
+import json
 import math
+import os
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pusherkit
 from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
+    from pusherkit.evidence import PastedRequest
     from pusherkit.sandbox import Exchange
+    from pusherkit.signing import Credentials
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status. 1 is a problem said in a sentence, 2 a usage error."""
+    """Run a command; return its exit status.
+
+    1 is a problem said in a sentence, 2 a usage error. The doctor has its own: 0 valid, 1
+    diagnosed, 2 not explained, 3 unusable input.
+    """
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
     # argparse would take options behind -- for its own words.
@@ -32,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and options.command != "lab":
         parser.error(f"{options.command} takes nothing after --")
     try:
-        return _lab(options, rest) if options.command == "lab" else _sandbox(options)
+        if options.command == "lab":
+            return _lab(options, rest)
+        return _doctor(options) if options.command == "doctor" else _sandbox(options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
         return 1
@@ -81,6 +96,19 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--secret", help="a secret to practise with (default: practice-secret)")
     sandbox.add_argument(
         "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
+    )
+    doctor = commands.add_parser(
+        "doctor",
+        help="name the mistake behind a refused request, with proof",
+        description="Read a curl command, or an HTTP request as text, and name the mistake that "
+        "made its signature. PUSHER_SECRET holds the secret; without it you are asked, and what "
+        "you type is not shown. Nothing is sent anywhere.",
+        epilog="Exit status: 0 valid, 1 diagnosed, 2 not explained, 3 unusable input.",
+    )
+    doctor.add_argument("file", nargs="?", help="the file to read (default: standard input)")
+    doctor.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    doctor.add_argument(
+        "--read-files", action="store_true", help="read the files that the command names (-d @file)"
     )
     return parser
 
@@ -144,6 +172,65 @@ def _sandbox(options: argparse.Namespace) -> int:
             pass
     print("# Stopped.")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pusherkit.diagnosis import diagnose
+    from pusherkit.evidence import read_request
+    from pusherkit.signing import Credentials
+
+    try:
+        text = _read_text(options.file)
+        read_file = (lambda name: Path(name).read_bytes()) if options.read_files else None
+        request = read_request(text, read_file=read_file)
+        named = re.match(r"(?:/[^/]+)*?/apps/([^/]+)", request.path)
+        sent = dict(request.params)
+        credentials = Credentials(
+            app_id=os.environ.get("PUSHER_APP_ID") or (named[1] if named else "unknown"),
+            key=os.environ.get("PUSHER_KEY") or sent.get("auth_key") or "unknown",
+            secret=os.environ.get("PUSHER_SECRET") or getpass.getpass("The app's secret: "),
+            base_url=request.base_url or "http://127.0.0.1",
+        )
+    except (PusherError, OSError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        print(f"pusherkit doctor: {reason or 'no secret was given'}", file=sys.stderr)
+        return 3
+    diagnosis = diagnose(credentials, request.method, request.path, request.params, request.body)
+    corrected = _corrected(credentials, request)
+    if options.json:
+        print(json.dumps({**asdict(diagnosis), "corrected": corrected}, indent=2))
+    else:
+        print(_printable_lines(str(diagnosis)))
+        if corrected and not diagnosis.valid:
+            print(f"\nThe same request, signed right, now:\n{_printable_lines(corrected)}")
+    if diagnosis.valid:
+        return 0
+    return 1 if diagnosis.findings or diagnosis.notes else 2
+
+
+def _corrected(credentials: Credentials, request: PastedRequest) -> str:
+    """The same request, signed right and now, as curl; empty where no command can hold it."""
+    from pusherkit.signing import sign
+    from pusherkit.snippets import curl
+
+    now = int(time.time())
+    method, path, body = request.method, request.path, request.body
+    signature = sign(credentials, method, path, request.params, body, timestamp=now)
+    try:
+        return curl(method, f"{credentials.base_url}{path}?{urlencode(signature.query)}", body)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _read_text(file: str | None) -> str:
+    if file is None and sys.stdin.isatty():
+        print("Paste a curl command or an HTTP request; end with Ctrl+D.", file=sys.stderr)
+    data = sys.stdin.buffer.read() if file is None else Path(file).read_bytes()
+    return data.decode(errors="surrogateescape")
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(_printable(line) for line in text.split("\n"))
 
 
 def _print(exchange: Exchange) -> None:

@@ -4,7 +4,7 @@ A mistake is one small change on one axis of signing. `diagnose()` signs the req
 every single mistake, then under every pair on two axes, and names a mistake only if what comes
 out is the very signature, or the very body_md5, that was received: a proof, not a guess.
 
-The search needs the secret. `diagnose_refusal()` does without: it reads a server's refusal.
+The search needs the secret. What can be said without it, refusals.py says.
 """
 
 from __future__ import annotations
@@ -679,7 +679,11 @@ def diagnose(
             notes.append(f"{failed['body_md5'].error}. {failed['body_md5'].fix}")
     found = search.found(at_most=1 if "body_md5" in failed else 2)
     findings = tuple(
-        Finding(mistakes=(*digest, *rest), canonical_string=text, reproduced=reproduced)
+        Finding(
+            mistakes=(*digest, *rest),
+            canonical_string=text,
+            reproduced=reproduced if rest else search.body_md5,
+        )
         for digest in digests
         for rest, text, reproduced in found
         if digest or rest
@@ -718,8 +722,9 @@ class _Search:
         self._signatures = [value for key, value in pairs if key.lower() == "auth_signature"]
         self._body = body
         self._secret = credentials.secret.encode()
+        self.body_md5 = self._sent("body_md5")
         self._options = {
-            "digest": self._different("digest", self._sent("body_md5"), body),
+            "digest": self._different("digest", self.body_md5, body),
             "timestamp": self._different(
                 "timestamp", self._sent("auth_timestamp"), self._sent("auth_timestamp")
             ),
@@ -747,12 +752,11 @@ class _Search:
 
     def sent_digests(self) -> list[Mistake]:
         """The mistakes that give the body_md5 that was sent."""
-        sent = self._sent("body_md5")
-        return _unique(
+        return [
             mistake
             for mistake, function in _TABLE["digest"]
-            if sent in _values(function, self._body)
-        )
+            if self.body_md5 in _values(function, self._body)
+        ]
 
     def found(self, at_most: int) -> list[tuple[tuple[Mistake, ...], str, str]]:
         """The fewest mistakes on different axes that give the signature that was received.
@@ -820,7 +824,3 @@ def _variants(chosen: dict[str, _Option], axis: str, right: Any, *arguments: Any
     if axis not in chosen:
         return [right]
     return [value for value in _values(chosen[axis][1], *arguments) if value != right]
-
-
-def _unique(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    return list(dict.fromkeys(mistakes))

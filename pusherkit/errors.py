@@ -3,6 +3,7 @@
 PusherError
 ├── InvalidCredentials  (also a ValueError)  an app id, key, secret or URL that cannot be right
 ├── InvalidEvent        (also a ValueError)  refused before sending: a limit or a form is broken
+├── UnreadableEvidence  (also a ValueError)  pasted text that is no request
 ├── AuthenticationError                      verify(): the request is not signed as it should be
 └── APIError                                 the server answered, and the answer is not success
     ├── BadRequest       400   the content is wrong
@@ -43,6 +44,10 @@ class InvalidEvent(PusherError, ValueError):
         self.rule = rule
         self.limit = limit
         self.actual = actual
+
+
+class UnreadableEvidence(PusherError, ValueError):
+    """A pasted text is no curl command and no HTTP request that can be read."""
 
 
 class AuthenticationError(PusherError):

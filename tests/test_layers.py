@@ -17,9 +17,30 @@ import pusherkit
 ROOT = Path(pusherkit.__file__).parent
 
 # Each layer may import those before it. "pusherkit" is the package's own __init__.
-ORDER = ["errors", "signing", "events", "diagnosis", "snippets", "auth", "client", "subscriber"]
+ORDER = [
+    "errors",
+    "signing",
+    "events",
+    "diagnosis",
+    "refusals",
+    "evidence",
+    "snippets",
+    "auth",
+    "client",
+    "subscriber",
+]
 ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli"]
-PURE = ["errors", "signing", "events", "diagnosis", "snippets", "sandbox.api", "sandbox.channels"]
+PURE = [
+    "errors",
+    "signing",
+    "events",
+    "diagnosis",
+    "refusals",
+    "evidence",
+    "snippets",
+    "sandbox.api",
+    "sandbox.channels",
+]
 UPWARD_FOR_TYPES = {("subscriber", "sandbox.api")}  # Subscriber.attached() names the Sandbox
 
 # What a pure module never imports, though the standard library has it.
