@@ -90,10 +90,12 @@ def _read_http(text: str) -> PastedRequest:
 
 # --- curl -------------------------------------------------------------------------------------
 
-# $'…', which shlex does not know; '…' and "…", only to step over them; a line continued.
+# The quotes of a shell, and a line continued. shlex knows '…'; of "…" it knows less than a shell,
+# and nothing of $'…'.
 _QUOTED = re.compile(
-    r"""\$'((?:\\.|[^'\\])*)'|'[^']*'|"(?:\\.|[^"\\])*"|\\\r?\n""", flags=re.DOTALL
+    r"""\$'((?:\\.|[^'\\])*)'|'[^']*'|"((?:\\.|[^"\\])*)"|\\\r?\n""", flags=re.DOTALL
 )
+_ESCAPED_IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])|\\\r?\n')
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", flags=re.DOTALL)
 _NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "0": "\0"}
 
@@ -132,6 +134,8 @@ def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedReq
 def _plain_quotes(found: re.Match[str]) -> str:
     if found[1] is not None:
         return shlex.quote(_ESCAPE.sub(_unescape, found[1]))
+    if found[2] is not None:
+        return shlex.quote(_ESCAPED_IN_DOUBLE_QUOTES.sub(lambda m: m[1] or "", found[2]))
     return " " if found[0].startswith("\\") else found[0]
 
 

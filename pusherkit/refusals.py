@@ -11,8 +11,7 @@ from datetime import datetime
 
 from pusherkit.diagnosis import Diagnosis
 
-# The server's canonical string in a refusal, as Pusher words it. Inside JSON the quotes, and then
-# the backslashes too, are escaped once more: as often as the opening quote says.
+# The server's canonical string in a refusal, as Pusher words it; JSON escapes its quotes.
 _SERVER_STRING = re.compile(
     r"""HmacSHA256Hex\((?P<escape>\\*)"(?P<text>.*?)(?P=escape)", ?your_secret_key\)""", re.DOTALL
 )
@@ -66,7 +65,7 @@ def diagnose_refusal(text: str, canonical_string: str | None = None) -> Diagnosi
         notes.append(_skew(expired["given"], expired["server"]))
     if found := _SERVER_STRING.search(text):
         server = found["text"]
-        for _ in range(len(found["escape"]).bit_length() + 1):
+        while "\n" not in server and "\\" in server:  # escaped once more by each wrapping
             server = re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], server)
         if canonical_string is None:
             notes.append(f"The server signed:\n{server}\nCompare it with what you signed.")
@@ -94,7 +93,7 @@ def compare(yours: str, servers: str) -> str:
     )
     before = b[:at].decode(errors="ignore")
     line = before.count("\n")
-    if line < 2 and yours.count("\n") != servers.count("\n"):
+    if line < 2 and (a[at : at + 1] in (b"\r", b"\\") or a.count(b"\n") != b.count(b"\n")):
         rule = "the newlines: two real newlines join three lines"
     elif line == 0:
         rule = "the method: upper case, the one that was sent"

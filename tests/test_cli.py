@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 import pusherkit
-from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli
+from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli, sign, verify
+from pusherkit.evidence import read_request
+from pusherkit.signing import hmac_sha256
+from pusherkit.snippets import curl
 
 PUSHERKIT = Path(sys.executable).with_name("pusherkit")
 
@@ -169,3 +176,141 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"pusherkit {pusherkit.__version__}\n"
+
+
+# --- the doctor -------------------------------------------------------------------------------
+
+SECRET = "practice-secret"
+DOCTORS = {"PUSHER_SECRET": SECRET, "PUSHER_APP_ID": "", "PUSHER_KEY": ""}
+BODY = '{"name":"message","channel":"chat","data":"it\'s ☕"}'
+
+
+def evidence(text: str = "", body: str = BODY) -> str:
+    """A curl command whose signature is of `text`, or right where there is none."""
+    credentials = Credentials(app_id="3", key="key", secret=SECRET)
+    signature = sign(
+        credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088179
+    )
+    query = dict(signature.query)
+    if text:
+        query["auth_signature"] = hmac_sha256(SECRET, text)
+    return curl("POST", f"http://127.0.0.1:1/apps/3/events?{urlencode(query)}", body.encode())
+
+
+def canonical() -> str:
+    credentials = Credentials(app_id="3", key="key", secret=SECRET)
+    return sign(
+        credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088179
+    ).canonical_string
+
+
+def doctor(text: str | bytes, *options: str, **environ: str) -> tuple[int, str, str]:
+    """Run `pusherkit doctor` on a text; its exit status and what it printed."""
+    ran = subprocess.run(
+        [PUSHERKIT, "doctor", *options],
+        input=text.encode() if isinstance(text, str) else text,
+        capture_output=True,
+        env=os.environ | DOCTORS | environ,
+        timeout=60,
+    )
+    return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
+
+
+def test_a_valid_request_is_valid() -> None:
+    assert doctor(evidence()) == (0, "The request is signed as it should be.\n", "")
+
+
+def test_a_mistake_is_named_proved_and_corrected() -> None:
+    text = canonical().replace("\n", "\\n")
+    status, out, err = doctor(evidence(text))
+    assert (status, err) == (1, "")
+    assert out.startswith("newline-written-out: The lines are joined by a backslash and an n")
+    assert f"Proof: made so, it gives {hmac_sha256(SECRET, text)}" in out
+    corrected = read_request(out[out.index("curl -X POST") :])
+    verify(
+        Credentials(app_id="3", key="key", secret=SECRET),
+        corrected.method,
+        corrected.path,
+        corrected.params,
+        corrected.body,
+        now=time.time(),
+    )
+    assert corrected.body == BODY.encode()
+
+
+def test_what_nothing_explains_is_said_plainly() -> None:
+    status, out, _ = doctor(evidence("some other text"))
+    assert status == 2
+    assert out.startswith("No known mistake, and no two of them together, give this signature.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "curl 'http://h/p",
+        "curl",
+        b"\xff\xfe\x00" * 9,
+        b"curl http://h/\xff",
+        "x" * 10**7,
+    ],
+    ids=["empty", "no request", "open quote", "no URL", "bytes", "a byte in the URL", "10 MB"],
+)
+def test_unusable_input_is_a_sentence(text: str | bytes) -> None:
+    status, out, err = doctor(text)
+    assert (status, out) == (3, "")
+    assert err.startswith("pusherkit doctor: ")
+    assert len(err) < 600
+
+
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    status, _, err = doctor("", str(tmp_path / "gone"))
+    assert (status, err) == (3, "pusherkit doctor: No such file or directory\n")
+
+
+def test_the_verdict_for_a_program() -> None:
+    status, out, _ = doctor(evidence(canonical().lower()), "--json")
+    assert status == 1
+    told = json.loads(out)
+    assert told["valid"] is False
+    assert told["findings"][0]["mistakes"][0]["name"] == "method-in-lower-case"
+    assert told["corrected"].startswith("curl -X POST ")
+
+
+def test_the_secret_is_never_printed() -> None:
+    swapped = evidence().replace("auth_key=key", f"auth_key={SECRET}")
+    for options in ((), ("--json",)):
+        _, out, err = doctor(swapped, *options, PUSHER_KEY="key")
+        assert "Key and secret are swapped" in out
+        assert SECRET not in out + err
+
+
+def test_a_body_in_a_file_is_read_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text(BODY, encoding="utf-8")
+    command = evidence().split("--data-binary")[0] + f"--data-binary @{tmp_path}/body.json"
+    assert doctor(command)[0] == 3
+    assert doctor(command, "--read-files")[0] == 0
+
+
+def test_the_secret_is_asked_for_where_it_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return SECRET
+
+    monkeypatch.delenv("PUSHER_SECRET", raising=False)
+    monkeypatch.setattr("getpass.getpass", answer)
+    (tmp_path / "request").write_text(evidence(), encoding="utf-8")
+    assert cli.main(["doctor", str(tmp_path / "request")]) == 0
+    assert asked == ["The app's secret: "]
+    assert SECRET not in capsys.readouterr().out
+
+
+def test_the_doctor_takes_no_secret_on_the_command_line() -> None:
+    status, _, err = doctor(evidence(), f"--secret={SECRET}")
+    assert status == 2
+    assert "unrecognized arguments" in err
