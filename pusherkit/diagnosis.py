@@ -18,10 +18,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
+from operator import itemgetter
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
-from pusherkit.signing import Credentials, Params, body_digest, hide_secret, judge
+from pusherkit.signing import (
+    SHORTEST_SECRET_HIDDEN_INSIDE,
+    Credentials,
+    Params,
+    body_digest,
+    hide_secret,
+    judge,
+)
 
 Pair = tuple[str, str]
 Variant = TypeVar("Variant", bound=Callable[..., Iterator[Any]])
@@ -131,10 +139,7 @@ def known_mistakes() -> tuple[Mistake, ...]:
     "Serialise once; hash those bytes and send those bytes.",
 )
 def _body_serialised_again(body: bytes) -> Iterator[str]:
-    value = json.loads(body)
-    for separators in ((", ", ": "), (",", ":")):
-        for ascii_only in (False, True):
-            yield _md5(json.dumps(value, separators=separators, ensure_ascii=ascii_only))
+    yield from _serialised(json.loads(body))
 
 
 @_mistake(
@@ -144,7 +149,8 @@ def _body_serialised_again(body: bytes) -> Iterator[str]:
 )
 def _body_pretty_printed(body: bytes) -> Iterator[str]:
     for indent in (2, 4, "\t"):
-        yield _md5(json.dumps(json.loads(body), indent=indent, ensure_ascii=False))
+        for ascii_only in (True, False):
+            yield _md5(json.dumps(json.loads(body), indent=indent, ensure_ascii=ascii_only))
 
 
 @_mistake(
@@ -153,10 +159,7 @@ def _body_pretty_printed(body: bytes) -> Iterator[str]:
     "Hash the body as it is sent; only parameters are sorted.",
 )
 def _body_keys_sorted(body: bytes) -> Iterator[str]:
-    for separators in ((", ", ": "), (",", ":")):
-        yield _md5(
-            json.dumps(json.loads(body), sort_keys=True, separators=separators, ensure_ascii=False)
-        )
+    yield from _serialised(json.loads(body), sort_keys=True)
 
 
 @_mistake(
@@ -244,7 +247,7 @@ def _parameters_unsorted(pairs: list[Pair]) -> Iterator[str]:
 )
 def _values_url_encoded(pairs: list[Pair]) -> Iterator[str]:
     for encode in (lambda text: quote(text, safe=""), quote_plus, quote):
-        yield _join(sorted((key.lower(), encode(value)) for key, value in pairs))
+        yield _join(_by_key((key.lower(), encode(value)) for key, value in pairs))
 
 
 @_mistake(
@@ -253,7 +256,7 @@ def _values_url_encoded(pairs: list[Pair]) -> Iterator[str]:
     "Lower-case every key, then sort.",
 )
 def _keys_not_lower_cased(pairs: list[Pair]) -> Iterator[str]:
-    yield _join(sorted(pairs))
+    yield _join(_by_key(pairs))
     yield _join(sorted(pairs, key=lambda pair: pair[0].lower()))
 
 
@@ -263,7 +266,7 @@ def _keys_not_lower_cased(pairs: list[Pair]) -> Iterator[str]:
     "Sign every parameter but auth_signature; add that one afterwards.",
 )
 def _empty_signature_signed(pairs: list[Pair]) -> Iterator[str]:
-    yield _join(sorted([*((key.lower(), value) for key, value in pairs), ("auth_signature", "")]))
+    yield _join(_by_key([*((key.lower(), value) for key, value in pairs), ("auth_signature", "")]))
 
 
 @_mistake(
@@ -305,7 +308,7 @@ def _full_url_as_path(path: str, credentials: Credentials) -> Iterator[str]:
     host = credentials.base_url.split("://")[1]
     for scheme in ("https://", "http://", ""):
         yield f"{scheme}{host}{path}"
-    yield f"{host.split(':')[0]}{path}"
+    yield f"{host.rpartition(':')[0] or host}{path}"
 
 
 @_mistake(
@@ -437,7 +440,8 @@ def _question_mark_for_newline(lines: tuple[str, str, str], body: bytes) -> Iter
     "The body enters through its digest, body_md5, and nowhere else.",
 )
 def _body_appended(lines: tuple[str, str, str], body: bytes) -> Iterator[str]:
-    yield "\n".join([*lines, body.decode()])
+    if body:
+        yield "\n".join([*lines, body.decode()])
 
 
 # timestamp: what was signed, where another was sent
@@ -628,7 +632,23 @@ _ANOTHER_APP = Mistake(
 
 
 def _md5(text: str) -> str:
-    return body_digest(text.encode())
+    return body_digest(text.encode(errors="surrogatepass"))  # JSON may hold half a character
+
+
+def _serialised(value: object, *, sort_keys: bool = False) -> Iterator[str]:
+    """The digests of a JSON value, compact and with spaces, in ASCII and in UTF-8."""
+    for separators in ((",", ":"), (", ", ": ")):
+        for ascii_only in (True, False):
+            yield _md5(
+                json.dumps(
+                    value, separators=separators, ensure_ascii=ascii_only, sort_keys=sort_keys
+                )
+            )
+
+
+def _by_key(pairs: Iterable[Pair]) -> list[Pair]:
+    """Sorted by key alone, as signing does: repeated keys stay in their order."""
+    return sorted(pairs, key=itemgetter(0))
 
 
 def _join(pairs: Iterable[Pair]) -> str:
@@ -636,7 +656,7 @@ def _join(pairs: Iterable[Pair]) -> str:
 
 
 def _without(name: str, pairs: Iterable[Pair]) -> str:
-    return _join(sorted((key.lower(), value) for key, value in pairs if key.lower() != name))
+    return _join(_by_key((key.lower(), value) for key, value in pairs if key.lower() != name))
 
 
 # --- the search -------------------------------------------------------------------------------
@@ -658,6 +678,7 @@ def diagnose(
     whose secrets are tried as well.
     """
     pairs = tuple(params.items() if isinstance(params, Mapping) else params)
+    others = tuple(others)
     clock = _sent_time(pairs) if now is None else now
     verdict = judge(credentials, method, path, pairs, body, now=clock)
     if verdict.failed is None:
@@ -671,7 +692,7 @@ def diagnose(
     if any(key.lower() == "auth_key" and value == credentials.secret for key, value in pairs):
         notes.insert(0, "auth_key holds the secret. Key and secret are swapped.")
 
-    search = _Search(credentials, method, path, pairs, body, tuple(others))
+    search = _Search(credentials, method, path, pairs, body, others)
     digests: list[tuple[Mistake, ...]] = [()]
     if "body_md5" in failed:
         digests = [(mistake,) for mistake in search.sent_digests()]
@@ -689,7 +710,9 @@ def diagnose(
         if digest or rest
     )
     if "auth_signature" in failed and not findings:
-        notes += search.form_of_the_signature()
+        notes += search.form_of_the_signature() or ([UNEXPLAINED] if notes else [])
+    for other in others:
+        notes = [hide_secret(other, note) for note in notes]
     return Diagnosis(valid=False, findings=findings, notes=tuple(notes))
 
 
@@ -721,7 +744,9 @@ class _Search:
         self._pairs = [pair for pair in pairs if pair[0].lower() != "auth_signature"]
         self._signatures = [value for key, value in pairs if key.lower() == "auth_signature"]
         self._body = body
+        self._digest = body_digest(body)  # right, and so no mistake wherever it stands
         self._secret = credentials.secret.encode()
+        self._apps = (credentials, *others)
         self.body_md5 = self._sent("body_md5")
         self._options = {
             "digest": self._different("digest", self.body_md5, body),
@@ -747,7 +772,7 @@ class _Search:
             (mistake, value)
             for mistake, function in _TABLE[axis]
             for value in _values(function, *arguments)
-            if value != right
+            if value not in (right, self._digest)
         ]
 
     def sent_digests(self) -> list[Mistake]:
@@ -755,7 +780,7 @@ class _Search:
         return [
             mistake
             for mistake, function in _TABLE["digest"]
-            if self.body_md5 in _values(function, self._body)
+            if self.body_md5 != self._digest and self.body_md5 in _values(function, self._body)
         ]
 
     def found(self, at_most: int) -> list[tuple[tuple[Mistake, ...], str, str]]:
@@ -772,12 +797,23 @@ class _Search:
                             mistakes = tuple(mistake for mistake, _ in options)
                             hits[mistakes] = (
                                 mistakes,
-                                hide_secret(self._credentials, text),
+                                self._shown(text),
                                 signature,
                             )
             if hits:
                 return list(hits.values())
         return []
+
+    def _shown(self, text: str) -> str:
+        """What was signed, fit to be shown: not where a secret was sent along by mistake.
+
+        In the text it may stand encoded, or in lower case, so nothing less would hide it.
+        """
+        pieces = [self._path, self._method, self._body.decode(errors="replace")]
+        pieces += [part for pair in self._pairs for part in pair]
+        if any(_tells(app.secret, piece) for app in self._apps for piece in pieces):
+            return "(not shown, as the request holds a secret)"
+        return text
 
     def _signed(self, chosen: dict[str, _Option]) -> Iterator[tuple[str, str]]:
         """What was signed and what came out, under the chosen mistakes."""
@@ -785,14 +821,14 @@ class _Search:
         for axis, name in (("digest", "body_md5"), ("timestamp", "auth_timestamp")):
             if axis in chosen:
                 pairs = [(k, chosen[axis][1] if k.lower() == name else v) for k, v in pairs]
-        right_query = _join(sorted((key.lower(), value) for key, value in pairs))
+        right_query = _join(_by_key((key.lower(), value) for key, value in pairs))
         method = chosen["method"][1] if "method" in chosen else self._method
         path = chosen["path"][1] if "path" in chosen else self._path
         secret = chosen["secret"][1] if "secret" in chosen else self._secret
         for query in _variants(chosen, "query", right_query, pairs):
             lines = (method, path, query)
             for text in _variants(chosen, "newline", "\n".join(lines), lines, self._body):
-                message = text.encode()
+                message = text.encode(errors="surrogatepass")
                 right_raw = hmac.digest(secret, message, "sha256")
                 for raw in _variants(chosen, "mac", right_raw, secret, message):
                     for signature in _variants(chosen, "encoding", raw.hex(), raw):
@@ -808,6 +844,12 @@ class _Search:
                 "lower-case hex digits."
             ]
         return []
+
+
+def _tells(secret: str, text: str) -> bool:
+    """Whether a text holds a secret; a very short one counts only where it stands alone."""
+    secret, text = secret.casefold(), text.casefold()
+    return secret == text or (len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE and secret in text)
 
 
 def _values(function: Callable[..., Iterator[Any]], *arguments: Any) -> list[Any]:

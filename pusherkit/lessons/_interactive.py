@@ -70,9 +70,9 @@ font-size:var(--jp-content-font-size1,14px)}
 .pk p{margin:0 0 6px}
 .pk dl{display:grid;grid-template-columns:minmax(7rem,max-content) minmax(0,1fr);
 gap:8px 14px;margin:6px 0}
-.pk dl dt{font-weight:600;padding:3px 0 0;margin:0;width:auto;float:none;white-space:nowrap}
-.pk dl dd{margin:0;padding:0;min-width:0;width:auto;float:none}
-.pk dl dd pre{margin:0;padding:3px 8px;border-radius:4px;color:var(--pk-fg);
+.pk.pk dl dt{font-weight:600;padding:3px 0 0;margin:0;width:auto;float:none;white-space:nowrap}
+.pk.pk dl dd{margin:0;padding:0;min-width:0;width:auto;float:none}
+.pk.pk dl dd pre{margin:0;padding:3px 8px;border-radius:4px;color:var(--pk-fg);
 background:var(--pk-code);white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;
 line-height:1.45;
 font-family:var(--jp-code-font-family,ui-monospace,monospace);
