@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `pusherkit sandbox` and `pusherkit doctor`."""
+"""The command line: `pusherkit lab`, `sandbox`, `doctor` and `vectors`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status.
 
     1 is a problem said in a sentence, 2 a usage error. The doctor has its own: 0 valid, 1
-    diagnosed, 2 not explained, 3 unusable input.
+    diagnosed, 2 not explained, 3 unusable input; so have the vectors: 0 all detected, 1 not all, 3.
     """
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "lab":
             return _lab(options, rest)
-        return _doctor(options) if options.command == "doctor" else _sandbox(options)
+        run = {"sandbox": _sandbox, "doctor": _doctor, "vectors": _vectors}
+        return run[options.command](options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
         return 1
@@ -110,6 +111,15 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--read-files", action="store_true", help="read the files that the command names (-d @file)"
     )
+    vectors = commands.add_parser(
+        "vectors",
+        help="name the mistakes that a test vector cannot detect",
+        description="Read a signing vector as JSON, or a list of them, and name the known "
+        "mistakes that each cannot detect, and the smallest addition that would. A vector has "
+        "method, path, params, body, key, secret and timestamp.",
+        epilog="Exit status: 0 each detects every known mistake, 1 one does not, 3 unusable input.",
+    )
+    vectors.add_argument("file", nargs="?", help="the file to read (default: standard input)")
     return parser
 
 
@@ -201,8 +211,9 @@ def _doctor(options: argparse.Namespace) -> int:
         print(json.dumps({**asdict(diagnosis), "corrected": corrected}, indent=2))
     else:
         print(_printable_lines(str(diagnosis)))
-        if corrected and not diagnosis.valid:
-            print(f"\nThe same request, signed right, now:\n{_printable_lines(corrected)}")
+        # What cannot be printed as it is would send other bytes when it is pasted.
+        if not diagnosis.valid and corrected and corrected == _printable_lines(corrected):
+            print(f"\nThe same request, signed right, now:\n{corrected}")
     if diagnosis.valid:
         return 0
     return 1 if diagnosis.findings or diagnosis.notes else 2
@@ -222,9 +233,23 @@ def _corrected(credentials: Credentials, request: PastedRequest) -> str:
         return ""
 
 
-def _read_text(file: str | None) -> str:
+def _vectors(options: argparse.Namespace) -> int:
+    from pusherkit.blindspots import blind_spots, read_vectors, report
+
+    try:
+        vectors = read_vectors(_read_text(options.file, "vectors as JSON"))
+    except (PusherError, OSError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        print(f"pusherkit vectors: {_printable(reason)}", file=sys.stderr)
+        return 3
+    for vector in vectors:
+        print(_printable_lines(report(vector)))
+    return 1 if any(map(blind_spots, vectors)) else 0
+
+
+def _read_text(file: str | None, what: str = "a curl command or an HTTP request") -> str:
     if file is None and sys.stdin.isatty():
-        print("Paste a curl command or an HTTP request; end with Ctrl+D.", file=sys.stderr)
+        print(f"Paste {what}; end with Ctrl+D.", file=sys.stderr)
     data = sys.stdin.buffer.read() if file is None else Path(file).read_bytes()
     return data.decode(errors="surrogateescape")
 

@@ -1,8 +1,20 @@
-"""A request as a command that can be pasted elsewhere. Pure."""
+"""A request as text that can be pasted elsewhere: a command, or a program that signs it. Pure.
+
+`curl` carries a signature that was made before. `bash`, `python`, `node` and `php` make it
+themselves, stage by stage, so they can be read as the lessons are, and run at any time. Their
+secret is in the environment, as PUSHER_SECRET, and never in their text.
+"""
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from pusherkit.signing import SIGNING_PARAMS, Params
+
+JSON_TYPE = "application/json"
 
 
 def curl(method: str, url: str, body: bytes = b"") -> str:
@@ -13,5 +25,233 @@ def curl(method: str, url: str, body: bytes = b"") -> str:
     lines = [f"curl -X {method} {shlex.quote(url)}"]
     if body:
         lines.append("-H 'Content-Type: application/json'")
-        lines.append(f"--data-binary {shlex.quote(body.decode())}")
+        text = body.decode()
+        option = "--data-raw" if text.startswith("@") else "--data-binary"  # @ would name a file
+        lines.append(f"{option} {shlex.quote(text)}")
     return " \\\n  ".join(lines)
+
+
+# --- programs ---------------------------------------------------------------------------------
+#
+# They share their arguments. `base_url` is scheme, host and port; `path` stands as in the request
+# line; `params` are the request's own, not URL-encoded; `body` is the exact bytes to send.
+# Each raises ValueError, with a sentence, for what its text cannot hold.
+
+
+def bash(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+    """A bash script: printf, md5sum, openssl and curl, as in the API reference."""
+    method, own, text = _checked(method, path, params, body)
+    if "\0" in "".join([key, text, *(part for pair in own for part in pair)]):
+        raise ValueError("No bash variable can hold a NUL character. Use python, node or php.")
+    parameters = [(name, shlex.quote(f"{name}={value}")) for name, value in own]
+    parameters += [
+        ("auth_key", shlex.quote(f"auth_key={key}")),
+        ("auth_timestamp", '"auth_timestamp=$TIMESTAMP"'),
+        ("auth_version", "auth_version=1.0"),
+    ]
+    sent = f"auth_key={quote(key, safe='')}&auth_timestamp=$TIMESTAMP&auth_version=1.0"
+    start, send = "# Body, Digest: none, and so no body_md5", ""
+    if body:
+        start = f"""\
+# Body: the exact bytes that are hashed and sent
+BODY={shlex.quote(text)}
+# Digest
+BODY_MD5=$(printf '%s' "$BODY" | md5sum | cut -c 1-32)"""
+        parameters.append(("body_md5", '"body_md5=$BODY_MD5"'))
+        sent += "&body_md5=$BODY_MD5"
+        send = f" \\\n    -H 'Content-Type: {JSON_TYPE}' --data-raw \"$BODY\""
+    sent += "".join(f"&{quote(name, safe='')}={quote(value, safe='')}" for name, value in own)
+    parameters.sort(key=lambda pair: pair[0])
+    lines = "".join(f"    {line}\n" for _, line in parameters)
+    return f"""\
+#!/usr/bin/env bash
+set -euo pipefail
+
+{start}
+# Parameters: sorted by key, values as they are
+TIMESTAMP=$(date +%s)
+PARAMETERS=(
+{lines})
+IFS='&'
+QUERY="${{PARAMETERS[*]}}"
+# Canonical string
+printf -v CANONICAL '%s\\n%s\\n%s' {method} {shlex.quote(path)} "$QUERY"
+# Sign
+SIGNATURE=$(printf '%s' "$CANONICAL" |
+    openssl dgst -sha256 -hmac "$PUSHER_SECRET" -hex | awk '{{print $NF}}')
+# Send: the same parameters, URL-encoded
+SENT="{sent}"
+curl -X {method} {shlex.quote(base_url + path)}"?$SENT&auth_signature=$SIGNATURE"{send} \\
+    --silent --show-error --write-out '\\n%{{http_code}}\\n'
+"""
+
+
+def python(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+    """A Python program, with httpx."""
+    method, own, text = _checked(method, path, params, body)
+    start, digest, send = "# Body, Digest: none, and so no body_md5", "", ""
+    if body:
+        start = f"""\
+# Body: the exact bytes that are hashed and sent
+body = {text!r}.encode()
+# Digest
+body_md5 = hashlib.md5(body).hexdigest()"""
+        digest = '    ("body_md5", body_md5),\n'
+        send = f', content=body, headers={{"Content-Type": "{JSON_TYPE}"}}'
+    pairs = "".join(f"    ({name!r}, {value!r}),\n" for name, value in own)
+    return f"""\
+import hashlib, hmac, os, time
+from urllib.parse import urlencode
+import httpx
+
+{start}
+# Parameters: sorted by key, values as they are
+params = [
+{pairs}\
+    ("auth_key", {key!r}),
+    ("auth_timestamp", str(int(time.time()))),
+    ("auth_version", "1.0"),
+{digest}]
+params.sort(key=lambda pair: pair[0])
+query = "&".join(f"{{name}}={{value}}" for name, value in params)
+# Canonical string
+canonical = "\\n".join(["{method}", {path!r}, query])
+# Sign
+secret = os.environ["PUSHER_SECRET"]
+signature = hmac.new(secret.encode(), canonical.encode(), hashlib.sha256).hexdigest()
+# Send: the same parameters, URL-encoded
+sent = urlencode([*params, ("auth_signature", signature)])
+url = {f"{base_url}{path}?"!r} + sent
+response = httpx.request("{method}", url{send})
+print(response.status_code, response.text)
+"""
+
+
+def node(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+    """A Node program, an ES module (.mjs): node:crypto and fetch, which sends no body with GET."""
+    method, own, text = _checked(method, path, params, body)
+    if body and method in ("GET", "HEAD"):
+        raise ValueError(f"fetch sends no body with {method}. Use POST, or no body.")
+    start, digest, headers, send = "// Body, Digest: none, and so no body_md5", "", "", ""
+    if body:
+        start = f"""\
+// Body: the exact bytes that are hashed and sent
+const body = Buffer.from({_literal(text)});
+// Digest
+const bodyMd5 = createHash('md5').update(body).digest('hex');"""
+        digest = "  ['body_md5', bodyMd5],\n"
+        headers = f"const headers = {{ 'Content-Type': '{JSON_TYPE}' }};\n"
+        send = ", headers, body"
+    pairs = "".join(f"  [{_literal(name)}, {_literal(value)}],\n" for name, value in own)
+    return f"""\
+import {{ createHash, createHmac }} from 'node:crypto';
+
+{start}
+// Parameters: sorted by key, values as they are
+const params = [
+{pairs}\
+  ['auth_key', {_literal(key)}],
+  ['auth_timestamp', String(Math.floor(Date.now() / 1000))],
+  ['auth_version', '1.0'],
+{digest}];
+params.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+const query = params.map(([name, value]) => `${{name}}=${{value}}`).join('&');
+// Canonical string
+const canonical = ['{method}', {_literal(path)}, query].join('\\n');
+// Sign
+const secret = process.env.PUSHER_SECRET;
+const signature = createHmac('sha256', secret).update(canonical).digest('hex');
+// Send: the same parameters, URL-encoded
+const sent = new URLSearchParams([...params, ['auth_signature', signature]]);
+const url = {_literal(base_url + path + "?")} + sent;
+{headers}\
+const response = await fetch(url, {{ method: '{method}'{send} }});
+console.log(response.status, await response.text());
+"""
+
+
+def php(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+    """A PHP program, for PHP 8 without extensions: hash_hmac and a stream."""
+    method, own, text = _checked(method, path, params, body)
+    start, digest, send = "// Body, Digest: none, and so no body_md5", "", ""
+    if body:
+        start = f"""\
+// Body: the exact bytes that are hashed and sent
+$body = {_php(text)};
+// Digest
+$bodyMd5 = md5($body);"""
+        digest = "    ['body_md5', $bodyMd5],\n"
+        send = f"$http += ['content' => $body, 'header' => 'Content-Type: {JSON_TYPE}'];\n"
+    pairs = "".join(f"    [{_php(name)}, {_php(value)}],\n" for name, value in own)
+    return f"""\
+<?php
+{start}
+// Parameters: sorted by key, values as they are
+$params = [
+{pairs}\
+    ['auth_key', {_php(key)}],
+    ['auth_timestamp', (string) time()],
+    ['auth_version', '1.0'],
+{digest}];
+usort($params, fn ($a, $b) => strcmp($a[0], $b[0]));
+$query = implode('&', array_map(fn ($pair) => "$pair[0]=$pair[1]", $params));
+// Canonical string
+$canonical = implode("\\n", ['{method}', {_php(path)}, $query]);
+// Sign
+$secret = getenv('PUSHER_SECRET') ?: throw new Exception('PUSHER_SECRET is not set');
+$params[] = ['auth_signature', hash_hmac('sha256', $canonical, $secret)];
+// Send: the same parameters, URL-encoded
+$sent = array_map(fn ($pair) => implode('=', array_map('rawurlencode', $pair)), $params);
+$url = {_php(base_url + path + "?")} . implode('&', $sent);
+$http = ['method' => '{method}', 'ignore_errors' => true];
+{send}\
+$stream = fopen($url, 'r', false, stream_context_create(['http' => $http]));
+echo stream_get_meta_data($stream)['wrapper_data'][0], "\\n", stream_get_contents($stream), "\\n";
+"""
+
+
+# What no HTTP client writes in another way (RFC 3986, section 3.3: pchar, and the slash).
+_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
+
+
+def _checked(
+    method: str, path: str, params: Params, body: bytes
+) -> tuple[str, list[tuple[str, str]], str]:
+    """Method in upper case, the request's own parameters with keys in lower case, body as text."""
+    if not re.fullmatch(r"[A-Za-z]+", method):
+        raise ValueError(f"method: expected letters, such as POST; got {method!r}.")
+    if not _PATH.fullmatch(path):
+        raise ValueError(
+            f"path: expected it as in the request line, such as /apps/3/events; got {path!r}."
+        )
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"body: byte {error.start} (0x{body[error.start]:02x}) is not UTF-8, so the text of "
+            "a program cannot hold it."
+        ) from None
+    pairs = params.items() if isinstance(params, Mapping) else params
+    own = [(name.lower(), value) for name, value in pairs if name.lower() not in SIGNING_PARAMS]
+    return method.upper(), own, text
+
+
+_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def _literal(text: str, mark: str = "'", escaped: str = "'\\") -> str:
+    """A text in quotes, for JavaScript or PHP; what cannot be seen becomes an escape."""
+    shown = []
+    for char in text:
+        if char in escaped:
+            shown.append(f"\\{char}")
+        elif char.isprintable():
+            shown.append(char)
+        else:
+            shown.append(_ESCAPES.get(char, f"\\u{{{ord(char):x}}}"))
+    return f"{mark}{''.join(shown)}{mark}"
+
+
+def _php(text: str) -> str:
+    r"""In PHP single quotes know no \n, and double quotes read $."""
+    return _literal(text) if text.isprintable() else _literal(text, '"', '"\\$')

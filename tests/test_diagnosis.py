@@ -615,7 +615,7 @@ def upper(client: Client) -> Client:
     return replace(client, signed_method=client.method.upper())
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(60))
 def test_a_random_valid_request_is_valid(seed):
     client = upper(random_client(random.Random(seed)))
     assert client.diagnosed() == Diagnosis(valid=True)
@@ -625,7 +625,7 @@ def test_a_random_valid_request_is_valid(seed):
     assert len(late.notes) == 1
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(40))
 def test_what_is_named_in_a_random_request_is_proven(seed):
     """Whatever the request: sent with a mistake, that mistake is among the answers."""
     rng = random.Random(seed)
@@ -638,7 +638,7 @@ def test_what_is_named_in_a_random_request_is_proven(seed):
 # --- honestly unknown ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_random_signature_is_not_explained(seed):
     client = Client(written=lambda raw: random.Random(seed).randbytes(32).hex())
     diagnosis = client.diagnosed()
@@ -865,7 +865,7 @@ def test_garbage_as_path_or_method_raises_nothing(path, method):
     survives(method, path, [*Client().sent()[:-1], ("auth_signature", "ab" * 32)], BODY)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(15))
 def test_random_garbage_raises_nothing(seed):
     rng = random.Random(seed)
 

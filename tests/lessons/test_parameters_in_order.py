@@ -31,6 +31,20 @@ def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
     check_twin(make, drive)
 
 
+@pytest.mark.parametrize(
+    ("make", "right"),
+    [
+        (parameters_in_order.recall_bytes, "2"),
+        (parameters_in_order.recall_secret, "the secret"),
+        (parameters_in_order.predict, "It accepts the request"),
+    ],
+)
+def test_the_code_says_what_the_lesson_says(make: Any, right: str) -> None:
+    made = make()
+    made.choose(right)
+    assert "✓ As predicted." in made.display.value
+
+
 # --- the list to put in order -----------------------------------------------------------------
 
 
@@ -102,7 +116,8 @@ def test_auth_signature_has_no_right_place() -> None:
     assert made.rows[0] == parameters_in_order.SIGNATURE_ROW
     made.include.value = False
     assert "✓ Accepted." in shown(made)
-    assert made.chosen.value in dict(made.rows)
+    assert made.chosen.value in made.chosen.options
+    assert "auth_signature" not in made.chosen.options
 
 
 def test_the_chosen_row_stays_chosen_and_nothing_moves_beyond_an_end() -> None:
@@ -113,8 +128,7 @@ def test_the_chosen_row_stays_chosen_and_nothing_moves_beyond_an_end() -> None:
     assert made.rows == before
     made.up.click()
     assert made.chosen.value == "info"
-    assert made.chosen.index == 4
-    assert made.chosen.options[4] == ("✓ info", "info")
+    assert "→ 5  ✓ in place      info" in shown(made)
     assert sorted(made.rows) == sorted(before)
 
 
