@@ -51,6 +51,14 @@ def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) 
     )
 
 
+def _bytes(text: str) -> bytes:
+    """A text's bytes; those that were no UTF-8 when it was read, as they were."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise UnreadableEvidence("The text holds half of a surrogate pair.") from None
+
+
 def _request(method: str, url: str, body: bytes, base_url: str = "") -> PastedRequest:
     try:
         url.encode()  # a byte that is no UTF-8 came through as half of a surrogate pair
@@ -77,15 +85,15 @@ def _read_http(text: str) -> PastedRequest:
     head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     line, *headers = head.split("\n")
     method, target, *_ = line.split()
-    host = next(
-        (
-            value.strip()
-            for name, _, value in (h.partition(":") for h in headers)
-            if name.lower() == "host"
-        ),
-        "",
-    )
-    return _request(method, target, body.encode(), f"https://{host}" if host else "")
+    fields = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (header.partition(":") for header in headers)
+    }
+    host = fields.get("host", "")
+    length, data = fields.get("content-length", ""), _bytes(body)
+    counted = length.isascii() and length.isdigit()
+    data = data[: int(length)] if counted else data.removesuffix(b"\n")  # an editor's last line
+    return _request(method, target, data, f"https://{host}" if host else "")
 
 
 # --- curl -------------------------------------------------------------------------------------
@@ -196,7 +204,7 @@ def _curl_options() -> argparse.ArgumentParser:
 def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> bytes:
     """The bytes that a data option sends: `-d @file` drops newlines, `--data-binary` does not."""
     if not value.startswith("@") or option == "--data-raw":
-        return value.encode(errors="surrogateescape")
+        return _bytes(value)
     if read_file is None:
         raise UnreadableEvidence(
             f"The command reads its body from the file {value[1:]!r}, which is not read unasked."

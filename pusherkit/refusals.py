@@ -65,7 +65,9 @@ def diagnose_refusal(text: str, canonical_string: str | None = None) -> Diagnosi
         notes.append(_skew(expired["given"], expired["server"]))
     if found := _SERVER_STRING.search(text):
         server = found["text"]
-        while "\n" not in server and "\\" in server:  # escaped once more by each wrapping
+        while "\n" not in server and re.search(
+            r"\\.", server
+        ):  # escaped once more by each wrapping
             server = re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], server)
         if canonical_string is None:
             notes.append(f"The server signed:\n{server}\nCompare it with what you signed.")
@@ -87,7 +89,7 @@ def compare(yours: str, servers: str) -> str:
             "app's, or with white space or quotes), its encoding, or the HMAC call: key and "
             "message, SHA-256, hex in lower case."
         )
-    a, b = yours.encode(), servers.encode()
+    a, b = (text.encode(errors="surrogatepass") for text in (yours, servers))
     at = next(
         (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
     )

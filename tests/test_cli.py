@@ -238,6 +238,13 @@ def test_a_mistake_is_named_proved_and_corrected() -> None:
     assert corrected.body == BODY.encode()
 
 
+def test_milliseconds_are_noted_whatever_the_time() -> None:
+    millis = evidence().replace("auth_timestamp=1353088179", "auth_timestamp=1353088179000")
+    status, out, _ = doctor(millis)
+    assert status == 1
+    assert "These are milliseconds." in out
+
+
 def test_what_nothing_explains_is_said_plainly() -> None:
     status, out, _ = doctor(evidence("some other text"))
     assert status == 2

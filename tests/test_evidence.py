@@ -110,6 +110,26 @@ def test_an_http_request_as_text(end: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "meant"),
+    [
+        ("", '{"a":1}\n', b'{"a":1}'),
+        ("", '{"a":1}\n\n', b'{"a":1}\n'),
+        ("Content-Length: 8\n", '{"a":1}\n\n', b'{"a":1}\n'),
+        ("Content-Length: x\n", '{"a":1}\n', b'{"a":1}'),
+        ("", "\udcff", b"\xff"),
+    ],
+)
+def test_the_end_of_a_body_in_text(headers: str, body: str, meant: bytes) -> None:
+    assert read(f"POST /p HTTP/1.1\n{headers}\n{body}").body == meant
+
+
+def test_half_a_surrogate_pair_is_a_sentence() -> None:
+    for text in ("POST /p\n\n\ud800", "curl -d \ud800 http://h/p"):
+        with pytest.raises(UnreadableEvidence, match="half of a surrogate pair"):
+            read(text)
+
+
 def test_an_http_request_without_host_or_body() -> None:
     asked = read("GET /apps/3/channels?info=user_count")
     assert (asked.base_url, asked.body) == ("", b"")

@@ -116,6 +116,14 @@ def test_what_is_no_refusal_is_told(text: str) -> None:
     assert said(text).startswith("This is no refusal that is known.")
 
 
+def test_a_lone_backslash_ends_the_unescaping() -> None:
+    assert "The server signed:" in said('HmacSHA256Hex("a\\", your_secret_key)')
+
+
+def test_half_a_surrogate_pair_can_be_compared() -> None:
+    assert "differ from byte 0" in said(PUSHERS, "\ud800")
+
+
 def test_the_practice_servers_refusal_can_be_read() -> None:
     wrong = Credentials(app_id="6855671", key="practice-key", secret="another")
     path = "/apps/6855671/channels"
