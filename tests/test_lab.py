@@ -13,7 +13,7 @@ import pytest
 from pusherkit import PusherError, cli, lab
 
 ROOT = Path(__file__).parents[1]
-LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = ["00-start-here.ipynb", "01-body-is-bytes.ipynb"]  # those of the fixture `installed`
 
 
 def checkout(folder: Path, name: str = "pusherkit") -> Path:
@@ -29,7 +29,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As from a wheel: the package lies in no checkout; its notebooks in `installed`."""
     packaged = tmp_path / "site-packages" / "pusherkit" / "notebooks"
     packaged.mkdir(parents=True)
-    for name in ("00-start-here.ipynb", "01-body-is-bytes.ipynb"):
+    for name in LESSONS:
         (packaged / name).write_text(f"{name} as shipped", encoding="utf-8")
     monkeypatch.setattr(lab, "__file__", str(packaged.parent / "lab.py"))
     monkeypatch.setattr(lab, "_packaged", lambda: packaged)
