@@ -716,14 +716,10 @@ def diagnose(
     return Diagnosis(valid=False, findings=findings, notes=tuple(notes))
 
 
-FIRST_MILLISECONDS = 10**11  # as seconds: the year 5138; as milliseconds: 1973
-
-
 def _sent_time(pairs: Iterable[Pair]) -> float:
-    """The time that a request claims, also if in milliseconds; 0 where it claims none."""
+    """The time that a request claims; 0 where it claims none."""
     sent = [value for key, value in pairs if key.lower() == "auth_timestamp"]
-    seconds = float(sent[0]) if sent and re.fullmatch(r"[0-9]{1,15}", sent[0]) else 0.0
-    return seconds if seconds < FIRST_MILLISECONDS else seconds / 1000
+    return float(sent[0]) if sent and re.fullmatch(r"[0-9]{1,15}", sent[0]) else 0.0
 
 
 # A way to be wrong on one axis: the mistake, and what it uses in place of the right value.
