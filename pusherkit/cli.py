@@ -205,7 +205,7 @@ def _doctor(options: argparse.Namespace) -> int:
         reason = error.strerror if isinstance(error, OSError) else error
         print(f"pusherkit doctor: {reason or 'no secret was given'}", file=sys.stderr)
         return 3
-    # A pasted request is an old one, so its clock is not judged; milliseconds are told all the same.
+    # A pasted request is an old one, so its clock is not judged; milliseconds are told.
     milliseconds = re.fullmatch(r"[0-9]{12,15}", sent.get("auth_timestamp", ""))
     diagnosis = diagnose(
         credentials,
