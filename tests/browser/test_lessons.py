@@ -50,8 +50,11 @@ def test_an_event_arrives_with_the_keyboard_alone(lab: Lab) -> None:
     widget = cells.nth(number).locator(WIDGET)
     widget.wait_for()
     expect(cells.nth(number + 1)).to_be_focused()
-    page.keyboard.press("Shift+Tab")  # back into what the cell shows: the button
-    page.keyboard.press("Shift+Tab")  # the field
+    for control in ("Show as curl", "Next ▶", "◀ Back", "Send", "Message"):
+        page.keyboard.press("Shift+Tab")  # back into what the cell shows, control by control
+        expect(
+            widget.get_by_label(control).or_(widget.get_by_role("button", name=control))
+        ).to_be_focused()
     expect(widget.get_by_label("Message")).to_be_focused()
     page.keyboard.type("no mouse")  # in place of what stood there, as Tab selects it
     expect(widget).to_contain_text(r"{\"text\":\"no mouse\"}")
@@ -89,7 +92,9 @@ def test_an_event_arrives_and_a_changed_one_is_refused(lab: Lab, theme: str) -> 
     lab.picture(f"00-predict-{name}", predict)
 
     field = tamper.get_by_label("Body to send")
-    retype(page, field, field.input_value().replace("hello", "jello"))
+    changed = field.input_value().replace("hello", "jello")
+    retype(page, field, changed)
+    expect(tamper.locator("pre").nth(1)).to_have_text(changed)  # every key has arrived
     expect(tamper).to_contain_text("byte 58: signed 0x68 'h', sent 0x6a 'j'")
     page.keyboard.press("Enter")
     expect(tamper.get_by_role("status")).to_have_text("✗ Refused, and nothing was delivered.")
@@ -105,7 +110,7 @@ def test_an_exercise_is_done_wrong_and_then_right(lab: Lab, theme: str) -> None:
     lesson = lab.open("01-body-is-bytes.ipynb")
     lab.run_all()
 
-    viewer = lesson.locator(WIDGET).last
+    viewer = lesson.locator(WIDGET).filter(has_text="Two bodies, byte by byte")
     expect(viewer).to_contain_text("byte 1: A has 0x22")
     viewer.get_by_label("Body B is body A").select_option("the same bytes")
     expect(viewer.get_by_role("status")).to_have_text("✓ Same bytes, same digest.")
