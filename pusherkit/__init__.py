@@ -1,9 +1,17 @@
 """See every byte of a signed Pusher request.
 
-Read the code in this order: errors, signing, events, auth, client, diagnosis, subscriber, sandbox.
+Read the code in this order: errors, signing, events, authorization, auth, client, diagnosis,
+subscriber, sandbox.
 """
 
 from pusherkit.auth import PusherAuth
+from pusherkit.authorization import (
+    authenticate_user,
+    authorize_channel,
+    verify_channel,
+    verify_user,
+    verify_webhook,
+)
 from pusherkit.client import AsyncClient, Client
 from pusherkit.diagnosis import Diagnosis, diagnose
 from pusherkit.errors import (
@@ -48,9 +56,14 @@ __all__ = [
     "Signature",
     "Unauthorized",
     "UnreadableEvidence",
+    "authenticate_user",
+    "authorize_channel",
     "canonical_string",
     "diagnose",
     "diagnose_refusal",
     "sign",
     "verify",
+    "verify_channel",
+    "verify_user",
+    "verify_webhook",
 ]

@@ -53,7 +53,7 @@ class Event:
         _check_name(self.name)
         _check_data(self.data)
         if self.socket_id is not None:
-            _check_socket_id(self.socket_id)
+            check_socket_id(self.socket_id)
         for attribute in self.info:
             if attribute not in INFO_ATTRIBUTES:
                 raise InvalidEvent(
@@ -105,6 +105,16 @@ def check_channel_name(name: object) -> str:
             rule="channel",
         )
     return name
+
+
+def check_socket_id(socket_id: object) -> None:
+    """Raise InvalidEvent unless `socket_id` has the form of a connection's id: "123.456"."""
+    if not isinstance(socket_id, str) or not SOCKET_ID.fullmatch(socket_id):
+        raise InvalidEvent(
+            f'socket_id: expected digits, a dot and digits, such as "123.456"; '
+            f"got {_short(socket_id)}.",
+            rule="socket_id",
+        )
 
 
 def _check_channels(channels: Sequence[object]) -> None:
@@ -171,15 +181,6 @@ def _check_data(data: object) -> None:
             rule="data_size",
             limit=MAX_DATA_BYTES,
             actual=size,
-        )
-
-
-def _check_socket_id(socket_id: object) -> None:
-    if not isinstance(socket_id, str) or not SOCKET_ID.fullmatch(socket_id):
-        raise InvalidEvent(
-            f'socket_id: expected digits, a dot and digits, such as "123.456"; '
-            f"got {_short(socket_id)}.",
-            rule="socket_id",
         )
 
 

@@ -1,0 +1,165 @@
+"""What else the secret signs, against the vectors that official documentation and SDKs publish."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pusherkit import (
+    AuthenticationError,
+    Credentials,
+    InvalidEvent,
+    authenticate_user,
+    authorize_channel,
+    verify_channel,
+    verify_user,
+    verify_webhook,
+)
+
+FILE = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
+SOCKET_ID = "1234.1234"
+
+
+def published(*kinds: str, part: str = "authorization"):
+    return [pytest.param(v, id=v["id"]) for v in FILE[part] if v["kind"] in kinds]
+
+
+def owner(vector: dict) -> Credentials:
+    return Credentials(app_id="3", key=vector["key"] or "any", secret=vector["secret"])
+
+
+# --- the published vectors ------------------------------------------------------------------------
+
+
+def test_there_are_vectors_of_each_kind():
+    kinds = [vector["kind"] for vector in FILE["authorization"]]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "channel_auth": 22,
+        "user_auth": 9,
+        "webhook": 13,
+    }
+
+
+@pytest.mark.parametrize("vector", published("channel_auth"))
+def test_a_channel_is_authorized_as_published(vector):
+    credentials, data = owner(vector), vector["channel_data"]
+    answer = authorize_channel(credentials, vector["socket_id"], vector["channel"], data)
+    assert answer["auth"] == f"{vector['key']}:{vector['signature']}"
+    assert answer.get("channel_data") == data
+    verify_channel(credentials, vector["socket_id"], vector["channel"], answer["auth"], data)
+
+
+@pytest.mark.parametrize("vector", published("user_auth"))
+def test_a_user_is_authenticated_as_published(vector):
+    credentials, data = owner(vector), vector["user_data"]
+    answer = authenticate_user(credentials, vector["socket_id"], data)
+    assert answer == {"auth": f"{vector['key']}:{vector['signature']}", "user_data": data}
+    verify_user(credentials, vector["socket_id"], answer["auth"], data)
+
+
+@pytest.mark.parametrize("vector", published("webhook"))
+def test_a_webhook_is_verified_as_published(vector):
+    credentials = owner(vector)
+    body = vector["body"].encode()
+    verify_webhook(credentials, body, key=credentials.key, signature=vector["signature"])
+    for changed in (body + b"\n", body.replace(b":", b": ", 1), b""):
+        with pytest.raises(AuthenticationError, match="raw body") as caught:
+            verify_webhook(credentials, changed, key=credentials.key, signature=vector["signature"])
+        assert caught.value.reason == "X-Pusher-Signature"
+
+
+@pytest.mark.parametrize("vector", published("channel_auth", part="authorization_but_wrong"))
+def test_what_is_published_wrong_is_refused(vector):
+    arguments = (owner(vector), vector["socket_id"], vector["channel"])
+    data = vector["channel_data"]
+    assert authorize_channel(*arguments, data)["auth"].endswith(vector["computed"])
+    with pytest.raises(AuthenticationError, match=r"^Invalid signature: Expected HMAC SHA256 hex"):
+        verify_channel(*arguments, f"{vector['key']}:{vector['signature']}", data)
+
+
+@pytest.mark.parametrize("vector", published("webhook", part="authorization_but_wrong"))
+def test_a_webhook_that_is_published_wrong_is_refused(vector):
+    with pytest.raises(AuthenticationError):
+        verify_webhook(
+            owner(vector),
+            vector["body"].encode(),
+            key=vector["key"],
+            signature=vector["signature"],
+        )
+
+
+# --- what is signed, and what is refused ----------------------------------------------------------
+
+
+def test_data_of_any_json_type_is_signed_as_the_compact_json_that_is_answered(credentials):
+    member = {"user_id": "é", "user_info": {"a": [1, 2]}}
+    answer = authorize_channel(credentials, SOCKET_ID, "presence-x", member)
+    assert answer["channel_data"] == '{"user_id":"é","user_info":{"a":[1,2]}}'
+    text = json.dumps(member, separators=(",", ":"), ensure_ascii=False)
+    assert answer == authorize_channel(credentials, SOCKET_ID, "presence-x", text)
+    user = authenticate_user(credentials, SOCKET_ID, {"id": "7"})
+    assert user["user_data"] == '{"id":"7"}'
+
+
+@pytest.mark.parametrize(
+    "socket_id", ["", "undefined", "1234", "1.2.3", "１.２", "1.2\n", None, 1.2]
+)
+def test_a_socket_id_that_cannot_be_one_is_refused_before_signing(credentials, socket_id):
+    with pytest.raises(InvalidEvent, match="socket_id: expected digits, a dot and digits"):
+        authorize_channel(credentials, socket_id, "private-x")
+    with pytest.raises(InvalidEvent, match="socket_id"):
+        authenticate_user(credentials, socket_id, {"id": "1"})
+
+
+def test_a_channel_name_that_could_hide_another_text_is_refused(credentials):
+    """A colon in the name would let one signature fit a channel with data."""
+    with pytest.raises(InvalidEvent, match="channel"):
+        authorize_channel(credentials, SOCKET_ID, 'presence-x:{"user_id":"admin"}')
+
+
+AUTH = "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4"
+
+
+@pytest.mark.parametrize(
+    ("auth", "error"),
+    [
+        ("", "auth must have the format key:signature"),
+        (":", "auth must have the format key:signature"),
+        (AUTH.partition(":")[2], "auth must have the format key:signature"),
+        (AUTH.partition(":")[1] + AUTH.partition(":")[2], "auth must have the format"),
+        (AUTH[:21] + AUTH[21:].upper(), "Invalid signature"),
+        (AUTH[:-1], "Invalid signature"),
+        (AUTH + " ", "Invalid signature"),
+        ("other" + AUTH[20:], "Invalid key in auth: expected 278d425bdf160c739803, got 'other'"),
+        (AUTH[:21] + "\ud800", "Invalid signature"),
+    ],
+)
+def test_an_auth_that_is_not_right_is_refused_with_the_reason(credentials, auth, error):
+    with pytest.raises(AuthenticationError, match=error) as caught:
+        verify_channel(credentials, SOCKET_ID, "private-foobar", auth)
+    assert caught.value.reason == "auth"
+    assert caught.value.canonical_string == "1234.1234:private-foobar"
+    assert credentials.secret not in str(caught.value)
+
+
+def test_an_auth_is_for_one_connection_one_channel_and_one_member(credentials):
+    verify_channel(credentials, SOCKET_ID, "private-foobar", AUTH)
+    for other in (("1234.1235", "private-foobar"), (SOCKET_ID, "private-foobaz")):
+        with pytest.raises(AuthenticationError, match="Invalid signature"):
+            verify_channel(credentials, *other, AUTH)
+    with pytest.raises(AuthenticationError, match="Invalid signature"):
+        verify_channel(credentials, SOCKET_ID, "private-foobar", AUTH, "{}")
+    with pytest.raises(AuthenticationError, match="Invalid signature"):
+        verify_user(credentials, SOCKET_ID, AUTH, "{}")
+
+
+def test_a_webhook_of_another_app_is_told(credentials):
+    with pytest.raises(AuthenticationError, match=r"X-Pusher-Key: expected 278d.* got 'other'"):
+        verify_webhook(credentials, b"{}", key="other", signature="")
+
+
+def test_a_webhook_body_may_be_any_bytes(credentials):
+    with pytest.raises(AuthenticationError):
+        verify_webhook(credentials, b"\xff\x00", key=credentials.key, signature="é\ud800")
