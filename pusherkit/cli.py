@@ -24,7 +24,7 @@ from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
     from pusherkit.evidence import PastedRequest
-    from pusherkit.sandbox import Exchange
+    from pusherkit.sandbox import Entry, Exchange
     from pusherkit.signing import Credentials
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
@@ -267,9 +267,20 @@ def _printable_lines(text: str) -> str:
     return "\n".join(_printable(line) for line in text.split("\n"))
 
 
-def _print(exchange: Exchange) -> None:
-    """One line for a request; under a refusal, why, and what to do."""
-    clock = datetime.fromtimestamp(exchange.time).strftime("%H:%M:%S")
+def _print(entry: Entry) -> None:
+    """One line for a request or a client event; under a refusal, why, and what to do."""
+    from pusherkit.sandbox import Exchange
+
+    clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
+    if isinstance(entry, Exchange):
+        _print_exchange(clock, entry)
+    elif entry.client_event:  # the others were told with their request
+        event = entry.event
+        told = f"{event.name} → {event.channels[0]} from {event.socket_id}"
+        print(f"{clock}  client event  {_printable(told)}", flush=True)
+
+
+def _print_exchange(clock: str, exchange: Exchange) -> None:
     reply = exchange.reply
     line = f"{clock}  {reply.status}  {exchange.method} {_printable(exchange.path)}"
     first, *rest = reply.note.split("\n")

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from pusherkit import Credentials
+from pusherkit import Credentials, authorize_channel
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
 
 NOW = 1_353_088_179  # seconds: the timestamp of the published worked example
@@ -102,6 +104,66 @@ def sandbox() -> Sandbox:
 def transport(sandbox: Sandbox, clock: Clock) -> SandboxTransport:
     """The way to `sandbox` from an httpx client."""
     return SandboxTransport(sandbox, clock=clock)
+
+
+class Peer:
+    """Somebody at the other end of a connection: what it was told, decoded."""
+
+    def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
+        self.channels, self.clock = sandbox.channels, clock
+        self.credentials = sandbox.credentials
+        self.texts: list[str] = []
+        self.hung_up: list[tuple[int, str]] = []
+        self.connection = self.channels.open(
+            self.texts.append,
+            lambda code, reason: self.hung_up.append((code, reason)),
+            key=self.credentials.key,
+            protocol="7",
+            now=clock(),
+        )
+        self.socket_id = self.connection.socket_id
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.texts]
+
+    def says(self, frame: Any) -> list[dict[str, Any]]:
+        """Send one frame; return the frames that come back."""
+        before = len(self.texts)
+        text = frame if isinstance(frame, str) else json.dumps(frame)
+        self.channels.receive(self.connection, text, now=self.clock())
+        return [json.loads(answer) for answer in self.texts[before:]]
+
+    def subscribes(self, *names: str, user: str | None = None, info: object = None) -> Peer:
+        """Subscribe to each channel, authorized; `user` joins those that are presence channels."""
+        for name in names:
+            data = {"channel": name}
+            if name.startswith("private-"):
+                data |= authorize_channel(self.credentials, self.socket_id, name)
+            if name.startswith("presence-"):
+                member = {"user_id": user, "user_info": info}
+                data |= authorize_channel(self.credentials, self.socket_id, name, member)
+            (answer,) = self.says({"event": "pusher:subscribe", "data": data})
+            assert answer["event"] == "pusher_internal:subscription_succeeded", answer
+        return self
+
+    def leaves(self) -> None:
+        self.channels.close(self.connection)
+
+    @property
+    def received(self) -> list[tuple[str, str, str]]:
+        """Channel, event and data of what arrived, without the protocol's own."""
+        return [
+            (frame["channel"], frame["event"], frame["data"])
+            for frame in self.frames
+            if not frame["event"].startswith("pusher")
+        ]
+
+
+@pytest.fixture
+def peer(sandbox: Sandbox, clock: Clock) -> Callable[..., Peer]:
+    """Make a peer that is subscribed to the channels named."""
+    return lambda *names, **who: Peer(sandbox, clock).subscribes(*names, **who)
 
 
 @pytest.fixture

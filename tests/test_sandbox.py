@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,9 +13,9 @@ import pytest
 
 from pusherkit import Credentials, Event, canonical_string, sign
 from pusherkit.events import batch_body, event_body
-from pusherkit.sandbox import PRACTICE_CREDENTIALS, Reply, Request, Sandbox
-from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES, MAX_QUERY_FIELDS, TokenBucket
-from pusherkit.sandbox.channels import MAX_SUBSCRIPTIONS, Channels, Connection
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, Delivery, Reply, Request, Sandbox
+from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES, MAX_QUERY_FIELDS
+from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.signing import body_digest, hmac_sha256
 
 NOW = 1_353_088_179  # seconds
@@ -87,46 +86,6 @@ def right_signature(sandbox: Sandbox, request: Request) -> str:
     params = parse_qsl(query, keep_blank_values=True)
     text = canonical_string(request.method, path, params)
     return hmac_sha256(sandbox.credentials.secret, text)
-
-
-class Peer:
-    """Somebody at the other end of a connection: what it was told, decoded."""
-
-    def __init__(self, channels: Channels) -> None:
-        self.channels = channels
-        self.texts: list[str] = []
-        self.connection: Connection = channels.open(self.texts.append)
-
-    @property
-    def frames(self) -> list[dict[str, Any]]:
-        return [json.loads(text) for text in self.texts]
-
-    def says(self, frame: Any) -> list[dict[str, Any]]:
-        """Send one frame; return the frames that come back."""
-        before = len(self.texts)
-        text = frame if isinstance(frame, str) else json.dumps(frame)
-        self.channels.receive(self.connection, text)
-        return [json.loads(answer) for answer in self.texts[before:]]
-
-    def subscribes(self, *names: str) -> Peer:
-        for name in names:
-            (answer,) = self.says({"event": "pusher:subscribe", "data": {"channel": name}})
-            assert answer["event"] == "pusher_internal:subscription_succeeded"
-        return self
-
-    @property
-    def received(self) -> list[tuple[str, str, str]]:
-        return [
-            (frame["channel"], frame["event"], frame["data"])
-            for frame in self.frames
-            if not frame["event"].startswith("pusher")
-        ]
-
-
-@pytest.fixture
-def peer(sandbox) -> Callable[..., Peer]:
-    """Make a peer that is subscribed to the channels named."""
-    return lambda *names: Peer(sandbox.channels).subscribes(*names)
 
 
 # --- accepted -----------------------------------------------------------------------------------
@@ -246,6 +205,36 @@ def test_an_event_may_ask_for_counts(sandbox, peer):
     }
 
 
+def test_users_are_counted_once_however_many_connections_they_have(sandbox, peer):
+    first = peer("presence-x", user="ann")
+    peer("presence-x", user="ann")
+    peer("presence-x", user="bob")
+    peer("private-y")
+    both = ["subscription_count", "user_count"]
+    asking = Event.of(["presence-x", "private-y", "chat"], "n", "", info=both)
+
+    def counts() -> dict[str, Any]:
+        return accepted(sandbox, publishing(asking))["channels"]
+
+    assert counts() == {
+        "presence-x": {"subscription_count": 3, "user_count": 2},
+        "private-y": {"subscription_count": 1},
+        "chat": {"subscription_count": 0},
+    }
+    first.leaves()
+    assert counts()["presence-x"] == {"subscription_count": 2, "user_count": 2}
+    listed = signed(
+        "GET", f"{APP}/channels", {"filter_by_prefix": "presence-", "info": ",".join(both)}
+    )
+    assert accepted(sandbox, listed) == {
+        "channels": {"presence-x": {"subscription_count": 2, "user_count": 2}}
+    }
+    one = signed("GET", f"{APP}/channels/presence-x", {"info": "user_count"})
+    assert accepted(sandbox, one) == {"occupied": True, "user_count": 2}
+    users = signed("GET", f"{APP}/channels/presence-x/users")
+    assert accepted(sandbox, users) == {"users": [{"id": "ann"}, {"id": "bob"}]}
+
+
 def test_a_batch_may_ask_for_counts_event_by_event(sandbox, peer):
     peer("chat")
     asking = Event.of("chat", "n", "", info="subscription_count")
@@ -257,6 +246,7 @@ def test_a_batch_may_ask_for_counts_event_by_event(sandbox, peer):
 ALL = {"channels": {"chat": {}, "news-a": {}, "news-b": {}}}
 NEWS = {"channels": {"news-a": {}, "news-b": {}}}
 COUNT = {"info": "subscription_count"}
+C1, C2 = {"subscription_count": 1}, {"subscription_count": 2}
 
 
 @pytest.mark.parametrize(
@@ -270,7 +260,8 @@ COUNT = {"info": "subscription_count"}
         ("channels/chat", COUNT, {"occupied": True, "subscription_count": 2}),
         ("channels/none", COUNT, {"occupied": False, "subscription_count": 0}),
         ("channels/news%2Da", {}, {"occupied": True}),
-        ("channels/presence-x", {"info": "user_count"}, {"occupied": False}),
+        ("channels/presence-x", {"info": "user_count"}, {"occupied": False, "user_count": 0}),
+        ("channels", COUNT, {"channels": {"chat": C2, "news-a": C1, "news-b": C1}}),
         ("channels/presence-x/users", {}, {"users": []}),
     ],
 )
@@ -294,6 +285,12 @@ def test_users_are_counted_in_presence_channels_only(sandbox, call, params, rule
     told = refused(sandbox, signed("GET", f"{APP}/{call}", params), 400)
     assert told["rule"] == rule
     assert "presence" in told["error"]
+
+
+@pytest.mark.parametrize("call", ["channels", "channels/chat"])
+def test_an_attribute_that_nobody_knows_is_refused(sandbox, call):
+    told = refused(sandbox, signed("GET", f"{APP}/{call}", {"info": "cache"}), 400)
+    assert told["error"] == "info: expected subscription_count or user_count, got 'cache'."
 
 
 def test_a_get_may_carry_the_md5_of_its_empty_body(sandbox):
@@ -604,8 +601,25 @@ def test_the_log_tells_each_exchange_without_its_query(sandbox):
     assert (first.time, first.method, first.path) == (NOW, "POST", f"{APP}/events")
     assert first.reply.status == 200
     assert (second.time, second.path, second.reply.status) == (NOW + 1, "/\\xff", 400)
+    assert [check.passed for check in first.verdict.checks] == [True] * 5
+    assert second.verdict is None
     sandbox.clear()
     assert not sandbox.log
+    assert not sandbox.deliveries
+
+
+def test_what_went_out_is_remembered_and_watched(sandbox, peer):
+    seen: list[object] = []
+    sandbox.watchers.append(seen.append)
+    peer("chat")
+    accepted(sandbox, publishing(HELLO))
+    refused(sandbox, edited(publishing(HELLO), auth_key="x"), 401, NOW + 1)
+    (delivery,) = sandbox.deliveries
+    assert delivery == Delivery(time=NOW, event=HELLO, subscribers=1)
+    assert seen == [delivery, *sandbox.log]
+    sandbox.watchers.remove(seen.append)
+    accepted(sandbox, publishing(HELLO))
+    assert len(seen) == 3
 
 
 def test_the_log_is_bounded(sandbox):
@@ -613,130 +627,3 @@ def test_the_log_is_bounded(sandbox):
         sandbox.handle(Request(method="GET", target=b"/"), now=number)
     assert len(sandbox.log) == LOG_ENTRIES
     assert sandbox.log[0].time == 5
-
-
-# --- the WebSocket protocol ---------------------------------------------------------------------
-
-
-def test_the_greeting_gives_each_connection_its_own_socket_id(sandbox, peer):
-    greetings = [peer().frames[0], peer().frames[0]]
-    ids = []
-    for greeting in greetings:
-        assert greeting["event"] == "pusher:connection_established"
-        data = json.loads(greeting["data"])  # a string that holds JSON
-        assert data["activity_timeout"] == 120
-        ids.append(data["socket_id"])
-        Event.of("chat", "n", "", data["socket_id"])  # of the form that an event may name
-    assert len(set(ids)) == 2
-    assert sandbox.channels.connections == 2
-
-
-@pytest.mark.parametrize("data", [{"channel": "chat"}, '{"channel":"chat"}'], ids=type)
-def test_subscribing_and_leaving(sandbox, peer, data):
-    somebody = peer()
-    assert somebody.says({"event": "pusher:subscribe", "data": data}) == [
-        {"event": "pusher_internal:subscription_succeeded", "channel": "chat", "data": "{}"}
-    ]
-    assert sandbox.channels.occupied() == ["chat"]
-    assert somebody.says({"event": "pusher:unsubscribe", "data": data}) == []
-    assert sandbox.channels.occupied() == []
-    accepted(sandbox, publishing(HELLO))
-    assert somebody.received == []
-
-
-def test_subscribing_twice_is_one_subscription(sandbox, peer):
-    somebody = peer("chat", "chat")
-    accepted(sandbox, publishing(HELLO))
-    assert len(somebody.received) == 1
-    assert sandbox.channels.subscription_count("chat") == 1
-
-
-def test_a_ping_is_answered_and_a_pong_is_not(peer):
-    assert peer().says({"event": "pusher:ping", "data": {}}) == [
-        {"event": "pusher:pong", "data": "{}"}
-    ]
-    assert peer().says({"event": "pusher:ping"})[0]["event"] == "pusher:pong"
-    assert peer().says({"event": "pusher:pong", "data": "{}"}) == []
-
-
-def test_a_channel_named_twice_gets_an_event_once(sandbox, peer):
-    both = peer("chat", "news")
-    event = Event.of(["chat", "news", "chat"], "n", "")
-    assert sandbox.channels.publish(event) == 2
-    assert [channel for channel, _, _ in both.received] == ["chat", "news"]
-
-
-def test_closing_forgets_a_connection_and_may_happen_twice(sandbox, peer):
-    chat = peer("chat", "news")
-    sandbox.channels.close(chat.connection)
-    sandbox.channels.close(chat.connection)
-    assert sandbox.channels.connections == 0
-    assert sandbox.channels.occupied() == []
-
-
-def test_a_send_that_closes_its_connection_does_not_disturb_the_others(sandbox, peer):
-    first, last = peer("chat"), peer("chat")
-    first.connection.send = lambda text: sandbox.channels.close(first.connection)
-    assert sandbox.channels.publish(HELLO) == 2
-    assert len(last.received) == 1
-    assert sandbox.channels.subscription_count("chat") == 1
-
-
-@pytest.mark.parametrize(
-    ("frame", "code", "sentence"),
-    [
-        ("", None, "Expected a JSON object"),
-        ("{", None, "Expected a JSON object"),
-        ("[]", None, "Expected a JSON object"),
-        ('"pusher:ping"', None, "Expected a JSON object"),
-        ("[" * 100_000, None, "Expected a JSON object"),
-        ("1" * 5_000, None, "Expected a JSON object"),
-        ("{}", None, "Expected a JSON object"),
-        ({"event": 7}, None, "Expected a JSON object"),
-        ({"event": ""}, None, "Unknown event"),
-        ({"event": "\ud800"}, None, "Unknown event"),
-        ({"event": "x" * 10_000}, None, "Unknown event"),
-        ({"event": "message", "channel": "chat", "data": "{}"}, None, "Unknown event"),
-        ({"event": "client-typing", "channel": "chat", "data": {}}, None, "Client events"),
-        ({"event": "pusher:subscribe"}, 4300, "Invalid channel name"),
-        ({"event": "pusher:subscribe", "data": "["}, 4300, "Invalid channel name"),
-        ({"event": "pusher:subscribe", "data": "[" * 100_000}, 4300, "Invalid channel name"),
-        ({"event": "pusher:subscribe", "data": []}, 4300, "Invalid channel name"),
-        ({"event": "pusher:subscribe", "data": {"channel": ["a"]}}, 4300, "Invalid channel name"),
-        ({"event": "pusher:subscribe", "data": {"channel": "a b"}}, 4300, "Invalid channel name"),
-        ({"event": "pusher:subscribe", "data": {"channel": "\ud800"}}, 4300, "Invalid channel"),
-        ({"event": "pusher:subscribe", "data": {"channel": "x" * 201}}, 4300, "201 characters"),
-        ({"event": "pusher:subscribe", "data": {"channel": "private-x"}}, 4009, "public channels"),
-        ({"event": "pusher:subscribe", "data": {"channel": "presence-x"}}, 4009, "public channels"),
-        (
-            {"event": "pusher:subscribe", "data": {"channel": "private-encrypted-x"}},
-            4009,
-            "public channels",
-        ),
-    ],
-    ids=lambda value: str(value)[:60].encode("ascii", "backslashreplace").decode(),
-)
-def test_a_frame_that_cannot_be_followed_is_answered_with_an_error(
-    sandbox, peer, frame, code, sentence
-):
-    (answer,) = peer().says(frame)
-    assert answer["event"] == "pusher:error"
-    assert answer["data"]["code"] == code  # an object, the one exception to the rule
-    assert sentence in answer["data"]["message"]
-    assert len(answer["data"]["message"]) < 400
-    assert sandbox.channels.occupied() == []
-
-
-@pytest.mark.parametrize("data", [None, {}, {"channel": 7}, {"channel": "never-joined"}, "["])
-def test_leaving_what_was_never_joined_does_no_harm(peer, data):
-    assert peer("chat").says({"event": "pusher:unsubscribe", "data": data}) == []
-
-
-def test_subscriptions_of_one_connection_are_bounded(sandbox, peer):
-    busy = peer(*(f"c{number}" for number in range(MAX_SUBSCRIPTIONS)))
-    (answer,) = busy.says({"event": "pusher:subscribe", "data": {"channel": "one-more"}})
-    assert answer["event"] == "pusher:error"
-    assert str(MAX_SUBSCRIPTIONS) in answer["data"]["message"]
-    assert len(sandbox.channels.occupied()) == MAX_SUBSCRIPTIONS
-    busy.says({"event": "pusher:unsubscribe", "data": {"channel": "c0"}})
-    busy.subscribes("one-more")

@@ -21,7 +21,7 @@ import websockets.exceptions
 import websockets.sync.client
 
 from pusherkit import Client, PusherAuth, PusherError, RateLimited
-from pusherkit.sandbox import PRACTICE_CREDENTIALS, SandboxServer
+from pusherkit.sandbox import SandboxServer
 from pusherkit.subscriber import Subscriber
 
 HOST = "127.0.0.1"
@@ -114,7 +114,7 @@ def test_a_chosen_port_is_taken_and_taken_again(http):
     for _ in range(2):
         with chosen:
             assert chosen.url == f"http://{HOST}:{port}"
-            assert chosen.ws_url == f"ws://{HOST}:{port}/app/{PRACTICE_CREDENTIALS.key}"
+            assert chosen.ws_url == f"ws://{HOST}:{port}/app/practice-key?protocol=7"
             assert http.get(chosen.url).status_code == 404
 
 
@@ -296,12 +296,12 @@ def test_bytes_beyond_ascii_in_the_request_line_reach_the_judge(server):
 # --- WebSocket ----------------------------------------------------------------------------------
 
 
-def connect(server: SandboxServer, path: str = "") -> websockets.sync.client.ClientConnection:
-    return websockets.sync.client.connect(server.ws_url + path, proxy=None)
+def connect(server: SandboxServer, url: str = "") -> websockets.sync.client.ClientConnection:
+    return websockets.sync.client.connect(url or server.ws_url, proxy=None)
 
 
 def test_a_websocket_is_greeted(server):
-    with connect(server, "?protocol=7&client=js&version=8.0") as socket_:
+    with connect(server, server.ws_url + "&client=js&version=8.0") as socket_:
         assert json.loads(socket_.recv(timeout=5))["event"] == "pusher:connection_established"
 
 
@@ -312,13 +312,24 @@ def test_a_page_of_another_origin_may_subscribe(server):
         assert json.loads(socket_.recv(timeout=5))["event"] == "pusher:connection_established"
 
 
-def test_an_unknown_key_is_told_and_closed(server):
-    with connect(server, "-wrong") as socket_:
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("wrong?protocol=7", 4001),
+        ("é" * 100 + "?protocol=7", 4001),  # the reason of a close frame is short
+        ("practice-key?protocol=3", 4007),
+        ("practice-key", 4008),
+    ],
+    ids=str,
+)
+def test_who_cannot_come_in_is_told_and_closed(server, path, code):
+    with connect(server, f"{server.url.replace('http', 'ws')}/app/{path}") as socket_:
         answer = json.loads(socket_.recv(timeout=5))
-        assert (answer["event"], answer["data"]["code"]) == ("pusher:error", 4001)
+        assert (answer["event"], answer["data"]["code"]) == ("pusher:error", code)
         with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
             socket_.recv(timeout=5)
-    assert caught.value.rcvd.code == 4001
+    assert caught.value.rcvd.code == code
+    assert answer["data"]["message"].startswith(caught.value.rcvd.reason)
     assert server.sandbox.channels.connections == 0
 
 
@@ -369,6 +380,19 @@ def test_nothing_is_kept_of_subscribers_that_left(server, eventually):
     eventually(lambda: kept() == 0)
 
 
+def test_who_is_silent_is_hung_up_on(clock, monkeypatch):
+    monkeypatch.setattr("pusherkit.sandbox.server.TICK_SECONDS", 0.001)
+    with SandboxServer(clock=clock) as server, connect(server) as socket_:
+        socket_.recv(timeout=5)
+        clock.now += 120
+        assert json.loads(socket_.recv(timeout=5)) == {"event": "pusher:ping", "data": "{}"}
+        clock.now += 30
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
+            socket_.recv(timeout=5)
+    assert caught.value.rcvd.code == 4201
+    assert server.sandbox.channels.connections == 0
+
+
 def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
     """A WebSocket that subscribes, and reads no further than the answer to its upgrade."""
     raw = socket.socket()
@@ -376,7 +400,7 @@ def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect((HOST, port_of(server)))
     lines = (
-        f"GET /app/{server.credentials.key} HTTP/1.1",
+        f"GET /app/{server.credentials.key}?protocol=7 HTTP/1.1",
         "Host: x",
         "Upgrade: websocket",
         "Connection: Upgrade",

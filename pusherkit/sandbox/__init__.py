@@ -4,12 +4,15 @@ api judges requests, channels knows the subscribers; both are pure. transport pu
 httpx transport, server behind sockets.
 """
 
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Exchange, Reply, Request, Sandbox
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Reply, Request, Sandbox
+from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.server import SandboxServer
 from pusherkit.sandbox.transport import SandboxTransport
 
 __all__ = [
     "PRACTICE_CREDENTIALS",
+    "Delivery",
+    "Entry",
     "Exchange",
     "Reply",
     "Request",

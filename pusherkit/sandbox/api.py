@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -20,14 +20,15 @@ from urllib.parse import parse_qsl, unquote
 from pusherkit.diagnosis import diagnose
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
+    INFO_ATTRIBUTES,
     MAX_BATCH_EVENTS,
     MAX_DATA_BYTES,
-    Event,
     read_batch_body,
     read_event_body,
 )
-from pusherkit.sandbox.channels import Channels
-from pusherkit.signing import Credentials, hide_secret, judge
+from pusherkit.sandbox.channels import Channels, Delivery
+from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.signing import Check, Credentials, Verdict, hide_secret, judge
 
 # The app id of the reference's example; official clients take digits only.
 PRACTICE_CREDENTIALS = Credentials(
@@ -37,7 +38,7 @@ PRACTICE_CREDENTIALS = Credentials(
     base_url="http://127.0.0.1",
 )
 
-LOG_ENTRIES = 1_000  # exchanges that the log remembers
+LOG_ENTRIES = 1_000  # exchanges, and as many deliveries, that are remembered
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
 # Bytes of a whole body: ten events at the limit, every character of theirs as \uXXXX.
 MAX_BODY_BYTES = 6 * MAX_BATCH_EVENTS * MAX_DATA_BYTES + 65_536
@@ -72,6 +73,11 @@ class Exchange:
     method: str
     path: str
     reply: Reply
+    verdict: Verdict | None = None
+    """Every rule of signing, judged; None where it did not come to that (404, 405, …)."""
+
+
+Entry = Exchange | Delivery
 
 
 class _Refusal(Exception):
@@ -107,6 +113,15 @@ def _causes(details: dict[str, Any]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A request that may be carried out: what the answers read."""
+
+    params: dict[str, str]
+    body: bytes
+    now: float
+
+
 class Sandbox:
     """One app's HTTP API and its channels. Feed it requests and a clock; it does no I/O.
 
@@ -118,45 +133,54 @@ class Sandbox:
         self, credentials: Credentials = PRACTICE_CREDENTIALS, *, rate: float | None = None
     ) -> None:
         self.credentials = credentials
-        self.channels = Channels()
+        self.channels = Channels(credentials, self._delivered)
         self.log: deque[Exchange] = deque(maxlen=LOG_ENTRIES)
+        self.deliveries: deque[Delivery] = deque(maxlen=LOG_ENTRIES)
+        self.watchers: list[Callable[[Entry], None]] = []
+        """Each is called with each new exchange and delivery, on the thread that made it."""
         self._bucket = None if rate is None else TokenBucket(rate)
 
     def handle(self, request: Request, *, now: float) -> Reply:
         """Judge one request at the time `now` (Unix seconds), act on it, and answer."""
+        verdict = None
         try:
-            reply = self._answer(request, now)
+            path, params = _read_target(request.target)
+            answer, arguments = self._route(request.method, path)
+            _refuse_if_too_large(request.body)
+            verdict = judge(self.credentials, request.method, path, params, request.body, now=now)
+            if failed := verdict.failed:
+                raise self._unauthorized(failed, verdict, request, now)
+            self._limit_rate(now)
+            call = _Call(params=_once_each(params), body=request.body, now=now)
+            reply = answer(self, call, *arguments)
+        except InvalidEvent as error:
+            reply = self._without_secret(_invalid(error).reply)
         except _Refusal as refusal:
             reply = self._without_secret(refusal.reply)
         path = request.target.partition(b"?")[0].decode(errors="backslashreplace")
-        shown = hide_secret(self.credentials, path)
-        self.log.append(Exchange(time=now, method=request.method, path=shown, reply=reply))
+        exchange = Exchange(
+            time=now,
+            method=request.method,
+            path=hide_secret(self.credentials, path),
+            reply=reply,
+            verdict=verdict,
+        )
+        self.log.append(exchange)
+        self._tell(exchange)
         return reply
 
     def clear(self) -> None:
-        """Forget the log."""
+        """Forget the log and the deliveries."""
         self.log.clear()
+        self.deliveries.clear()
 
-    def _answer(self, request: Request, now: float) -> Reply:
-        path, params = _read_target(request.target)
-        answer, arguments = self._route(request.method, path)
-        if len(request.body) > MAX_BODY_BYTES:
-            raise _Refusal(
-                413,
-                f"The body has {len(request.body):,} bytes, "
-                f"{len(request.body) - MAX_BODY_BYTES:,} over the limit of {MAX_BODY_BYTES:,}.",
-                fix=f"Send at most {MAX_BATCH_EVENTS} events of {MAX_DATA_BYTES:,} bytes each.",
-            )
-        self._authenticate(request.method, path, params, request.body, now)
-        self._limit_rate(now)
-        try:
-            return answer(self, _once_each(params), request.body, *arguments)
-        except InvalidEvent as error:
-            numbers: dict[str, Any] = (
-                {} if error.limit is None else {"limit": error.limit, "actual": error.actual}
-            )
-            status = 413 if error.rule == "data_size" else 400
-            raise _Refusal(status, str(error), rule=error.rule, **numbers) from None
+    def _delivered(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
+        self._tell(delivery)
+
+    def _tell(self, entry: Entry) -> None:
+        for watcher in tuple(self.watchers):  # one may leave while it is told
+            watcher(entry)
 
     def _without_secret(self, reply: Reply) -> Reply:
         """A refusal repeats what it refuses; a secret that stands in there by mistake, it hides."""
@@ -196,24 +220,24 @@ class Sandbox:
 
     # --- may it -----------------------------------------------------------------------------
 
-    def _authenticate(
-        self, method: str, path: str, params: tuple[tuple[str, str], ...], body: bytes, now: float
-    ) -> None:
-        verdict = judge(self.credentials, method, path, params, body, now=now)
-        if failed := verdict.failed:
-            diagnosis = diagnose(self.credentials, method, path, params, body, now=now)
-            raise _Refusal(
-                401,
-                failed.error,
-                rule=failed.rule,
-                fix=failed.fix,
-                diagnosis=[asdict(finding) for finding in diagnosis.findings],
-                canonical_string=verdict.canonical_string,
-                checks=[
-                    {key: value for key, value in asdict(check).items() if value != ""}
-                    for check in verdict.checks
-                ],
-            )
+    def _unauthorized(
+        self, failed: Check, verdict: Verdict, request: Request, now: float
+    ) -> _Refusal:
+        """The 401, with the mistake behind it where one is proven."""
+        path, params = _read_target(request.target)
+        diagnosis = diagnose(self.credentials, request.method, path, params, request.body, now=now)
+        return _Refusal(
+            401,
+            failed.error,
+            rule=failed.rule,
+            fix=failed.fix,
+            diagnosis=[asdict(finding) for finding in diagnosis.findings],
+            canonical_string=verdict.canonical_string,
+            checks=[
+                {key: value for key, value in asdict(check).items() if value != ""}
+                for check in verdict.checks
+            ],
+        )
 
     def _limit_rate(self, now: float) -> None:
         if self._bucket and (wait := self._bucket.take(now)):
@@ -227,57 +251,61 @@ class Sandbox:
 
     # --- do it ------------------------------------------------------------------------------
 
-    def _events(self, params: dict[str, str], body: bytes) -> Reply:
-        event = read_event_body(body)
-        delivered = self.channels.publish(event)
+    def _events(self, call: _Call) -> Reply:
+        event = read_event_body(call.body)
+        delivered = self.channels.publish(event, now=call.now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
         if not event.info:
             return _ok({}, note)
-        return _ok({"channels": {name: self._counts(name, event) for name in event.channels}}, note)
+        counts = {name: self._counts(name, event.info) for name in event.channels}
+        return _ok({"channels": counts}, note)
 
-    def _batch_events(self, params: dict[str, str], body: bytes) -> Reply:
-        batch = read_batch_body(body)
-        delivered = sum(self.channels.publish(event) for event in batch)
+    def _batch_events(self, call: _Call) -> Reply:
+        batch = read_batch_body(call.body)
+        delivered = sum(self.channels.publish(event, now=call.now) for event in batch)
         note = f"batch of {len(batch)} ({_deliveries(delivered)})"
         if not any(event.info for event in batch):
             return _ok({}, note)
-        return _ok({"batch": [self._counts(event.channels[0], event) for event in batch]}, note)
+        counts = [self._counts(event.channels[0], event.info) for event in batch]
+        return _ok({"batch": counts}, note)
 
-    def _channels(self, params: dict[str, str], body: bytes) -> Reply:
-        prefix = params.get("filter_by_prefix", "")
-        if "user_count" in params.get("info", "").split(",") and not prefix.startswith("presence-"):
+    def _channels(self, call: _Call) -> Reply:
+        prefix, info = call.params.get("filter_by_prefix", ""), _info(call.params)
+        if "user_count" in info and not prefix.startswith("presence-"):
             raise InvalidEvent(
                 "user_count may only be requested for presence channels: "
                 "add filter_by_prefix=presence-.",
                 rule="info",
             )
-        return _ok({"channels": {name: {} for name in self.channels.occupied(prefix)}})
+        names = self.channels.occupied(prefix)
+        return _ok({"channels": {name: self._counts(name, info) for name in names}})
 
-    def _channel(self, params: dict[str, str], body: bytes, channel: str) -> Reply:
-        wanted = params.get("info", "").split(",")
-        if "user_count" in wanted and not channel.startswith("presence-"):
+    def _channel(self, call: _Call, channel: str) -> Reply:
+        info = _info(call.params)
+        if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"user_count may only be requested for presence channels; {channel} is none.",
                 rule="info",
             )
-        count = self.channels.subscription_count(channel)
-        answer: dict[str, Any] = {"occupied": count > 0}
-        if "subscription_count" in wanted:
-            answer["subscription_count"] = count
-        return _ok(answer)
+        occupied = self.channels.subscription_count(channel) > 0
+        return _ok({"occupied": occupied} | self._counts(channel, info))
 
-    def _users(self, params: dict[str, str], body: bytes, channel: str) -> Reply:
+    def _users(self, call: _Call, channel: str) -> Reply:
         if not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"Users may only be requested for presence channels; {channel} is none.",
                 rule="channel",
             )
-        return _ok({"users": []})  # nobody can be in one: presence channels are not open here
+        return _ok({"users": [{"id": user} for user in self.channels.users(channel)]})
 
-    def _counts(self, channel: str, event: Event) -> dict[str, int]:
-        if "subscription_count" not in event.info:
-            return {}
-        return {"subscription_count": self.channels.subscription_count(channel)}
+    def _counts(self, channel: str, info: Iterable[str]) -> dict[str, int]:
+        """The counts asked for; there are users in presence channels only."""
+        counts = {}
+        if "subscription_count" in info:
+            counts["subscription_count"] = self.channels.subscription_count(channel)
+        if "user_count" in info and channel.startswith("presence-"):
+            counts["user_count"] = len(self.channels.users(channel))
+        return counts
 
 
 _ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
@@ -287,28 +315,6 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
     ("GET", "/channels/([^/]+)", Sandbox._channel),
     ("GET", "/channels/([^/]+)/users", Sandbox._users),
 )
-
-
-class TokenBucket:
-    """Holds `rate` tokens, at least one, refilled by `rate` per second. A request takes one."""
-
-    def __init__(self, rate: float) -> None:
-        if not (rate > 0 and math.isfinite(rate)):
-            raise ValueError(f"rate: expected requests per second, above 0; got {rate!r}.")
-        self.rate = rate
-        self._capacity = max(1.0, rate)
-        self._tokens = self._capacity
-        self._at: float | None = None
-
-    def take(self, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
-        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
-        self._at = now
-        self._tokens = min(self._capacity, self._tokens + elapsed * self.rate)
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self.rate
 
 
 def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -323,6 +329,36 @@ def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
     except ValueError:
         raise _Refusal(400, f"The query has over {MAX_QUERY_FIELDS} parameters.") from None
     return path, tuple(params)
+
+
+def _refuse_if_too_large(body: bytes) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise _Refusal(
+            413,
+            f"The body has {len(body):,} bytes, {len(body) - MAX_BODY_BYTES:,} over the limit of "
+            f"{MAX_BODY_BYTES:,}.",
+            fix=f"Send at most {MAX_BATCH_EVENTS} events of {MAX_DATA_BYTES:,} bytes each.",
+        )
+
+
+def _invalid(error: InvalidEvent) -> _Refusal:
+    numbers: dict[str, Any] = (
+        {} if error.limit is None else {"limit": error.limit, "actual": error.actual}
+    )
+    status = 413 if error.rule == "data_size" else 400
+    return _Refusal(status, str(error), rule=error.rule, **numbers)
+
+
+def _info(params: dict[str, str]) -> tuple[str, ...]:
+    """The attributes that a query asks for."""
+    info = tuple(filter(None, params.get("info", "").split(",")))
+    for attribute in info:
+        if attribute not in INFO_ATTRIBUTES:
+            raise InvalidEvent(
+                f"info: expected {' or '.join(INFO_ATTRIBUTES)}, got {attribute[:60]!r}.",
+                rule="info",
+            )
+    return info
 
 
 def _once_each(params: tuple[tuple[str, str], ...]) -> dict[str, str]:

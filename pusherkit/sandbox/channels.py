@@ -1,8 +1,8 @@
-"""Channels, their subscribers, and the WebSocket protocol between them. Pure: no sockets.
+"""Channels, their subscribers, and the WebSocket protocol between them. Pure: no sockets, no clock.
 
-The server's shell hands in each text frame that arrives, and a `send` and a `close` for each
-connection. Spoken is Pusher's Channels protocol, version 7, for public channels: `data` is a
-string in every frame but `pusher:error`, where it is an object.
+Spoken is Pusher's Channels protocol, version 7: public, private and presence channels, and client
+events. `data` is a string in every frame but `pusher:error`, where it is an object. A shell hands
+in each text frame that arrives, and a `send` and a `hang_up` for each connection.
 """
 
 from __future__ import annotations
@@ -13,16 +13,54 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pusherkit.errors import InvalidEvent
+from pusherkit.authorization import verify_channel, verify_user
+from pusherkit.errors import AuthenticationError, InvalidEvent
 from pusherkit.events import Event, check_channel_name, to_json
+from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.signing import Credentials, hide_secret
 
-ACTIVITY_TIMEOUT_SECONDS = 120  # silence after which a client should ping (protocol 7)
-MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, so that memory stays bounded
+PROTOCOLS = ("5", "6", "7")  # the versions whose frames look like these
+ACTIVITY_TIMEOUT_SECONDS = 120  # silence after which each side pings (protocol 7)
+PONG_TIMEOUT_SECONDS = 30  # how long each side then waits for the pong (protocol 7)
+CLIENT_EVENTS_PER_SECOND = 10  # of one connection (Pusher's documentation of client events)
+MAX_PRESENCE_MEMBERS = 100  # users in one presence channel (Pusher's documentation)
+MAX_USER_ID_LENGTH = 128  # characters (Pusher's documentation of presence channels)
+MAX_MEMBER_BYTES = 10 * 1024  # of channel_data (the service's presence documentation)
+MAX_ERROR_LENGTH = 1_000  # characters of an error that repeats what came; ours
+MAX_CONNECTIONS = 10_000  # ours, so that memory stays bounded
+MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, for the same reason
 
-# Close and error codes of protocol 7.
+# Close and error codes of protocol 7. After 40xx a client must not come back as it is, after
+# 41xx it waits a second or more, after 42xx it comes back at once.
 APP_DOES_NOT_EXIST = 4001
+UNSUPPORTED_PROTOCOL = 4007
+NO_PROTOCOL = 4008
 UNAUTHORIZED = 4009
+OVER_CAPACITY = 4100
+NO_PONG = 4201
 INVALID_CHANNEL = 4300  # of the range 4300 to 4399, "other"; compatible servers use it so
+CLIENT_EVENT_REJECTED = 4301  # rate limit of client events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An event that went out: from the API, or from a client on a private or presence channel."""
+
+    time: float
+    """Unix seconds."""
+    event: Event
+    subscribers: int
+    """How many frames went out; a subscriber to two of the event's channels counts twice."""
+    client_event: bool = False
+    """Whether a client sent it; `event.socket_id` is then the sender."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One user in a presence channel. `user_info` is JSON text, "null" where there is none."""
+
+    user_id: str
+    user_info: str
 
 
 @dataclass(eq=False, slots=True)
@@ -31,16 +69,35 @@ class Connection:
 
     socket_id: str
     send: Callable[[str], None]
+    hang_up: Callable[[int, str], None]
+    """Closes the socket with a code and a reason. Channels.close() follows."""
+    heard_at: float
     subscriptions: set[str] = field(default_factory=set)
+    pinged: bool = False
+    client_events: TokenBucket = field(
+        default_factory=lambda: TokenBucket(CLIENT_EVENTS_PER_SECOND)
+    )
 
 
 class Channels:
-    """Who is subscribed to what, and what each of them is told."""
+    """Who is subscribed to what, and what each of them is told.
 
-    def __init__(self) -> None:
-        self._subscribers: dict[str, dict[Connection, None]] = {}  # in order of subscription
+    `delivered` is called with each Delivery.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        delivered: Callable[[Delivery], None] = lambda delivery: None,
+    ) -> None:
+        self._credentials = credentials
+        self._delivered = delivered
+        # Channel to connections, in order of subscription; each with its member if it has one.
+        self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
         self._numbers = count(1)
+
+    # --- what the API asks ------------------------------------------------------------------
 
     @property
     def connections(self) -> int:
@@ -55,10 +112,44 @@ class Channels:
         """How many connections are subscribed to a channel."""
         return len(self._subscribers.get(channel, ()))
 
-    def open(self, send: Callable[[str], None]) -> Connection:
-        """Begin a connection: give it a socket_id and greet it."""
+    def users(self, channel: str) -> list[str]:
+        """The ids of the users in a presence channel, in the order in which they came."""
+        return list(self._members(channel))
+
+    def publish(self, event: Event, *, now: float) -> int:
+        """Deliver an event to every subscriber of its channels; return how many frames went out."""
+        sent = sum(
+            self._send_all(
+                channel,
+                frame(event.name, channel=channel, data=event.data),
+                but=event.socket_id,
+            )
+            for channel in dict.fromkeys(event.channels)
+        )
+        self._delivered(Delivery(time=now, event=event, subscribers=sent))
+        return sent
+
+    # --- connections come and go --------------------------------------------------------------
+
+    def open(
+        self,
+        send: Callable[[str], None],
+        hang_up: Callable[[int, str], None],
+        *,
+        key: str,
+        protocol: str | None,
+        now: float,
+    ) -> Connection | None:
+        """Begin a connection: give it a socket_id and greet it. None where it was refused.
+
+        `key` and `protocol` are those of `/app/KEY?protocol=7`.
+        """
+        if refusal := self._refusal(key, protocol):
+            send(error_frame(*refusal))  # clients older than protocol 6 read no close code
+            hang_up(*refusal)
+            return None
         number = next(self._numbers)
-        connection = Connection(f"{number}.{number}", send)
+        connection = Connection(f"{number}.{number}", send, hang_up, heard_at=now)
         self._connections.add(connection)
         greeting = {
             "socket_id": connection.socket_id,
@@ -67,83 +158,231 @@ class Channels:
         send(frame("pusher:connection_established", data=to_json(greeting)))
         return connection
 
+    def _refusal(self, key: str, protocol: str | None) -> tuple[int, str] | None:
+        if key != self._credentials.key:
+            shown = hide_secret(self._credentials, key)[:60]
+            return APP_DOES_NOT_EXIST, f"App key {shown} does not exist here."
+        if protocol is None:
+            return NO_PROTOCOL, "No protocol version supplied. Connect with ?protocol=7."
+        if protocol not in PROTOCOLS:
+            return (
+                UNSUPPORTED_PROTOCOL,
+                f"Unsupported protocol version {protocol[:20]}; expected 5, 6 or 7.",
+            )
+        if self.connections >= MAX_CONNECTIONS:
+            return OVER_CAPACITY, f"Over capacity: {MAX_CONNECTIONS} connections are open."
+        return None
+
     def close(self, connection: Connection) -> None:
         """Forget a connection and its subscriptions. Closing twice does no harm."""
+        self._connections.discard(connection)
         for channel in tuple(connection.subscriptions):
             self._unsubscribe(connection, channel)
-        self._connections.discard(connection)
 
-    def receive(self, connection: Connection, text: str) -> None:
+    def tick(self, now: float) -> None:
+        """Ping whoever is silent, and hang up on whoever stays so. Call it every few seconds."""
+        for connection in tuple(self._connections):
+            silence = now - connection.heard_at
+            if silence >= ACTIVITY_TIMEOUT_SECONDS + PONG_TIMEOUT_SECONDS:
+                connection.hang_up(NO_PONG, "Pong reply not received in time")
+                self.close(connection)
+            elif silence >= ACTIVITY_TIMEOUT_SECONDS and not connection.pinged:
+                connection.pinged = True
+                connection.send(frame("pusher:ping", data="{}"))
+
+    # --- what a client says -------------------------------------------------------------------
+
+    def receive(self, connection: Connection, text: str, *, now: float) -> None:
         """Act on one frame from a client. A frame that makes no sense is answered with an error."""
-        try:
-            message = json.loads(text)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict) or not isinstance(message.get("event"), str):
-            connection.send(error_frame(None, 'Expected a JSON object with a text "event".'))
+        if connection not in self._connections:
+            return  # it has been hung up on, and these are its last words
+        connection.heard_at = now
+        connection.pinged = False
+        message = _read(text)
+        if message is None:
+            self._refuse(connection, None, 'Expected a JSON object with a text "event".')
             return
         name, data = message["event"], _fields(message.get("data"))
         match name:
             case "pusher:subscribe":
-                self._subscribe(connection, data.get("channel"))
+                self._subscribe(connection, data)
             case "pusher:unsubscribe":
                 if isinstance(channel := data.get("channel"), str):
                     self._unsubscribe(connection, channel)
+            case "pusher:signin":
+                self._sign_in(connection, data)
             case "pusher:ping":
                 connection.send(frame("pusher:pong", data="{}"))
             case "pusher:pong":
                 pass
             case _ if name.startswith("client-"):
-                connection.send(
-                    error_frame(
-                        None, "Client events need a private or presence channel; none is open here."
-                    )
-                )
+                self._client_event(connection, message, now)
             case _:
-                connection.send(error_frame(None, f"Unknown event {name[:80]!r}."))
+                self._refuse(connection, None, f"Unknown event {name[:80]!r}.")
 
-    def publish(self, event: Event) -> int:
-        """Deliver an event to every subscriber of its channels; return how many frames went out."""
-        delivered = 0
-        for channel in dict.fromkeys(event.channels):
-            text = frame(event.name, channel=channel, data=event.data)
-            # A copy: a send that fails may close its connection while we iterate.
-            for connection in tuple(self._subscribers.get(channel, ())):
-                if connection.socket_id != event.socket_id:
-                    connection.send(text)
-                    delivered += 1
-        return delivered
-
-    def _subscribe(self, connection: Connection, name: object) -> None:
+    def _subscribe(self, connection: Connection, data: Mapping[str, Any]) -> None:
         try:
-            channel = check_channel_name(name)
+            channel = check_channel_name(data.get("channel"))
         except InvalidEvent as error:
-            connection.send(error_frame(INVALID_CHANNEL, f"Invalid channel name: {error}"))
+            self._refuse(connection, INVALID_CHANNEL, f"Invalid channel name: {error}")
             return
-        if channel.startswith(("private-", "presence-")):
-            connection.send(
-                error_frame(
-                    UNAUTHORIZED,
-                    f"Cannot subscribe to {channel}: this practice server has public channels "
-                    "only, whose names begin with neither private- nor presence-.",
-                )
-            )
+        if channel in connection.subscriptions:
+            self._succeeded(connection, channel)
             return
         if len(connection.subscriptions) >= MAX_SUBSCRIPTIONS:
-            connection.send(
-                error_frame(None, f"One connection can have {MAX_SUBSCRIPTIONS} channels.")
-            )
+            self._refuse(connection, None, f"One connection can have {MAX_SUBSCRIPTIONS} channels.")
             return
+        member = None
+        try:
+            if channel.startswith(("private-", "presence-")):
+                self._authorize(connection, channel, data)
+            if channel.startswith("presence-"):
+                member = self._member(channel, data.get("channel_data"))
+        except (AuthenticationError, InvalidEvent) as error:
+            self._refuse(connection, UNAUTHORIZED, str(error))
+            return
+        new = member is not None and member.user_id not in self._members(channel)
         connection.subscriptions.add(channel)
-        self._subscribers.setdefault(channel, {})[connection] = None
-        connection.send(frame("pusher_internal:subscription_succeeded", channel=channel, data="{}"))
+        self._subscribers.setdefault(channel, {})[connection] = member
+        self._succeeded(connection, channel)
+        if member is not None and new:
+            told = f'{{"user_id":{to_json(member.user_id)},"user_info":{member.user_info}}}'
+            added = frame("pusher_internal:member_added", channel=channel, data=told)
+            self._send_all(channel, added, but=connection.socket_id)
+
+    def _succeeded(self, connection: Connection, channel: str) -> None:
+        told = self._presence(channel) if channel.startswith("presence-") else "{}"
+        connection.send(frame("pusher_internal:subscription_succeeded", channel=channel, data=told))
+
+    def _authorize(self, connection: Connection, channel: str, data: Mapping[str, Any]) -> None:
+        auth, channel_data = data.get("auth"), data.get("channel_data")
+        if not isinstance(auth, str):
+            raise InvalidEvent(
+                f"Cannot subscribe to {channel}: it needs auth, which your server signs "
+                'for this connection: {"channel": …, "auth": "KEY:SIGNATURE"}.',
+                rule="auth",
+            )
+        if not isinstance(channel_data, str | None):
+            raise InvalidEvent("channel_data: expected a string holding JSON.", rule="channel_data")
+        verify_channel(self._credentials, connection.socket_id, channel, auth, channel_data)
+
+    def _member(self, channel: str, channel_data: str | None) -> _Member:
+        """Who joins a presence channel, from a channel_data that is authorized already."""
+        wanted = 'channel_data: expected JSON such as {"user_id":"7","user_info":{…}}'
+        if channel_data is None:
+            raise InvalidEvent(f"{wanted}, got none.", rule="channel_data")
+        if len(channel_data.encode(errors="surrogatepass")) > MAX_MEMBER_BYTES:
+            raise InvalidEvent(f"channel_data: over {MAX_MEMBER_BYTES} bytes.", rule="channel_data")
+        fields = _fields(channel_data)
+        user_id = fields.get("user_id")
+        if isinstance(user_id, int) and not isinstance(user_id, bool):
+            user_id = str(user_id)  # the official documentation's own example is a number
+        if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_USER_ID_LENGTH:
+            raise InvalidEvent(
+                f"{wanted}, with a user_id of 1 to {MAX_USER_ID_LENGTH} characters.",
+                rule="channel_data",
+            )
+        users = self._members(channel)
+        if user_id not in users and len(users) >= MAX_PRESENCE_MEMBERS:
+            raise InvalidEvent(
+                f"{channel} is full: it has {MAX_PRESENCE_MEMBERS} members.", rule="members"
+            )
+        return _Member(user_id, to_json(fields.get("user_info")))
 
     def _unsubscribe(self, connection: Connection, channel: str) -> None:
         connection.subscriptions.discard(channel)
         subscribers = self._subscribers.get(channel, {})
-        subscribers.pop(connection, None)
+        member = subscribers.pop(connection, None)
         if not subscribers:
             self._subscribers.pop(channel, None)
+        elif member is not None and member.user_id not in self._members(channel):
+            left = to_json({"user_id": member.user_id})
+            self._send_all(
+                channel, frame("pusher_internal:member_removed", channel=channel, data=left)
+            )
+
+    def _sign_in(self, connection: Connection, data: Mapping[str, Any]) -> None:
+        auth, user_data = data.get("auth"), data.get("user_data")
+        try:
+            if not (isinstance(auth, str) and isinstance(user_data, str)):
+                raise InvalidEvent(
+                    "Signing in needs auth and user_data, both strings.", rule="auth"
+                )
+            verify_user(self._credentials, connection.socket_id, auth, user_data)
+        except (AuthenticationError, InvalidEvent) as error:
+            self._refuse(connection, UNAUTHORIZED, str(error))
+            connection.hang_up(UNAUTHORIZED, "Connection not authorized: signing in failed")
+            self.close(connection)
+            return
+        told = to_json({"user_data": user_data})
+        connection.send(frame("pusher:signin_success", data=told))
+
+    def _client_event(self, connection: Connection, message: dict[str, Any], now: float) -> None:
+        channel, data = message.get("channel"), message.get("data", "")
+        if not isinstance(channel, str) or channel not in connection.subscriptions:
+            self._refuse(
+                connection, None, "Client events go to a channel that you are subscribed to."
+            )
+            return
+        if not channel.startswith(("private-", "presence-")):
+            self._refuse(
+                connection,
+                None,
+                f"Client events need a private or presence channel, not {channel}.",
+            )
+            return
+        if connection.client_events.take(now):
+            self._refuse(
+                connection,
+                CLIENT_EVENT_REJECTED,
+                f"Client event rejected: over {CLIENT_EVENTS_PER_SECOND} in a second.",
+            )
+            return
+        try:
+            event = Event.of(channel, message["event"], data, connection.socket_id)
+        except InvalidEvent as error:
+            self._refuse(connection, None, str(error))
+            return
+        member = self._subscribers[channel][connection]
+        sender = {} if member is None else {"user_id": member.user_id}
+        # What came as JSON goes out as JSON: a client event's data is passed on as it is.
+        text = _text({"event": event.name, "channel": channel, "data": data} | sender)
+        sent = self._send_all(channel, text, but=connection.socket_id)
+        self._delivered(Delivery(time=now, event=event, subscribers=sent, client_event=True))
+
+    # --- what clients are told ----------------------------------------------------------------
+
+    def _members(self, channel: str) -> dict[str, _Member]:
+        """Each user of a presence channel once, however many connections they have."""
+        members: dict[str, _Member] = {}
+        for member in self._subscribers.get(channel, {}).values():
+            if member is not None:
+                members.setdefault(member.user_id, member)
+        return members
+
+    def _presence(self, channel: str) -> str:
+        """Who is there, as the answer to a subscription tells it: JSON."""
+        members = self._members(channel)
+        infos = ",".join(f"{to_json(name)}:{each.user_info}" for name, each in members.items())
+        ids = to_json(list(members))
+        return f'{{"presence":{{"ids":{ids},"hash":{{{infos}}},"count":{len(members)}}}}}'
+
+    def _send_all(self, channel: str, text: str, *, but: str | None = None) -> int:
+        """Send a frame to a channel's subscribers; return how many there were."""
+        sent = 0
+        # A copy: a send that fails may close its connection while we iterate.
+        for connection in tuple(self._subscribers.get(channel, ())):
+            if connection.socket_id != but:
+                connection.send(text)
+                sent += 1
+        return sent
+
+    def _refuse(self, connection: Connection, code: int | None, message: str) -> None:
+        """Answer with an error. It repeats what came, but not a secret that came by mistake."""
+        shown = hide_secret(self._credentials, message)
+        if len(shown) > MAX_ERROR_LENGTH:
+            shown = f"{shown[:MAX_ERROR_LENGTH]}…"
+        connection.send(error_frame(code, shown))
 
 
 def frame(event: str, *, data: str, channel: str | None = None) -> str:
@@ -151,12 +390,28 @@ def frame(event: str, *, data: str, channel: str | None = None) -> str:
     fields = {"event": event, "data": data}
     if channel is not None:
         fields["channel"] = channel
-    return to_json(fields)
+    return _text(fields)
 
 
 def error_frame(code: int | None, message: str) -> str:
     """A `pusher:error`, the one frame whose `data` is an object."""
-    return to_json({"event": "pusher:error", "data": {"code": code, "message": message}})
+    return _text({"event": "pusher:error", "data": {"code": code, "message": message}})
+
+
+def _text(value: object) -> str:
+    r"""Compact JSON that has bytes in UTF-8: half a surrogate pair is written as \ud8….."""
+    return to_json(value).encode(errors="backslashreplace").decode()
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """A client's frame; None for what is none."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(message, dict) and isinstance(message.get("event"), str):
+        return message
+    return None
 
 
 def _fields(data: object) -> Mapping[str, Any]:

@@ -17,12 +17,13 @@ from dataclasses import replace
 from typing import Any, Self
 
 import tornado.httpserver
+import tornado.ioloop
 import tornado.web
 import tornado.websocket
 
 from pusherkit.errors import PusherError
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Exchange, Request, Sandbox
-from pusherkit.sandbox.channels import APP_DOES_NOT_EXIST, Connection, error_frame
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Request, Sandbox
+from pusherkit.sandbox.channels import OVER_CAPACITY, Connection, Delivery
 from pusherkit.signing import Credentials
 
 HOST = "127.0.0.1"
@@ -30,7 +31,8 @@ MAX_PORT = 65_535  # of TCP
 MAX_READ_BYTES = 64 * 1024 * 1024  # above it, the connection is cut; below, a 413 explains
 MAX_FRAME_BYTES = 128 * 1024  # of one WebSocket frame from a client; as large as a data limit
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow subscriber before it is closed
-TOO_SLOW = 4100  # protocol 7: over capacity, reconnect after a second
+TICK_SECONDS = 5.0  # between two looks for silent subscribers
+MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, section 5.5)
 GOING_AWAY = 1001  # RFC 6455: the server goes down
 START_SECONDS = 10.0  # until start() gives up; it takes milliseconds
 
@@ -41,8 +43,8 @@ class SandboxServer:
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
     nothing behind. `clock` returns the server's Unix time in seconds; `rate` is the number of
-    requests per second, None for no limit. `watch` is called with each Exchange, on the
-    server's thread.
+    requests per second, None for no limit. `watch` is called with each Exchange and Delivery, on
+    the server's thread.
 
     The port is taken, and `credentials` carry its URL, from `start()` on.
     """
@@ -54,13 +56,14 @@ class SandboxServer:
         port: int = 0,
         rate: float | None = None,
         clock: Callable[[], float] = time.time,
-        watch: Callable[[Exchange], None] | None = None,
+        watch: Callable[[Entry], None] | None = None,
     ) -> None:
         self.sandbox = Sandbox(credentials, rate=rate)
+        if watch is not None:
+            self.sandbox.watchers.append(watch)
         self.credentials = credentials
         self._port = port
         self._clock = clock
-        self._watch = watch
         self._stop: weakref.finalize[..., Any] | None = None
 
     def start(self) -> Self:
@@ -83,10 +86,21 @@ class SandboxServer:
         # The thread must not hold the server, or an unreferenced server would never be collected.
         loop, closing, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
         subscriptions: set[_Subscription] = set()
-        app = _application(self.sandbox, self._clock, self._watch, subscriptions)
+        app = _application(self.sandbox, self._clock, subscriptions)
+        sandbox, now = self.sandbox, self._clock
         thread = threading.Thread(
             target=_run,
-            args=(loop, _serve(app, listener, subscriptions, closing, ready)),
+            args=(
+                loop,
+                _serve(
+                    app,
+                    listener,
+                    subscriptions,
+                    lambda: sandbox.channels.tick(now()),
+                    closing,
+                    ready,
+                ),
+            ),
             name=f"pusherkit-sandbox-{port}",
             daemon=True,
         )
@@ -112,16 +126,21 @@ class SandboxServer:
 
     @property
     def ws_url(self) -> str:
-        """Where subscribers connect: ws://127.0.0.1:PORT/app/KEY."""
-        return f"{self.url.replace('http', 'ws', 1)}/app/{self.credentials.key}"
+        """Where subscribers connect: ws://127.0.0.1:PORT/app/KEY?protocol=7."""
+        return f"{self.url.replace('http', 'ws', 1)}/app/{self.credentials.key}?protocol=7"
 
     @property
     def log(self) -> tuple[Exchange, ...]:
         """The latest exchanges, oldest first."""
         return tuple(self.sandbox.log)
 
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The latest events that went out, oldest first."""
+        return tuple(self.sandbox.deliveries)
+
     def clear(self) -> None:
-        """Forget the log."""
+        """Forget the log and the deliveries."""
         self.sandbox.clear()
 
     def __enter__(self) -> Self:
@@ -144,13 +163,17 @@ async def _serve(
     app: tornado.web.Application,
     listener: socket.socket,
     subscriptions: set[_Subscription],
+    tick: Callable[[], None],
     closing: asyncio.Event,
     ready: threading.Event,
 ) -> None:
     server = tornado.httpserver.HTTPServer(app, max_body_size=MAX_READ_BYTES)
     server.add_socket(listener)
+    ticking = tornado.ioloop.PeriodicCallback(tick, TICK_SECONDS * 1_000)
+    ticking.start()
     ready.set()
     await closing.wait()
+    ticking.stop()
     server.stop()
     for subscription in tuple(subscriptions):
         subscription.hang_up()
@@ -168,11 +191,10 @@ def _stop(
 def _application(
     sandbox: Sandbox,
     clock: Callable[[], float],
-    watch: Callable[[Exchange], None] | None,
     subscriptions: set[_Subscription],
 ) -> tornado.web.Application:
-    api = {"sandbox": sandbox, "clock": clock, "watch": watch}
-    subscription = {"sandbox": sandbox, "subscriptions": subscriptions}
+    api = {"sandbox": sandbox, "clock": clock}
+    subscription = {**api, "subscriptions": subscriptions}
     return tornado.web.Application(
         [(r"/app/([^/]+)", _Subscription, subscription), (r".*", _Api, api)],
         log_function=lambda handler: None,  # the sandbox keeps the log
@@ -195,13 +217,8 @@ class _Handler(tornado.web.RequestHandler):
 class _Api(_Handler):
     """Every HTTP request, whatever its path."""
 
-    def initialize(
-        self,
-        sandbox: Sandbox,
-        clock: Callable[[], float],
-        watch: Callable[[Exchange], None] | None,
-    ) -> None:
-        self._sandbox, self._clock, self._watch = sandbox, clock, watch
+    def initialize(self, sandbox: Sandbox, clock: Callable[[], float]) -> None:
+        self._sandbox, self._clock = sandbox, clock
         self._body = bytearray()
 
     def data_received(self, chunk: bytes) -> None:
@@ -219,8 +236,6 @@ class _Api(_Handler):
         for name, value in reply.headers:
             self.set_header(name, value)
         self.finish(reply.body)
-        if self._watch:
-            self._watch(self._sandbox.log[-1])
 
     get = head = post = put = patch = delete = options = _answer
 
@@ -231,8 +246,13 @@ class _Api(_Handler):
 class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
     """One subscriber's WebSocket."""
 
-    def initialize(self, sandbox: Sandbox, subscriptions: set[_Subscription]) -> None:
-        self._sandbox = sandbox
+    def initialize(
+        self,
+        sandbox: Sandbox,
+        clock: Callable[[], float],
+        subscriptions: set[_Subscription],
+    ) -> None:
+        self._sandbox, self._clock = sandbox, clock
         self._subscriptions = subscriptions
         self._connection: Connection | None = None
         self._unsent_bytes = 0
@@ -252,16 +272,18 @@ class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
         (key,) = path
         self._subscriptions.add(self)
         self.set_nodelay(True)
-        if key != self._sandbox.credentials.key:
-            self._send(error_frame(APP_DOES_NOT_EXIST, f"App key {key[:60]} does not exist here."))
-            self._close(APP_DOES_NOT_EXIST, "Application does not exist")
-            return
-        self._connection = self._sandbox.channels.open(self._send)
+        self._connection = self._sandbox.channels.open(
+            self._send,
+            self._close,
+            key=key,
+            protocol=self.get_query_argument("protocol", None),
+            now=self._clock(),
+        )
 
     def on_message(self, message: str | bytes) -> None:
         if self._connection is not None:
             text = message if isinstance(message, str) else message.decode(errors="replace")
-            self._sandbox.channels.receive(self._connection, text)
+            self._sandbox.channels.receive(self._connection, text, now=self._clock())
 
     def on_close(self) -> None:
         self._subscriptions.discard(self)
@@ -279,7 +301,7 @@ class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
             return
         size = len(text)
         if self._unsent_bytes + size > MAX_UNSENT_BYTES:
-            self._close(TOO_SLOW, "The subscriber reads too slowly")
+            self._close(OVER_CAPACITY, "The subscriber reads too slowly")
             return
         try:
             sent = self.write_message(text)
@@ -297,4 +319,4 @@ class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
         self._closing = True
         if self._connection is not None:  # it is no subscriber from now on
             self._sandbox.channels.close(self._connection)
-        self.close(code, reason)
+        self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))

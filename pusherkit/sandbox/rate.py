@@ -1,0 +1,27 @@
+"""A token bucket: so many per second, and no more. Pure; time is an argument."""
+
+from __future__ import annotations
+
+import math
+
+
+class TokenBucket:
+    """Holds `rate` tokens, at least one, refilled by `rate` per second. A request takes one."""
+
+    def __init__(self, rate: float) -> None:
+        if not (rate > 0 and math.isfinite(rate)):
+            raise ValueError(f"rate: expected requests per second, above 0; got {rate!r}.")
+        self.rate = rate
+        self._capacity = max(1.0, rate)
+        self._tokens = self._capacity
+        self._at: float | None = None
+
+    def take(self, now: float) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
+        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._at = now
+        self._tokens = min(self._capacity, self._tokens + elapsed * self.rate)
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self.rate

@@ -1,0 +1,443 @@
+"""Channels and their WebSocket protocol: pure, so every rule is tried without a socket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pusherkit import Event, authenticate_user, authorize_channel
+from pusherkit.sandbox.channels import (
+    CLIENT_EVENTS_PER_SECOND,
+    MAX_CONNECTIONS,
+    MAX_PRESENCE_MEMBERS,
+    MAX_SUBSCRIPTIONS,
+)
+
+NOW = 1_353_088_179  # seconds
+HELLO = Event.of("chat", "message", {"text": "hello"})
+MEMBER = {"user_id": "ann", "user_info": {"name": "Ann"}}
+
+
+def subscribing(channel: str, **fields: Any) -> dict[str, Any]:
+    return {"event": "pusher:subscribe", "data": {"channel": channel, **fields}}
+
+
+def error(frames: list[dict[str, Any]]) -> tuple[int | None, str]:
+    """The code and the sentence of the one error that came."""
+    (frame,) = frames
+    assert frame["event"] == "pusher:error"
+    return frame["data"]["code"], frame["data"]["message"]  # an object, the one exception
+
+
+# --- connections --------------------------------------------------------------------------------
+
+
+def test_the_greeting_gives_each_connection_its_own_socket_id(sandbox, peer):
+    greetings = [peer().frames[0], peer().frames[0]]
+    ids = []
+    for greeting in greetings:
+        assert greeting["event"] == "pusher:connection_established"
+        data = json.loads(greeting["data"])  # a string that holds JSON
+        assert data["activity_timeout"] == 120
+        ids.append(data["socket_id"])
+        Event.of("chat", "n", "", data["socket_id"])  # of the form that an event may name
+    assert len(set(ids)) == 2
+    assert sandbox.channels.connections == 2
+
+
+@pytest.mark.parametrize("data", [{"channel": "chat"}, '{"channel":"chat"}'], ids=type)
+def test_subscribing_and_leaving(sandbox, peer, data):
+    somebody = peer()
+    assert somebody.says({"event": "pusher:subscribe", "data": data}) == [
+        {"event": "pusher_internal:subscription_succeeded", "channel": "chat", "data": "{}"}
+    ]
+    assert sandbox.channels.occupied() == ["chat"]
+    assert somebody.says({"event": "pusher:unsubscribe", "data": data}) == []
+    assert sandbox.channels.occupied() == []
+    sandbox.channels.publish(HELLO, now=NOW)
+    assert somebody.received == []
+
+
+def test_subscribing_twice_is_one_subscription(sandbox, peer):
+    somebody = peer("chat", "chat")
+    sandbox.channels.publish(HELLO, now=NOW)
+    assert len(somebody.received) == 1
+    assert sandbox.channels.subscription_count("chat") == 1
+
+
+def test_a_ping_is_answered_and_a_pong_is_not(peer):
+    assert peer().says({"event": "pusher:ping", "data": {}}) == [
+        {"event": "pusher:pong", "data": "{}"}
+    ]
+    assert peer().says({"event": "pusher:ping"})[0]["event"] == "pusher:pong"
+    assert peer().says({"event": "pusher:pong", "data": "{}"}) == []
+
+
+def test_a_channel_named_twice_gets_an_event_once(sandbox, peer):
+    both = peer("chat", "news")
+    event = Event.of(["chat", "news", "chat"], "n", "")
+    assert sandbox.channels.publish(event, now=NOW) == 2
+    assert [channel for channel, _, _ in both.received] == ["chat", "news"]
+
+
+def test_closing_forgets_a_connection_and_may_happen_twice(sandbox, peer):
+    chat = peer("chat", "news")
+    sandbox.channels.close(chat.connection)
+    sandbox.channels.close(chat.connection)
+    assert sandbox.channels.connections == 0
+    assert sandbox.channels.occupied() == []
+
+
+def test_a_send_that_closes_its_connection_does_not_disturb_the_others(sandbox, peer):
+    first, last = peer("chat"), peer("chat")
+    first.connection.send = lambda text: sandbox.channels.close(first.connection)
+    assert sandbox.channels.publish(HELLO, now=NOW) == 2
+    assert len(last.received) == 1
+    assert sandbox.channels.subscription_count("chat") == 1
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "sentence"),
+    [
+        ("", None, "Expected a JSON object"),
+        ("{", None, "Expected a JSON object"),
+        ("[]", None, "Expected a JSON object"),
+        ('"pusher:ping"', None, "Expected a JSON object"),
+        ("[" * 100_000, None, "Expected a JSON object"),
+        ("1" * 5_000, None, "Expected a JSON object"),
+        ("{}", None, "Expected a JSON object"),
+        ({"event": 7}, None, "Expected a JSON object"),
+        ({"event": ""}, None, "Unknown event"),
+        ({"event": "\ud800"}, None, "Unknown event"),
+        ({"event": "x" * 10_000}, None, "Unknown event"),
+        ({"event": "message", "channel": "chat", "data": "{}"}, None, "Unknown event"),
+        ({"event": "client-typing", "channel": "chat", "data": {}}, None, "Client events go to a"),
+        ({"event": "client-typing", "channel": ["chat"]}, None, "Client events go to a"),
+        ({"event": "pusher:subscribe"}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": "["}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": "[" * 100_000}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": []}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": {"channel": ["a"]}}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": {"channel": "a b"}}, 4300, "Invalid channel name"),
+        ({"event": "pusher:subscribe", "data": {"channel": "\ud800"}}, 4300, "Invalid channel"),
+        ({"event": "pusher:subscribe", "data": {"channel": "x" * 201}}, 4300, "201 characters"),
+        (subscribing("private-x"), 4009, "it needs auth, which your server signs"),
+        (subscribing("presence-x"), 4009, "it needs auth"),
+        (subscribing("private-encrypted-x"), 4009, "it needs auth"),
+        (subscribing("private-x", auth=["a"]), 4009, "it needs auth"),
+        (subscribing("private-x", auth="a:b", channel_data={}), 4009, "expected a string"),
+        (subscribing("private-x", auth="nonsense"), 4009, "must have the format key:signature"),
+        (subscribing("private-x", auth="practice-key:00"), 4009, "Expected HMAC SHA256 hex digest"),
+        (subscribing("private-x", auth="practice-key:\ud800"), 4009, "Expected HMAC SHA256"),
+        (subscribing("private-x", auth="practice-secret:00"), 4009, "got '[the app's secret]'"),
+    ],
+    ids=lambda value: str(value)[:60].encode("ascii", "backslashreplace").decode(),
+)
+def test_a_frame_that_cannot_be_followed_is_answered_with_an_error(
+    sandbox, peer, frame, code, sentence
+):
+    (answer,) = peer().says(frame)
+    assert answer["event"] == "pusher:error"
+    assert answer["data"]["code"] == code  # an object, the one exception to the rule
+    assert sentence in answer["data"]["message"]
+    assert len(answer["data"]["message"]) < 400
+    assert sandbox.channels.occupied() == []
+
+
+@pytest.mark.parametrize("data", [None, {}, {"channel": 7}, {"channel": "never-joined"}, "["])
+def test_leaving_what_was_never_joined_does_no_harm(peer, data):
+    assert peer("chat").says({"event": "pusher:unsubscribe", "data": data}) == []
+
+
+def test_subscriptions_of_one_connection_are_bounded(sandbox, peer):
+    busy = peer(*(f"c{number}" for number in range(MAX_SUBSCRIPTIONS)))
+    (answer,) = busy.says({"event": "pusher:subscribe", "data": {"channel": "one-more"}})
+    assert answer["event"] == "pusher:error"
+    assert str(MAX_SUBSCRIPTIONS) in answer["data"]["message"]
+    assert len(sandbox.channels.occupied()) == MAX_SUBSCRIPTIONS
+    busy.says({"event": "pusher:unsubscribe", "data": {"channel": "c0"}})
+    busy.subscribes("one-more")
+
+
+def test_what_is_refused_is_repeated_in_part_only(peer):
+    _, message = error(peer().says(subscribing("private-x", auth="practice-key:" + "a" * 100_000)))
+    assert len(message) < 1_100
+    assert message.endswith("a…")
+
+
+@pytest.mark.parametrize(
+    ("key", "protocol", "code", "sentence"),
+    [
+        ("another", "7", 4001, "App key another does not exist here."),
+        ("practice-secret", "7", 4001, "App key [the app's secret] does not exist here."),
+        ("practice-key", None, 4008, "No protocol version supplied. Connect with ?protocol=7."),
+        ("practice-key", "4", 4007, "Unsupported protocol version 4; expected 5, 6 or 7."),
+        ("practice-key", "", 4007, "Unsupported protocol version ; expected 5, 6 or 7."),
+    ],
+)
+def test_who_cannot_come_in_is_told_and_hung_up_on(sandbox, key, protocol, code, sentence):
+    told: list[str] = []
+    closed: list[tuple[int, str]] = []
+    connection = sandbox.channels.open(
+        told.append, lambda *why: closed.append(why), key=key, protocol=protocol, now=NOW
+    )
+    assert connection is None
+    assert error([json.loads(text) for text in told]) == (code, sentence)
+    assert closed == [(code, sentence)]
+    assert sandbox.channels.connections == 0
+
+
+def test_connections_are_bounded(sandbox):
+    closed: list[int] = []
+
+    def come() -> object:
+        return sandbox.channels.open(
+            lambda text: None,
+            lambda code, reason: closed.append(code),
+            key="practice-key",
+            protocol="7",
+            now=NOW,
+        )
+
+    connections = [come() for _ in range(MAX_CONNECTIONS)]
+    assert come() is None
+    assert closed == [4100]
+    sandbox.channels.close(connections[0])
+    assert come() is not None
+
+
+def test_who_is_silent_is_pinged_once_and_then_hung_up_on(sandbox, peer, clock):
+    silent, lively = peer("chat"), peer("chat")
+    for at, pings in [(119, 0), (120, 1), (125, 1), (149, 1)]:
+        sandbox.channels.tick(NOW + at)
+        assert silent.texts.count('{"event":"pusher:ping","data":"{}"}') == pings
+    clock.now = NOW + 149
+    assert lively.says({"event": "pusher:pong"}) == []
+    sandbox.channels.tick(NOW + 150)
+    assert silent.hung_up == [(4201, "Pong reply not received in time")]
+    assert lively.hung_up == []
+    assert sandbox.channels.subscription_count("chat") == 1
+    assert silent.says({"event": "pusher:ping"}) == []  # its last words come too late
+    sandbox.channels.tick(NOW + 149 + 120)
+    assert lively.frames[-1]["event"] == "pusher:ping"  # silent again, pinged again
+
+
+# --- private channels ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["private-x", "private-encrypted-x"])
+def test_a_private_channel_opens_to_who_is_authorized(sandbox, peer, channel):
+    ann = peer(channel)
+    event = Event.of(channel, "n", "{}")
+    assert sandbox.channels.publish(event, now=NOW) == 1
+    assert ann.received == [(channel, "n", "{}")]
+
+
+def test_an_authorization_is_good_for_one_connection_and_one_channel(peer):
+    ann, bob = peer(), peer()
+    auth = authorize_channel(ann.credentials, ann.socket_id, "private-x")["auth"]
+    expected = f"Expected HMAC SHA256 hex digest of {bob.socket_id}:private-x, but got "
+    code, message = error(bob.says(subscribing("private-x", auth=auth)))
+    assert code == 4009
+    assert message.startswith(f"Invalid signature: {expected}")
+    code, _ = error(ann.says(subscribing("private-y", auth=auth)))
+    assert code == 4009
+    assert ann.says(subscribing("private-x", auth=auth))[0]["channel"] == "private-x"
+
+
+# --- presence channels --------------------------------------------------------------------------
+
+
+def joining(peer: Any, channel_data: object, channel: str = "presence-x") -> list[dict[str, Any]]:
+    data = authorize_channel(peer.credentials, peer.socket_id, channel, channel_data)
+    return peer.says(subscribing(channel, **data))
+
+
+def presence(frames: list[dict[str, Any]]) -> dict[str, Any]:
+    (frame,) = frames
+    assert frame["event"] == "pusher_internal:subscription_succeeded"
+    return json.loads(frame["data"])["presence"]
+
+
+def inner(peer: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The comings and goings that a peer was told, decoded."""
+    return [
+        (frame["event"].removeprefix("pusher_internal:"), json.loads(frame["data"]))
+        for frame in peer.frames
+        if frame["event"].startswith("pusher_internal:member_")
+    ]
+
+
+def test_who_joins_is_told_who_is_there_and_the_others_are_told_of_them(peer):
+    ann, bob = peer(), peer()
+    assert presence(joining(ann, MEMBER)) == {
+        "ids": ["ann"],
+        "hash": {"ann": {"name": "Ann"}},
+        "count": 1,
+    }
+    assert presence(joining(bob, {"user_id": "bob"})) == {
+        "ids": ["ann", "bob"],
+        "hash": {"ann": {"name": "Ann"}, "bob": None},
+        "count": 2,
+    }
+    assert inner(ann) == [("member_added", {"user_id": "bob", "user_info": None})]
+    assert inner(bob) == []
+    bob.says({"event": "pusher:unsubscribe", "data": {"channel": "presence-x"}})
+    assert inner(ann)[1:] == [("member_removed", {"user_id": "bob"})]
+
+
+def test_one_user_with_two_connections_is_one_member(sandbox, peer):
+    bob = peer("presence-x", user="bob")
+    first, second = peer("presence-x", user="ann"), peer("presence-x", user="ann", info={"a": 1})
+    assert inner(bob) == [("member_added", {"user_id": "ann", "user_info": None})]
+    assert sandbox.channels.users("presence-x") == ["bob", "ann"]
+    assert sandbox.channels.subscription_count("presence-x") == 3
+    first.leaves()
+    assert inner(bob)[1:] == []
+    second.leaves()
+    assert inner(bob)[1:] == [("member_removed", {"user_id": "ann"})]
+    assert sandbox.channels.users("presence-x") == ["bob"]
+
+
+def test_joining_twice_changes_nothing(peer):
+    bob, ann = peer("presence-x", user="bob"), peer("presence-x", user="ann")
+    assert presence(joining(ann, {"user_id": "eve"}))["ids"] == ["bob", "ann"]
+    assert len(inner(bob)) == 1
+
+
+@pytest.mark.parametrize("user_id", [10, "10"])
+def test_a_user_id_may_be_a_number_and_is_text_from_then_on(peer, user_id):
+    assert presence(joining(peer(), {"user_id": user_id}))["ids"] == ["10"]
+
+
+@pytest.mark.parametrize(
+    ("channel_data", "error_text"),
+    [
+        ("", "expected JSON such as"),
+        ("[]", "expected JSON such as"),
+        ("{}", "with a user_id of 1 to 128 characters"),
+        ({"user_id": ""}, "with a user_id of 1 to 128 characters"),
+        ({"user_id": None}, "user_id of"),
+        ({"user_id": True}, "user_id of"),
+        ({"user_id": "x" * 129}, "user_id of"),
+        ({"user_id": "a", "user_info": "x" * 10_240}, "over 10240 bytes"),
+        ('{"user_id":"a","user_info":NaN}', "cannot be encoded as JSON"),
+        ('{"user_id":"a","user_info":' + "[" * 9_000 + "]" * 900 + "}", "expected JSON such as"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_who_does_not_say_who_joins_is_refused(sandbox, peer, channel_data, error_text):
+    code, message = error(joining(peer(), channel_data))
+    assert code == 4009
+    assert error_text in message
+    assert sandbox.channels.occupied() == []
+
+
+def test_who_joins_without_saying_who_is_refused(peer):
+    ann = peer()
+    auth = authorize_channel(ann.credentials, ann.socket_id, "presence-x")
+    code, message = error(ann.says(subscribing("presence-x", **auth)))
+    assert (code, message.rpartition(", ")[2]) == (4009, "got none.")
+
+
+def test_half_a_character_in_a_member_travels_as_an_escape(peer):
+    bob, ann = peer("presence-x", user="bob"), peer()
+    joining(ann, '{"user_id":"\\ud800","user_info":"\\udfff"}')
+    assert inner(bob) == [("member_added", {"user_id": "\ud800", "user_info": "\udfff"})]
+    for text in ann.texts + bob.texts:
+        text.encode()  # fit for the wire
+
+
+def test_a_presence_channel_has_room_for_a_hundred(sandbox, peer):
+    for number in range(MAX_PRESENCE_MEMBERS):
+        peer("presence-x", user=f"u{number}")
+    code, message = error(joining(peer(), {"user_id": "late"}))
+    assert (code, message) == (4009, "presence-x is full: it has 100 members.")
+    peer("presence-x", user="u7")  # a member's second connection takes no further place
+    assert len(sandbox.channels.users("presence-x")) == 100
+
+
+# --- client events ------------------------------------------------------------------------------
+
+TYPING = {"event": "client-typing", "channel": "private-x", "data": {"on": True}}
+
+
+def test_a_client_event_reaches_the_others_as_it_was_sent(sandbox, peer):
+    ann, bob, stranger = peer("private-x"), peer("private-x"), peer("private-y")
+    assert ann.says(TYPING) == []  # not echoed
+    assert bob.frames[-1] == TYPING
+    assert stranger.received == []
+    (delivery,) = sandbox.deliveries
+    assert delivery.client_event
+    assert delivery.subscribers == 1
+    assert delivery.time == NOW
+    assert delivery.event == Event.of("private-x", "client-typing", {"on": True}, ann.socket_id)
+
+
+def test_a_client_event_in_a_presence_channel_says_who_sent_it(peer):
+    ann, bob = peer("presence-x", user="ann"), peer("presence-x", user="bob")
+    ann.says(TYPING | {"channel": "presence-x"})
+    assert bob.frames[-1] == TYPING | {"channel": "presence-x", "user_id": "ann"}
+
+
+def test_a_client_event_needs_a_channel_that_is_not_public(peer):
+    ann, bob = peer("chat"), peer("chat")
+    code, message = error(ann.says(TYPING | {"channel": "chat"}))
+    assert code is None
+    assert "need a private or presence channel, not chat" in message
+    assert bob.received == []
+
+
+@pytest.mark.parametrize(
+    ("change", "error_text"),
+    [
+        ({"event": "client-" + "x" * 200}, "207 characters"),
+        ({"data": "x" * 102_401}, "102,401 bytes"),
+        ({"data": "\ud800"}, "surrogate"),
+        ({"data": {"a": "\ud800"}}, "surrogate"),
+    ],
+    ids=lambda value: str(value)[:30].encode("ascii", "replace").decode(),
+)
+def test_a_client_event_keeps_to_the_limits_of_every_event(peer, change, error_text):
+    ann, bob = peer("private-x"), peer("private-x")
+    assert error_text in error(ann.says(TYPING | change))[1]
+    assert bob.received == []
+
+
+def test_client_events_are_limited_per_connection_and_second(peer, clock):
+    ann, bob = peer("private-x"), peer("private-x")
+    for _ in range(CLIENT_EVENTS_PER_SECOND):
+        assert ann.says(TYPING) == []
+    assert error(ann.says(TYPING)) == (4301, "Client event rejected: over 10 in a second.")
+    assert bob.says(TYPING) == []  # each has their own
+    clock.now += 0.25
+    assert ann.says(TYPING) == []
+    assert len(bob.received) == CLIENT_EVENTS_PER_SECOND + 1
+    assert ann.hung_up == []
+
+
+# --- signing in -----------------------------------------------------------------------------------
+
+
+def test_signing_in_is_confirmed_with_what_was_signed(peer):
+    ann = peer()
+    data = authenticate_user(ann.credentials, ann.socket_id, {"id": "7", "name": "Ann"})
+    assert ann.says({"event": "pusher:signin", "data": data}) == [
+        {
+            "event": "pusher:signin_success",
+            "data": '{"user_data":"{\\"id\\":\\"7\\",\\"name\\":\\"Ann\\"}"}',
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"auth": "a:b"}, {"auth": "practice-key:00", "user_data": "{}"}]
+)
+def test_who_signs_in_wrongly_is_told_and_hung_up_on(sandbox, peer, data):
+    ann = peer("chat")
+    code, _ = error(ann.says({"event": "pusher:signin", "data": data}))
+    assert code == 4009
+    assert [code for code, _ in ann.hung_up] == [4009]
+    assert sandbox.channels.connections == 0
