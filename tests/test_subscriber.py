@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from pusherkit import Client, Credentials, InvalidEvent, PusherError
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxServer, SandboxTransport
-from pusherkit.subscriber import Message, Subscriber
+from pusherkit.subscriber import GAP_EVENT, Message, Subscriber, _wait
 
 
 @dataclass
@@ -145,11 +146,65 @@ def test_after_close_nothing_is_received_and_nobody_is_subscribed(place, eventua
     eventually(lambda: place.sandbox.channels.connections == 0)
 
 
-@pytest.mark.parametrize("channel", ["private-chat", "presence-chat"])
-def test_a_channel_that_is_not_public_is_refused(place, eventually, channel):
-    with pytest.raises(PusherError, match=f"refused: Cannot subscribe to {channel}.*public"):
-        place.subscribe(["chat", channel])
-    eventually(lambda: place.sandbox.channels.connections == 0)
+@pytest.mark.parametrize("channel", ["private-chat", "private-encrypted-chat"])
+def test_a_private_channel_is_authorized_with_the_secret(place, channel):
+    with place.subscribe(["chat", channel]) as subscriber:
+        place.publish("a", channel=channel)
+        assert subscriber.receive() == Message(channel=channel, event="a", data='{"n":"a"}')
+
+
+def test_a_presence_channel_is_joined_by_somebody(place):
+    with place.subscribe("presence-x", user_id="ann", user_info={"name": "Ann"}) as ann:
+        with place.subscribe("presence-x", user_id="bob"):
+            assert place.client.users("presence-x") == {"users": [{"id": "ann"}, {"id": "bob"}]}
+            came = ann.receive()
+        left = ann.receive()
+        assert (came.event, came.data) == (
+            "pusher_internal:member_added",
+            '{"user_id":"bob","user_info":null}',
+        )
+        assert (left.event, left.data) == ("pusher_internal:member_removed", '{"user_id":"bob"}')
+
+
+def test_a_presence_channel_wants_to_know_who_joins(place):
+    with pytest.raises(InvalidEvent, match="user_id: presence-x is a presence channel"):
+        place.subscribe(["chat", "presence-x"])
+    assert place.sandbox.channels.connections == 0
+
+
+def test_no_channel_is_refused(place):
+    with pytest.raises(InvalidEvent, match="expected at least one"):
+        place.subscribe([])
+
+
+def test_a_client_event_reaches_the_other_subscribers(place):
+    with (
+        place.subscribe("presence-x", user_id="ann") as ann,
+        place.subscribe(["presence-x", "private-y"], user_id="bob") as bob,
+    ):
+        assert ann.receive().event == "pusher_internal:member_added"
+        bob.trigger("presence-x", "client-typing", {"on": True})
+        assert ann.receive() == Message(
+            channel="presence-x", event="client-typing", data='{"on":true}', user_id="bob"
+        )
+        place.publish("after", channel="presence-x")
+        assert bob.receive().event == "after"  # what it sent itself did not come back
+
+
+@pytest.mark.parametrize(
+    ("channel", "name", "error"),
+    [
+        ("private-x", "typing", 'begins with "client-"'),
+        ("private-y", "client-typing", "that this subscriber is in; got 'private-y'"),
+        ("chat", "client-typing", "private or presence channel"),
+        ("private-x", "client-" + "x" * 200, "207 characters"),
+    ],
+)
+def test_what_cannot_be_a_client_event_is_refused_before_it_is_sent(place, channel, name, error):
+    with place.subscribe(["private-x", "chat"]) as subscriber:
+        with pytest.raises(InvalidEvent, match=error):
+            subscriber.trigger(channel, name, "")
+        assert not place.sandbox.deliveries
 
 
 @pytest.mark.parametrize("channel", ["a b", "", "a" * 201])
@@ -228,10 +283,20 @@ def test_a_server_that_does_not_answer_is_told():
             Subscriber(at(port), "chat", timeout=0.05)
 
 
-def test_the_server_stopping_ends_the_iteration_and_is_told(server):
+def test_another_secret_is_refused_with_the_reason(server, eventually):
+    impostor = replace(server.credentials, secret="another")
+    refusal = (
+        r"^The server refused: Invalid signature: Expected HMAC SHA256 hex digest of .*:private-x"
+    )
+    with pytest.raises(PusherError, match=refusal):
+        Subscriber(impostor, ["chat", "private-x"])
+    eventually(lambda: server.sandbox.channels.connections == 0)
+
+
+def test_without_reconnecting_the_server_stopping_ends_the_iteration_and_is_told(server):
     with (
         Client(server.credentials) as client,
-        Subscriber(server.credentials, "chat") as subscriber,
+        Subscriber(server.credentials, "chat", reconnect=False) as subscriber,
     ):
         client.trigger("chat", "last", "")
         for message in subscriber:
@@ -239,6 +304,81 @@ def test_the_server_stopping_ends_the_iteration_and_is_told(server):
             server.stop()
         with pytest.raises(PusherError, match="The server closed the connection: 1001"):
             subscriber.receive()
+
+
+# --- lost, and back -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fixed_port() -> int:
+    """A port that is free now, for a server that goes and comes back."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_it_comes_back_resubscribes_and_says_what_it_may_have_missed(fixed_port):
+    server = SandboxServer(port=fixed_port).start()
+    with (
+        Subscriber(
+            server.credentials, ["chat", "private-x", "presence-y"], user_id="ann"
+        ) as subscriber,
+        Client(server.credentials) as client,
+    ):
+        client.trigger("chat", "before", "")
+        assert subscriber.receive().event == "before"
+        server.stop()
+        with pytest.raises(
+            TimeoutError, match=r"Not connected at present: The server closed.*1001"
+        ):
+            subscriber.receive(timeout=0.05)
+        with pytest.raises(httpx.ConnectError):
+            client.trigger("chat", "nobody there", "")
+        with server:
+            gap = subscriber.receive(timeout=10)
+            assert (gap.event, gap.channel) == (GAP_EVENT, "")
+            told = json.loads(gap.data)
+            assert told["channels"] == ["chat", "private-x", "presence-y"]
+            assert told["reason"].startswith("The server closed the connection: 1001")
+            assert 0 < told["to"] - told["from"] < 10
+            client.trigger(["chat", "private-x", "presence-y"], "after", "")
+            assert [subscriber.receive().channel for _ in range(3)] == told["channels"]
+
+
+def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(fixed_port, eventually):
+    with SandboxServer(port=fixed_port) as server:
+        subscriber = Subscriber(server.credentials, "chat")
+    eventually(lambda: subscriber._lost)
+    with pytest.raises(PusherError, match="Not sent: the connection is lost"):
+        subscriber._say("{}")
+    subscriber.close()
+    assert list(subscriber) == []
+    eventually(lambda: not [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"])
+
+
+def test_a_server_that_does_not_want_it_back_is_left_alone(fixed_port):
+    with SandboxServer(port=fixed_port) as server:
+        subscriber = Subscriber(server.credentials, "chat")
+    other = replace(PRACTICE_CREDENTIALS, key="another-key")
+    with SandboxServer(other, port=fixed_port), subscriber:
+        assert list(subscriber) == []
+        with pytest.raises(PusherError, match="refused: App key practice-key does not exist here"):
+            subscriber.receive()
+
+
+@pytest.mark.parametrize(
+    ("code", "backoff", "seconds"),
+    [
+        (None, 0.1, 0.1),
+        (1001, 0.4, 0.4),
+        (4100, 0.1, 1.0),  # protocol 7: a second or more
+        (4199, 2.0, 2.0),
+        (4200, 0.1, 0.0),  # at once
+        (4201, 0.2, 0.2),  # but not over and over
+        (4300, 0.1, 0.1),
+    ],
+)
+def test_the_close_code_says_how_long_to_wait(code, backoff, seconds):
+    assert _wait(code, backoff) == seconds
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError, OSError, TimeoutError])
@@ -290,7 +430,8 @@ def strange_server() -> Iterator[Callable[..., Subscriber]]:
 
         def subscribe(*sent: object) -> Subscriber:
             frames.extend(sent)
-            subscriber = Subscriber(at(running.socket.getsockname()[1]), "chat")
+            credentials = at(running.socket.getsockname()[1])
+            subscriber = Subscriber(credentials, "chat", reconnect=False)
             subscribed.set()
             return subscriber
 
@@ -324,31 +465,52 @@ def test_how_the_server_left_is_told(strange_server, leave, told):
 
 
 @pytest.mark.parametrize(
-    ("frame", "problem"),
+    ("frame", "error"),
     [
-        ("no json", "The server refused: it sent 'no json', which is no frame"),
+        ("no json", "it sent 'no json', which is no frame"),
         (b"\xff\xfe", "which is no frame"),
         ("[" * 100_000, "which is no frame"),
-        ([1], r"it sent '\[1\]', which is no frame"),
-        ({"event": "pusher:error", "data": {"code": 4200, "message": "Later."}}, "refused: Later"),
-        ({"event": "pusher:error", "data": {"code": 4200}}, "refused: .*4200"),
-        ({"event": "pusher:error", "data": "Later."}, "refused: Later"),
-        ({"event": "pusher:error"}, "refused"),
+        ([1], "it sent '[1]', which is no frame"),
+        ({"event": "pusher:error", "data": {"code": 4200, "message": "Later."}}, "Later."),
+        ({"event": "pusher:error", "data": {"code": 4200}}, "4200"),
+        ({"event": "pusher:error", "data": "Later."}, "Later."),
+        ({"event": "pusher:error"}, ""),
         ({}, None),
         ({"event": None}, None),
         ({"event": ["pusher:error"]}, None),
         ({"event": "pusher_internal:subscription_succeeded"}, None),
         ({"event": "pusher_internal:subscription_succeeded", "channel": ["chat"]}, None),
         ({"event": "pusher_internal:member_added", "channel": "chat", "data": {"a": 1}}, None),
+        ({"event": "n", "channel": "chat", "data": None, "user_id": 7}, None),
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_a_strange_frame_does_not_stop_the_subscriber(strange_server, frame, problem):
+def test_a_strange_frame_does_not_stop_the_subscriber(strange_server, frame, error):
     after = {"event": "after", "channel": "chat", "data": "d"}
     with strange_server(frame, after) as subscriber:
-        assert Message(channel="chat", event="after", data="d") in list(subscriber)
-        with pytest.raises(PusherError, match=problem or "The server closed the connection: 1000"):
-            subscriber.receive()
+        *strange, last = subscriber
+        assert last == Message(channel="chat", event="after", data="d")
+        assert all(isinstance(message.data, str) for message in strange)
+        told = [message.data for message in strange if message.event == "pusher:error"]
+        assert len(told) == (error is not None)
+        assert (error or "") in "".join(told)
+
+
+@pytest.mark.parametrize("socket_id", [None, "", "nonsense"])
+def test_a_server_without_a_socket_id_cannot_be_authorized_with(socket_id):
+    def play(connection: ServerConnection) -> None:
+        data = json.dumps({"socket_id": socket_id})
+        connection.send(json.dumps({"event": "pusher:connection_established", "data": data}))
+        with contextlib.suppress(ConnectionClosed):
+            connection.recv(timeout=5)
+
+    with serve(play, "127.0.0.1", 0) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        with pytest.raises(PusherError, match="no socket_id to authorize private-x with"):
+            Subscriber(at(running.socket.getsockname()[1]), "private-x")
+        running.shutdown()
+        thread.join(timeout=5)
 
 
 def test_no_thread_stays_behind(server, eventually):
