@@ -21,27 +21,32 @@ ORDER = [
     "errors",
     "signing",
     "events",
+    "authorization",
     "diagnosis",
     "blindspots",
     "refusals",
     "evidence",
     "snippets",
+    "settings",
     "auth",
     "client",
     "subscriber",
 ]
-ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli"]
+ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli", "pytest_plugin"]
 PURE = [
     "errors",
     "signing",
     "events",
+    "authorization",
     "diagnosis",
     "blindspots",
     "refusals",
     "evidence",
     "snippets",
+    "settings",
     "sandbox.api",
     "sandbox.channels",
+    "sandbox.rate",
 ]
 UPWARD_FOR_TYPES = {("subscriber", "sandbox.api")}  # Subscriber.attached() names the Sandbox
 
@@ -51,7 +56,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 
 WHO_MAY_IMPORT = {
     "httpx": {"auth", "client", "sandbox.transport", "lessons"},
-    "tornado": {"sandbox.server"},
+    "tornado": {"sandbox.server", "sandbox.live"},
     "websockets": {"subscriber"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_nodelay"},

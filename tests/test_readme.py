@@ -9,6 +9,8 @@ import pytest
 
 from pusherkit.sandbox import SandboxServer
 
+pytest_plugins = ["pytester"]
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
@@ -39,7 +41,15 @@ def test_the_second_sends_with_settings_from_the_environment(
 def test_the_third_receives_what_it_sends(capsys: pytest.CaptureFixture[str]) -> None:
     exec(PYTHON[2], {})
     assert capsys.readouterr().out == '{"text":"hello"}\n'
-    assert len(PYTHON) == 3, "an example without a test"
+
+
+def test_the_fourth_is_a_test_that_passes_with_nothing_but_the_plugin(
+    pytester: pytest.Pytester,
+) -> None:
+    assert len(PYTHON) == 4, "an example without a test"
+    assert len(PYTHON[3].splitlines()) <= 12
+    pytester.makepyfile(PYTHON[3])
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
 def test_every_lesson_is_in_the_table() -> None:

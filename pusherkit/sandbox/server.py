@@ -22,8 +22,9 @@ import tornado.web
 import tornado.websocket
 
 from pusherkit.errors import PusherError
+from pusherkit.events import Event
 from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Request, Sandbox
-from pusherkit.sandbox.channels import OVER_CAPACITY, Connection, Delivery
+from pusherkit.sandbox.channels import OVER_CAPACITY, Connection
 from pusherkit.signing import Credentials
 
 HOST = "127.0.0.1"
@@ -135,9 +136,9 @@ class SandboxServer:
         return tuple(self.sandbox.log)
 
     @property
-    def deliveries(self) -> tuple[Delivery, ...]:
-        """The latest events that went out, oldest first."""
-        return tuple(self.sandbox.deliveries)
+    def events(self) -> tuple[Event, ...]:
+        """The latest events that went out, oldest first. Client events are among them."""
+        return tuple(delivery.event for delivery in self.sandbox.deliveries)
 
     def clear(self) -> None:
         """Forget the log and the deliveries."""
