@@ -18,7 +18,7 @@ import hmac
 import html
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -59,10 +59,11 @@ class Credentials:
     def __post_init__(self) -> None:
         for name in ("app_id", "key", "secret"):
             _refuse_paste_damage(name, getattr(self, name))
-        if re.search(r"[/?#%\s]", self.app_id):
+        if wrong := re.search(r"[/?#%\s]", self.app_id):
+            # The character alone is named: what stands here may be a secret in the wrong place.
             raise InvalidCredentials(
-                f"app_id: expected the id alone, such as 6855671; got {self.app_id!r}, "
-                "which cannot stand in the path /apps/{app_id}/events."
+                f"app_id: expected the id alone, such as 6855671; {wrong[0]!r} cannot stand in "
+                "the path /apps/{app_id}/events."
             )
         object.__setattr__(self, "base_url", _base_url(self.base_url))
 
@@ -213,7 +214,18 @@ def canonical_string(method: str, path: str, params: Params) -> str:
     `path` is the path as it stands in the request line, without host or query. `auth_signature`
     is left out if it is there. Repeated keys stay, in the order in which they came.
     """
-    query = "&".join(f"{key}={value}" for key, value in _ordered(params) if key != "auth_signature")
+    return _joined(method, path, _ordered(params, without={"auth_signature"}))
+
+
+def _ordered(params: Params, *, without: Collection[str]) -> list[tuple[str, str]]:
+    """Keys lower-cased, then sorted. By key alone, so repeated keys stay in their order."""
+    pairs = params.items() if isinstance(params, Mapping) else params
+    lowered = [(key.lower(), value) for key, value in pairs]
+    return sorted([pair for pair in lowered if pair[0] not in without], key=itemgetter(0))
+
+
+def _joined(method: str, path: str, ordered: list[tuple[str, str]]) -> str:
+    query = "&".join([f"{key}={value}" for key, value in ordered])
     return f"{method.upper()}\n{path}\n{query}"
 
 
@@ -244,31 +256,23 @@ def sign(
             "Use int(time.time())."
         )
     body_md5 = body_digest(body) if body else None
-    auth = [
+    signed = [
         ("auth_key", credentials.key),
         ("auth_timestamp", str(timestamp)),
         ("auth_version", AUTH_VERSION),
     ]
     if body_md5:
-        auth.append(("body_md5", body_md5))
-    own = [pair for pair in _pairs(params) if pair[0].lower() not in SIGNING_PARAMS]
-    signed = _ordered(auth + own)
-    text = canonical_string(method, path, signed)
+        signed.append(("body_md5", body_md5))
+    if params:
+        signed += _ordered(params, without=SIGNING_PARAMS)
+        signed.sort(key=itemgetter(0))
+    text = _joined(method, path, signed)
     return Signature(
         body_md5=body_md5,
         params=tuple(signed),
         canonical_string=text,
         hexdigest=hmac_sha256(credentials.secret, text),
     )
-
-
-def _pairs(params: Params) -> Iterable[tuple[str, str]]:
-    return params.items() if isinstance(params, Mapping) else params
-
-
-def _ordered(params: Params) -> list[tuple[str, str]]:
-    """Keys lower-cased, then sorted. By key alone, so repeated keys stay in their order."""
-    return sorted(((key.lower(), value) for key, value in _pairs(params)), key=itemgetter(0))
 
 
 # --- verifying ------------------------------------------------------------------------------
@@ -337,7 +341,7 @@ def judge(
 
     The verdict tells neither the secret nor the right signature, whatever the request holds.
     """
-    params = tuple(_pairs(params))
+    params = tuple(params.items() if isinstance(params, Mapping) else params)
     shown = tuple(
         (hide_secret(credentials, key), hide_secret(credentials, value)) for key, value in params
     )
