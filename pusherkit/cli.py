@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 
 import pusherkit
 from pusherkit.errors import PusherError
+from pusherkit.settings import STACKS, settings_for
 
 if TYPE_CHECKING:
     from pusherkit.evidence import PastedRequest
@@ -83,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
         "sandbox",
         help="run the practice server",
         description="Run the practice server on 127.0.0.1. It prints its settings, ready for a "
-        ".env file, then a line for each request, and the reason under each refusal. "
-        "Stop it with Ctrl+C.",
+        ".env file, then a line for each request, and the reason under each refusal. Its address "
+        "is also a live page for the browser. Stop it with Ctrl+C.",
     )
     sandbox.add_argument(
         "--port",
@@ -97,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--secret", help="a secret to practise with (default: practice-secret)")
     sandbox.add_argument(
         "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
+    )
+    sandbox.add_argument(
+        "--settings-for",
+        choices=STACKS,
+        metavar="STACK",
+        help="print what makes an app's official client talk to this server, and exit: "
+        + ", ".join(STACKS),
     )
     doctor = commands.add_parser(
         "doctor",
@@ -168,6 +176,12 @@ def _sandbox(options: argparse.Namespace) -> int:
         secret=default.secret if options.secret is None else options.secret,
         base_url=default.base_url,
     )
+    if options.settings_for:
+        if not options.port:
+            raise PusherError("--settings-for needs the port that the server will have, not 0.")
+        where = replace(credentials, base_url=f"http://127.0.0.1:{options.port}")
+        print(settings_for(options.settings_for, where), end="")
+        return 0
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -177,6 +191,7 @@ def _sandbox(options: argparse.Namespace) -> int:
         print(f"PUSHER_KEY={credentials.key}")
         print(f"PUSHER_SECRET={credentials.secret}")
         print(f"PUSHER_HOST={server.url}")
+        print(f"# The live page: {server.url}/")
         print("# Each request, and the reason under each refusal. Stop with Ctrl+C.", flush=True)
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
             pass

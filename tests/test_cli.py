@@ -37,7 +37,7 @@ class Sandbox:
             text=True,
             encoding="utf-8",
         )
-        self.preamble = [self.line() for _ in range(6)]
+        self.preamble = [self.line() for _ in range(7)]
         settings = dict(line.split("=", 1) for line in self.preamble if line[0] != "#")
         self.credentials = Credentials.from_env(settings)
 
@@ -321,3 +321,19 @@ def test_the_doctor_takes_no_secret_on_the_command_line() -> None:
     status, _, err = doctor(evidence(), f"--secret={SECRET}")
     assert status == 2
     assert "unrecognized arguments" in err
+
+
+# --- settings for other people's clients --------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", ["node", "laravel", "python", "ruby"])
+def test_settings_are_printed_and_nothing_is_started(capsys, stack):
+    assert cli.main(["sandbox", "--settings-for", stack, "--port", "8124", "--key", "my-key"]) == 0
+    printed = capsys.readouterr().out
+    assert "8124" in printed
+    assert "my-key" in printed
+
+
+def test_settings_need_a_port_that_is_known(capsys):
+    assert cli.main(["sandbox", "--settings-for", "node", "--port", "0"]) == 1
+    assert "--settings-for needs the port" in capsys.readouterr().err

@@ -56,7 +56,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 
 WHO_MAY_IMPORT = {
     "httpx": {"auth", "client", "sandbox.transport", "lessons"},
-    "tornado": {"sandbox.server", "sandbox.live"},
+    "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
     "websockets": {"subscriber"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_nodelay"},

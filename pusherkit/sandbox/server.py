@@ -19,22 +19,20 @@ from typing import Any, Self
 import tornado.httpserver
 import tornado.ioloop
 import tornado.web
-import tornado.websocket
 
 from pusherkit.errors import PusherError
 from pusherkit.events import Event
 from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Request, Sandbox
-from pusherkit.sandbox.channels import OVER_CAPACITY, Connection
+from pusherkit.sandbox.channels import Connection
+from pusherkit.sandbox.live import LiveFeed, LivePage
+from pusherkit.sandbox.sockets import BoundedWebSocket
 from pusherkit.signing import Credentials
 
 HOST = "127.0.0.1"
 MAX_PORT = 65_535  # of TCP
 MAX_READ_BYTES = 64 * 1024 * 1024  # above it, the connection is cut; below, a 413 explains
 MAX_FRAME_BYTES = 128 * 1024  # of one WebSocket frame from a client; as large as a data limit
-MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow subscriber before it is closed
 TICK_SECONDS = 5.0  # between two looks for silent subscribers
-MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, section 5.5)
-GOING_AWAY = 1001  # RFC 6455: the server goes down
 START_SECONDS = 10.0  # until start() gives up; it takes milliseconds
 
 
@@ -86,8 +84,8 @@ class SandboxServer:
         self.credentials = replace(self.credentials, base_url=f"http://{HOST}:{port}")
         # The thread must not hold the server, or an unreferenced server would never be collected.
         loop, closing, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-        subscriptions: set[_Subscription] = set()
-        app = _application(self.sandbox, self._clock, subscriptions)
+        open_sockets: set[BoundedWebSocket] = set()
+        app = _application(self.sandbox, self._clock, open_sockets)
         sandbox, now = self.sandbox, self._clock
         thread = threading.Thread(
             target=_run,
@@ -96,7 +94,7 @@ class SandboxServer:
                 _serve(
                     app,
                     listener,
-                    subscriptions,
+                    open_sockets,
                     lambda: sandbox.channels.tick(now()),
                     closing,
                     ready,
@@ -163,7 +161,7 @@ def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
 async def _serve(
     app: tornado.web.Application,
     listener: socket.socket,
-    subscriptions: set[_Subscription],
+    open_sockets: set[BoundedWebSocket],
     tick: Callable[[], None],
     closing: asyncio.Event,
     ready: threading.Event,
@@ -176,8 +174,8 @@ async def _serve(
     await closing.wait()
     ticking.stop()
     server.stop()
-    for subscription in tuple(subscriptions):
-        subscription.hang_up()
+    for open_socket in tuple(open_sockets):
+        open_socket.cut()
     await server.close_all_connections()
 
 
@@ -192,12 +190,16 @@ def _stop(
 def _application(
     sandbox: Sandbox,
     clock: Callable[[], float],
-    subscriptions: set[_Subscription],
+    open_sockets: set[BoundedWebSocket],
 ) -> tornado.web.Application:
     api = {"sandbox": sandbox, "clock": clock}
-    subscription = {**api, "subscriptions": subscriptions}
     return tornado.web.Application(
-        [(r"/app/([^/]+)", _Subscription, subscription), (r".*", _Api, api)],
+        [
+            (r"/", LivePage),
+            (r"/live", LiveFeed, {"sandbox": sandbox, "open_sockets": open_sockets}),
+            (r"/app/([^/]+)", _Subscription, {**api, "open_sockets": open_sockets}),
+            (r".*", _Api, api),
+        ],
         log_function=lambda handler: None,  # the sandbox keeps the log
         websocket_max_message_size=MAX_FRAME_BYTES,
     )
@@ -244,20 +246,18 @@ class _Api(_Handler):
         return None  # an API has no use for it
 
 
-class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
+class _Subscription(_Handler, BoundedWebSocket):
     """One subscriber's WebSocket."""
 
     def initialize(
         self,
         sandbox: Sandbox,
         clock: Callable[[], float],
-        subscriptions: set[_Subscription],
+        open_sockets: set[BoundedWebSocket],
     ) -> None:
+        self.begin(open_sockets)
         self._sandbox, self._clock = sandbox, clock
-        self._subscriptions = subscriptions
         self._connection: Connection | None = None
-        self._unsent_bytes = 0
-        self._closing = False
 
     def check_origin(self, origin: str) -> bool:
         return True  # a page from any local development server may subscribe
@@ -270,12 +270,11 @@ class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
         await super().get(*path)
 
     def open(self, *path: str, **_: str) -> None:
+        super().open()
         (key,) = path
-        self._subscriptions.add(self)
-        self.set_nodelay(True)
         self._connection = self._sandbox.channels.open(
-            self._send,
-            self._close,
+            self.send,
+            self.hang_up,
             key=key,
             protocol=self.get_query_argument("protocol", None),
             now=self._clock(),
@@ -286,38 +285,6 @@ class _Subscription(_Handler, tornado.websocket.WebSocketHandler):
             text = message if isinstance(message, str) else message.decode(errors="replace")
             self._sandbox.channels.receive(self._connection, text, now=self._clock())
 
-    def on_close(self) -> None:
-        self._subscriptions.discard(self)
+    def leave(self) -> None:
         if self._connection is not None:
             self._sandbox.channels.close(self._connection)
-
-    def hang_up(self) -> None:
-        """Say goodbye and close the socket, without waiting for the other side."""
-        self._close(GOING_AWAY, "The practice server stopped")
-        if self.ws_connection is not None and self.ws_connection.stream is not None:
-            self.ws_connection.stream.close()
-
-    def _send(self, text: str) -> None:
-        if self._closing:
-            return
-        size = len(text)
-        if self._unsent_bytes + size > MAX_UNSENT_BYTES:
-            self._close(OVER_CAPACITY, "The subscriber reads too slowly")
-            return
-        try:
-            sent = self.write_message(text)
-        except tornado.websocket.WebSocketClosedError:
-            return
-        self._unsent_bytes += size
-        sent.add_done_callback(lambda done: self._sent(done, size))
-
-    def _sent(self, done: Any, size: int) -> None:
-        self._unsent_bytes -= size
-        if not done.cancelled():
-            done.exception()  # a subscriber that has left is no error of ours
-
-    def _close(self, code: int, reason: str) -> None:
-        self._closing = True
-        if self._connection is not None:  # it is no subscriber from now on
-            self._sandbox.channels.close(self._connection)
-        self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))

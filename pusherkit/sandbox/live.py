@@ -1,0 +1,169 @@
+"""The live page of the practice server: each request with its verdict, each event that goes out.
+
+LivePage serves one HTML file that needs nothing from outside. LiveFeed is the WebSocket behind
+it: first what the sandbox remembers, then each new entry.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+import json
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cache
+from importlib import resources
+from operator import attrgetter
+from typing import Any
+
+import tornado.web
+
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Sandbox
+from pusherkit.sandbox.channels import Delivery
+from pusherkit.sandbox.sockets import BoundedWebSocket
+
+PAGE_ENTRIES = 500  # that the page keeps; the oldest leave first
+MAX_BACKLOG_BYTES = 2 * 1024 * 1024  # of remembered entries for a page that opens; the newest
+# DNS rebinding: a foreign page's own name, pointed at 127.0.0.1, makes it "the same origin" here.
+# Its Host header still has that name.
+LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+
+
+def entry_json(entry: Entry) -> str:
+    """An entry as the page reads it: a JSON object, in ASCII, whose `kind` is request or event.
+
+    A request has time, method, path, status, note, answer (the reply's JSON), canonical_string
+    (null where it did not come to signing) and checks. An event has time, channels, name, data,
+    socket_id, subscribers and client_event.
+    """
+    return json.dumps(_request(entry) if isinstance(entry, Exchange) else _event(entry))
+
+
+def _request(exchange: Exchange) -> dict[str, Any]:
+    reply, verdict = exchange.reply, exchange.verdict
+    answer = json.loads(reply.body)
+    for said_below in ("canonical_string", "checks"):
+        answer.pop(said_below, None)
+    return {
+        "kind": "request",
+        "time": exchange.time,
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": reply.status,
+        "note": reply.note,
+        "answer": answer,
+        "canonical_string": verdict.canonical_string if verdict else None,
+        "checks": [asdict(check) for check in verdict.checks] if verdict else [],
+    }
+
+
+def _event(delivery: Delivery) -> dict[str, Any]:
+    event = delivery.event
+    return {
+        "kind": "event",
+        "time": delivery.time,
+        "channels": event.channels,
+        "name": event.name,
+        "data": event.data,
+        "socket_id": event.socket_id,
+        "subscribers": delivery.subscribers,
+        "client_event": delivery.client_event,
+    }
+
+
+class _LocalHandler(tornado.web.RequestHandler):
+    """Answers under this machine's own names only."""
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish({"error": f"{status_code}: {self._reason}."})
+
+    def prepare(self) -> None:
+        if not LOCAL_HOST.fullmatch(self.request.host):
+            self.set_status(403)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish("This page is at http://127.0.0.1 or http://localhost, and nowhere else.\n")
+
+
+class LivePage(_LocalHandler):
+    """GET /: the page."""
+
+    def get(self) -> None:
+        page, policy = _page()
+        self.set_header("Content-Security-Policy", policy)
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.finish(page)
+
+
+@cache
+def _page() -> tuple[bytes, str]:
+    """The page, and the policy that lets its own script and style run and nothing else."""
+    page = resources.files("pusherkit.sandbox").joinpath("live.html").read_bytes()
+    policy = (
+        "default-src 'none'; connect-src 'self'; img-src data:; "
+        f"script-src {_hash(page, b'script')}; style-src {_hash(page, b'style')}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return page, policy
+
+
+def _hash(page: bytes, tag: bytes) -> str:
+    """The source expression for an inline element (CSP level 3, section 2.3.1)."""
+    (inside,) = re.findall(rb"<%b>(.*?)</%b>" % (tag, tag), page, flags=re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'"
+
+
+class LiveFeed(_LocalHandler, BoundedWebSocket):
+    """The WebSocket /live. A page from another origin is refused, which is Tornado's default."""
+
+    def initialize(self, sandbox: Sandbox, open_sockets: set[BoundedWebSocket]) -> None:
+        self.begin(open_sockets)
+        self._sandbox = sandbox
+
+    def open(self, *_: str, **__: str) -> None:
+        super().open()
+        credentials = self._sandbox.credentials
+        practice = credentials.secret == PRACTICE_CREDENTIALS.secret  # which everybody knows
+        hello = {
+            "kind": "hello",
+            "app_id": credentials.app_id,
+            "key": credentials.key,
+            "secret": credentials.secret if practice else None,
+            "keep": PAGE_ENTRIES,
+        }
+        self.send(json.dumps(hello))
+        for text in _backlog(self._sandbox):
+            self.send(text)
+        self.send('{"kind": "live"}')
+        self._sandbox.watchers.append(self._tell)
+
+    def leave(self) -> None:
+        if self._tell in self._sandbox.watchers:
+            self._sandbox.watchers.remove(self._tell)
+
+    def _tell(self, entry: Entry) -> None:
+        self.send(entry_json(entry))
+
+
+def _backlog(sandbox: Sandbox) -> Iterable[str]:
+    """The latest entries as JSON, oldest first: as many as the page keeps and as fit."""
+    # An event goes out before its request is answered, so at the same moment it comes first.
+    entries: Iterable[Entry] = heapq.merge(sandbox.deliveries, sandbox.log, key=attrgetter("time"))
+    texts: deque[str] = deque()
+    room = MAX_BACKLOG_BYTES
+    for entry in reversed(deque(entries, maxlen=PAGE_ENTRIES)):
+        text = entry_json(entry)
+        room -= len(text)
+        if room < 0:
+            break
+        texts.appendleft(text)
+    return texts

@@ -1,0 +1,69 @@
+"""A WebSocket whose peer may be slow, but not without end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tornado.websocket
+
+MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow peer before it is closed
+MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, section 5.5)
+TOO_SLOW = 4100  # protocol 7: over capacity, come back after a second
+GOING_AWAY = 1001  # RFC 6455: the server goes down
+
+
+class BoundedWebSocket(tornado.websocket.WebSocketHandler):
+    """The server's side of a WebSocket. `open_sockets` holds those that are open.
+
+    A subclass says in `leave()` what must end with the connection. It may be called twice.
+    """
+
+    def begin(self, open_sockets: set[BoundedWebSocket]) -> None:
+        """Set up; for a subclass to call in its initialize()."""
+        self._open_sockets = open_sockets
+        self._unsent_bytes = 0
+        self._closing = False
+
+    def leave(self) -> None:
+        """End what depends on this connection: it is going, or gone."""
+
+    def open(self, *_: str, **__: str) -> None:
+        self.set_nodelay(True)
+        self._open_sockets.add(self)
+
+    def on_close(self) -> None:
+        self._closing = True
+        self._open_sockets.discard(self)
+        self.leave()
+
+    def send(self, text: str) -> None:
+        """Send a text frame; hang up on a peer for whom too much is waiting already."""
+        if self._closing:
+            return
+        size = len(text)
+        if self._unsent_bytes + size > MAX_UNSENT_BYTES:
+            self.hang_up(TOO_SLOW, "This side reads too slowly")
+            return
+        try:
+            sent = self.write_message(text)
+        except tornado.websocket.WebSocketClosedError:
+            return
+        self._unsent_bytes += size
+        sent.add_done_callback(lambda done: self._sent(done, size))
+
+    def _sent(self, done: Any, size: int) -> None:
+        self._unsent_bytes -= size
+        if not done.cancelled():
+            done.exception()  # a peer that has left is no error of ours
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Say goodbye and send nothing more."""
+        self._closing = True
+        self.leave()
+        self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
+
+    def cut(self) -> None:
+        """Say goodbye and close the socket, without waiting for the other side."""
+        self.hang_up(GOING_AWAY, "The practice server stopped")
+        if self.ws_connection is not None and self.ws_connection.stream is not None:
+            self.ws_connection.stream.close()

@@ -1,0 +1,378 @@
+"""The live page's server side: entries as JSON, the feed over a real WebSocket, who may read it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import websockets.exceptions
+import websockets.sync.client
+
+from pusherkit import APIError, Client, Credentials, Event
+from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
+from pusherkit.sandbox.channels import Delivery
+from pusherkit.sandbox.live import PAGE_ENTRIES, entry_json
+from pusherkit.subscriber import Subscriber
+from tests.conftest import NOW, Clock
+
+RULES = ["auth_key", "auth_version", "auth_timestamp", "body_md5", "auth_signature"]
+LOCAL = ["127.0.0.1", "127.0.0.1:8123", "localhost:8123", "LOCALHOST", "[::1]:8123"]
+FOREIGN = [
+    "evil.example",
+    "evil.example:8123",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example:8123",
+    "evil.example:127.0.0.1",
+    "192.168.0.1",
+]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_wrong_unseen(caplog) -> Iterator[None]:
+    """Tornado logs what a handler raises, and goes on; a test shall not."""
+    yield
+    records = caplog.get_records("call") + caplog.get_records("teardown")
+    assert [str(record.exc_info) for record in records if record.exc_info] == []
+
+
+# --- an entry as JSON ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(
+    transport: SandboxTransport, sandbox: Sandbox, clock: Clock
+) -> Callable[..., dict[str, Any]]:
+    """Publish an event with changed credentials; return what the page reads of the request."""
+
+    def publish(**changed: str) -> dict[str, Any]:
+        credentials = replace(sandbox.credentials, **changed)
+        expected = pytest.raises(APIError) if changed else nullcontext()
+        with Client(credentials, transport=transport, clock=clock) as client, expected:
+            client.trigger("chat", "message", "hello")
+        return json.loads(entry_json(sandbox.log[-1]))
+
+    return publish
+
+
+def test_an_accepted_request_tells_its_checks_and_what_was_signed(published):
+    entry = published()
+    checks, canonical = entry.pop("checks"), entry.pop("canonical_string")
+    assert entry == {
+        "kind": "request",
+        "time": NOW,
+        "method": "POST",
+        "path": "/apps/6855671/events",
+        "status": 200,
+        "note": "message → chat (delivered 0 times)",
+        "answer": {},
+    }
+    assert [(check["rule"], check["passed"]) for check in checks] == [(r, True) for r in RULES]
+    assert checks[0]["received"] == "practice-key"
+    assert canonical.startswith("POST\n/apps/6855671/events\nauth_key=practice-key&")
+
+
+def test_a_refused_request_tells_the_sentence_the_fix_and_the_mistake(published):
+    entry = published(secret="practice-key")
+    assert entry["status"] == 401
+    assert entry["answer"].keys() == {"error", "rule", "fix", "diagnosis"}
+    assert entry["answer"]["error"].startswith("Invalid signature: you should have sent")
+    assert entry["answer"]["rule"] == "auth_signature"
+    (finding,) = entry["answer"]["diagnosis"]
+    assert [mistake["name"] for mistake in finding["mistakes"]] == ["app-key-as-secret"]
+    assert [check["passed"] for check in entry["checks"]] == [True, True, True, True, False]
+    assert entry["checks"][-1]["fix"] == entry["answer"]["fix"]
+
+
+def test_a_request_that_was_not_judged_has_no_checks(sandbox, transport):
+    with httpx.Client(transport=transport) as http:
+        http.get("http://127.0.0.1/nowhere")
+    entry = json.loads(entry_json(sandbox.log[-1]))
+    assert (entry["status"], entry["checks"], entry["canonical_string"]) == (404, [], None)
+    assert entry["answer"]["fix"]
+
+
+def test_a_secret_sent_in_place_of_the_key_is_not_told(published, sandbox):
+    published(key=sandbox.credentials.secret)
+    assert sandbox.credentials.secret not in entry_json(sandbox.log[-1])
+
+
+def test_an_event_tells_all_that_was_delivered(sandbox, transport, clock):
+    with Client(sandbox.credentials, transport=transport, clock=clock) as client:
+        client.trigger(["a", "b"], "message", {"text": "</script>é"}, "1.2")
+    assert json.loads(entry_json(sandbox.deliveries[-1])) == {
+        "kind": "event",
+        "time": NOW,
+        "channels": ["a", "b"],
+        "name": "message",
+        "data": '{"text":"</script>é"}',
+        "socket_id": "1.2",
+        "subscribers": 0,
+        "client_event": False,
+    }
+
+
+def test_a_client_event_is_marked():
+    event = Event.of("private-chat", "client-typing", "{}", "1.2")
+    told = entry_json(Delivery(time=NOW, event=event, subscribers=3, client_event=True))
+    assert json.loads(told)["client_event"] is True
+    assert json.loads(told)["subscribers"] == 3
+
+
+def test_an_entry_is_ascii():
+    event = Event.of("chat", "message", "é ☕ \u2028")
+    assert entry_json(Delivery(time=NOW, event=event, subscribers=0)).isascii()
+
+
+# --- the feed -----------------------------------------------------------------------------------
+
+
+class Page:
+    """What the page's script sees of the feed."""
+
+    def __init__(self, socket: websockets.sync.client.ClientConnection) -> None:
+        self._socket = socket
+
+    def receive(self) -> dict[str, Any]:
+        return json.loads(self._socket.recv(timeout=10))
+
+    def backlog(self) -> list[dict[str, Any]]:
+        """The entries up to the message that says: from now on live. The greeting is left out."""
+        messages = [self.receive()]
+        while messages[-1]["kind"] != "live":
+            messages.append(self.receive())
+        assert messages[0]["kind"] == "hello"
+        return messages[1:-1]
+
+
+def feed_url(server: SandboxServer) -> str:
+    return server.url.replace("http", "ws", 1) + "/live"
+
+
+@contextmanager
+def opened(server: SandboxServer, **options: Any) -> Iterator[Page]:
+    with websockets.sync.client.connect(
+        feed_url(server), proxy=None, max_size=None, **options
+    ) as connection:
+        yield Page(connection)
+
+
+def test_the_backlog_comes_first_and_then_what_is_new(server):
+    with Client(server.credentials) as client:
+        client.trigger("chat", "before", "1")
+        with opened(server) as page:
+            backlog = page.backlog()
+            assert [entry["kind"] for entry in backlog] == ["event", "request"]
+            assert backlog[0]["name"] == "before"
+            client.trigger("chat", "after", "2")
+            event, request = page.receive(), page.receive()
+    assert (event["kind"], event["name"]) == ("event", "after")
+    assert (request["kind"], request["status"]) == ("request", 200)
+    assert backlog[-1]["time"] <= event["time"] == request["time"]
+
+
+def test_every_page_is_told(server):
+    with opened(server) as one, opened(server) as other, Client(server.credentials) as client:
+        assert one.backlog() == other.backlog() == []
+        client.channels()
+        assert one.receive() == other.receive()
+
+
+def test_a_client_event_reaches_the_page(server):
+    with opened(server) as page:
+        page.backlog()
+        with (
+            Subscriber(server.credentials, "private-chat") as one,
+            Subscriber(server.credentials, "private-chat") as other,
+        ):
+            one.trigger("private-chat", "client-typing", "{}")
+            assert other.receive().event == "client-typing"
+        told = page.receive()
+    assert (told["name"], told["client_event"], told["subscribers"]) == ("client-typing", True, 1)
+
+
+def test_the_greeting_tells_the_app_and_the_secret_that_everybody_knows(server):
+    with opened(server) as page:
+        assert page.receive() == {
+            "kind": "hello",
+            "app_id": "6855671",
+            "key": "practice-key",
+            "secret": "practice-secret",
+            "keep": PAGE_ENTRIES,
+        }
+
+
+def test_a_secret_of_ones_own_is_not_told():
+    own = Credentials(app_id="7", key="own-key", secret="own-secret", base_url="http://127.0.0.1")
+    with SandboxServer(own) as server, opened(server) as page:
+        hello = page.receive()
+    assert hello["secret"] is None
+    assert "own-secret" not in json.dumps(hello)
+
+
+def test_the_backlog_holds_as_many_entries_as_the_page_keeps(server):
+    with Client(server.credentials) as client:
+        for number in range(PAGE_ENTRIES // 2 + 10):
+            client.trigger("chat", f"event-{number}", "")
+    with opened(server) as page:
+        backlog = page.backlog()
+    assert len(backlog) == PAGE_ENTRIES
+    assert backlog[0]["name"] == "event-10"
+
+
+def test_the_backlog_is_bounded_in_bytes_and_the_newest_stay(server):
+    with Client(server.credentials) as client:
+        for number in range(30):  # 3 MB
+            client.trigger("chat", f"event-{number}", "x" * 100_000)
+    with opened(server) as page:
+        names = [entry["name"] for entry in page.backlog() if entry["kind"] == "event"]
+    assert names == [f"event-{number}" for number in range(30 - len(names), 30)]
+    assert 15 < len(names) < 30
+
+
+def test_nothing_watches_once_the_page_is_closed(server, eventually):
+    with opened(server) as page:
+        page.backlog()
+        eventually(lambda: len(server.sandbox.watchers) == 1)
+    eventually(lambda: server.sandbox.watchers == [])
+    with Client(server.credentials) as client:
+        assert client.trigger("chat", "after", "") == {}
+
+
+def test_stop_closes_the_page_and_a_start_serves_it_again():
+    server = SandboxServer()
+    with server, opened(server) as page:
+        page.backlog()
+        server.stop()
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
+            page.receive()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1001
+        assert server.sandbox.watchers == []
+    with server, opened(server) as page:
+        assert page.backlog() == []
+
+
+def test_a_page_that_does_not_read_is_let_go(server, eventually):
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = (
+        "GET /live HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+    )
+    with socket.socket() as raw, Client(server.credentials) as client:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", httpx.URL(server.url).port))
+        raw.sendall("\r\n".join((*lines, "", "")).encode())
+        eventually(lambda: len(server.sandbox.watchers) == 1)
+        for _ in range(200):  # 20 MB, far more than the server and the system hold
+            client.trigger("chat", "message", "x" * 100_000)
+        eventually(lambda: server.sandbox.watchers == [])
+
+
+# --- who may read -------------------------------------------------------------------------------
+
+
+def test_a_page_of_another_origin_is_refused(server):
+    with (
+        pytest.raises(websockets.exceptions.InvalidStatus, match="403"),
+        opened(server, origin="http://evil.example"),
+    ):
+        pass
+    with opened(server, origin=server.url) as page:  # type: ignore[arg-type]
+        assert page.backlog() == []
+
+
+UPGRADE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+    "Sec-WebSocket-Version": "13",
+}
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_under_a_foreign_name_there_is_no_page_and_no_feed(server, host):
+    with httpx.Client(trust_env=False) as http:
+        page = http.get(server.url, headers={"Host": host})
+        # A page whose name leads here is of the same origin: the Host header tells it.
+        same = {"Host": host, "Origin": f"http://{host}"}
+        feed = http.get(f"{server.url}/live", headers=UPGRADE | same)
+    assert (page.status_code, feed.status_code) == (403, 403)
+    assert "http://127.0.0.1" in page.text
+    assert "<" not in page.text
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_under_this_machines_names_there_is_the_page(server, host):
+    response = httpx.get(server.url, headers={"Host": host}, trust_env=False)
+    assert response.status_code == 200
+    assert response.text.startswith("<!doctype html>")
+
+
+# --- the page itself ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(server) -> httpx.Response:
+    return httpx.get(server.url, trust_env=False)
+
+
+def test_the_policy_lets_nothing_run_but_the_pages_own(page):
+    policy = dict(
+        directive.split(" ", 1) for directive in page.headers["Content-Security-Policy"].split("; ")
+    )
+
+    def hash_of(tag: str) -> str:
+        (inside,) = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", page.text, flags=re.DOTALL)
+        return f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'"
+
+    assert policy == {
+        "default-src": "'none'",
+        "connect-src": "'self'",
+        "img-src": "data:",
+        "script-src": hash_of("script"),
+        "style-src": hash_of("style"),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+
+
+def test_the_page_is_kept_nowhere_and_asks_for_nothing(page):
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert "Server" not in page.headers
+    loaded = re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(|@import", page.text)
+    assert [link.partition(":")[0] for link in loaded] == ["data"]  # the icon
+
+
+@pytest.mark.parametrize("way", ["innerHTML", "outerHTML", "insertAdjacent", "document.write"])
+def test_no_text_becomes_html(page, way):
+    assert way not in page.text
+
+
+def test_opening_the_page_leaves_no_trace_in_the_log(server, page):
+    assert server.log == ()
+
+
+def test_the_feed_by_plain_http_is_refused_in_words(server):
+    response = httpx.get(f"{server.url}/live", trust_env=False)
+    assert response.status_code == 400
+    assert "WebSocket" in response.text
