@@ -32,6 +32,7 @@ BACKOFF_SECONDS = 0.1  # before the first attempt to come back; doubled before e
 MAX_BACKOFF_SECONDS = 10.0
 OVER_CAPACITY_SECONDS = 1.0  # at least, after a close code of 4100 to 4199 (protocol 7)
 DO_NOT_RETURN = range(4000, 4100)  # close codes after which a client stays away (protocol 7)
+_COMING_AND_GOING = ("pusher_internal:member_added", "pusher_internal:member_removed")
 GAP_EVENT = "pusherkit:gap"  # the protocol's own names begin with pusher: and pusher_internal:
 
 
@@ -59,6 +60,8 @@ class Subscriber:
     Private and presence channels are authorized with the credentials' secret. `user_id` and
     `user_info`, of any JSON type, say who joins a presence channel. Raises PusherError where the
     server cannot be reached or refuses.
+
+    `socket_id` is this connection's, for a publisher that leaves it out.
 
     A lost connection is made anew after a wait, at first 0.1 s, at most 10 s; with `reconnect`
     False it ends the iteration instead, as does a server that does not want the client back.
@@ -163,6 +166,10 @@ class Subscriber:
         except websockets.exceptions.ConnectionClosed as error:
             raise PusherError(f"Not sent: the connection is lost ({error}).") from error
 
+    def members(self, channel: str) -> dict[str, Any]:
+        """Who is in a presence channel at present: the user_info of each user_id."""
+        return self._members.get(channel, {}).copy()
+
     def close(self) -> None:
         """Leave the channels. Closing twice does no harm."""
         self._stopped.set()
@@ -205,6 +212,8 @@ class Subscriber:
         self._timeout = timeout
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._waiting_for = set(self.channels)
+        self.socket_id: str | None = None
+        self._members: dict[str, dict[str, Any]] = {}
         self._ready = threading.Event()  # subscribed to everything, or failed
         self._stopped = threading.Event()  # by close(), or by a failure
         self._problem: str | None = None
@@ -272,24 +281,35 @@ class Subscriber:
                 self._end(f"The server refused: {_refusal(data)}")
             case "pusher_internal:subscription_succeeded":
                 self._waiting_for.discard(channel)
+                self._members[channel] = _presence(_object(data))
                 if not self._waiting_for:
                     self._subscribed()
             case event:
+                if event in _COMING_AND_GOING:
+                    self._keep_members(channel, event, _object(data))
                 self._deliver(
                     Message(channel=channel, event=event, data=data, user_id=frame["user_id"])
                 )
 
     def _subscribe(self, socket_id: object) -> None:
+        self.socket_id = str(socket_id)
         for channel in self.channels:
             data: dict[str, str] = {"channel": channel}
             member = self._channel_data if channel.startswith("presence-") else None
             try:
                 if channel.startswith(("private-", "presence-")):
-                    data |= authorize_channel(self._credentials, str(socket_id), channel, member)
+                    data |= authorize_channel(self._credentials, self.socket_id, channel, member)
             except InvalidEvent as error:
                 self._end(f"The server gave no socket_id to authorize {channel} with: {error}")
                 return
             self._say(to_json({"event": "pusher:subscribe", "data": data}))
+
+    def _keep_members(self, channel: str, event: str, data: dict[str, Any]) -> None:
+        members, user_id = self._members.setdefault(channel, {}), str(data.get("user_id"))
+        if event == "pusher_internal:member_added":
+            members[user_id] = data.get("user_info")
+        else:
+            members.pop(user_id, None)
 
     def _subscribed(self) -> None:
         """Everything is subscribed; after an interruption, say what is missing."""
@@ -357,6 +377,15 @@ def _object(data: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _presence(data: dict[str, Any]) -> dict[str, Any]:
+    """The members that the answer to a subscription tells, {} where it tells none."""
+    presence: Any = data.get("presence")
+    try:  # a server may leave out of `hash` who has no user_info, so `ids` is what counts
+        return {str(name): presence["hash"].get(str(name)) for name in presence["ids"]}
+    except (TypeError, LookupError, AttributeError):
+        return {}
 
 
 def _refusal(data: str) -> str:

@@ -158,7 +158,10 @@ def test_a_presence_channel_is_joined_by_somebody(place):
         with place.subscribe("presence-x", user_id="bob"):
             assert place.client.users("presence-x") == {"users": [{"id": "ann"}, {"id": "bob"}]}
             came = ann.receive()
+            assert ann.members("presence-x") == {"ann": {"name": "Ann"}, "bob": None}
         left = ann.receive()
+        assert ann.members("presence-x") == {"ann": {"name": "Ann"}}
+        assert ann.members("chat") == {}
         assert (came.event, came.data) == (
             "pusher_internal:member_added",
             '{"user_id":"bob","user_info":null}',
@@ -170,6 +173,14 @@ def test_a_presence_channel_wants_to_know_who_joins(place):
     with pytest.raises(InvalidEvent, match="user_id: presence-x is a presence channel"):
         place.subscribe(["chat", "presence-x"])
     assert place.sandbox.channels.connections == 0
+
+
+def test_a_publisher_can_leave_it_out_by_its_socket_id(place):
+    with place.subscribe("chat") as one, place.subscribe("chat") as other:
+        place.client.trigger("chat", "for the other", "", one.socket_id)
+        place.publish("for all")
+        assert one.receive().event == "for all"
+        assert [other.receive().event for _ in range(2)] == ["for the other", "for all"]
 
 
 def test_no_channel_is_refused(place):
@@ -482,6 +493,14 @@ def test_how_the_server_left_is_told(strange_server, leave, told):
         ({"event": "pusher_internal:subscription_succeeded", "channel": ["chat"]}, None),
         ({"event": "pusher_internal:member_added", "channel": "chat", "data": {"a": 1}}, None),
         ({"event": "n", "channel": "chat", "data": None, "user_id": 7}, None),
+        (
+            {
+                "event": "pusher_internal:subscription_succeeded",
+                "channel": "chat",
+                "data": {"presence": {"hash": []}},
+            },
+            None,
+        ),
     ],
     ids=lambda value: str(value)[:50],
 )

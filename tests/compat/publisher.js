@@ -1,0 +1,17 @@
+// Calls npm's pusher. Stdin: a line of JSON {options, method, args}; stdout: a line with the outcome.
+const readline = require("node:readline")
+const Pusher = require("pusher")
+
+async function outcome({ options, method, args }) {
+  try {
+    const answer = await new Pusher(options)[method](...args)
+    // What was sent gives an HTTP response; what was only signed, an object.
+    return { result: typeof answer.json === "function" ? await answer.json() : answer }
+  } catch (error) {
+    return { error: error.message, status: error.status, body: error.body }
+  }
+}
+
+readline
+  .createInterface({ input: process.stdin })
+  .on("line", async (line) => console.log(JSON.stringify(await outcome(JSON.parse(line)))))
