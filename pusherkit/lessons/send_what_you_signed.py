@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -22,7 +24,16 @@ from pusherkit.lessons._bench import (
     travel,
 )
 from pusherkit.lessons._exercise import Exercise, Mistake
-from pusherkit.lessons._interactive import Fact, Interactive, Prediction, button, row, text_field
+from pusherkit.lessons._interactive import (
+    STAGES,
+    Fact,
+    Interactive,
+    Prediction,
+    View,
+    button,
+    row,
+    text_field,
+)
 from pusherkit.lessons._practice import (
     EXAMPLE_CREDENTIALS,
     EXAMPLE_TIMESTAMP,
@@ -31,9 +42,9 @@ from pusherkit.lessons._practice import (
     stopped_clock,
 )
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.sandbox import Sandbox, SandboxTransport
+from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
 from pusherkit.signing import Credentials, Signature, canonical_string, hmac_sha256, sign
-from pusherkit.snippets import curl
+from pusherkit.snippets import bash, curl, node, php, python
 from pusherkit.subscriber import Message, Subscriber
 
 NOTEBOOK = "05-send-what-you-signed"
@@ -114,7 +125,7 @@ def predict() -> Prediction:
     )
 
 
-# --- the bench and the wire -------------------------------------------------------------------
+# --- the bench --------------------------------------------------------------------------------
 
 
 def _sign_fields(values: dict[str, str], credentials: Credentials) -> Journey:
@@ -126,18 +137,24 @@ def _sign_fields(values: dict[str, str], credentials: Credentials) -> Journey:
     return prepare(values["Body"].encode(), changed, timestamp=int(timestamp))
 
 
-def bench() -> Bench:
-    """Every input of a signature, and every stage that follows from it."""
-    body = ipywidgets.Textarea(
-        value=json.dumps(EVENT, separators=(",", ":")),
+_BODY = json.dumps(EVENT, separators=(",", ":"))
+
+
+def _body_field() -> ipywidgets.Textarea:
+    return ipywidgets.Textarea(
+        value=_BODY,
         description="Body",
         rows=2,
         style={"description_width": "7rem"},
         layout=ipywidgets.Layout(width="auto", max_width="66rem"),
     )
+
+
+def bench() -> Bench:
+    """Every input of a signature, and every stage that follows from it."""
     return Bench(
         {
-            "Body": body,
+            "Body": _body_field(),
             "Key": text_field("Key", EXAMPLE_CREDENTIALS.key),
             "Secret": text_field("Secret", EXAMPLE_CREDENTIALS.secret),
             "auth_timestamp": text_field("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
@@ -145,6 +162,110 @@ def bench() -> Bench:
         _sign_fields,
     )
 
+
+# --- the same request in four languages -------------------------------------------------------
+
+# Each language: the file to paste its program into, and what writes it. Node wants .mjs.
+LANGUAGES = {
+    "bash": ("event.sh", bash),
+    "Python": ("event.py", python),
+    "Node": ("event.mjs", node),
+    "PHP": ("event.php", php),
+}
+WHOLE = "Whole program"
+_HEADING = re.compile(rf"(?:#|//) (?:{'|'.join(STAGES)})\b[^:]*")
+_ROWS = 15  # of every box, whatever it shows, so that nothing jumps; every stage fits
+
+
+@functools.cache
+def _server() -> SandboxServer:
+    """The practice server that the programs lead to. Its clock runs, as theirs do."""
+    server = SandboxServer(EXAMPLE_CREDENTIALS)
+    return server if sys.platform == "emscripten" else server.start()
+
+
+def programs_view(base_url: str, body: str, stage: str = WHOLE) -> View:
+    """The four programs that sign a body and send it, or one stage of each."""
+    facts = []
+    for language, (file, write) in LANGUAGES.items():
+        try:
+            program = write(base_url, EXAMPLE_CREDENTIALS.key, "POST", PATH, (), body.encode())
+            shown = program if stage == WHOLE else _stage_of(program, stage)
+        except ValueError as error:
+            shown = str(error)
+        facts.append(Fact(f"{language} · {file}", shown))
+    return View(
+        "The same request in four languages",
+        tuple(facts),
+        "The secret stands in none of them. They read it from the environment, as PUSHER_SECRET.",
+    )
+
+
+def _stage_of(program: str, stage: str) -> str:
+    """The lines from the comment that names a stage to the next such comment."""
+    lines, here = [], False
+    for line in program.split("\n"):
+        if heading := _HEADING.match(line):
+            here = stage in heading[0]  # one heading can name two: "Body, Digest: none"
+        if here:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+class Programs(Interactive):
+    """One body, and the programs that sign and send it: a box each, to compare and to copy from.
+
+    Boxes are fields, so that Ctrl+A in one takes that program and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self.body = _body_field()
+        numbered = [(f"{number} {stage}", stage) for number, stage in enumerate(STAGES, start=1)]
+        self.stage = ipywidgets.ToggleButtons(
+            options=[(WHOLE, WHOLE), *numbered],
+            description="Show",
+            style={"description_width": "4rem", "button_width": "auto"},
+            layout=ipywidgets.Layout(display="flex", flex_flow="row wrap", width="auto"),
+        )
+        twin = programs_view(EXAMPLE_CREDENTIALS.base_url, _BODY)
+        self.boxes = [
+            ipywidgets.Textarea(
+                description=fact.name,
+                rows=_ROWS,
+                style={"description_width": "max-content"},
+                layout=ipywidgets.Layout(
+                    flex_flow="column", align_items="stretch", width="auto", min_width="0"
+                ),
+            )
+            for fact in twin.facts
+        ]
+        beside = ipywidgets.GridBox(
+            self.boxes,
+            layout=ipywidgets.Layout(
+                grid_template_columns="repeat(auto-fit, minmax(min(100%, 26rem), 1fr))",
+                grid_gap="4px 12px",
+                max_width="66rem",
+            ),
+        )
+        for control in (self.body, self.stage):
+            control.observe(lambda _: self.refresh(), names="value")
+        super().__init__([self.body, self.stage], lambda: replace(twin, facts=()), twin=twin)
+        self.widget.children = (*self.widget.children, beside)
+
+    def refresh(self) -> None:
+        with self._lock:
+            view = programs_view(_server().url, self.body.value, self.stage.value)
+            for box, fact in zip(self.boxes, view.facts, strict=True):
+                box.value = fact.value
+        super().refresh()
+
+
+def programs() -> Programs:
+    """The request of the bench as four programs beside each other."""
+    return Programs()
+
+
+# --- the wire ---------------------------------------------------------------------------------
 
 _JSON_AGAIN = "json=event: the client serialises again"
 SENDERS: dict[str, dict[str, Any]] = {

@@ -63,35 +63,84 @@ class Lab:
     """A page that shows JupyterLab, and what it did that a test must know."""
 
     page: Any
-    url: str
-    folder: Path
     pictures: Path
+    look: str = ""
+    """The theme, light or dark, once a test has chosen; every picture's name ends in it."""
     console: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
 
-    def open(self, lesson: str) -> Any:
-        """Open a lesson, wait for its kernel, and return its panel."""
-        self.page.evaluate(OPEN, lesson)
-        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    def open(self, name: str) -> Lesson:
+        """Open a lesson and wait for its kernel."""
+        self.page.evaluate(OPEN, name)
+        return Lesson(self, self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)"))
 
-    def run_all(self) -> None:
-        """Run every cell; no cell may fail."""
+    def run(self, name: str) -> Lesson:
+        """Open a lesson and run every cell; no cell may fail."""
+        lesson = self.open(name)
         assert self.page.evaluate(RUN_ALL) == []
+        return lesson
 
-    def theme(self, name: str) -> None:
-        """Change to "JupyterLab Light" or "JupyterLab Dark"."""
+    def theme(self, look: str) -> None:
+        """Change to JupyterLab's "light" or "dark" theme."""
         # JupyterLab stumbles over a change while its splash still fades.
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
         self.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
+            f"JupyterLab {look.title()}",
         )
-        light = "true" if name.endswith("Light") else "false"
+        light = "true" if look == "light" else "false"
         self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        self.look = look
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def type(self, text: str) -> None:
+        """Type a text, key by key."""
+        self.page.keyboard.type(text)
+
+    def retype(self, field: Any, text: str) -> None:
+        """Type a text in place of what a field holds."""
+        field.focus()
+        self.press("ControlOrMeta+a")
+        self.type(text)
 
     def picture(self, name: str, of: Any = None) -> None:
         """Keep a picture of an element, or of the page."""
+        name = f"{name}-{self.look}" if self.look else name
         (of or self.page).screenshot(path=self.pictures / f"{name}.png")
+
+
+@dataclass
+class Lesson:
+    """An open notebook. A cell or a widget is found by code that its cell holds."""
+
+    lab: Lab
+    panel: Any
+
+    def cell(self, code: str) -> Any:
+        """The code cell."""
+        return self.panel.locator(".jp-CodeCell").filter(has_text=code)
+
+    def widget(self, code: str) -> Any:
+        """The widget that the cell shows."""
+        return self.cell(code).locator(".pk-interactive")
+
+    def exercise(self, code: str) -> tuple[Any, Any]:
+        """The cell, and where its check's feedback appears."""
+        cell = self.cell(code)
+        return cell, cell.locator(".jp-OutputArea")
+
+    def rewrite(self, cell: Any, line: str, code: str) -> None:
+        """Replace the line of a cell that holds `line`, and run the cell with Shift+Enter."""
+        cell.locator(".cm-line").filter(has_text=line).click()
+        self.lab.press("End", "Shift+Home")
+        # Not typed: the editor would close brackets and quotes by itself.
+        self.lab.page.keyboard.insert_text(code)
+        self.lab.press("Shift+Enter")
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +163,7 @@ def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """JupyterLab with a copy of the lessons, as `pusherkit lab` starts it."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copy(ROOT / "pyproject.toml", home)  # what makes the folder a checkout
@@ -138,8 +187,8 @@ def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process = subprocess.Popen(
             [
                 Path(sys.executable).with_name("pusherkit"),
-                *("lab", "--no-browser", f"--port={port}"),
-                *("--", "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"),
+                *("lab", "--no-browser", f"--port={port}"),  # or the next one that is free
+                *("--", "--LabApp.expose_app_in_browser=True"),
             ],
             cwd=home,
             env=os.environ | {name: str(home / place) for name, place in places.items()},
@@ -154,7 +203,7 @@ def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
             time.sleep(0.05)  # between two looks; the deadline is what counts
-        yield printed[0], home / "notebooks"
+        yield printed[0]
     finally:
         process.terminate()
         process.wait(15)
@@ -176,19 +225,18 @@ def browser(chromium: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def lab(browser: Any, lab_url: tuple[str, Path], pictures: Path) -> Iterator[Lab]:
+def lab(browser: Any, lab_url: str, pictures: Path) -> Iterator[Lab]:
     """A fresh page at the URL that `pusherkit lab` prints. Fails on what no page may do."""
-    url, folder = lab_url
-    base = url.split("/lab")[0]
+    base = lab_url.split("/lab")[0]
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(STEP_MILLISECONDS)
-    made = Lab(page, url, folder, pictures)
+    made = Lab(page, pictures)
     page.on("console", lambda m: made.console.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: made.console.append(f"{error}\n{error.stack}"))
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(own) else made.outside.append(r.url))
-    page.goto(url.replace("/lab/tree", "/lab/workspaces/" + secrets.token_hex(4) + "/tree"))
+    page.goto(lab_url.replace("/lab/tree", "/lab/workspaces/" + secrets.token_hex(4) + "/tree"))
     page.wait_for_function("!!window.jupyterapp")
     page.evaluate("() => window.jupyterapp.restored")
     # `pusherkit lab` opens the first lesson by itself, with its kernel.
@@ -199,3 +247,17 @@ def lab(browser: Any, lab_url: tuple[str, Path], pictures: Path) -> Iterator[Lab
     context.close()
     assert made.outside == []
     assert made.console == []
+
+
+@pytest.fixture(params=["light", "dark"])
+def each_theme(lab: Lab, request: pytest.FixtureRequest) -> None:
+    """Runs a test once in each theme."""
+    lab.theme(request.param)
+
+
+@pytest.fixture
+def expect(browser: Any) -> Any:
+    """Playwright's expect, which waits."""
+    from playwright.sync_api import expect
+
+    return expect

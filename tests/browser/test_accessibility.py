@@ -6,12 +6,9 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.browser.conftest import Lab
 
 LESSONS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 AXE = "axe-core@4.14.1"
@@ -47,11 +44,10 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_axe_finds_nothing_and_tab_reaches_everything(lab: Lab, axe: str, name: str) -> None:
-    lab.open(name)
-    lab.run_all()
+def test_axe_finds_nothing_and_tab_reaches_everything(lab, axe, name):
+    lab.run(name)
     lab.page.evaluate(axe)
-    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+    for theme in ("light", "dark"):
         lab.theme(theme)
         assert lab.page.evaluate(RUN_AXE, OUTPUTS) == []
     assert lab.page.evaluate(UNREACHABLE, OUTPUTS) == []

@@ -2,64 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
-if TYPE_CHECKING:
-    from tests.browser.conftest import Lab
 
-WIDGET = ".pk-interactive"
-THEMES = ["JupyterLab Light", "JupyterLab Dark"]
+@pytest.mark.usefixtures("each_theme")
+def test_the_bench_is_used_and_an_exercise_done_wrong_and_then_right(lab, expect):
+    lesson = lab.run("04-key-and-message.ipynb")
 
-
-def expect(what: Any) -> Any:
-    """Playwright's expect, which waits. Imported late, so that its absence is a skip."""
-    from playwright.sync_api import expect
-
-    return expect(what)
-
-
-def replace_in_cell(page: Any, cell: Any, old: str, new: str) -> None:
-    """Change the source of a code cell in JupyterLab's editor, and run it with Shift+Enter."""
-    line = cell.locator(".cm-line").filter(has_text=old)
-    line.click()
-    page.keyboard.press("End")
-    page.keyboard.press("Shift+Home")
-    page.keyboard.type(new)
-    page.keyboard.press("Shift+Enter")
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_the_bench_is_used_and_an_exercise_done_wrong_and_then_right(lab: Lab, theme: str) -> None:
-    name = theme.split()[-1].lower()
-    page = lab.page
-    lab.theme(theme)
-    lesson = lab.open("04-key-and-message.ipynb")
-    lab.run_all()
-
-    predict = lesson.locator(WIDGET).nth(2)
+    predict = lesson.widget("key_and_message.predict()")
     predict.get_by_role("button", name="The same digest").click()
     expect(predict.get_by_role("status")).to_contain_text("A surprise.")
     expect(predict).to_contain_text("069b42f3")
-    lab.picture(f"04-predict-{name}", predict)
+    lab.picture("04-predict", predict)
 
-    bench = lesson.locator(WIDGET).nth(3)
+    bench = lesson.widget("key_and_message.bench()")
     status = bench.get_by_role("status")
     expect(status).to_have_text("✓ Accepted. This is the right call.")
     expect(bench).to_contain_text("da454824c97ba181")
-    lab.picture(f"04-bench-{name}", bench)
+    lab.picture("04-bench", bench)
 
     bench.get_by_label("Message", exact=True).focus()
-    page.keyboard.press("ControlOrMeta+Home")
-    page.keyboard.press("Delete")
-    page.keyboard.type("p")
+    lab.press("ControlOrMeta+Home", "Delete")
+    lab.type("p")
     expect(status).to_contain_text("The message is not the canonical string")
     expect(bench).to_contain_text("256 bits changed")
     expect(bench).to_contain_text("^")
-    lab.picture(f"04-avalanche-{name}", bench)
-    page.keyboard.press("Backspace")
-    page.keyboard.type("P")
+    lab.picture("04-avalanche", bench)
+    lab.press("Backspace")
+    lab.type("P")
     expect(status).to_contain_text("✓ Accepted.")
 
     bench.get_by_label("What is done").select_option("HMAC(message, key): swapped")
@@ -67,22 +37,17 @@ def test_the_bench_is_used_and_an_exercise_done_wrong_and_then_right(lab: Lab, t
     expect(bench).to_contain_text("069b42f3d9836406")
     bench.get_by_label("What is done").select_option("HMAC(key, message)")
     bench.get_by_label("Written as").focus()
-    page.keyboard.press("End")  # the last of the list
+    lab.press("End")  # the last of the list
     expect(status).to_contain_text("✗ Refused. The API asks for hex; this is base64.")
     expect(bench).to_contain_text("2kVIJMl7")
-    lab.picture(f"04-base64-{name}", bench)
+    lab.picture("04-base64", bench)
 
-    cell = lesson.locator(".jp-CodeCell").filter(
-        has_text="key_and_message.signature.check(signature)"
-    )
-    feedback = cell.locator(".jp-OutputArea")
+    cell, feedback = lesson.exercise("key_and_message.signature.check(signature)")
     expect(feedback).to_contain_text("Not attempted yet")
-    sign = "hmac.new({}.encode(), {}.encode(), hashlib.sha256).hexdigest()"
-    swapped = "return " + sign.format("canonical_string", "secret")
-    replace_in_cell(page, cell, "return ...", swapped)
+    sign = "return hmac.new({}.encode(), {}.encode(), hashlib.sha256).hexdigest()"
+    lesson.rewrite(cell, "return ...", sign.format("canonical_string", "secret"))
     expect(feedback).to_contain_text("✗ Key and message are swapped.")
-    lab.picture(f"04-wrong-{name}", cell)
-    right = "return " + sign.format("secret", "canonical_string")
-    replace_in_cell(page, cell, "return hmac", right)
+    lab.picture("04-wrong", cell)
+    lesson.rewrite(cell, "return hmac", sign.format("secret", "canonical_string"))
     expect(feedback).to_contain_text("✓ The signature of a canonical string")
-    lab.picture(f"04-right-{name}", cell)
+    lab.picture("04-right", cell)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from pusherkit import snippets
 from pusherkit.lessons import send_what_you_signed
 from pusherkit.lessons._bench import changes
+from pusherkit.lessons._interactive import STAGES, WIDGET_VIEW, to_html, to_text
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, practice
 
 
@@ -169,6 +174,111 @@ def test_curl_sends_the_same_request() -> None:
     assert body == made.fields["Body"].value
     answer = httpx.post(url, content=body.encode(), trust_env=False)
     assert (answer.status_code, answer.json()) == (200, {})
+
+
+# --- the same request in four languages -------------------------------------------------------
+
+LANGUAGES = {
+    "bash": snippets.bash,
+    "Python": snippets.python,
+    "Node": snippets.node,
+    "PHP": snippets.php,
+}
+NASTY_BODY = 'it\'s "☕" </pre><script>alert(1)</script>\n&amp; $HOME `id` \\\n'
+
+
+def box(made: Any, language: str) -> Any:
+    (found,) = [each for each in made.boxes if each.description.startswith(language)]
+    return found
+
+
+def written(made: Any, language: str, base_url: str) -> str:
+    key, body = EXAMPLE_CREDENTIALS.key, made.body.value.encode()
+    return LANGUAGES[language](base_url, key, "POST", "/apps/3/events", (), body)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_program_stands_in_the_widget_and_in_the_twin(language: str) -> None:
+    made = send_what_you_signed.programs()
+    shown = box(made, language).value
+    (base_url,) = re.findall(r"http://127\.0\.0\.1:\d+", shown)
+    assert shown == written(made, language, base_url)
+    twin = made._repr_mimebundle_()
+    program = written(made, language, "http://127.0.0.1")
+    assert f"<pre>{html.escape(program)}</pre>" in twin["text/html"]
+    for line in program.split("\n"):
+        assert line in twin["text/plain"]
+    for text in (made.display.value, twin["text/html"], twin["text/plain"]):
+        assert made.twin.verdict in text
+    assert EXAMPLE_CREDENTIALS.secret not in shown + str(twin)
+
+
+def test_the_programs_twin_is_the_same_on_every_run() -> None:
+    one, other = (send_what_you_signed.programs()._repr_mimebundle_() for _ in range(2))
+    assert one.pop(WIDGET_VIEW) != other.pop(WIDGET_VIEW)
+    assert one == other
+
+
+def test_a_body_full_of_markup_is_escaped_in_the_twin_and_whole_in_the_widget() -> None:
+    view = send_what_you_signed.programs_view("http://127.0.0.1", NASTY_BODY)
+    fragment = to_html(view)
+    assert "<script" not in fragment
+    shown = re.findall(r"<pre>(.*?)</pre>", fragment, flags=re.S)
+    assert [html.unescape(each) for each in shown] == [fact.value for fact in view.facts]
+    assert "☕" in to_text(view)
+    made = send_what_you_signed.programs()
+    made.body.value = NASTY_BODY
+    for language in LANGUAGES:
+        (base_url,) = re.findall(r"http://127\.0\.0\.1:\d+", box(made, language).value)
+        assert box(made, language).value == written(made, language, base_url)
+    assert "script" not in made.display.value
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_stages_put_together_are_the_program(language: str) -> None:
+    made = send_what_you_signed.programs()
+    program = box(made, language).value
+    pieces = []
+    for stage in STAGES:
+        made.stage.value = stage
+        pieces.append(box(made, language).value)
+        assert pieces[-1].split("\n")[0].lstrip("#/ ").startswith(stage)
+    assert program.endswith("\n".join(pieces))
+    made.stage.value = send_what_you_signed.WHOLE
+    assert box(made, language).value == program
+
+
+@pytest.mark.parametrize("stage", ["Body", "Digest"])
+def test_without_a_body_both_of_its_stages_say_so(stage: str) -> None:
+    made = send_what_you_signed.programs()
+    made.body.value = ""
+    made.stage.value = stage
+    for each in made.boxes:
+        assert each.value.endswith("Body, Digest: none, and so no body_md5")
+
+
+def test_what_one_language_cannot_hold_is_a_sentence_in_its_box_alone() -> None:
+    made = send_what_you_signed.programs()
+    made.body.value = '{"name":"\0"}'
+    assert box(made, "bash").value.startswith("No bash variable can hold a NUL character.")
+    assert box(made, "Python").value.startswith("import hashlib")
+
+
+def test_a_program_is_accepted_when_it_is_run() -> None:
+    made = send_what_you_signed.programs()
+    ran = subprocess.run(
+        [sys.executable, "-c", box(made, "Python").value],
+        env={"PUSHER_SECRET": EXAMPLE_CREDENTIALS.secret},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.stdout, ran.stderr) == ("200 {}\n", "")
+
+
+def test_every_control_of_the_programs_has_a_label() -> None:
+    made = send_what_you_signed.programs()
+    assert all(control.description for control in (made.body, made.stage, *made.boxes))
 
 
 # --- the wire ---------------------------------------------------------------------------------
