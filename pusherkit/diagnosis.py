@@ -10,17 +10,16 @@ The search needs the secret. What can be said without it, refusals.py says.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from operator import itemgetter
 from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from pusherkit.signing import (
     SHORTEST_SECRET_HIDDEN_INSIDE,
@@ -28,6 +27,7 @@ from pusherkit.signing import (
     Params,
     body_digest,
     hide_secret,
+    hmac_sha256,
     judge,
 )
 
@@ -109,9 +109,9 @@ _LESSONS = {  # where each axis is taught
     "mac": "04-key-and-message",
     "encoding": "04-key-and-message",
 }
-_TABLE: dict[str, list[tuple[Mistake, Callable[..., Iterator[Any]]]]] = {
-    axis: [] for axis in _LESSONS
-}
+_EMPTY_DIGEST = body_digest(b"")
+_Row = tuple[Mistake, Callable[..., Iterator[Any]]]
+_TABLE: dict[str, list[_Row]] = {axis: [] for axis in _LESSONS}
 
 
 def _mistake(axis: str, why: str, fix: str) -> Callable[[Variant], Variant]:
@@ -178,7 +178,9 @@ def _body_escaped_to_ascii(body: bytes) -> Iterator[str]:
     "Encode as UTF-8 before hashing.",
 )
 def _body_in_latin_1(body: bytes) -> Iterator[str]:
-    yield body_digest(body.decode().encode("latin-1", errors="replace"))
+    text = body.decode()
+    yield body_digest(text.encode("latin-1", errors="replace"))
+    yield body_digest(text.encode("utf-16-le")[::2])  # of each code unit the low byte, as Node
 
 
 @_mistake(
@@ -198,7 +200,7 @@ def _body_with_newline(body: bytes) -> Iterator[str]:
     "Hash the body after it is complete.",
 )
 def _body_empty(body: bytes) -> Iterator[str]:
-    yield body_digest(b"")
+    yield _EMPTY_DIGEST
 
 
 @_mistake(
@@ -246,8 +248,12 @@ def _parameters_unsorted(pairs: list[Pair]) -> Iterator[str]:
     "Sign the values as they are; encode only for the URL.",
 )
 def _values_url_encoded(pairs: list[Pair]) -> Iterator[str]:
-    for encode in (lambda text: quote(text, safe=""), quote_plus, quote):
-        yield _join(_by_key((key.lower(), encode(value)) for key, value in pairs))
+    upper = _join((key, quote(value, safe="")) for key, value in _in_order(pairs))
+    lower = re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), upper)  # as .NET writes it
+    for query in (upper, lower):
+        yield query
+        yield query.replace("%20", "+")
+        yield query.replace("%2F", "/").replace("%2f", "/")
 
 
 @_mistake(
@@ -256,7 +262,7 @@ def _values_url_encoded(pairs: list[Pair]) -> Iterator[str]:
     "Lower-case every key, then sort.",
 )
 def _keys_not_lower_cased(pairs: list[Pair]) -> Iterator[str]:
-    yield _join(_by_key(pairs))
+    yield _join(sorted(pairs, key=itemgetter(0)))
     yield _join(sorted(pairs, key=lambda pair: pair[0].lower()))
 
 
@@ -266,7 +272,16 @@ def _keys_not_lower_cased(pairs: list[Pair]) -> Iterator[str]:
     "Sign every parameter but auth_signature; add that one afterwards.",
 )
 def _empty_signature_signed(pairs: list[Pair]) -> Iterator[str]:
-    yield _join(_by_key([*((key.lower(), value) for key, value in pairs), ("auth_signature", "")]))
+    yield _join(_in_order([*pairs, ("auth_signature", "")]))
+
+
+@_mistake(
+    "query",
+    "The body_md5 of an empty body was signed, but not sent.",
+    "Sign what you send; a request without a body needs no body_md5.",
+)
+def _empty_body_signed(pairs: list[Pair]) -> Iterator[str]:
+    yield _join(_in_order([*pairs, ("body_md5", _EMPTY_DIGEST)]))
 
 
 @_mistake(
@@ -308,7 +323,9 @@ def _full_url_as_path(path: str, credentials: Credentials) -> Iterator[str]:
     host = credentials.base_url.split("://")[1]
     for scheme in ("https://", "http://", ""):
         yield f"{scheme}{host}{path}"
-    yield f"{host.rpartition(':')[0] or host}{path}"
+    without_port = re.sub(":[0-9]+$", "", host)
+    yield f"{without_port}{path}"
+    yield f"{without_port.strip('[]')}{path}"  # an IPv6 address, as urlsplit().hostname gives it
 
 
 @_mistake(
@@ -349,9 +366,9 @@ def _prefix_on_one_side(path: str, credentials: Credentials) -> Iterator[str]:
 )
 def _batch_path_exchanged(path: str, credentials: Credentials) -> Iterator[str]:
     if path.endswith("/batch_events"):
-        yield path.replace("/batch_events", "/events")
+        yield path.removesuffix("/batch_events") + "/events"
     elif path.endswith("/events"):
-        yield path.replace("/events", "/batch_events")
+        yield path.removesuffix("/events") + "/batch_events"
 
 
 @_mistake(
@@ -456,6 +473,15 @@ def _timestamp_in_milliseconds(timestamp: str) -> Iterator[str]:
     yield f"{timestamp}000"
 
 
+def _in_the_middle_of_the_second(timestamp: str) -> Iterator[str]:
+    """The other ways to sign milliseconds: too many to be tried beside every other mistake."""
+    start = int(timestamp) * 1000
+    yield from map(str, range(start + 1, start + 1000))
+
+
+_ALONE: list[_Row] = [(_TABLE["timestamp"][-1][0], _in_the_middle_of_the_second)]
+
+
 @_mistake(
     "timestamp",
     "The signed timestamp has a fraction, the one that was sent has none.",
@@ -474,13 +500,19 @@ def _timestamp_of_another_second(timestamp: str) -> Iterator[str]:
     yield from (str(int(timestamp) + seconds) for seconds in (-1, 1, -2, 2))
 
 
+# What zones differ from UTC by, in hours, where it is no whole number (IANA database, 2025).
+_ZONES_BESIDE_THE_HOUR = (2.5, 3.5, 4.5, 5.5, 5.75, 6.5, 8.75, 9.5, 10.5, 12.75, 13.75)
+
+
 @_mistake(
     "timestamp",
-    "The signed timestamp is off by whole hours: local time was taken for UTC.",
+    "The signed timestamp is off by a time zone: local time was taken for UTC, or the reverse.",
     "Unix time has no time zone; take it from the clock, not from a formatted date.",
 )
 def _timestamp_in_local_time(timestamp: str) -> Iterator[str]:
-    yield from (str(int(timestamp) + hours * 3600) for hours in range(-12, 15) if hours)
+    for hours in (*range(1, 15), *_ZONES_BESIDE_THE_HOUR):
+        yield str(int(timestamp) + int(hours * 3600))
+        yield str(int(timestamp) - int(hours * 3600))
 
 
 # secret: the key of the HMAC
@@ -609,6 +641,7 @@ def _hash_of_string_and_secret(key: bytes, message: bytes) -> Iterator[bytes]:
 )
 def _signature_in_base64(raw: bytes) -> Iterator[str]:
     yield base64.b64encode(raw).decode()
+    yield base64.b64encode(raw).decode().replace("+", " ")  # a + that was not URL-encoded
     yield base64.urlsafe_b64encode(raw).decode()
     yield base64.b64encode(raw.hex().encode()).decode()
 
@@ -646,17 +679,17 @@ def _serialised(value: object, *, sort_keys: bool = False) -> Iterator[str]:
             )
 
 
-def _by_key(pairs: Iterable[Pair]) -> list[Pair]:
-    """Sorted by key alone, as signing does: repeated keys stay in their order."""
-    return sorted(pairs, key=itemgetter(0))
+def _in_order(pairs: Iterable[Pair]) -> list[Pair]:
+    """As signing does it: keys lower-cased, then sorted. Repeated keys stay in their order."""
+    return sorted([(key.lower(), value) for key, value in pairs], key=itemgetter(0))
 
 
 def _join(pairs: Iterable[Pair]) -> str:
-    return "&".join(f"{key}={value}" for key, value in pairs)
+    return "&".join(map("=".join, pairs))
 
 
 def _without(name: str, pairs: Iterable[Pair]) -> str:
-    return _join(_by_key((key.lower(), value) for key, value in pairs if key.lower() != name))
+    return _join(pair for pair in _in_order(pairs) if pair[0] != name)
 
 
 # --- the search -------------------------------------------------------------------------------
@@ -722,8 +755,11 @@ def _sent_time(pairs: Iterable[Pair]) -> float:
     return float(sent[0]) if sent and re.fullmatch(r"[0-9]{1,15}", sent[0]) else 0.0
 
 
-# A way to be wrong on one axis: the mistake, and what it uses in place of the right value.
-_Option = tuple[Mistake, Any]
+_MAC_AXES = frozenset({"secret", "mac", "encoding"})  # these sign the text; the others make it
+
+_Axes = tuple[str, ...]
+_Made = tuple[Mistake, ...]
+_Way = tuple[_Made, Any]  # to take some steps of signing: the mistakes made, and what comes of it
 
 
 class _Search:
@@ -742,35 +778,38 @@ class _Search:
         self._method = method.upper()
         self._path = path
         self._pairs = [pair for pair in pairs if pair[0].lower() != "auth_signature"]
-        self._signatures = [value for key, value in pairs if key.lower() == "auth_signature"]
+        self._received = [value for key, value in pairs if key.lower() == "auth_signature"]
         self._body = body
         self._digest = body_digest(body)  # right, and so no mistake wherever it stands
         self._secret = credentials.secret.encode()
         self._apps = (credentials, *others)
         self.body_md5 = self._sent("body_md5")
-        self._options = {
-            "digest": self._different("digest", self.body_md5, body),
-            "timestamp": self._different(
-                "timestamp", self._sent("auth_timestamp"), self._sent("auth_timestamp")
-            ),
-            "path": self._different("path", path, path, credentials),
-            "method": self._different("method", self._method, self._method),
-            "secret": self._different("secret", self._secret, credentials)
-            + [(_ANOTHER_APP, other.secret.encode()) for other in others],
-            # These change what the others give, so they stay functions until they are called.
-            **{axis: list(_TABLE[axis]) for axis in ("query", "newline", "mac", "encoding")},
+        self._timestamp = self._sent("auth_timestamp")
+        in_order = _in_order(self._pairs)
+        self._parts = [f"{key}={value}" for key, value in in_order]  # of the right third line
+        self._at = {key: at for at, (key, _) in enumerate(in_order)}
+        # What other axes change, waits until they have: query, newline, mac and encoding.
+        self._wrong = {
+            "digest": self._different(_TABLE["digest"], self.body_md5, body),
+            "timestamp": self._different(_TABLE["timestamp"], self._timestamp, self._timestamp),
+            "path": self._different(_TABLE["path"], path, path, credentials),
+            "method": self._different(_TABLE["method"], self._method, self._method),
+            "secret": self._different(_TABLE["secret"], self._secret, credentials)
+            + [((_ANOTHER_APP,), other.secret.encode()) for other in others],
         }
 
     def _sent(self, name: str) -> str:
-        return next((value for key, value in self._pairs if key.lower() == name), "")
+        """The value of a parameter that was sent once."""
+        values = [value for key, value in self._pairs if key.lower() == name]
+        return values[0] if len(values) == 1 else ""
 
-    def _different(self, axis: str, right: object, *arguments: Any) -> list[_Option]:
-        """Every value that the mistakes of an axis give, other than the right one."""
+    def _different(self, rows: list[_Row], right: object, *arguments: Any) -> list[_Way]:
+        """Every value that mistakes give, other than the right one."""
         if right == "":  # it was not sent, so nothing was put in its place
             return []
         return [
-            (mistake, value)
-            for mistake, function in _TABLE[axis]
+            ((mistake,), value)
+            for mistake, function in rows
             for value in _values(function, *arguments)
             if value not in (right, self._digest)
         ]
@@ -783,26 +822,88 @@ class _Search:
             if self.body_md5 != self._digest and self.body_md5 in _values(function, self._body)
         ]
 
-    def found(self, at_most: int) -> list[tuple[tuple[Mistake, ...], str, str]]:
+    def found(self, at_most: int) -> list[tuple[_Made, str, str]]:
         """The fewest mistakes on different axes that give the signature that was received.
 
         Each with the text that was signed, and the signature.
         """
+        if len(self._received) != 1:
+            return []
+        (received,) = self._received
         for count in range(at_most + 1):
             hits = {}
-            for axes in combinations(self._options, count):
-                for options in product(*(self._options[axis] for axis in axes)):
-                    for text, signature in self._signed(dict(zip(axes, options, strict=True))):
-                        if [signature] == self._signatures:
-                            mistakes = tuple(mistake for mistake, _ in options)
-                            hits[mistakes] = (
-                                mistakes,
-                                self._shown(text),
-                                signature,
-                            )
+            for axes in combinations(_TABLE, count):
+                for mistakes, text in self._fitting(axes, received):
+                    hits[mistakes] = (mistakes, self._shown(text), received)
             if hits:
                 return list(hits.values())
         return []
+
+    def _fitting(self, axes: _Axes, received: str) -> list[_Way]:
+        """The texts that, with a mistake on each of the axes, give the received signature."""
+        if _MAC_AXES.isdisjoint(axes):  # nearly always, and so in the shortest way
+            secret = self._credentials.secret
+            return [hit for hit in self._texts(axes) if hmac_sha256(secret, hit[1]) == received]
+        return [
+            (made + then_made, text)
+            for made, text in self._texts(axes)
+            for then_made, signature in self._signatures(axes, text)
+            if signature == received
+        ]
+
+    def _queries(self, axes: _Axes) -> Iterator[_Way]:
+        """The third line, in every way to make a mistake on each of the axes."""
+        parts = self._parts.copy()
+        for a, digest in self._ways(axes, "digest", self.body_md5):
+            if digest:
+                parts[self._at["body_md5"]] = f"body_md5={digest}"
+            for b, timestamp in self._ways(axes, "timestamp", self._timestamp):
+                if timestamp:
+                    parts[self._at["auth_timestamp"]] = f"auth_timestamp={timestamp}"
+                right = "&".join(parts)
+                if "query" not in axes:
+                    yield a + b, right
+                    continue
+                put = {"body_md5": digest, "auth_timestamp": timestamp}
+                pairs = [(key, put.get(key.lower()) or value) for key, value in self._pairs]
+                for c, query in self._different(_TABLE["query"], right, pairs):
+                    yield a + b + c, query
+
+    def _texts(self, axes: _Axes) -> Iterator[_Way]:
+        """What was signed, in every way to make a mistake on each of the axes."""
+        starts = [
+            (a + b, method, path)
+            for a, path in self._ways(axes, "path", self._path)
+            for b, method in self._ways(axes, "method", self._method)
+        ]
+        for made, query in self._queries(axes):
+            for a, method, path in starts:
+                right = f"{method}\n{path}\n{query}"
+                if "newline" not in axes:
+                    yield made + a, right
+                    continue
+                lines = (method, path, query)
+                for b, text in self._different(_TABLE["newline"], right, lines, self._body):
+                    yield made + a + b, text
+
+    def _signatures(self, axes: _Axes, text: str) -> Iterator[_Way]:
+        """What comes of a text, in every way to make a mistake on each of the axes."""
+        message = text.encode(errors="surrogatepass")
+        for a, secret in self._ways(axes, "secret", self._secret):
+            right = hmac.digest(secret, message, "sha256")
+            for b, raw in self._ways(axes, "mac", right, secret, message):
+                for c, signature in self._ways(axes, "encoding", raw.hex(), raw):
+                    yield a + b + c, signature
+
+    def _ways(self, axes: _Axes, axis: str, right: Any, *arguments: Any) -> list[_Way]:
+        """The right value; or, where a mistake is to be made on this axis, every wrong one."""
+        if axis not in axes:
+            return [((), right)]
+        if axes == ("timestamp",):
+            return self._wrong[axis] + self._different(_ALONE, right, right)
+        if axis in self._wrong:
+            return self._wrong[axis]
+        return self._different(_TABLE[axis], right, *arguments)
 
     def _shown(self, text: str) -> str:
         """What was signed, fit to be shown: not where a secret was sent along by mistake.
@@ -815,32 +916,13 @@ class _Search:
             return "(not shown, as the request holds a secret)"
         return text
 
-    def _signed(self, chosen: dict[str, _Option]) -> Iterator[tuple[str, str]]:
-        """What was signed and what came out, under the chosen mistakes."""
-        pairs = self._pairs
-        for axis, name in (("digest", "body_md5"), ("timestamp", "auth_timestamp")):
-            if axis in chosen:
-                pairs = [(k, chosen[axis][1] if k.lower() == name else v) for k, v in pairs]
-        right_query = _join(_by_key((key.lower(), value) for key, value in pairs))
-        method = chosen["method"][1] if "method" in chosen else self._method
-        path = chosen["path"][1] if "path" in chosen else self._path
-        secret = chosen["secret"][1] if "secret" in chosen else self._secret
-        for query in _variants(chosen, "query", right_query, pairs):
-            lines = (method, path, query)
-            for text in _variants(chosen, "newline", "\n".join(lines), lines, self._body):
-                message = text.encode(errors="surrogatepass")
-                right_raw = hmac.digest(secret, message, "sha256")
-                for raw in _variants(chosen, "mac", right_raw, secret, message):
-                    for signature in _variants(chosen, "encoding", raw.hex(), raw):
-                        yield text, signature
-
     def form_of_the_signature(self) -> list[str]:
         """What can be said of a signature that nothing explains."""
-        if len(self._signatures) != 1:
-            return [f"auth_signature was sent {len(self._signatures)} times. Send it once."]
-        if not re.fullmatch(r"[0-9a-f]{64}", self._signatures[0]):
+        if len(self._received) != 1:
+            return [f"auth_signature was sent {len(self._received)} times. Send it once."]
+        if not re.fullmatch(r"[0-9a-f]{64}", self._received[0]):
             return [
-                f"auth_signature has {len(self._signatures[0])} characters; expected 64 "
+                f"auth_signature has {len(self._received[0])} characters; expected 64 "
                 "lower-case hex digits."
             ]
         return []
@@ -855,14 +937,9 @@ def _tells(secret: str, text: str) -> bool:
 def _values(function: Callable[..., Iterator[Any]], *arguments: Any) -> list[Any]:
     """What a mistake yields; nothing more from where it cannot be made."""
     values = []
-    with contextlib.suppress(ValueError, RecursionError):
+    try:
         for value in function(*arguments):
             values.append(value)
+    except (ValueError, RecursionError):
+        pass
     return values
-
-
-def _variants(chosen: dict[str, _Option], axis: str, right: Any, *arguments: Any) -> list[Any]:
-    """The right value; or, where a mistake on this axis is chosen, what it makes of it."""
-    if axis not in chosen:
-        return [right]
-    return [value for value in _values(chosen[axis][1], *arguments) if value != right]

@@ -41,7 +41,8 @@ def test_every_interactive_object_is_held_to_its_twin(lesson: ModuleType) -> Non
         made: Any = get_type_hints(function).get("return") if callable(function) else None
         if isinstance(made, type) and issubclass(made, Interactive) and made is not ProgressView:
             # In the list of its lesson's test_twins, or in tests of its own, as the programs are.
-            assert re.search(rf"\({name}\.{function_name}, |made = {name}\.{function_name}\(", tests)
+            maker = rf"{name}\.{function_name}"
+            assert re.search(rf"\({maker}, |made = {maker}\(", tests)
 
 
 # --- predictions ------------------------------------------------------------------------------
