@@ -82,12 +82,12 @@ class _Calls(Generic[Answer]):
     def channel_info(self, channel: str, *, info: Iterable[str] = ()) -> Answer:
         """Ask about one channel: `GET /apps/{app_id}/channels/{channel}`."""
         events.check_channel_name(channel)
-        return self._send(_Call("GET", self._path(f"channels/{channel}"), _info(info)))
+        return self._send(_Call("GET", self._path(f"channels/{_segment(channel)}"), _info(info)))
 
     def users(self, channel: str) -> Answer:
         """List a presence channel's users: `GET /apps/{app_id}/channels/{channel}/users`."""
         events.check_channel_name(channel)
-        return self._send(_Call("GET", self._path(f"channels/{channel}/users")))
+        return self._send(_Call("GET", self._path(f"channels/{_segment(channel)}/users")))
 
     def _path(self, rest: str) -> str:
         return f"/apps/{self.credentials.app_id}/{rest}"
@@ -120,11 +120,12 @@ class Client(_Calls[JSON]):
 
     def _send(self, call: _Call) -> JSON:
         for backoff in _backoffs(self._retries):
+            request = self.http.build_request(**_request(call))
             outcome: JSON | Exception
             try:
-                outcome = _read(self.http.request(**_request(call)))
-            except _NEVER_SENT as error:
-                outcome = error
+                outcome = _read(self.http.send(request))
+            except _NETWORK as error:
+                outcome = _explained(error, request)
             wait = _seconds_to_wait(outcome, backoff)
             if wait is None:
                 break
@@ -163,11 +164,12 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
 
     async def _send(self, call: _Call) -> JSON:
         for backoff in _backoffs(self._retries):
+            request = self.http.build_request(**_request(call))
             outcome: JSON | Exception
             try:
-                outcome = _read(await self.http.request(**_request(call)))
-            except _NEVER_SENT as error:
-                outcome = error
+                outcome = _read(await self.http.send(request))
+            except _NETWORK as error:
+                outcome = _explained(error, request)
             wait = _seconds_to_wait(outcome, backoff)
             if wait is None:
                 break
@@ -213,6 +215,11 @@ def _request(call: _Call) -> dict[str, Any]:
     }
 
 
+def _segment(channel: str) -> str:
+    """A channel's name as a part of a path, where . and .. alone would mean another path."""
+    return channel.replace(".", "%2E") if channel in (".", "..") else channel
+
+
 def _info(info: Iterable[str]) -> tuple[tuple[str, str], ...]:
     joined = info if isinstance(info, str) else ",".join(info)
     return (("info", joined),) if joined else ()
@@ -221,6 +228,8 @@ def _info(info: Iterable[str]) -> tuple[tuple[str, str], ...]:
 # --- from an answer to a result or an error ---------------------------------------------------
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)  # no connection, so no request
+# What sending may raise. The last two are httpx's too: it tries to read a redirect's Location.
+_NETWORK = (httpx.RequestError, httpx.InvalidURL, UnicodeError)
 
 _ERRORS: dict[int, type[errors.APIError]] = {
     400: errors.BadRequest,
@@ -239,6 +248,24 @@ def _result(outcome: JSON | Exception) -> JSON:
     return outcome
 
 
+def _explained(error: Exception, request: httpx.Request) -> Exception:
+    """The network's error, still httpx's own, with a message that says where and what it means.
+
+    By itself it may say nothing: those of asyncio do.
+    """
+    if not isinstance(error, httpx.RequestError):
+        error = httpx.RemoteProtocolError(f"redirected to no URL: {error}", request=request)
+    url = request.url
+    where = f"{request.method} {url.scheme}://{url.netloc.decode('ascii')}{url.path}"
+    said = str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, (*_NEVER_SENT, httpx.PoolTimeout, httpx.UnsupportedProtocol)):
+        meaning = "Nothing was sent."
+    else:
+        meaning = "The request may have been carried out, so it is not sent again."
+    error.args = (f"{where}: {said}. {meaning}",)
+    return error
+
+
 def _read(response: httpx.Response) -> JSON | errors.APIError:
     """Turn an answer into its JSON, or into the error that fits it."""
     body = _body(response)
@@ -255,7 +282,12 @@ def _body(response: httpx.Response) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError):
-        return response.text
+        return _text(response)
+
+
+def _text(response: httpx.Response) -> str:
+    """The body as UTF-8, whatever it says it is: with some charsets, response.text raises."""
+    return response.content.decode(errors="replace")
 
 
 def _message(response: httpx.Response, body: Any) -> str:
@@ -263,7 +295,7 @@ def _message(response: httpx.Response, body: Any) -> str:
         return str(body["error"])
     if response.is_success:
         return (
-            f"expected a JSON object, got {response.text[:80]!r}. "
+            f"expected a JSON object, got {_text(response)[:80]!r}. "
             "The server has answered with success, so the request may have been carried out."
         )
     if response.has_redirect_location:
@@ -271,7 +303,7 @@ def _message(response: httpx.Response, body: Any) -> str:
             f"redirected to {response.headers['location']!r}. A signature covers the path, so "
             "redirects are not followed: use the host that answers as base_url."
         )
-    return response.text.strip()[:500] or response.reason_phrase or "no explanation"
+    return _text(response).strip()[:500] or response.reason_phrase or "no explanation"
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import websockets.exceptions
 import websockets.sync.client
+from websockets.exceptions import WebSocketException
 
 from pusherkit.authorization import authorize_channel
 from pusherkit.errors import InvalidEvent, PusherError
@@ -32,6 +33,7 @@ BACKOFF_SECONDS = 0.1  # before the first attempt to come back; doubled before e
 MAX_BACKOFF_SECONDS = 10.0
 OVER_CAPACITY_SECONDS = 1.0  # at least, after a close code of 4100 to 4199 (protocol 7)
 DO_NOT_RETURN = range(4000, 4100)  # close codes after which a client stays away (protocol 7)
+RETURN = range(4100, 4300)  # and after which it comes back
 _COMING_AND_GOING = ("pusher_internal:member_added", "pusher_internal:member_removed")
 GAP_EVENT = "pusherkit:gap"  # the protocol's own names begin with pusher: and pusher_internal:
 
@@ -43,7 +45,8 @@ class Message:
     `user_id` says who sent a client event in a presence channel. Three kinds come from no
     publisher: `pusher_internal:member_added` and `…member_removed` in presence channels,
     `pusher:error` (channel ""), and `pusherkit:gap` (channel ""): the connection was lost, and
-    what was published between its `from` and `to`, Unix seconds, has not arrived.
+    what was published between its `from` (the last sign of life) and `to`, Unix seconds, may not
+    have arrived.
     """
 
     channel: str
@@ -217,6 +220,7 @@ class Subscriber:
         self._ready = threading.Event()  # subscribed to everything, or failed
         self._stopped = threading.Event()  # by close(), or by a failure
         self._problem: str | None = None
+        self._heard = time.time()  # when the latest frame arrived
         self._lost: tuple[float, str] | None = None  # since when, and why
         self._hang_up: Callable[[], None] = lambda: None
         self._say: Callable[[str], None] = _not_connected
@@ -224,8 +228,8 @@ class Subscriber:
     def _await_subscriptions(self) -> None:
         if not self._ready.wait(self._timeout):
             self._problem = (
-                f"No answer within {self._timeout:g} s to the subscription to "
-                f"{', '.join(sorted(self._waiting_for))}."
+                f"No answer from {self._credentials.base_url} within {self._timeout:g} s to the "
+                f"subscription to {', '.join(sorted(self._waiting_for))}."
             )
         if self._problem is not None:
             self.close()
@@ -235,13 +239,15 @@ class Subscriber:
         """Read the WebSocket, and connect again where it is lost. Runs on a thread of its own."""
         backoff = BACKOFF_SECONDS
         while not self._stopped.is_set():
+            began = time.monotonic()
             code, problem = self._read_until_lost()
             self._say = _not_connected
             if not self._ready.is_set() or not self._reconnect or code in DO_NOT_RETURN:
                 self._end(problem)
                 break
-            if self._lost is None:  # it worked until now
-                self._lost = time.time(), problem
+            if self._lost is None:
+                self._lost = self._heard, problem
+            if time.monotonic() - began > MAX_BACKOFF_SECONDS:  # it worked for a while
                 backoff = BACKOFF_SECONDS
             self._stopped.wait(_wait(code, backoff))
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
@@ -263,13 +269,17 @@ class Subscriber:
             return socket.close_code, _closed_by_server(socket.close_code, socket.close_reason)
         except websockets.exceptions.ConnectionClosed as error:
             if error.rcvd is None:
+                if error.sent is not None:  # nonsense came, or no answer to a ping
+                    return None, f"The subscriber closed the connection: {error.sent}."
                 return None, "The server closed the connection: without goodbye."
             return error.rcvd.code, _closed_by_server(error.rcvd.code, error.rcvd.reason)
-        except (OSError, websockets.exceptions.WebSocketException) as error:
+        # UnicodeError: of a host that is no name; ImportError: of a SOCKS proxy's missing library.
+        except (OSError, UnicodeError, ImportError, WebSocketException) as error:
             return None, f"No connection to {self._url.partition('?')[0]}: {error}"
 
     def _take(self, text: str | bytes) -> None:
         """Act on one frame from the server."""
+        self._heard = time.time()
         frame = _read_frame(text)
         channel, data = frame["channel"], frame["data"]
         match frame["event"]:
@@ -277,6 +287,8 @@ class Subscriber:
                 self._subscribe(_object(data).get("socket_id"))
             case "pusher:ping":
                 self._say(to_json({"event": "pusher:pong", "data": {}}))
+            case "pusher:error" if self._lost and _object(data).get("code") in RETURN:
+                pass  # the server closes with this code; _listen() knows how long to wait
             case "pusher:error" | "pusher:subscription_error" if self._waiting_for:
                 self._end(f"The server refused: {_refusal(data)}")
             case "pusher_internal:subscription_succeeded":
