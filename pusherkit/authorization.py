@@ -17,7 +17,7 @@ import hmac
 
 from pusherkit.errors import AuthenticationError
 from pusherkit.events import check_channel_name, check_socket_id, to_json
-from pusherkit.signing import Credentials, hmac_sha256
+from pusherkit.signing import Credentials, hide_secret, hmac_sha256
 
 
 def authorize_channel(
@@ -75,20 +75,21 @@ def verify_webhook(credentials: Credentials, body: bytes, *, key: str, signature
     `body` is the request's raw body, before any parsing: the signature is of its bytes. `key` and
     `signature` are the headers X-Pusher-Key and X-Pusher-Signature.
     """
-    text = body.decode(errors="surrogateescape")
+    text = hide_secret(credentials, body.decode(errors="surrogateescape"))
     if key != credentials.key:
         raise AuthenticationError(
             f"X-Pusher-Key: expected {credentials.key}, the key of app {credentials.app_id}; "
-            f"got {key!r}. The webhook is of another app.",
+            f"got {hide_secret(credentials, repr(key))}. The webhook is of another app.",
             reason="X-Pusher-Key",
             canonical_string=text,
         )
     right = hmac.digest(credentials.secret.encode(), body, "sha256").hex()
     if not _equal(right, signature):
+        got = hide_secret(credentials, repr(signature))
         raise AuthenticationError(
             f"X-Pusher-Signature: expected the HMAC SHA256 hex digest of the {len(body)} bytes of "
-            f"the body, got {signature!r}. Verify the raw body, not JSON that was parsed and "
-            "written again.",
+            f"the body, got {got}. Verify the raw body, not JSON that was parsed and written "
+            "again.",
             reason="X-Pusher-Signature",
             canonical_string=text,
         )
@@ -99,23 +100,27 @@ def _auth(credentials: Credentials, text: str) -> str:
 
 
 def _verify_auth(credentials: Credentials, text: str, auth: str) -> None:
-    key, colon, signature = auth.partition(":")
+    right = hmac_sha256(credentials.secret, text)
+    key, colon, signature = auth.rpartition(":")  # a key may hold a colon, hex does not
+    # What came is told; a secret that came by mistake is not.
+    text, told = hide_secret(credentials, text), hide_secret(credentials, auth)
     if not (key and colon and signature):
         raise AuthenticationError(
-            f"Invalid format: auth must have the format key:signature, got {auth!r}",
+            f"Invalid format: auth must have the format key:signature, got '{told}'",
             reason="auth",
             canonical_string=text,
         )
     if key != credentials.key:
         raise AuthenticationError(
-            f"Invalid key in auth: expected {credentials.key}, got {key!r}",
+            f"Invalid key in auth: expected {credentials.key}, got '{told.partition(':')[0]}'",
             reason="auth",
             canonical_string=text,
         )
-    if not _equal(hmac_sha256(credentials.secret, text), signature):
+    if not _equal(right, signature):
         # The wording of Pusher's own refusal.
         raise AuthenticationError(
-            f"Invalid signature: Expected HMAC SHA256 hex digest of {text}, but got {signature}",
+            f"Invalid signature: Expected HMAC SHA256 hex digest of {text}, "
+            f"but got {told.partition(':')[2]}",
             reason="auth",
             canonical_string=text,
         )

@@ -20,7 +20,7 @@ from typing import Any
 # The rows themselves, with their functions: diagnosis.known_mistakes() has only their names.
 from pusherkit.diagnosis import _TABLE, Mistake, Pair, _values
 from pusherkit.errors import InvalidCredentials, UnreadableEvidence
-from pusherkit.signing import SIGNING_PARAMS, Credentials, Signature, sign
+from pusherkit.signing import SIGNING_PARAMS, Credentials, Signature, hide_secret, sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,9 +297,9 @@ def _vector(item: object, name: str) -> Vector:
         raise UnreadableEvidence(f"{name}: {error}") from None
     for stage, right in _stages(signature).items():
         if stage in fields and fields[stage] != right and (fields[stage] or right):
+            got = hide_secret(vector.credentials, repr(fields[stage]))
             raise UnreadableEvidence(
-                f"{name}: its {stage} is not that of its own parts: "
-                f"expected {right!r}, got {fields[stage]!r}."
+                f"{name}: its {stage} is not that of its own parts: expected {right!r}, got {got}."
             )
     return vector
 

@@ -202,7 +202,7 @@ def _sandbox(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from pusherkit.diagnosis import diagnose
     from pusherkit.evidence import read_request
-    from pusherkit.signing import Credentials
+    from pusherkit.signing import Credentials, hide_secret
 
     try:
         text = _read_text(options.file)
@@ -230,7 +230,9 @@ def _doctor(options: argparse.Namespace) -> int:
         request.body,
         now=int(milliseconds[0]) / 1000 if milliseconds else None,
     )
-    corrected = _corrected(credentials, request)
+    told = [request.path, request.body.decode(errors="replace"), *sum(request.params, ())]
+    holds_secret = any(hide_secret(credentials, text) != text for text in told)
+    corrected = "" if holds_secret else _corrected(credentials, request)
     if options.json:
         print(json.dumps({**asdict(diagnosis), "corrected": corrected}, indent=2))
     else:

@@ -47,7 +47,7 @@ def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) 
         return _read_http(start)
     raise UnreadableEvidence(
         "Expected a curl command, or an HTTP request that begins with its method and path, "
-        f"such as POST /apps/3/events?…; got {start[:40]!r}."
+        "such as POST /apps/3/events?…; got neither."  # not what: it may be a secret
     )
 
 
@@ -65,8 +65,10 @@ def _request(method: str, url: str, body: bytes, base_url: str = "") -> PastedRe
         parts = urlsplit(url)
         _ = parts.port
         params = parse_qsl(parts.query, keep_blank_values=True, errors="strict")
-    except ValueError as error:  # a UnicodeDecodeError, too
-        raise UnreadableEvidence(f"The URL cannot be read: {error}.") from None
+    except ValueError:  # a UnicodeDecodeError, too
+        raise UnreadableEvidence(
+            "The URL cannot be read: it is no UTF-8, or its host or port is none."
+        ) from None
     if parts.netloc:
         base_url = f"{parts.scheme or 'https'}://{parts.netloc.rpartition('@')[2]}"
     return PastedRequest(
@@ -91,7 +93,7 @@ def _read_http(text: str) -> PastedRequest:
     }
     host = fields.get("host", "")
     length, data = fields.get("content-length", ""), _bytes(body)
-    counted = length.isascii() and length.isdigit()
+    counted = re.fullmatch(r"[0-9]{1,15}", length)
     data = data[: int(length)] if counted else data.removesuffix(b"\n")  # an editor's last line
     return _request(method, target, data, f"https://{host}" if host else "")
 
@@ -211,9 +213,10 @@ def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> 
         )
     try:
         content = read_file(value[1:])
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
         raise UnreadableEvidence(
-            f"The body's file {value[1:]!r} cannot be read: {error.strerror}."
+            f"The body's file {value[1:]!r} cannot be read: "
+            f"{error.strerror if isinstance(error, OSError) else error}."
         ) from None
     if option in ("-d", "--data", "--data-ascii"):
         content = content.replace(b"\r", b"").replace(b"\n", b"")

@@ -21,6 +21,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -93,11 +94,14 @@ class Credentials:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            # The parser's own message can quote a piece of the secret, so it is not passed on.
+            parts = None
+        if parts is None:
+            # Raised here: the parser's own error can quote a piece of the secret, and must not be
+            # this one's context.
             raise InvalidCredentials(
                 f"PUSHER_URL: {wanted}; the host or port cannot be read. "
                 "A key or secret with / ? # @ or : in it must be percent-encoded."
-            ) from None
+            )
         app_id = re.fullmatch(r"/apps/([^/]+)/?", parts.path)
         present = {
             "scheme http or https": parts.scheme in ("http", "https"),
@@ -342,18 +346,26 @@ def judge(
     The verdict tells neither the secret nor the right signature, whatever the request holds.
     """
     params = tuple(params.items() if isinstance(params, Mapping) else params)
-    shown = tuple(
+    hidden = tuple(
         (hide_secret(credentials, key), hide_secret(credentials, value)) for key, value in params
     )
-    shown_string = canonical_string(method, hide_secret(credentials, path), shown)
+    shown_string = canonical_string(
+        hide_secret(credentials, method), hide_secret(credentials, path), hidden
+    )
     right = hmac_sha256(credentials.secret, canonical_string(method, path, params))
+
+    def sent(name: str) -> tuple[list[str], list[str]]:
+        """A parameter's values: as they are judged, and as they may be shown."""
+        values = [value for key, value in params if key.lower() == name]
+        return values, [hide_secret(credentials, value) for value in values]
+
     return Verdict(
         checks=(
-            _check_key(credentials, shown),
-            _check_version(shown),
-            _check_timestamp(shown, now, tolerance),
-            _check_body(shown, body),
-            _check_signature(right, _values(shown, "auth_signature"), shown_string),
+            _check_key(credentials, *sent("auth_key")),
+            _check_version(*sent("auth_version")),
+            _check_timestamp(*sent("auth_timestamp"), now, tolerance),
+            _check_body(*sent("body_md5"), body),
+            _check_signature(right, *sent("auth_signature"), shown_string),
         ),
         canonical_string=shown_string,
     )
@@ -366,13 +378,24 @@ SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by
 def hide_secret(credentials: Credentials, text: str) -> str:
     """A text fit to be shown: a secret that somebody sent by mistake is not repeated."""
     secret = credentials.secret
-    if text == secret or len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE:
-        return text.replace(secret, HIDDEN)
-    return text
+    if len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE:
+        whole, begun = _spellings(secret)
+        return begun.sub(f"{HIDDEN}…", whole.sub(HIDDEN, text))
+    return HIDDEN if text == secret else text
 
 
-def _values(params: tuple[tuple[str, str], ...], name: str) -> list[str]:
-    return [value for key, value in params if key.lower() == name]
+@lru_cache(maxsize=8)
+def _spellings(secret: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The secret in any case, percent-encoded, escaped as in JSON or a repr; and cut off by "…"."""
+    chars = [_spelling(char) for char in secret]
+    begun = "".join(chars[:SHORTEST_SECRET_HIDDEN_INSIDE]) + f"(?:{'|'.join(set(chars))})*…"
+    return re.compile("".join(chars), re.IGNORECASE), re.compile(begun, re.IGNORECASE)
+
+
+def _spelling(char: str) -> str:
+    encoded = "".join(f"%{byte:02x}" for byte in char.encode(errors="surrogatepass"))
+    plus = r"|\+" if char == " " else ""
+    return rf"\\*(?:{re.escape(char)}|{encoded}|u{ord(char):04x}{plus})"
 
 
 def _judged(
@@ -389,45 +412,45 @@ def _judged(
     )
 
 
-def _not_sent_once(rule: str, expected: str, values: list[str]) -> Check | None:
+def _not_sent_once(rule: str, expected: str, shown: list[str]) -> Check | None:
     """The failed check for a parameter that is missing or repeated; None where it stands once."""
-    if len(values) == 1:
+    if len(shown) == 1:
         return None
     return _judged(
         rule,
         False,
         expected=expected,
-        received=", ".join(values) or "(missing)",
-        error=f"Repeated parameter: {rule} was sent {len(values)} times"
-        if values
+        received=", ".join(shown) or "(missing)",
+        error=f"Repeated parameter: {rule} was sent {len(shown)} times"
+        if shown
         else f"Missing parameter: {rule}",
         fix=f"Send {rule} once."
-        if values
+        if shown
         else f"Add {rule} to the parameters that you sign, and send it.",
     )
 
 
-def _check_key(credentials: Credentials, params: tuple[tuple[str, str], ...]) -> Check:
-    rule, values = "auth_key", _values(params, "auth_key")
+def _check_key(credentials: Credentials, values: list[str], shown: list[str]) -> Check:
+    rule = "auth_key"
     expected = f"{credentials.key} (the key of app {credentials.app_id})"
-    return _not_sent_once(rule, expected, values) or _judged(
+    return _not_sent_once(rule, expected, shown) or _judged(
         rule,
         values[0] == credentials.key,
         expected=expected,
-        received=values[0],
+        received=shown[0],
         error="Unknown auth_key",
         fix="Send the key of this app. Check that key and secret are not swapped, and that the "
         "request goes to the host that knows the app.",
     )
 
 
-def _check_version(params: tuple[tuple[str, str], ...]) -> Check:
-    rule, values = "auth_version", _values(params, "auth_version")
-    return _not_sent_once(rule, AUTH_VERSION, values) or _judged(
+def _check_version(values: list[str], shown: list[str]) -> Check:
+    rule = "auth_version"
+    return _not_sent_once(rule, AUTH_VERSION, shown) or _judged(
         rule,
         values[0] == AUTH_VERSION,
         expected=AUTH_VERSION,
-        received=values[0],
+        received=shown[0],
         error="Version not supported",
         fix=f"Send {rule}={AUTH_VERSION}.",
     )
@@ -436,17 +459,17 @@ def _check_version(params: tuple[tuple[str, str], ...]) -> Check:
 _WHOLE_SECONDS = re.compile(r"[0-9]{1,15}")
 
 
-def _check_timestamp(params: tuple[tuple[str, str], ...], now: float, tolerance: float) -> Check:
-    rule, values = "auth_timestamp", _values(params, "auth_timestamp")
+def _check_timestamp(values: list[str], shown: list[str], now: float, tolerance: float) -> Check:
+    rule = "auth_timestamp"
     expected = f"within {tolerance:g} s of the server's clock, {int(now)} ({_utc(now)})"
-    if failed := _not_sent_once(rule, expected, values):
+    if failed := _not_sent_once(rule, expected, shown):
         return failed
     if not _WHOLE_SECONDS.fullmatch(values[0]):
         return _judged(
             rule,
             False,
             expected=expected,
-            received=values[0],
+            received=shown[0],
             error=f"Timestamp required: {rule} must be Unix time in whole seconds",
             fix="Send digits only: no fraction, no sign, no date.",
         )
@@ -462,7 +485,7 @@ def _check_timestamp(params: tuple[tuple[str, str], ...], now: float, tolerance:
         rule,
         abs(sent - now) <= tolerance,
         expected=expected,
-        received=f"{sent} ({_utc(sent)})",
+        received=f"{shown[0]} ({_utc(sent)})",
         error=f"Timestamp expired: Given timestamp ({_utc(sent)}) not within {tolerance:g}s "
         f"of server time ({_utc(now)})",
         fix=fix,
@@ -476,36 +499,36 @@ def _utc(seconds: float) -> str:
         return "not a date"
 
 
-def _check_body(params: tuple[tuple[str, str], ...], body: bytes) -> Check:
-    rule, values = "body_md5", _values(params, "body_md5")
+def _check_body(values: list[str], shown: list[str], body: bytes) -> Check:
+    rule = "body_md5"
     digest = body_digest(body)
     if not body and not values:
         return _judged(rule, True, expected="(no body)", received="(none)", error="", fix="")
     # An empty body needs no body_md5. The official Python client sends one with every GET.
     expected = f"{digest} (the MD5 of the {len(body)} bytes that arrived)"
-    return _not_sent_once(rule, expected, values) or _judged(
+    return _not_sent_once(rule, expected, shown) or _judged(
         rule,
         values[0] == digest,
         expected=expected,
-        received=values[0],
+        received=shown[0],
         error=f"Invalid body_md5: the body that arrived has the MD5 {digest}, "
-        f'but you sent "{values[0]}"',
+        f'but you sent "{shown[0]}"',
         fix="Hash the exact bytes that you send, as the last thing before sending. After hashing, "
         "change nothing in the body: no space, no newline, no serialising again.",
     )
 
 
-def _check_signature(right: str, values: list[str], shown_string: str) -> Check:
+def _check_signature(right: str, values: list[str], shown: list[str], shown_string: str) -> Check:
     rule = "auth_signature"
     # The wording of Pusher's own refusal: newlines appear as \n, the secret never does.
     quoted = shown_string.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
     expected = f'HmacSHA256Hex("{quoted}", your_secret_key)'
-    return _not_sent_once(rule, expected, values) or _judged(
+    return _not_sent_once(rule, expected, shown) or _judged(
         rule,
         hmac.compare_digest(right.encode(), values[0].encode(errors="surrogatepass")),
         expected=expected,
-        received=values[0],
-        error=f'Invalid signature: you should have sent {expected}, but you sent "{values[0]}"',
+        received=shown[0],
+        error=f'Invalid signature: you should have sent {expected}, but you sent "{shown[0]}"',
         fix="Compare your canonical string with this one, byte by byte. If both are equal, look "
         "at the secret, its encoding, and the HMAC call: the secret is the key.",
     )

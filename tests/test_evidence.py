@@ -139,7 +139,7 @@ def test_an_http_request_without_host_or_body() -> None:
     ("text", "said"),
     [
         ("", "Expected a curl command"),
-        ("hello", "got 'hello'"),
+        ("hello", "got neither"),
         ("curl 'http://h/p", "A quote in the command is not closed"),
         ("curl", "Expected one URL in the command, got 0"),
         ("curl http://a/ http://b/", "got 2: http://a/, http://b/"),

@@ -153,15 +153,16 @@ class Sandbox:
             self._limit_rate(now)
             call = _Call(params=_once_each(params), body=request.body, now=now)
             reply = answer(self, call, *arguments)
+            reply = replace(reply, note=self._hide(reply.note))
         except InvalidEvent as error:
-            reply = self._without_secret(_invalid(error).reply)
+            reply = _invalid(error, self._hide(str(error))).reply
         except _Refusal as refusal:
-            reply = self._without_secret(refusal.reply)
+            reply = refusal.reply
         path = request.target.partition(b"?")[0].decode(errors="backslashreplace")
         exchange = Exchange(
             time=now,
-            method=request.method,
-            path=hide_secret(self.credentials, path),
+            method=self._hide(request.method),
+            path=self._hide(path),
             reply=reply,
             verdict=verdict,
         )
@@ -182,11 +183,10 @@ class Sandbox:
         for watcher in tuple(self.watchers):  # one may leave while it is told
             watcher(entry)
 
-    def _without_secret(self, reply: Reply) -> Reply:
-        """A refusal repeats what it refuses; a secret that stands in there by mistake, it hides."""
-        body = hide_secret(self.credentials, reply.body.decode())
-        note = hide_secret(self.credentials, reply.note)
-        return replace(reply, body=body.encode(), note=note)
+    def _hide(self, text: str) -> str:
+        """A piece of a request as it may be repeated: without a secret that was sent by mistake."""
+        # Only pieces: in a whole answer, a secret that is a word would be found by chance.
+        return hide_secret(self.credentials, text)
 
     # --- which call is it -------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class Sandbox:
                 if app and unquote(app[1]) != self.credentials.app_id:
                     raise _Refusal(
                         404,
-                        f"Unknown app id {app[1]!r}: this server has app "
+                        f"Unknown app id {self._hide(app[1])!r}: this server has app "
                         f"{self.credentials.app_id}.",
                         fix="Put the app id, not the key, after /apps/.",
                     )
@@ -209,12 +209,12 @@ class Sandbox:
         if allowed:
             raise _Refusal(
                 405,
-                f"{method} is not for this path; it takes {', '.join(allowed)}.",
+                f"{self._hide(method)} is not for this path; it takes {', '.join(allowed)}.",
                 headers=(("Allow", ", ".join(allowed)),),
             )
         raise _Refusal(
             404,
-            f"No such path: {path[:200]!r}.",
+            f"No such path: {self._hide(path)[:200]!r}.",
             fix=f"Publish with POST /apps/{self.credentials.app_id}/events or /batch_events.",
         )
 
@@ -341,12 +341,12 @@ def _refuse_if_too_large(body: bytes) -> None:
         )
 
 
-def _invalid(error: InvalidEvent) -> _Refusal:
+def _invalid(error: InvalidEvent, sentence: str) -> _Refusal:
     numbers: dict[str, Any] = (
         {} if error.limit is None else {"limit": error.limit, "actual": error.actual}
     )
     status = 413 if error.rule == "data_size" else 400
-    return _Refusal(status, str(error), rule=error.rule, **numbers)
+    return _Refusal(status, sentence, rule=error.rule, **numbers)
 
 
 def _info(params: dict[str, str]) -> tuple[str, ...]:
