@@ -112,7 +112,7 @@ def check_socket_id(socket_id: object) -> None:
     if not isinstance(socket_id, str) or not SOCKET_ID.fullmatch(socket_id):
         raise InvalidEvent(
             f'socket_id: expected digits, a dot and digits, such as "123.456"; '
-            f"got {_short(socket_id)}.",
+            f"got {_kind(socket_id)}.",
             rule="socket_id",
         )
 
@@ -146,7 +146,7 @@ def _check_channels(channels: Sequence[object]) -> None:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name:
         raise InvalidEvent(
-            f"name: expected the event's name (text), got {_short(name)}.", rule="name"
+            f"name: expected the event's name (text), got {_kind(name)}.", rule="name"
         )
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidEvent(
@@ -198,7 +198,9 @@ def _utf8(rule: str, text: str) -> bytes:
 def _kind(value: object) -> str:
     """The JSON word for a value's type."""
     names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else _short(value))
+    if type(value) in names:  # not to be written out: it may be long, or too deep
+        return names[type(value)]
+    return "a number" if isinstance(value, int | float) else _short(value)
 
 
 def _short(value: object) -> str:

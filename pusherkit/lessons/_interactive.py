@@ -102,7 +102,10 @@ def to_html(view: View) -> str:
 
 def _list(facts: Iterable[Fact]) -> str:
     rows = "".join(
-        f"<dt>{html.escape(fact.name)}</dt><dd><pre>{_marked(fact)}</pre>"
+        # A browser drops a newline right behind <pre>: HTML standard, 13.2.6.4.7.
+        f"<dt>{html.escape(fact.name)}</dt><dd><pre>"
+        + ("\n" if fact.value.startswith("\n") else "")
+        + f"{_marked(fact)}</pre>"
         + (f"<small>{html.escape(fact.why)}</small>" if fact.why else "")
         + "</dd>"
         for fact in facts

@@ -338,15 +338,15 @@ class Channels:
                 f"Client event rejected: over {CLIENT_EVENTS_PER_SECOND} in a second.",
             )
             return
+        member = self._subscribers[channel][connection]
+        sender = {} if member is None else {"user_id": member.user_id}
         try:
             event = Event.of(channel, message["event"], data, connection.socket_id)
+            # What came as JSON goes out as JSON: a client event's data is passed on as it is.
+            text = _text({"event": event.name, "channel": channel, "data": data} | sender)
         except InvalidEvent as error:
             self._refuse(connection, None, str(error))
             return
-        member = self._subscribers[channel][connection]
-        sender = {} if member is None else {"user_id": member.user_id}
-        # What came as JSON goes out as JSON: a client event's data is passed on as it is.
-        text = _text({"event": event.name, "channel": channel, "data": data} | sender)
         sent = self._send_all(channel, text, but=connection.socket_id)
         self._delivered(Delivery(time=now, event=event, subscribers=sent, client_event=True))
 
