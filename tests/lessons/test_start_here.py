@@ -111,14 +111,14 @@ def test_a_signature_error_shows_the_servers_words() -> None:
 
 
 def test_the_lessons_share_one_server_and_leave_no_subscriber() -> None:
-    start_here.timeline().send()
-    names = [thread.name for thread in threading.enumerate()]
-    assert sum(name.startswith("pusherkit-sandbox") for name in names) == 1
-    start_here.timeline().send()
+    def servers() -> list[threading.Thread]:
+        return [t for t in threading.enumerate() if t.name.startswith("pusherkit-sandbox")]
+
     assert practice() is practice()
-    assert [thread.name for thread in threading.enumerate() if "sandbox" in thread.name] == [
-        name for name in names if "sandbox" in name
-    ]
+    before = servers()
+    assert before
+    start_here.timeline().send()
+    assert servers() == before
     for thread in threading.enumerate():
         if thread.name == "pusherkit-subscriber":
             thread.join(5)
