@@ -14,11 +14,11 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from pusherkit.signing import (
@@ -33,6 +33,9 @@ from pusherkit.signing import (
 
 Pair = tuple[str, str]
 Variant = TypeVar("Variant", bound=Callable[..., Iterator[Any]])
+Result = TypeVar("Result")
+Steps: TypeAlias = Generator[None, None, Result]
+"""Work in steps of a millisecond or so: between two of them, a server can answer others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,7 @@ def _body_keys_sorted(body: bytes) -> Iterator[str]:
     "Hash the bytes that you send, after every escaping.",
 )
 def _body_escaped_to_ascii(body: bytes) -> Iterator[str]:
-    text = body.decode()
-    yield _md5("".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text))
+    yield _md5(re.sub("[^\0-\x7f]", lambda found: json.dumps(found[0])[1:-1], body.decode()))
 
 
 @_mistake(
@@ -710,6 +712,30 @@ def diagnose(
     With `now` None the clock is not judged. `others` are the credentials of other known apps,
     whose secrets are tried as well.
     """
+    return finish(diagnosing(credentials, method, path, params, body, now=now, others=others))
+
+
+def finish(steps: Steps[Result]) -> Result:
+    """Take all the steps, and return what they end with."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+def diagnosing(
+    credentials: Credentials,
+    method: str,
+    path: str,
+    params: Params,
+    body: bytes = b"",
+    *,
+    now: float | None = None,
+    others: Iterable[Credentials] = (),
+) -> Steps[Diagnosis]:
+    """diagnose(), step by step."""
     pairs = tuple(params.items() if isinstance(params, Mapping) else params)
     others = tuple(others)
     clock = _sent_time(pairs) if now is None else now
@@ -726,12 +752,13 @@ def diagnose(
         notes.insert(0, "auth_key holds the secret. Key and secret are swapped.")
 
     search = _Search(credentials, method, path, pairs, body, others)
+    yield from search.prepare()
     digests: list[tuple[Mistake, ...]] = [()]
     if "body_md5" in failed:
         digests = [(mistake,) for mistake in search.sent_digests()]
         if not digests:
             notes.append(f"{failed['body_md5'].error}. {failed['body_md5'].fix}")
-    found = search.found(at_most=1 if "body_md5" in failed else 2)
+    found = yield from search.found(at_most=1 if "body_md5" in failed else 2)
     findings = tuple(
         Finding(
             mistakes=(*digest, *rest),
@@ -756,6 +783,7 @@ def _sent_time(pairs: Iterable[Pair]) -> float:
 
 
 _MAC_AXES = frozenset({"secret", "mac", "encoding"})  # these sign the text; the others make it
+_TEXTS_AT_ONCE = 32  # in one step of the search
 
 _Axes = tuple[str, ...]
 _Made = tuple[Mistake, ...]
@@ -788,14 +816,28 @@ class _Search:
         in_order = _in_order(self._pairs)
         self._parts = [f"{key}={value}" for key, value in in_order]  # of the right third line
         self._at = {key: at for at, (key, _) in enumerate(in_order)}
-        # What other axes change, waits until they have: query, newline, mac and encoding.
+        self._digests: list[tuple[Mistake, str]] = []
+        self._wrong: dict[str, list[_Way]] = {}
+
+    def prepare(self) -> Steps[None]:
+        """Make, once, every wrong value that does not depend on another axis.
+
+        Those of query, newline, mac and encoding do.
+        """
+        for mistake, function in _TABLE["digest"]:
+            self._digests += [(mistake, value) for value in _values(function, self._body)]
+            yield
         self._wrong = {
-            "digest": self._different(_TABLE["digest"], self.body_md5, body),
+            "digest": [
+                ((mistake,), value)
+                for mistake, value in self._digests
+                if self.body_md5 and value not in (self.body_md5, self._digest)
+            ],
             "timestamp": self._different(_TABLE["timestamp"], self._timestamp, self._timestamp),
-            "path": self._different(_TABLE["path"], path, path, credentials),
+            "path": self._different(_TABLE["path"], self._path, self._path, self._credentials),
             "method": self._different(_TABLE["method"], self._method, self._method),
-            "secret": self._different(_TABLE["secret"], self._secret, credentials)
-            + [((_ANOTHER_APP,), other.secret.encode()) for other in others],
+            "secret": self._different(_TABLE["secret"], self._secret, self._credentials)
+            + [((_ANOTHER_APP,), other.secret.encode()) for other in self._apps[1:]],
         }
 
     def _sent(self, name: str) -> str:
@@ -816,13 +858,10 @@ class _Search:
 
     def sent_digests(self) -> list[Mistake]:
         """The mistakes that give the body_md5 that was sent."""
-        return [
-            mistake
-            for mistake, function in _TABLE["digest"]
-            if self.body_md5 != self._digest and self.body_md5 in _values(function, self._body)
-        ]
+        made = (mistake for mistake, value in self._digests if value == self.body_md5)
+        return list(dict.fromkeys(made)) if self.body_md5 != self._digest else []
 
-    def found(self, at_most: int) -> list[tuple[_Made, str, str]]:
+    def found(self, at_most: int) -> Steps[list[tuple[_Made, str, str]]]:
         """The fewest mistakes on different axes that give the signature that was received.
 
         Each with the text that was signed, and the signature.
@@ -833,20 +872,23 @@ class _Search:
         for count in range(at_most + 1):
             hits = {}
             for axes in combinations(_TABLE, count):
-                for mistakes, text in self._fitting(axes, received):
-                    hits[mistakes] = (mistakes, self._shown(text), received)
+                texts = self._texts(axes)
+                while some := list(islice(texts, _TEXTS_AT_ONCE)):
+                    for mistakes, text in self._fitting(axes, some, received):
+                        hits[mistakes] = (mistakes, self._shown(text), received)
+                    yield
             if hits:
                 return list(hits.values())
         return []
 
-    def _fitting(self, axes: _Axes, received: str) -> list[_Way]:
+    def _fitting(self, axes: _Axes, texts: list[_Way], received: str) -> list[_Way]:
         """The texts that, with a mistake on each of the axes, give the received signature."""
         if _MAC_AXES.isdisjoint(axes):  # nearly always, and so in the shortest way
             secret = self._credentials.secret
-            return [hit for hit in self._texts(axes) if hmac_sha256(secret, hit[1]) == received]
+            return [hit for hit in texts if hmac_sha256(secret, hit[1]) == received]
         return [
             (made + then_made, text)
-            for made, text in self._texts(axes)
+            for made, text in texts
             for then_made, signature in self._signatures(axes, text)
             if signature == received
         ]

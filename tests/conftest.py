@@ -15,6 +15,8 @@ import pytest
 from pusherkit import Credentials, authorize_channel
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
 
+from . import fuzzing as fuzzing  # Hypothesis' profiles must be known before pytest begins
+
 NOW = 1_353_088_179  # seconds: the timestamp of the published worked example
 
 # --- the option ---------------------------------------------------------------------------------

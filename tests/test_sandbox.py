@@ -184,6 +184,20 @@ def test_a_refusal_that_nothing_explains_names_no_mistake(sandbox):
     assert told["diagnosis"] == []
 
 
+def test_a_refusal_is_explained_in_small_steps_between_which_others_are_answered(sandbox, peer):
+    chat = peer("chat")
+    request = edited(publishing(Event.of("chat", "n", "d")), auth_signature="0" * 64)
+    steps = sandbox.handling(request, now=NOW)
+    taken = 0
+    for taken, _ in enumerate(steps, start=1):
+        accepted(sandbox, publishing(Event.of("chat", str(taken), "")))
+    assert taken > 100
+    assert len(chat.received) == taken
+    explained = sandbox.log[-1].reply
+    assert explained.status == 401
+    assert explained == sandbox.handle(request, now=NOW)
+
+
 # --- counts and queries -------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from pusherkit.diagnosis import diagnose
+from pusherkit.diagnosis import Steps, diagnosing, finish
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     INFO_ATTRIBUTES,
@@ -142,6 +142,10 @@ class Sandbox:
 
     def handle(self, request: Request, *, now: float) -> Reply:
         """Judge one request at the time `now` (Unix seconds), act on it, and answer."""
+        return finish(self.handling(request, now=now))
+
+    def handling(self, request: Request, *, now: float) -> Steps[Reply]:
+        """handle(), step by step: the search for the cause of a refusal takes a while."""
         verdict = None
         try:
             path, params = _read_target(request.target)
@@ -149,7 +153,7 @@ class Sandbox:
             _refuse_if_too_large(request.body)
             verdict = judge(self.credentials, request.method, path, params, request.body, now=now)
             if failed := verdict.failed:
-                raise self._unauthorized(failed, verdict, request, now)
+                raise (yield from self._unauthorized(failed, verdict, request, now))
             self._limit_rate(now)
             call = _Call(params=_once_each(params), body=request.body, now=now)
             reply = answer(self, call, *arguments)
@@ -222,10 +226,12 @@ class Sandbox:
 
     def _unauthorized(
         self, failed: Check, verdict: Verdict, request: Request, now: float
-    ) -> _Refusal:
+    ) -> Steps[_Refusal]:
         """The 401, with the mistake behind it where one is proven."""
         path, params = _read_target(request.target)
-        diagnosis = diagnose(self.credentials, request.method, path, params, request.body, now=now)
+        diagnosis = yield from diagnosing(
+            self.credentials, request.method, path, params, request.body, now=now
+        )
         return _Refusal(
             401,
             failed.error,

@@ -22,7 +22,7 @@ import tornado.web
 
 from pusherkit.errors import PusherError
 from pusherkit.events import Event
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Request, Sandbox
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Reply, Request, Sandbox
 from pusherkit.sandbox.channels import Connection
 from pusherkit.sandbox.live import LiveFeed, LivePage
 from pusherkit.sandbox.sockets import BoundedWebSocket
@@ -227,14 +227,20 @@ class _Api(_Handler):
     def data_received(self, chunk: bytes) -> None:
         self._body += chunk
 
-    def _answer(self, *_: str) -> None:
+    async def _answer(self, *_: str) -> None:
         request = Request(
             method=self.request.method or "",
             # Tornado decodes the request line as latin-1; this gives back its bytes.
             target=(self.request.uri or "/").encode("latin-1"),
             body=bytes(self._body),
         )
-        reply = self._sandbox.handle(request, now=self._clock())
+        steps = self._sandbox.handling(request, now=self._clock())
+        try:
+            while True:
+                next(steps)
+                await asyncio.sleep(0)  # the others' turn: a refusal must not hold them up
+        except StopIteration as end:
+            reply: Reply = end.value
         self.set_status(reply.status)
         for name, value in reply.headers:
             self.set_header(name, value)
