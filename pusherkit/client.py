@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeVar
 
 import httpx
@@ -21,6 +22,7 @@ from pusherkit import errors, events
 from pusherkit.auth import PusherAuth
 from pusherkit.signing import Credentials, is_local
 
+CONNECTIONS = 100  # at most, as in httpx; all stay open, where httpx would keep 20
 TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default
 BACKOFF_SECONDS = 0.1  # before the first repetition; doubled before each further one
 MAX_WAIT_SECONDS = 30.0  # a server that asks for a longer wait gets its error raised instead
@@ -120,7 +122,7 @@ class Client(_Calls[JSON]):
 
     def _send(self, call: _Call) -> JSON:
         for backoff in _backoffs(self._retries):
-            request = self.http.build_request(**_request(call))
+            request = self.http.build_request(**_request(self.http.base_url, call))
             outcome: JSON | Exception
             try:
                 outcome = _read(self.http.send(request))
@@ -164,7 +166,7 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
 
     async def _send(self, call: _Call) -> JSON:
         for backoff in _backoffs(self._retries):
-            request = self.http.build_request(**_request(call))
+            request = self.http.build_request(**_request(self.http.base_url, call))
             outcome: JSON | Exception
             try:
                 outcome = _read(await self.http.send(request))
@@ -199,20 +201,26 @@ def _options(
         "base_url": url,
         "auth": PusherAuth(credentials, clock=clock),
         "timeout": timeout,
+        "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
         # A proxy from the environment cannot reach a server on this machine.
         "trust_env": not is_local(url.host),
     }
 
 
-def _request(call: _Call) -> dict[str, Any]:
-    """The arguments of httpx's request() for a call. The body goes out as the bytes it is."""
+def _request(base_url: httpx.URL, call: _Call) -> dict[str, Any]:
+    """The arguments of httpx's build_request() for a call. The body goes out as it is."""
     return {
         "method": call.method,
-        "url": call.path,
-        "params": call.params,
+        "url": _url(base_url, call.path),
+        "params": call.params or None,
         "content": call.content,
         "headers": {"Content-Type": "application/json"} if call.content else None,
     }
+
+
+@lru_cache(maxsize=128)  # URLs; reading one is most of what building a request takes
+def _url(base_url: httpx.URL, path: str) -> httpx.URL:
+    return httpx.URL(str(base_url).rstrip("/") + path)
 
 
 def _segment(channel: str) -> str:
