@@ -1,0 +1,126 @@
+"""From a key press to the repaint in a real JupyterLab: the signing bench against an echo."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import jupyter, peers
+from benchmarks.measure import Run, against, ratio
+from benchmarks.report import Row, Target
+from benchmarks.signing import event_of
+
+SIZES = {"84 B": 84, "100 KB": 102_400}  # of the body that is typed into
+LABS: dict[str, Sequence[str | Path]] = {"lab": jupyter.KIT, "stock": jupyter.KIT_STOCK}
+SHOWN = {"lab": "pusherkit lab", "stock": "pusherkit lab --stock"}
+PRESSES = 6  # of one turn; their median counts
+
+BENCH = """
+from pusherkit.lessons import send_what_you_signed
+bench = send_what_you_signed.bench()
+bench.fields["Body"].value = {body!r}
+bench.fields["Body"].add_class("bench-input")
+bench.display.add_class("bench-output")
+bench
+"""
+# The least that a widget can do with a key: show the end of what was typed.
+ECHO = """
+import html, ipywidgets
+field = ipywidgets.Textarea({body!r}, description="Body", layout={{"width": "auto"}})
+shown = ipywidgets.HTML()
+field.observe(lambda change: setattr(shown, "value", html.escape(change.new[-80:])), "value")
+field.add_class("echo-input")
+shown.add_class("echo-output")
+ipywidgets.VBox([field, shown])
+"""
+# From the key's own time stamp until the frame with the changed output is painted.
+WATCH = """name => {
+  window.repainted = new Promise(resolve => {
+    let pressed
+    document.querySelector(`.${name}-input textarea`).addEventListener(
+      'keydown', event => { pressed = event.timeStamp }, { once: true, capture: true })
+    const observer = new MutationObserver(() => {
+      observer.disconnect()
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - pressed)))
+    })
+    const output = document.querySelector(`.${name}-output`)
+    observer.observe(output, { childList: true, subtree: true, characterData: true })
+  })
+}"""
+TO_THE_END = """name => {
+  const field = document.querySelector(`.${name}-input textarea`)
+  field.focus()
+  field.setSelectionRange(field.value.length, field.value.length)
+}"""
+
+
+def run(run: Run) -> Iterator[Row]:
+    """The bench against the echo and the lab against stock, for each size."""
+    try:
+        times = _times(run)
+    except peers.Missing as absent:
+        yield Row(figure="key press to repaint, the signing bench ÷ an echo", missing=str(absent))
+        return
+    for size in SIZES:
+        for lab in LABS:
+            bench, echo = times[f"{lab} {size} bench"], times[f"{lab} {size} echo"]
+            yield Row(
+                figure=f"{size}: key press to repaint in {SHOWN[lab]}, signing bench ÷ echo",
+                ratio=ratio(bench, echo),
+                target=Target("≤", 1.2),
+                measured=against(bench, echo),
+                if_missed="It goes to signing twice, to writing the view as HTML, and to "
+                "the browser's layout of it",
+            )
+        one, other = times[f"lab {size} bench"], times[f"stock {size} bench"]
+        yield Row(
+            figure=f"{size}: key press to repaint of the signing bench, pusherkit lab ÷ --stock",
+            ratio=ratio(one, other),
+            target=Target("≤", 0.6),
+            measured=against(one, other),
+            if_missed="What is left is not the connection's delay",
+        )
+
+
+def _times(run: Run) -> dict[str, list[float]]:
+    import nbformat
+
+    with ExitStack() as stack:
+        root = stack.enter_context(jupyter.checkout())
+        for size in SIZES.values():
+            _, body = event_of(size)
+            cells = [
+                nbformat.v4.new_code_cell(source.format(body=body.decode()))
+                for source in (BENCH, ECHO)
+            ]
+            kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+            notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+            nbformat.write(notebook, root / "notebooks" / f"{size}.ipynb")
+        browser = stack.enter_context(jupyter.browser())
+        works = {}
+        for lab, command in LABS.items():
+            url = stack.enter_context(jupyter.lab(command, root))
+            for label, size in SIZES.items():
+                page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+                jupyter.show(page, url, f"{size}.ipynb")
+                jupyter.run_all(page)
+                for widget in ("bench", "echo"):
+                    page.wait_for_selector(f".{widget}-input textarea")
+                    works[f"{lab} {label} {widget}"] = partial(_press, page, widget)
+        return run.interleave("keypress: bench and echo", works, run.pick(full=12, quick=4))
+
+
+def _press(page: Any, widget: str) -> float:
+    """Type some characters; return the median seconds until each was painted."""
+    page.bring_to_front()
+    page.evaluate(TO_THE_END, widget)
+    milliseconds: list[float] = []
+    for _ in range(PRESSES):
+        page.evaluate(WATCH, widget)
+        page.keyboard.press("x")
+        milliseconds.append(page.evaluate("() => window.repainted"))
+    return statistics.median(milliseconds) / 1000
