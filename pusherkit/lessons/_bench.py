@@ -159,7 +159,7 @@ def changes(old: str, new: str) -> tuple[Range, ...]:
 
 
 def _parts(text: str) -> list[str]:
-    return re.split(r"(?<=[&\n])", text)
+    return re.findall(r"[^&\n]*[&\n]?", text)
 
 
 def _changed(old: str, new: str) -> Range:
