@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -188,8 +189,8 @@ def _sandbox(options: argparse.Namespace) -> int:
     with SandboxServer(credentials, port=options.port, rate=options.rate, watch=_print) as server:
         print("# The practice server is up. Its settings, for a .env file:")
         print(f"PUSHER_APP_ID={credentials.app_id}")
-        print(f"PUSHER_KEY={credentials.key}")
-        print(f"PUSHER_SECRET={credentials.secret}")
+        print(f"PUSHER_KEY={shlex.quote(credentials.key)}")
+        print(f"PUSHER_SECRET={shlex.quote(credentials.secret)}")
         print(f"PUSHER_HOST={server.url}")
         print(f"# The live page: {server.url}/")
         print("# Each request, and the reason under each refusal. Stop with Ctrl+C.", flush=True)

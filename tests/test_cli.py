@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -38,7 +39,8 @@ class Sandbox:
             encoding="utf-8",
         )
         self.preamble = [self.line() for _ in range(7)]
-        settings = dict(line.split("=", 1) for line in self.preamble if line[0] != "#")
+        lines = shlex.split("\n".join(self.preamble), comments=True)
+        settings = dict(line.split("=", 1) for line in lines)
         self.credentials = Credentials.from_env(settings)
 
     def line(self) -> str:
@@ -105,6 +107,12 @@ def test_what_a_stranger_sends_cannot_reach_the_terminal(sandbox: Sandbox) -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_when_it_is_told_to(sandbox: Sandbox, number: int) -> None:
     assert sandbox.stop(number) == ("# Stopped.\n", 0)
+
+
+@pytest.mark.parametrize("sandbox", [("--key=a b", "--secret=it's $HOME #1")], indirect=True)
+def test_a_shell_reads_its_settings(sandbox: Sandbox) -> None:
+    script = "\n".join(sandbox.preamble) + '\nprintf \'%s|%s\' "$PUSHER_KEY" "$PUSHER_SECRET"'
+    assert subprocess.check_output(["sh", "-c", script], text=True) == "a b|it's $HOME #1"
 
 
 @pytest.mark.parametrize(

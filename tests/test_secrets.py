@@ -710,7 +710,7 @@ def test_the_sandbox_command_tells_the_secret_in_its_settings_only(witness, mine
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(7)]
     # On purpose: they are for a .env file, of an app that exists on this machine only.
-    assert lines.pop(3) == f"PUSHER_SECRET={mine.secret}\n"
+    assert shlex.split(lines.pop(3)) == [f"PUSHER_SECRET={mine.secret}"]
     url = lines[3].removeprefix("PUSHER_HOST=").strip()
     with httpx.Client(trust_env=False) as http:
         for _, request in targets_with_the_secret(mine):
