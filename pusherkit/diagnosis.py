@@ -564,7 +564,7 @@ def _secret_hex_decoded(credentials: Credentials) -> Iterator[bytes]:
     "Its characters are the key; decode nothing.",
 )
 def _secret_base64_decoded(credentials: Credentials) -> Iterator[bytes]:
-    yield base64.b64decode(credentials.secret, validate=True)
+    yield base64.b64decode(credentials.secret)
 
 
 @_mistake(
@@ -756,8 +756,6 @@ def diagnosing(
     digests: list[tuple[Mistake, ...]] = [()]
     if "body_md5" in failed:
         digests = [(mistake,) for mistake in search.sent_digests()]
-        if not digests:
-            notes.append(f"{failed['body_md5'].error}. {failed['body_md5'].fix}")
     found = yield from search.found(at_most=1 if "body_md5" in failed else 2)
     findings = tuple(
         Finding(
@@ -769,6 +767,8 @@ def diagnosing(
         for rest, text, reproduced in found
         if digest or rest
     )
+    if "body_md5" in failed and not findings:
+        notes.append(f"{failed['body_md5'].error}. {failed['body_md5'].fix}")
     if "auth_signature" in failed and not findings:
         notes += search.form_of_the_signature() or ([UNEXPLAINED] if notes else [])
     for other in others:
@@ -896,7 +896,10 @@ class _Search:
     def _queries(self, axes: _Axes) -> Iterator[_Way]:
         """The third line, in every way to make a mistake on each of the axes."""
         parts = self._parts.copy()
-        for a, digest in self._ways(axes, "digest", self.body_md5):
+        digests = self._ways(axes, "digest", self.body_md5)
+        if "digest" not in axes and self.body_md5 not in ("", self._digest):
+            digests = [*digests, ((), self._digest)]  # it may have been spoiled after signing
+        for a, digest in digests:
             if digest:
                 parts[self._at["body_md5"]] = f"body_md5={digest}"
             for b, timestamp in self._ways(axes, "timestamp", self._timestamp):

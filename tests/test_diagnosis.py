@@ -1,7 +1,7 @@
 """The doctor: every known mistake, made here by other code, is named; nothing else is.
 
-Nothing here calls a mistake of diagnosis.py. A client below signs by itself, and a Way says in
-which of its steps it goes wrong.
+No request here is made by diagnosis.py. A client below signs by itself, and a Way says in which
+of its steps it goes wrong. One test reads the table: to see that no way to go wrong is left out.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import hmac
 import json
 import random
 import re
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -21,8 +23,18 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from pusherkit import Credentials
-from pusherkit.diagnosis import UNEXPLAINED, Diagnosis, diagnose, known_mistakes
+from pusherkit.diagnosis import (
+    _ALONE,
+    _TABLE,
+    UNEXPLAINED,
+    Diagnosis,
+    diagnose,
+    diagnosing,
+    known_mistakes,
+)
+from pusherkit.signing import hmac_sha256
 
+Pair = tuple[str, str]
 NOW = 1_353_088_179  # seconds
 KEY, SECRET = "278d425bdf160c739803", "7ad3773142a6692b25b8"
 OWNER = Credentials(app_id="3", key=KEY, secret=SECRET, base_url="https://ws-sa.mawjly.com:8443")
@@ -39,11 +51,15 @@ def md5(data: bytes | str) -> str:
     return hashlib.md5(data.encode() if isinstance(data, str) else data).hexdigest()
 
 
-def joined(pairs: list[tuple[str, str]]) -> str:
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def joined(pairs: list[Pair]) -> str:
     return "&".join(f"{key}={value}" for key, value in pairs)
 
 
-def by_key(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def by_key(pairs: list[Pair]) -> list[Pair]:
     return sorted(((k.lower(), v) for k, v in pairs), key=lambda pair: pair[0])
 
 
@@ -51,13 +67,14 @@ def by_key(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 class Client:
     """What goes over the wire, and what is signed where a mistake makes that another thing."""
 
+    owner: Credentials = OWNER  # of whom the doctor knows
     method: str = "POST"
     path: str = EVENTS
     body: bytes = BODY
     key: str = KEY
     timestamp: int = NOW
-    before: tuple[tuple[str, str], ...] = (("info", "user_count,subscription_count"),)
-    after: tuple[tuple[str, str], ...] = (("Name", "Something else"),)
+    before: tuple[Pair, ...] = (("info", "user_count,subscription_count"), ("in", "a/b c"))
+    after: tuple[Pair, ...] = (("Name", "Something else"),)
 
     signed_method: str | None = None
     signed_path: str | None = None
@@ -65,12 +82,12 @@ class Client:
     sent_digest: str | None = None
     signed_timestamp: str | None = None
     secret: bytes = SECRET.encode()
-    query: Callable[[list[tuple[str, str]]], str] = lambda pairs: joined(by_key(pairs))
+    query: Callable[[list[Pair]], str] = lambda pairs: joined(by_key(pairs))
     text: Callable[[str, str, str, bytes], str] = lambda m, p, q, body: f"{m}\n{p}\n{q}"
     mac: Callable[[bytes, bytes], bytes] = lambda k, m: hmac.new(k, m, hashlib.sha256).digest()
     written: Callable[[bytes], str] = bytes.hex
 
-    def params(self, digest: str, timestamp: str) -> list[tuple[str, str]]:
+    def params(self, digest: str, timestamp: str) -> list[Pair]:
         """In the order of the URL, which is not sorted."""
         return [
             *self.before,
@@ -81,20 +98,30 @@ class Client:
             ("auth_key", self.key),
         ]
 
-    def sent(self) -> list[tuple[str, str]]:
-        right = md5(self.body)
-        query = self.query(
-            self.params(self.signed_digest or right, self.signed_timestamp or str(self.timestamp))
-        )
-        method, path = self.signed_method or self.method, self.signed_path or self.path
-        message = self.text(method, path, query, self.body).encode()
-        signature = self.written(self.mac(self.secret, message))
-        params = self.params(self.sent_digest or right, str(self.timestamp))
-        return [*params, ("auth_signature", signature)]
+    def made(self) -> dict[str, Any]:
+        """What each step gave, by the axis of its mistakes; and what the steps worked on."""
+        made: dict[str, Any] = {
+            "digest": self.signed_digest or md5(self.body),
+            "timestamp": self.signed_timestamp or str(self.timestamp),
+            "method": self.signed_method or self.method,
+            "path": self.signed_path or self.path,
+            "secret": self.secret,
+        }
+        made["pairs"] = self.params(made["digest"], made["timestamp"])
+        made["query"] = self.query(made["pairs"])
+        made["lines"] = (made["method"], made["path"], made["query"])
+        made["newline"] = self.text(*made["lines"], self.body)
+        made["mac"] = self.mac(self.secret, made["newline"].encode())
+        made["encoding"] = self.written(made["mac"])
+        return made
+
+    def sent(self) -> list[Pair]:
+        params = self.params(self.sent_digest or md5(self.body), str(self.timestamp))
+        return [*params, ("auth_signature", self.made()["encoding"])]
 
     def diagnosed(self, **options: Any) -> Diagnosis:
         options = {"now": self.timestamp, "others": [OTHER_APP], **options}
-        return diagnose(OWNER, self.method, self.path, self.sent(), self.body, **options)
+        return diagnose(self.owner, self.method, self.path, self.sent(), self.body, **options)
 
 
 @dataclass(frozen=True)
@@ -112,101 +139,126 @@ class Way:
         return f"{self.name}: {self.how}"
 
 
+SPACED = json.dumps(VALUE, ensure_ascii=False).encode()
+SORTED = {key: VALUE[key] for key in ("channels", "data", "name")}
+COMPACT = {"separators": (",", ":")}
+EMOJI = '{"a": "🎉","b":1}'.encode()
+EMPTY_DIGEST = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of nothing
+# A digest that has two names: both give it, so both are told.
+COMPACT_ALREADY = "the body is compact JSON, so serialising it again changes the escapes alone"
+ENDED = "the body is compact JSON, so serialising it again takes off the newline alone"
+SPACED_ALREADY = "the body has the usual spaces, so serialising it again changes the escapes alone"
+TWO_NAMES = {
+    ("body-escaped-to-ascii", r"\u"): ("body-serialised-again", COMPACT_ALREADY),
+    ("body-serialised-again", "compact and escaped"): ("body-escaped-to-ascii", COMPACT_ALREADY),
+    ("body-serialised-again", "spaces and escapes, sent with spaces"): (
+        "body-escaped-to-ascii",
+        SPACED_ALREADY,
+    ),
+    ("body-with-newline", "LF sent, not hashed"): ("body-serialised-again", ENDED),
+    ("body-with-newline", "CRLF sent, not hashed"): ("body-serialised-again", ENDED),
+}
+
+
 def digest_ways() -> list[Way]:
     """Each wrong digest in two forms: signed and sent, and signed while the right one is sent."""
 
-    def dumped(**options: Any) -> str:
-        return md5(json.dumps(VALUE, **options))
+    def dumped(value: object = VALUE, **options: Any) -> str:
+        return md5(json.dumps(value, **options))
 
-    sorted_value = {key: VALUE[key] for key in ("channels", "data", "name")}
-    raw = hashlib.md5(BODY).digest()
-    same = "this body is compact JSON already, so only the escapes change, by either name"
-    wrong: list[tuple[str, str, str, dict[str, Any]]] = [
-        ("body-serialised-again", "spaces", dumped(ensure_ascii=False), {}),
-        ("body-serialised-again", "spaces and escapes", dumped(), {}),
+    wrong: list[tuple[str, str, str, bytes]] = [  # the last is the body that is sent
+        ("body-serialised-again", "spaces", dumped(ensure_ascii=False), BODY),
+        ("body-serialised-again", "spaces and escapes", dumped(), BODY),
+        ("body-serialised-again", "compact and escaped", dumped(**COMPACT), BODY),
+        ("body-serialised-again", "compact, sent with spaces", md5(BODY), SPACED),
         (
             "body-serialised-again",
-            "compact, where it was sent with spaces",
-            md5(BODY),
-            {"body": json.dumps(VALUE, ensure_ascii=False).encode()},
+            "compact and escaped, sent with spaces",
+            dumped(**COMPACT),
+            SPACED,
         ),
-        (
-            "body-serialised-again",
-            "compact and escaped, where it was sent with spaces",
-            dumped(separators=(",", ":")),
-            {"body": json.dumps(VALUE, ensure_ascii=False).encode()},
+        ("body-serialised-again", "spaces and escapes, sent with spaces", dumped(), SPACED),
+        *(
+            (
+                "body-pretty-printed",
+                f"by {indent!r}, {'escaped' if ascii_only else 'as it is'}",
+                dumped(indent=indent, ensure_ascii=ascii_only),
+                BODY,
+            )
+            for indent in ("  ", "    ", "\t")
+            for ascii_only in (False, True)
         ),
-        ("body-pretty-printed", "two spaces", dumped(indent=2, ensure_ascii=False), {}),
-        ("body-pretty-printed", "four spaces", dumped(indent=4, ensure_ascii=False), {}),
-        ("body-pretty-printed", "a tab", dumped(indent="\t", ensure_ascii=False), {}),
-        ("body-pretty-printed", "two spaces, as Python does it", dumped(indent=2), {}),
-        (
-            "body-keys-sorted",
-            "compact",
-            md5(json.dumps(sorted_value, separators=(",", ":"), ensure_ascii=False)),
-            {},
-        ),
-        ("body-keys-sorted", "spaces", md5(json.dumps(sorted_value, ensure_ascii=False)), {}),
-        ("body-keys-sorted", "as Python does it", md5(json.dumps(sorted_value)), {}),
+        ("body-keys-sorted", "compact", dumped(SORTED, **COMPACT, ensure_ascii=False), BODY),
+        ("body-keys-sorted", "compact and escaped", dumped(SORTED, **COMPACT), BODY),
+        ("body-keys-sorted", "spaces", dumped(SORTED, ensure_ascii=False), BODY),
+        ("body-keys-sorted", "spaces and escapes", dumped(SORTED), BODY),
         (
             "body-escaped-to-ascii",
             r"\u",
             md5(re.sub("[^ -~]", lambda match: rf"\u{ord(match[0]):04x}", BODY.decode())),
-            {},
+            BODY,
         ),
         (
             "body-escaped-to-ascii",
             "two escapes for one character, a space left where it was",
             md5(b'{"a": "\\ud83c\\udf89","b":1}'),
-            {"body": '{"a": "🎉","b":1}'.encode()},
+            EMOJI,
         ),
-        ("body-in-latin-1", "? for the rest", md5(BODY.decode().encode("latin-1", "replace")), {}),
         (
             "body-in-latin-1",
-            "nothing lost",
-            md5(b'{"data":"caf\xe9"}'),
-            {"body": '{"data":"café"}'.encode()},
+            "? for the rest",
+            md5(BODY.decode().encode("latin-1", "replace")),
+            BODY,
         ),
-        ("body-with-newline", "LF", md5(BODY + b"\n"), {}),
-        ("body-with-newline", "CRLF", md5(BODY + b"\r\n"), {}),
-        ("body-with-newline", "LF sent, not hashed", md5(BODY), {"body": BODY + b"\n"}),
-        ("body-with-newline", "CRLF sent, not hashed", md5(BODY), {"body": BODY + b"\r\n"}),
-        ("body-empty", "empty", "d41d8cd98f00b204e9800998ecf8427e", {}),
-        ("digest-in-base64", "base64", base64.b64encode(raw).decode(), {}),
-        ("digest-in-upper-case", "upper case", md5(BODY).upper(), {}),
-        ("digest-by-sha256", "SHA-256", hashlib.sha256(BODY).hexdigest(), {}),
+        ("body-in-latin-1", "low bytes", md5(bytes(ord(c) & 255 for c in BODY.decode())), BODY),
+        ("body-in-latin-1", "nothing lost", md5(b'{"data":"caf\xe9"}'), '{"data":"café"}'.encode()),
+        ("body-in-latin-1", "? for an emoji", md5(b'{"a": "?","b":1}'), EMOJI),
+        ("body-in-latin-1", "low bytes of an emoji", md5(b'{"a": "\x3c\x89","b":1}'), EMOJI),
+        ("body-with-newline", "LF", md5(BODY + b"\n"), BODY),
+        ("body-with-newline", "CRLF", md5(BODY + b"\r\n"), BODY),
+        *(
+            ("body-with-newline", how, md5(hashed), BODY + end)
+            for end, ends in ((b"\n", "LF"), (b"\r\n", "CRLF"))
+            for how, hashed in (
+                (f"{ends} sent, not hashed", BODY),
+                (f"{ends} sent, LF more hashed", BODY + end + b"\n"),
+                (f"{ends} sent, CRLF more hashed", BODY + end + b"\r\n"),
+            )
+        ),
+        ("body-empty", "empty", EMPTY_DIGEST, BODY),
+        ("digest-in-base64", "24 characters", b64(hashlib.md5(BODY).digest()), BODY),
+        ("digest-in-upper-case", "upper case", f"{int(md5(BODY), 16):032X}", BODY),
+        ("digest-by-sha256", "SHA-256", hashlib.sha256(BODY).hexdigest(), BODY),
     ]
-    twins = {
-        ("body-escaped-to-ascii", r"\u"): ("body-serialised-again", same),
-        ("body-with-newline", "LF sent, not hashed"): (
-            "body-serialised-again",
-            "serialising compact JSON again changes nothing but the newline",
-        ),
-        ("body-with-newline", "CRLF sent, not hashed"): (
-            "body-serialised-again",
-            "serialising compact JSON again changes nothing but the newline",
-        ),
-    }
     ways = []
-    for name, how, digest, steps in wrong:
-        twin, why = twins.get((name, how), ("", ""))
+    for name, how, digest, body in wrong:
+        twin, why = TWO_NAMES.get((name, how), ("", ""))
         also = frozenset({twin} if twin else ())
-        signed = {**steps, "signed_digest": digest}
+        signed = {"body": body, "signed_digest": digest}
         both = {**signed, "sent_digest": digest}
         ways.append(Way(name, "digest", f"{how}; signed and sent", both, also, why))
         ways.append(Way(name, "digest", f"{how}; signed only", signed, also, why))
     return ways
 
 
-def query_way(name: str, how: str, query: Callable[[list[tuple[str, str]]], str]) -> Way:
-    return Way(name, "query", how, {"query": query})
+def query_way(name: str, how: str, query: Callable[[list[Pair]], str], **sent: Any) -> Way:
+    return Way(name, "query", how, {"query": query, **sent})
 
 
-def encoded_by(encode: Callable[[str], str]) -> Callable[[list[tuple[str, str]]], str]:
+def encoded_by(encode: Callable[[str], str]) -> Callable[[list[Pair]], str]:
     return lambda pairs: joined([(key, encode(value)) for key, value in by_key(pairs)])
 
 
-def without(name: str) -> Callable[[list[tuple[str, str]]], str]:
+def in_lower_case(plain: str, *, space: str = "%20") -> Callable[[str], str]:
+    """Percent-encoding by %2c, not %2C, of all but letters, digits, -._~ and what stays plain."""
+    plain = f"{string.ascii_letters}{string.digits}-._~{plain}"
+    return lambda value: "".join(
+        char if char in plain else "".join(f"%{byte:02x}" for byte in char.encode())
+        for char in value
+    ).replace("%20", space)
+
+
+def without(name: str) -> Callable[[list[Pair]], str]:
     return lambda pairs: joined([pair for pair in by_key(pairs) if pair[0] != name])
 
 
@@ -214,13 +266,16 @@ QUERY_WAYS = [
     query_way(
         "parameters-unsorted", "URL's order", lambda p: joined([(k.lower(), v) for k, v in p])
     ),
-    query_way("values-url-encoded", "%20 and %2C", encoded_by(lambda v: quote(v, safe=""))),
-    query_way("values-url-encoded", "+ and %2C", encoded_by(quote_plus)),
-    Way(
-        "values-url-encoded",
-        "query",
-        "%20, slash kept",
-        {"before": (("prefix", "a/b c"),), "query": encoded_by(quote)},
+    *(
+        query_way("values-url-encoded", how, encoded_by(encode))
+        for how, encode in [
+            ("%20 %2C %2F", lambda value: quote(value, safe="")),
+            ("+ %2C %2F", quote_plus),
+            ("%20 %2C /", quote),
+            ("%20 %2c %2f", in_lower_case("")),
+            ("+ %2c %2f", in_lower_case("", space="+")),
+            ("%20 %2c /", in_lower_case("/")),
+        ]
     ),
     query_way(
         "keys-not-lower-cased",
@@ -237,58 +292,80 @@ QUERY_WAYS = [
         "auth_signature=",
         lambda pairs: joined(by_key([*pairs, ("auth_signature", "")])),
     ),
+    query_way(
+        "empty-body-signed",
+        "a GET",
+        lambda pairs: joined(by_key([*pairs, ("body_md5", EMPTY_DIGEST)])),
+        method="GET",
+        body=b"",
+    ),
     query_way("auth-version-not-signed", "left out", without("auth_version")),
     query_way("body-md5-not-signed", "left out", without("body_md5")),
 ]
 
 
-def path_way(name: str, how: str, signed: str, sent: str = EVENTS) -> Way:
-    return Way(name, "path", how, {"path": sent, "signed_path": signed})
+def path_way(name: str, signed: str, sent: str = EVENTS, host: str = OWNER.base_url) -> Way:
+    steps = {"path": sent, "signed_path": signed, "owner": replace(OWNER, base_url=host)}
+    return Way(name, "path", f"{signed} for {sent} at {host}", steps)
 
 
 HOST = "ws-sa.mawjly.com"
+BEHIND_A_PROXY = f"/some/proxy{EVENTS}"
+SLASH_TWICE = f"/{EVENTS}"
 PATH_WAYS = [
-    path_way("slash-missing", "no slash", "apps/3/events"),
-    path_way("full-url-as-path", "https", f"https://{HOST}:8443{EVENTS}"),
-    path_way("full-url-as-path", "http", f"http://{HOST}:8443{EVENTS}"),
-    path_way("full-url-as-path", "host and port", f"{HOST}:8443{EVENTS}"),
-    path_way("full-url-as-path", "host", f"{HOST}{EVENTS}"),
-    path_way("question-mark-kept", "?", f"{EVENTS}?"),
-    path_way("trailing-slash", "signed", f"{EVENTS}/"),
-    path_way("trailing-slash", "sent", EVENTS, f"{EVENTS}/"),
+    path_way("slash-missing", "apps/3/events"),
     *(
-        path_way("prefix-on-one-side", f"{prefix} signed", f"{prefix}{EVENTS}")
-        for prefix in ("/api", "/pusher", "/app", "/ws", "/reverb", "/soketi")
+        path_way("full-url-as-path", f"{start}{EVENTS}", host=f"http://{host}")
+        for host, starts in {
+            f"{HOST}:8443": (f"https://{HOST}:8443", f"http://{HOST}:8443", f"{HOST}:8443", HOST),
+            HOST: (f"https://{HOST}", f"http://{HOST}", HOST),
+            "[::1]": ("https://[::1]", "http://[::1]", "[::1]", "::1"),
+            "[::1]:80": ("https://[::1]:80", "http://[::1]:80", "[::1]:80", "[::1]", "::1"),
+        }.items()
+        for start in starts
     ),
-    path_way("prefix-on-one-side", "arrived", EVENTS, f"/some/proxy{EVENTS}"),
-    path_way("batch-path-exchanged", "events sent", BATCH),
-    path_way("batch-path-exchanged", "batch sent", EVENTS, BATCH),
-    path_way("key-in-path", "key", f"/apps/{KEY}/events"),
+    path_way("question-mark-kept", f"{EVENTS}?"),
+    path_way("trailing-slash", f"{EVENTS}/"),
+    path_way("trailing-slash", EVENTS, f"{EVENTS}/"),
+    *(
+        path_way("prefix-on-one-side", f"{prefix}{sent}", sent)
+        for prefix in ("/api", "/pusher", "/app", "/ws", "/reverb", "/soketi")
+        for sent in (EVENTS, BEHIND_A_PROXY, SLASH_TWICE)
+    ),
+    path_way("prefix-on-one-side", EVENTS, BEHIND_A_PROXY),
+    replace(
+        path_way("prefix-on-one-side", EVENTS, SLASH_TWICE),
+        also=frozenset({"slash-missing"}),
+        why="a prefix that is a slash is a first slash as well",
+    ),
+    path_way("batch-path-exchanged", BATCH),
+    path_way("batch-path-exchanged", EVENTS, BATCH),
+    path_way("key-in-path", f"/apps/{KEY}/events"),
 ]
+
+
+def method_way(name: str, signed: str, sent: str = "POST") -> Way:
+    steps = {"method": sent, "signed_method": signed}
+    return Way(name, "method", f"{signed} for {sent}", steps)
+
 
 METHOD_WAYS = [
-    Way("method-in-lower-case", "method", "post", {"signed_method": "post"}),
-    Way("method-in-lower-case", "method", "Post", {"signed_method": "Post"}),
-    Way(
-        "method-in-lower-case",
-        "method",
-        "post sent too",
-        {"method": "post", "signed_method": "post"},
-    ),
+    method_way("method-in-lower-case", "post"),
+    method_way("method-in-lower-case", "Post"),
+    method_way("method-in-lower-case", "post", "post"),
     *(
-        Way(
-            "another-method",
-            "method",
-            f"{signed} for {sent}",
-            {"method": sent, "signed_method": signed},
-        )
-        for sent, signed in [("POST", "GET"), ("POST", "PUT"), ("GET", "POST"), ("DELETE", "POST")]
+        method_way("another-method", signed, sent)
+        for sent in ("POST", "GET", "PUT", "DELETE")
+        for signed in ("GET", "POST", "PUT")
+        if signed != sent
     ),
 ]
 
 
-def newline_way(name: str, how: str, text: Callable[[str, str, str, bytes], str]) -> Way:
-    return Way(name, "newline", how, {"text": text})
+def newline_way(
+    name: str, how: str, text: Callable[[str, str, str, bytes], str], **sent: bytes
+) -> Way:
+    return Way(name, "newline", how, {"text": text, **sent})
 
 
 NEWLINE_WAYS = [
@@ -299,10 +376,32 @@ NEWLINE_WAYS = [
     newline_way("newline-missing", "spaces", lambda m, p, q, body: f"{m} {p} {q}"),
     newline_way("question-mark-for-newline", "?", lambda m, p, q, body: f"{m}\n{p}?{q}"),
     newline_way(
-        "body-appended", "4 lines", lambda m, p, q, body: f"{m}\n{p}\n{q}\n{body.decode()}"
+        "body-appended",
+        "4 lines",
+        lambda m, p, q, body: f"{m}\n{p}\n{q}\n{body.decode()}",
+        body=BODY,
     ),
 ]
 
+WHOLE_HOURS = range(60, 15 * 60, 60)  # up to Kiribati's 14
+# Clocks that differ from UTC by something else than whole hours, and who has them.
+MINUTES_FROM_UTC = {
+    -9 * 60 - 30: "Marquesas",
+    -3 * 60 - 30: "Newfoundland",
+    -2 * 60 - 30: "Newfoundland in summer",
+    3 * 60 + 30: "Iran",
+    4 * 60 + 30: "Afghanistan",
+    5 * 60 + 30: "India",
+    5 * 60 + 45: "Nepal",
+    6 * 60 + 30: "Myanmar",
+    8 * 60 + 45: "Eucla",
+    9 * 60 + 30: "Adelaide",
+    10 * 60 + 30: "Adelaide in summer",
+    12 * 60 + 45: "Chatham",
+    13 * 60 + 45: "Chatham in summer",
+}
+# UTC taken for local time errs by as much as local time taken for UTC, to the other side.
+MINUTES_OFF = [sign * m for m in (*MINUTES_FROM_UTC, *WHOLE_HOURS) for sign in (-1, 1)]
 TIMESTAMP_WAYS = [
     Way("timestamp-in-milliseconds", "timestamp", "000", {"signed_timestamp": "1353088179000"}),
     Way("timestamp-with-fraction", "timestamp", ".0", {"signed_timestamp": "1353088179.0"}),
@@ -319,11 +418,16 @@ TIMESTAMP_WAYS = [
         Way(
             "timestamp-in-local-time",
             "timestamp",
-            f"UTC{hours:+d}",
-            {"signed_timestamp": str(NOW + hours * 3600)},
+            f"{minutes:+d} minutes",
+            {"signed_timestamp": str(NOW + minutes * 60)},
         )
-        for hours in (*range(-12, 0), *range(1, 15))
+        for minutes in sorted(set(MINUTES_OFF))
     ),
+]
+# Too many to be tried beside another mistake: see the test of their name.
+IN_THE_MIDDLE_OF_THE_SECOND = [
+    Way("timestamp-in-milliseconds", "timestamp", ms, {"signed_timestamp": f"1353088179{ms}"})
+    for ms in (f"{ms:03d}" for ms in range(1, 1000))
 ]
 
 
@@ -360,12 +464,15 @@ MAC_WAYS = [
     mac_way("hash-of-string-and-secret", lambda k, m: hashlib.sha256(m + k).digest()),
 ]
 
+# This request's signature has + and / in base64, so that its forms differ.
+WITH_PLUS_AND_SLASH = {"after": (("Name", "Something else"), ("try", "8"))}
 ENCODING_WAYS = [
-    Way("signature-in-base64", "encoding", how, {"written": written})
+    Way("signature-in-base64", "encoding", how, {"written": written, **WITH_PLUS_AND_SLASH})
     for how, written in [
-        ("of the bytes", lambda raw: base64.b64encode(raw).decode()),
-        ("URL-safe", lambda raw: base64.b64encode(raw).decode().translate({43: 45, 47: 95})),
-        ("of the hex", lambda raw: base64.b64encode(raw.hex().encode()).decode()),
+        ("of the bytes", b64),
+        ("of the bytes, its + arrived as a space", lambda raw: b64(raw).replace("+", " ")),
+        ("URL-safe", lambda raw: b64(raw).translate({43: 45, 47: 95})),
+        ("of the hex", lambda raw: b64(raw.hex().encode())),
     ]
 ] + [
     Way("signature-in-upper-case", "encoding", "hex", {"written": lambda raw: raw.hex().upper()}),
@@ -384,6 +491,11 @@ WAYS = [
 ]
 
 
+def told(way: Way) -> set[frozenset[str]]:
+    """The findings that are true of a way: by its name, and by another one if it has two."""
+    return {frozenset({name}) for name in (way.name, *way.also)}
+
+
 def names(diagnosis: Diagnosis) -> list[frozenset[str]]:
     return [frozenset(m.name for m in finding.mistakes) for finding in diagnosis.findings]
 
@@ -397,9 +509,8 @@ def test_a_mistake_is_named_and_no_other(way):
     diagnosis = client.diagnosed()
     assert not diagnosis.valid
     found = names(diagnosis)
-    assert sorted(found, key=sorted) == sorted(
-        ([{way.name}, *({name} for name in way.also)]), key=sorted
-    )
+    assert set(found) == told(way)
+    assert len(found) == len(set(found))
     named = next(finding for finding in diagnosis.findings if finding.mistakes[0].name == way.name)
     assert named.mistakes[0].axis == way.axis
     sent = dict(client.sent())
@@ -435,6 +546,63 @@ def test_every_known_mistake_is_made_here():
     assert all(axes.get(way.name, "secret") == way.axis for way in WAYS)
 
 
+def arguments(request: dict[str, Any], client: Client) -> dict[str, tuple[Any, ...]]:
+    """What the table's functions are told of a request, by their axis."""
+    return {
+        "digest": (client.body,),
+        "query": (request["pairs"],),
+        "path": (client.path, client.owner),
+        "method": (client.method.upper(),),
+        "newline": (request["lines"], client.body),
+        "timestamp": (request["timestamp"],),
+        "secret": (client.owner,),
+        "mac": (request["secret"], request["newline"].encode()),
+        "encoding": (request["mac"],),
+    }
+
+
+WHAT_IS_SENT = ("owner", "method", "path", "body", "before", "after")
+
+
+def test_every_way_of_the_table_to_make_a_mistake_is_made_here():
+    """For each request of a Way, other ones make whatever else the table makes of it."""
+    made: dict[tuple[object, ...], set[Any]] = {}
+    tables: dict[tuple[object, ...], set[Any]] = {}
+    rows = [*chain(*_TABLE.values()), *_ALONE]
+    for way in [*WAYS, *IN_THE_MIDDLE_OF_THE_SECOND]:
+        sent = {name: way.steps[name] for name in WHAT_IS_SENT if name in way.steps}
+        client = replace(Client(), **sent)
+        right = replace(client, signed_method=client.method.upper()).made()
+        given = arguments(right, client)[way.axis]
+        here = (way.name, *map(repr, given))
+        made.setdefault(here, {right[way.axis]}).add(
+            replace(Client(), **way.steps).made()[way.axis]
+        )
+        if here not in tables:
+            functions = [function for mistake, function in rows if mistake.name == way.name]
+            tables[here] = {value for function in functions for value in function(*given)}
+    missing = {here: values - made[here] for here, values in tables.items()}
+    assert {here: values for here, values in missing.items() if values} == {}
+
+
+def test_no_two_ways_of_a_mistake_send_the_same_request():
+    requests = []
+    for way in [*WAYS, *IN_THE_MIDDLE_OF_THE_SECOND]:
+        client = replace(Client(), **way.steps)
+        host = client.owner.base_url
+        requests.append((way.name, host, client.method, client.path, client.body, client.sent()))
+    assert len({repr(request) for request in requests}) == len(requests)
+
+
+@pytest.mark.parametrize("ms", [1, 2, 499, 500, 998, 999])
+def test_milliseconds_in_the_middle_of_the_second_are_named_where_nothing_else_is_wrong(ms):
+    client = Client(**IN_THE_MIDDLE_OF_THE_SECOND[ms - 1].steps)
+    assert client.made()["timestamp"] == str(NOW * 1000 + ms)
+    assert names(client.diagnosed()) == [{"timestamp-in-milliseconds"}]
+    # A thousand timestamps, each beside every other mistake, would be too many to try.
+    assert replace(client, signed_method="GET").diagnosed() == Diagnosis(valid=False)
+
+
 def test_a_request_without_a_mistake_is_valid_here():
     assert Client().diagnosed() == Diagnosis(valid=True)
     assert str(Client().diagnosed()) == "The request is signed as it should be."
@@ -447,14 +615,28 @@ def test_another_apps_secret_is_named_only_where_that_app_is_known():
     assert names(client.diagnosed(others=iter([OTHER_APP]))) == [{"another-apps-secret"}]
 
 
-@pytest.mark.parametrize(
-    "way", [w for w in digest_ways() if w.how.endswith("sent") and not w.also], ids=str
-)
-def test_a_wrong_digest_that_was_sent_but_signed_right(way):
-    # The digest was spoiled after signing. Nothing else is wrong, so nothing else may be named.
-    client = replace(Client(), **{**way.steps, "signed_digest": None})
-    for found in names(client.diagnosed()):
-        assert found == {way.name}
+@pytest.mark.parametrize("way", [w for w in WAYS if "sent_digest" in w.steps], ids=str)
+def test_a_wrong_digest_that_was_sent_but_not_signed_is_named(way):
+    spoiled_after_signing = {**way.steps, "signed_digest": None}
+    client = replace(Client(), **spoiled_after_signing)
+    diagnosis = client.diagnosed()
+    assert set(names(diagnosis)) == told(way)
+    assert {finding.reproduced for finding in diagnosis.findings} == {way.steps["sent_digest"]}
+    assert {f.canonical_string for f in diagnosis.findings} == {client.made()["newline"]}
+    assert diagnosis.notes == ()
+    other = replace(client, signed_method="PUT").diagnosed()
+    assert set(names(other)) == {name | {"another-method"} for name in told(way)}
+
+
+@pytest.mark.parametrize("way", [w for w in WAYS if "sent_digest" in w.steps], ids=str)
+def test_a_wrong_digest_beside_an_unknown_secret_is_noted(way):
+    client = Client(**way.steps, secret=b"0123456789abcdef0123")
+    diagnosis = client.diagnosed()
+    assert diagnosis.findings == ()
+    note, unexplained = diagnosis.notes
+    assert md5(client.body) in note
+    assert way.steps["sent_digest"] in note
+    assert unexplained == UNEXPLAINED
 
 
 def test_a_request_without_a_body_has_no_mistakes_of_the_body():
@@ -467,6 +649,40 @@ def test_a_json_escape_that_is_half_a_character_hides_no_mistake():
     digest = md5(rb'{"name": "\ud83c", "data": ""}')
     client = Client(body=body, signed_digest=digest, sent_digest=digest)
     assert names(client.diagnosed()) == [{"body-serialised-again"}]
+
+
+def test_the_text_of_a_diagnosis_has_a_paragraph_for_each_note_and_finding():
+    way = next(way for way in WAYS if way.also)
+    client = replace(Client(), **way.steps)
+    diagnosis = client.diagnosed(now=NOW + 1000)
+    (note,) = diagnosis.notes
+    lines = [note]
+    for finding in diagnosis.findings:
+        (mistake,) = finding.mistakes
+        lines += [f"{mistake.name}: {mistake.why}", f"  Fix: {mistake.fix}"]
+        lines += [f"  Proof: made so, it gives {finding.reproduced}"]
+    assert str(diagnosis).split("\n") == lines
+    assert len(lines) == 7
+
+
+def test_a_diagnosis_in_steps_is_the_same_and_signs_little_in_each(monkeypatch):
+    signed, ended = [0], []
+
+    def counted(secret: str, text: str) -> str:
+        signed[-1] += 1
+        return hmac_sha256(secret, text)
+
+    def steps():
+        ended.append((yield from diagnosing(OWNER, "GET", EVENTS, sent)))
+
+    sent = Client(body=b"", secret=b"0123456789abcdef0123").sent()
+    expected = diagnose(OWNER, "GET", EVENTS, sent)
+    monkeypatch.setattr("pusherkit.diagnosis.hmac_sha256", counted)
+    for _ in steps():
+        signed.append(0)
+    assert ended == [expected]
+    assert sum(signed) > 1000
+    assert max(signed) < 50
 
 
 def test_a_mapping_will_do_for_the_parameters():
@@ -492,7 +708,7 @@ def test_repeated_keys_alone_are_no_mistake():
     ids=str,
 )
 def test_a_mistake_beside_repeated_keys_is_named_and_no_other(way):
-    assert names(replace(Client(**REPEATED), **way.steps).diagnosed()) == [{way.name}]
+    assert set(names(replace(Client(**REPEATED), **way.steps).diagnosed())) == told(way)
 
 
 @pytest.mark.parametrize(
@@ -506,51 +722,59 @@ def test_a_mistake_in_a_query_with_repeated_keys_is_named_and_no_other(way):
     assert names(client.diagnosed()) == [{way.name}]
 
 
+def test_a_secret_decoded_from_base64_loses_what_is_no_base64():
+    owner = replace(OWNER, secret="my_own-secrets")
+    client = Client(owner=owner, secret=base64.b64decode("myownsecrets"))
+    assert names(client.diagnosed()) == [{"secret-base64-decoded"}]
+
+
 # --- pairs --------------------------------------------------------------------------------------
 
 PAIRS = 500
-# Pairs of which one leaves nothing of the other: the single that remains is the whole truth.
-SWALLOWED = {
-    "body-md5-not-signed": "signed without body_md5, a digest that was signed only is gone",
-}
 
 
 def random_pairs(count: int) -> list[tuple[Way, Way]]:
+    """Pairs on different axes. Each Way comes as often as every other, with random partners."""
     rng = random.Random(20121116)
-    chosen: list[tuple[Way, Way]] = []
-    while len(chosen) < count:
-        one, two = rng.sample(WAYS, 2)
-        if one.axis != two.axis and not one.steps.keys() & two.steps.keys():
-            chosen.append((one, two))
-    return chosen
+    pairs: list[tuple[Way, Way]] = []
+    while len(pairs) < count:
+        for one in rng.sample(WAYS, len(WAYS)):
+            partners = [w for w in WAYS if w.axis != one.axis and not w.steps.keys() & one.steps]
+            pairs.append((one, rng.choice(partners)))
+    return pairs[:count]
 
 
-def swallowed(one: Way, two: Way) -> str | None:
-    """The single mistake that remains of two."""
-    for way, other in ((one, two), (two, one)):
-        if way.name in SWALLOWED and other.axis == "digest" and "sent_digest" not in other.steps:
-            return way.name
-    return None
+def swallowed(one: Way, two: Way) -> bool:
+    """Whether a digest was signed only, and then was not signed: that alone is the whole truth."""
+    return (
+        one.name == "body-md5-not-signed"
+        and two.axis == "digest"
+        and "sent_digest" not in two.steps
+    )
+
+
+def told_of_two(one: Way, two: Way) -> set[frozenset[str]]:
+    if swallowed(one, two):
+        return told(one)
+    if swallowed(two, one):
+        return told(two)
+    return {first | second for first in told(one) for second in told(two)}
 
 
 @pytest.mark.parametrize("part", range(10))
 def test_of_random_pairs_both_are_named(part):
     wrong = []
     for one, two in random_pairs(PAIRS)[part::10]:
-        diagnosis = replace(Client(), **one.steps, **two.steps).diagnosed()
-        found = names(diagnosis)
-        single = swallowed(one, two)
-        expected = {single} if single else {one.name, two.name}
-        if expected not in found or any(len(f) != len(expected) for f in found):
+        found = names(replace(Client(), **one.steps, **two.steps).diagnosed())
+        if set(found) != told_of_two(one, two) or len(found) != len(set(found)):
             wrong.append(f"{one} + {two}: {[sorted(f) for f in found]}")
-        if len(found) != len(set(found)):
-            wrong.append(f"{one} + {two}: the same pair twice")
     assert wrong == []
 
 
-def test_the_random_pairs_reach_every_mistake_and_most_pairs_of_axes():
+def test_the_random_pairs_reach_every_way_and_most_pairs_of_axes():
     pairs = random_pairs(PAIRS)
-    assert {way.name for pair in pairs for way in pair} == {way.name for way in WAYS}
+    assert len(pairs) == PAIRS
+    assert {str(way) for pair in pairs for way in pair} == set(map(str, WAYS))
     axes = {frozenset((one.axis, two.axis)) for one, two in pairs}
     assert len(axes) >= 30  # of the 36 pairs of nine axes
 
@@ -587,6 +811,14 @@ def test_a_published_request_is_valid(vector):
     assert not late.valid
     assert late.findings == ()
     assert len(late.notes) == 1
+
+
+def test_the_digest_of_an_empty_body_may_be_sent_if_it_is_signed():
+    way = next(way for way in QUERY_WAYS if way.name == "empty-body-signed")
+    client = replace(Client(), **way.steps)
+    assert not client.diagnosed().valid
+    sent = [*client.sent(), ("body_md5", EMPTY_DIGEST)]
+    assert diagnose(OWNER, client.method, EVENTS, sent, now=NOW) == Diagnosis(valid=True)
 
 
 LETTERS = "abcXYZ019 /+%&=?,;'\"\\~é☕🎉\n"
@@ -633,6 +865,20 @@ def test_what_is_named_in_a_random_request_is_proven(seed):
     way = rng.choice([*MAC_WAYS, *SECRET_WAYS, *ENCODING_WAYS, *NEWLINE_WAYS[:6]])
     found = names(replace(client, **way.steps).diagnosed())
     assert found == [{way.name}]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_mistake_in_a_random_query_is_named_if_it_changes_anything(seed):
+    rng = random.Random(seed)
+    right = upper(random_client(rng))
+    way = rng.choice([way for way in QUERY_WAYS if way.name != "empty-body-signed"])
+    wrong = replace(right, **way.steps)
+    found = names(wrong.diagnosed())
+    if wrong.sent() == right.sent():
+        assert found == []
+    else:  # another name, too, only if it gives the same text
+        assert {way.name} in found
+        assert {len(finding) for finding in found} == {1}
 
 
 # --- honestly unknown ---------------------------------------------------------------------------
@@ -783,23 +1029,28 @@ TELLING = [w for w in WAYS if w.axis in ("query", "newline") or w.name == "app-k
 def test_a_diagnosis_never_tells_the_secret(secret, place):
     owner = Credentials(app_id="3", key=KEY, secret=secret)
     changes = odd_places(secret)[place]
+    wires = set()
     for way in TELLING:
         client = Client(secret=secret.encode(), after=(("Other", "x y"),))
         client = replace(client, **{**way.steps, **changes})
-        wire = (client.method, client.path, client.sent(), client.body)
-        for now in (None, NOW + 10_000):
-            told = diagnose(owner, *wire, now=now)
-            # Neither as it is, nor as a key or method becomes of it, nor as a URL writes it.
-            shown = str(told) + repr(told) + "".join(f.canonical_string for f in told.findings)
-            for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)):
-                assert form.casefold() not in shown.casefold()
+        wires.add((client.method, client.path, tuple(client.sent()), client.body))
+    for wire in wires:
+        diagnosis = diagnose(owner, *wire, now=NOW + 10_000)  # late, so a note tells of that
+        # Neither as it is, nor as a key or method becomes of it, nor as a URL writes it.
+        shown = str(diagnosis) + repr(diagnosis)
+        shown += "".join(finding.canonical_string for finding in diagnosis.findings)
+        assert ("auth_key holds the secret" in shown) == (place == "auth_key")
+        for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)):
+            assert form.casefold() not in shown.casefold()
 
 
 @pytest.mark.parametrize("place", ["auth_key", "a value", "body_md5"])
 def test_a_diagnosis_never_tells_another_apps_secret(place):
     changes = odd_places(OTHER_APP.secret)[place]
-    told = Client(**{**changes, "signed_method": "GET"}).diagnosed()
-    assert OTHER_APP.secret not in str(told) + repr(told)
+    client = Client(**{**changes, "signed_method": "GET"})
+    for others in ([OTHER_APP], iter([OTHER_APP])):
+        diagnosis = client.diagnosed(others=others)
+        assert OTHER_APP.secret not in str(diagnosis) + repr(diagnosis)
 
 
 # --- garbage ------------------------------------------------------------------------------------
@@ -857,9 +1108,7 @@ def test_garbage_as_parameters_raises_nothing(params, body):
     survives("POST", EVENTS, params, body)
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/", "?", "//", "/\0", "/☕", "a" * 100_000, "/%zz", "\udcff"]
-)
+@pytest.mark.parametrize("path", ["", "/", "?", "//", "/\0", "/☕", "a" * 20_000, "/%zz", "\udcff"])
 @pytest.mark.parametrize("method", ["", "get", "ß", "\n", "POST"])
 def test_garbage_as_path_or_method_raises_nothing(path, method):
     survives(method, path, [*Client().sent()[:-1], ("auth_signature", "ab" * 32)], BODY)
