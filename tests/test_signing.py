@@ -9,6 +9,8 @@ import json
 import re
 import traceback
 from pathlib import Path
+from urllib.parse import quote, quote_plus
+from xml.etree import ElementTree
 
 import pytest
 from IPython.lib.pretty import pretty
@@ -24,9 +26,11 @@ from pusherkit import (
 from pusherkit.auth import PusherAuth
 from pusherkit.signing import (
     DEFAULT_BASE_URL,
+    HIDDEN,
     SIGNING_PARAMS,
     TOLERANCE_SECONDS,
     body_digest,
+    hide_secret,
     hmac_sha256,
     judge,
 )
@@ -179,6 +183,15 @@ def test_values_are_not_encoded(credentials, value):
     assert signed_query(credentials, [("info", value)]) == f"info={value}"
 
 
+def test_parameters_may_stand_before_and_between_those_of_authentication(credentials):
+    params = {"page": "1", "auth_l": "2", "a": "3"}
+    text = sign(credentials, "GET", PATH, params, timestamp=NOW).canonical_string
+    assert text == (
+        f"GET\n{PATH}\na=3&auth_key={credentials.key}&auth_l=2&auth_timestamp={NOW}"
+        "&auth_version=1.0&page=1"
+    )
+
+
 def test_the_order_of_parameters_is_irrelevant(credentials):
     params = [("info", "user_count"), ("filter_by_prefix", "presence-"), ("page", "2")]
     forward, backward, mapping = (
@@ -221,6 +234,12 @@ def test_signing_what_was_signed_changes_nothing(credentials):
     assert sign(credentials, "POST", PATH, once.query, BODY, timestamp=NOW) == once
 
 
+def test_a_signature_is_a_value_that_can_be_a_key(credentials):
+    params = [("info", "x")]
+    once, again = (sign(credentials, "GET", PATH, params, timestamp=NOW) for _ in range(2))
+    assert len({once, again}) == 1
+
+
 def test_the_callers_parameters_are_not_changed(credentials):
     params = [("Info", "x"), ("auth_key", "old")]
     sign(credentials, "POST", PATH, params, timestamp=NOW)
@@ -249,8 +268,9 @@ def test_newlines_in_values_are_signed_as_they_are(credentials):
 
 @pytest.mark.parametrize("timestamp", [float(NOW), str(NOW), None])
 def test_a_timestamp_that_is_no_int_is_refused_with_the_remedy(credentials, timestamp):
-    with pytest.raises(TypeError, match=r"int\(time\.time\(\)\)"):
+    with pytest.raises(TypeError, match=r"int\(time\.time\(\)\)") as caught:
         sign(credentials, "GET", PATH, timestamp=timestamp)
+    assert f"expected whole Unix seconds (int), got {timestamp!r}." in str(caught.value)
 
 
 # --- laws of verifying --------------------------------------------------------------------------
@@ -286,6 +306,7 @@ def test_a_signed_request_is_accepted_in_any_order_and_case_of_keys(credentials,
     assert reason(credentials, query[::-1]) is None
     assert reason(credentials, [(key.upper(), value) for key, value in query]) is None
     assert reason(credentials, query, method="post") is None
+    assert reason(credentials, iter(query)) is None
 
 
 @pytest.mark.parametrize(
@@ -332,13 +353,40 @@ def test_a_parameter_added_changed_or_lost_after_signing_is_found(credentials, q
         ("body_md5", "", "Invalid body_md5"),
         ("auth_signature", "", "Invalid signature"),
         ("auth_signature", "é", "Invalid signature"),
+        ("auth_signature", "\ud800", "Invalid signature"),
     ],
 )
 def test_each_rule_names_itself(credentials, query, name, value, sentence):
-    with pytest.raises(AuthenticationError, match=sentence) as caught:
+    with pytest.raises(AuthenticationError, match=f"^{sentence}") as caught:
         verify(credentials, "POST", PATH, replaced(query, name, value), BODY, now=NOW)
     assert caught.value.reason == name
     assert caught.value.canonical_string.startswith(f"POST\n{PATH}\nauth_key=")
+
+
+def test_a_refusal_tells_what_came_what_should_have_and_what_to_do(credentials, query):
+    def told(name: str, value: str) -> tuple[str, str, str]:
+        changed = replaced(query, name, value)
+        failed = judge(credentials, "POST", PATH, changed, BODY, now=NOW).failed
+        return failed.received, failed.error, failed.fix
+
+    received, _, fix = told("auth_key", "another")
+    assert received == "another"
+    assert fix.startswith("Send the key of this app. ")
+    received, _, fix = told("auth_version", "2.0")
+    assert (received, fix) == ("2.0", "Send auth_version=1.0.")
+    received, error, _ = told("auth_timestamp", "soon")
+    assert received == "soon"
+    assert error == "Timestamp required: auth_timestamp must be Unix time in whole seconds"
+    received, error, fix = told("body_md5", "d41d")
+    assert received == "d41d"
+    assert error == (
+        f"Invalid body_md5: the body that arrived has the MD5 {body_digest(BODY)}, "
+        'but you sent "d41d"'
+    )
+    assert fix.startswith("Hash the exact bytes that you send")
+    received, _, fix = told("auth_signature", "0")
+    assert received == "0"
+    assert fix.startswith("Compare your canonical string with this one, byte by byte.")
 
 
 def test_the_error_quotes_what_the_verifier_signed(credentials, query):
@@ -355,7 +403,7 @@ def test_the_error_quotes_what_the_verifier_signed(credentials, query):
 
 @pytest.mark.parametrize("name", sorted(SIGNING_PARAMS))
 def test_a_missing_parameter_is_named(credentials, query, name):
-    with pytest.raises(AuthenticationError, match=f"Missing parameter: {name}") as caught:
+    with pytest.raises(AuthenticationError, match=f"^Missing parameter: {name}$") as caught:
         verify(credentials, "POST", PATH, without(query, name), BODY, now=NOW)
     assert caught.value.reason == name
 
@@ -364,9 +412,25 @@ def test_a_missing_parameter_is_named(credentials, query, name):
 @pytest.mark.parametrize("spelled", [str.lower, str.upper])
 def test_a_repeated_parameter_is_named_even_in_another_case(credentials, query, name, spelled):
     doubled = [*query, (spelled(name), dict(query)[name])]
-    with pytest.raises(AuthenticationError, match=f"Repeated parameter: {name}") as caught:
+    with pytest.raises(
+        AuthenticationError, match=f"^Repeated parameter: {name} was sent 2 times$"
+    ) as caught:
         verify(credentials, "POST", PATH, doubled, BODY, now=NOW)
     assert caught.value.reason == name
+
+
+@pytest.mark.parametrize("name", sorted(SIGNING_PARAMS))
+def test_missing_or_repeated_the_same_is_expected_and_the_fix_fits(credentials, query, name):
+    right = {
+        check.rule: check for check in judge(credentials, "POST", PATH, query, BODY, now=NOW).checks
+    }
+    for params, fix in (
+        (without(query, name), f"Add {name} to the parameters"),
+        ([*query, (name, dict(query)[name])], f"Send {name} once."),
+    ):
+        failed = judge(credentials, "POST", PATH, params, BODY, now=NOW).failed
+        assert failed.expected == right[name].expected
+        assert failed.fix.startswith(fix)
 
 
 def test_the_first_broken_rule_is_the_reason_and_all_are_judged(credentials):
@@ -391,6 +455,37 @@ def test_what_was_received_is_shown_however_often(credentials, query):
         ([*query, ("auth_key", "another")], f"{credentials.key}, another"),
     ):
         assert judge(credentials, "POST", PATH, params, BODY, now=NOW).failed.received == shown
+
+
+def test_every_check_tells_what_it_expected_and_what_it_received(credentials, query):
+    told = {
+        check.rule: (check.expected, check.received)
+        for check in judge(
+            credentials, "POST", PATH, query, BODY, now=NOW + 1.5, tolerance=600.0
+        ).checks
+    }
+    digest, text = body_digest(BODY), canonical_string("POST", PATH, query).replace("\n", "\\n")
+    assert told == {
+        "auth_key": (f"{credentials.key} (the key of app 3)", credentials.key),
+        "auth_version": ("1.0", "1.0"),
+        "auth_timestamp": (
+            f"within 600 s of the server's clock, {NOW + 1} (2012-11-16T17:49:40Z)",
+            f"{NOW} (2012-11-16T17:49:39Z)",
+        ),
+        "body_md5": (f"{digest} (the MD5 of the {len(BODY)} bytes that arrived)", digest),
+        "auth_signature": (
+            f'HmacSHA256Hex("{text}", your_secret_key)',
+            dict(query)["auth_signature"],
+        ),
+    }
+
+
+def test_a_request_without_a_body_passes_the_rule_of_the_body(credentials):
+    verdict = judge(
+        credentials, "GET", PATH, sign(credentials, "GET", PATH, timestamp=NOW).query, now=NOW
+    )
+    (check,) = [check for check in verdict.checks if check.rule == "body_md5"]
+    assert (check.passed, check.expected, check.received) == (True, "(no body)", "(none)")
 
 
 def test_every_check_has_its_sentences_only_where_it_failed(credentials, query):
@@ -419,12 +514,15 @@ def test_an_expired_timestamp_is_told_beside_the_servers_clock(credentials, quer
     beyond = replaced(query, "auth_timestamp", "9" * 15)
     with pytest.raises(AuthenticationError, match=r"Given timestamp \(not a date\)"):
         verify(credentials, "POST", PATH, beyond, BODY, now=NOW)
+    for now in (1e17, 1e20):  # beyond what the platform's clock can say
+        with pytest.raises(AuthenticationError, match=r"server time \(not a date\)"):
+            verify(credentials, "POST", PATH, query, BODY, now=now)
 
 
 def test_the_tolerance_can_be_chosen(credentials, query):
-    verify(credentials, "POST", PATH, query, BODY, now=NOW + 5, tolerance=5)
+    verify(credentials, "POST", PATH, query, BODY, now=NOW + 5, tolerance=5.0)
     with pytest.raises(AuthenticationError, match="not within 5s"):
-        verify(credentials, "POST", PATH, query, BODY, now=NOW + 6, tolerance=5)
+        verify(credentials, "POST", PATH, query, BODY, now=NOW + 6, tolerance=5.0)
 
 
 @pytest.mark.parametrize(
@@ -432,8 +530,10 @@ def test_the_tolerance_can_be_chosen(credentials, query):
     [
         (str(NOW * 1000), "milliseconds"),
         (str(NOW * 1000 + 123_456), "milliseconds"),
-        (str(NOW + 3600), "3600 s ahead of"),
-        (str(NOW - 3600), "3600 s behind"),
+        (str((NOW + 600) * 1000), "milliseconds"),
+        (str((NOW + 600) * 1000 + 1), "ahead of"),
+        (str(NOW + 3600), "3600 s ahead of the server's clock"),
+        (str(NOW - 3600), "3600 s behind the server's clock"),
         ("16:20", "digits only"),
     ],
 )
@@ -442,6 +542,11 @@ def test_the_fix_of_a_timestamp_says_what_is_wrong_with_it(credentials, query, s
     failed = judge(credentials, "POST", PATH, sent_query, BODY, now=NOW).failed
     assert failed.rule == "auth_timestamp"
     assert advice in failed.fix
+
+
+def test_how_far_the_clocks_are_apart_is_told_in_whole_seconds(credentials, query):
+    failed = judge(credentials, "POST", PATH, query, BODY, now=NOW + 3600.4).failed
+    assert failed.fix.startswith("The timestamp is 3600 s behind the server's clock. ")
 
 
 def test_an_empty_body_may_have_its_md5_or_none(credentials):
@@ -493,9 +598,10 @@ def test_a_secret_sent_by_mistake_is_not_repeated(credentials, query, leak, agai
     assert credentials.secret not in everything_said(caught.value)
 
 
-def test_a_secret_in_the_path_is_not_repeated(credentials, query):
-    verdict = judge(credentials, "POST", f"/apps/{credentials.secret}", query, BODY, now=NOW)
-    assert credentials.secret not in repr(verdict)
+def test_a_secret_in_the_path_or_in_place_of_the_method_is_not_repeated(credentials, query):
+    for method, path in (("POST", f"/apps/{credentials.secret}"), (credentials.secret, PATH)):
+        verdict = judge(credentials, method, path, query, BODY, now=NOW)
+        assert credentials.secret not in repr(verdict).lower()
 
 
 @pytest.mark.parametrize(
@@ -514,9 +620,62 @@ def test_what_is_shown_in_the_place_of_a_secret(secret, value, shown):
     )
 
 
-def test_hiding_the_secret_does_not_change_the_judgement(credentials):
-    signature = sign(credentials, "GET", PATH, [("info", credentials.secret)], timestamp=NOW)
-    assert reason(credentials, signature.query, b"", method="GET") is None
+# Of every character a second one stands after the sixth place.
+AWKWARD = Credentials(app_id="3", key="key", secret='Ab (é" \\+k.z"é( bA')
+SPELLINGS = {
+    "as it is": lambda secret: secret,
+    "upper case": str.upper,
+    "percent-encoded": lambda secret: quote(secret, safe=""),
+    "percent-encoded in lower case": lambda secret: quote(secret, safe="").lower(),
+    "every byte percent-encoded": lambda secret: "".join(f"%{b:02X}" for b in secret.encode()),
+    "as in a form": quote_plus,
+    "as in JSON": lambda secret: json.dumps(secret)[1:-1],
+    "as in JSON beyond ASCII": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    "as in JSON inside JSON": lambda secret: json.dumps(json.dumps(secret))[3:-3],
+    "every character escaped": lambda secret: "".join(f"\\u{ord(char):04x}" for char in secret),
+    "as in a repr": lambda secret: repr(secret)[1:-1],
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_secret_is_hidden_in_each_spelling_whole_and_cut_off(spell):
+    spelled = spell(AWKWARD.secret)
+    assert hide_secret(AWKWARD, f"<{spelled}>, <{spelled}>") == f"<{HIDDEN}>, <{HIDDEN}>"
+    for length in range(6, len(AWKWARD.secret) + 1):
+        assert hide_secret(AWKWARD, f"<{spell(AWKWARD.secret[:length])}…") == f"<{HIDDEN}…"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        AWKWARD.secret[:-1],
+        AWKWARD.secret.replace(".", "a"),  # the dot is a dot
+        AWKWARD.secret.replace(".", "+"),  # "+" is a space, no other character
+        "Ab (é…",  # cut off so early that it could stand there by chance
+        "k.z…",
+        'Ab (é" \\+kqz…',  # cut off, but another
+        "…",
+    ],
+)
+def test_what_is_not_the_secret_is_shown(text):
+    assert hide_secret(AWKWARD, text) == text
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["278d425bdf160c739803", "1.0", str(NOW), str(NOW)[:6], body_digest(BODY), "x", PATH, "POST"],
+)
+def test_hiding_the_secret_does_not_change_the_judgement(secret):
+    mine = Credentials(app_id="3", key="278d425bdf160c739803", secret=secret)
+    signature = sign(mine, "POST", PATH, [("info", "x")], BODY, timestamp=NOW)
+    assert reason(mine, signature.query) is None
+
+
+def test_a_secret_that_stands_in_its_own_signature_by_chance_is_accepted():
+    mine, now = Credentials(app_id="3", key="key", secret="abcdef"), 1_353_917_477
+    signature = sign(mine, "GET", "/", timestamp=now)
+    assert mine.secret in signature.hexdigest
+    verify(mine, "GET", "/", signature.query, now=now)
 
 
 def test_the_right_signature_is_not_told(credentials, query):
@@ -585,6 +744,15 @@ def test_from_url_says_what_is_wrong_and_never_the_secret(url, sentence):
     assert SECRET not in everything_said(caught.value)
 
 
+@pytest.mark.parametrize("url", ["", f"https://key:{SECRET}@host:port/apps/3"])
+def test_from_url_says_what_it_expected(url):
+    with pytest.raises(InvalidCredentials) as caught:
+        Credentials.from_url(url)
+    assert str(caught.value).startswith(
+        "PUSHER_URL: expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID; "
+    )
+
+
 ENVIRONMENT = {"PUSHER_APP_ID": "3", "PUSHER_KEY": "key", "PUSHER_SECRET": SECRET}
 
 
@@ -606,13 +774,24 @@ def test_from_env_takes_an_empty_host_for_none():
     assert Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": ""}).base_url == DEFAULT_BASE_URL
 
 
+def test_from_env_names_all_that_is_missing():
+    names = "PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET"
+    with pytest.raises(
+        InvalidCredentials, match=f"^Expected {names} in the environment; missing: {names}\\."
+    ):
+        Credentials.from_env({})
+
+
 @pytest.mark.parametrize("missing", sorted(ENVIRONMENT))
 @pytest.mark.parametrize("empty", [True, False], ids=["empty", "unset"])
 def test_from_env_names_what_is_missing(missing, empty):
     environ = {name: value for name, value in ENVIRONMENT.items() if name != missing}
     if empty:
         environ[missing] = ""
-    with pytest.raises(InvalidCredentials, match=f"missing: {missing}\\.") as caught:
+    with pytest.raises(
+        InvalidCredentials,
+        match=f"^Expected {', '.join(ENVIRONMENT)} in the environment; missing: {missing}\\.",
+    ) as caught:
         Credentials.from_env(environ)
     assert SECRET not in everything_said(caught.value)
 
@@ -629,6 +808,10 @@ def test_from_env_names_what_is_missing(missing, empty):
         ("[::1]:6001", "http://[::1]:6001"),
         ("localhost.example.com", "https://localhost.example.com"),
         ("127.0.0.1.example.com", "https://127.0.0.1.example.com"),
+        ("127-0-0-1", "https://127-0-0-1"),
+        ("127.0.0.1000", "https://127.0.0.1000"),
+        ("127.0.0.one", "https://127.0.0.one"),
+        ("127.0.0.", "https://127.0.0."),
         ("https://127.0.0.1", "https://127.0.0.1"),
     ],
 )
@@ -642,6 +825,7 @@ def test_a_host_becomes_a_base_url(host, base_url):
         "ftp://example.com",
         "https://",
         "example com",
+        "example\t.com",
         "example.com:port",
         "example.com:99999",
         f"https://key:{SECRET}@example.com",
@@ -670,11 +854,26 @@ def test_a_host_that_is_none_is_refused(host):
         (lambda value: " " + value, "white space or quotes"),
         (lambda value: f'"{value}"', "white space or quotes"),
         (lambda value: f"'{value}'", "white space or quotes"),
+        (lambda value: f"`{value}`", "white space or quotes"),
+        (lambda value: '"' + value, "white space or quotes"),
+        (lambda value: value + '"', "white space or quotes"),
         (lambda value: value.encode(), r"expected text \(str\), got bytes"),
         (lambda value: None, r"expected text \(str\), got NoneType"),
         (lambda value: 3, r"expected text \(str\), got int"),
     ],
-    ids=["empty", "newline", "space", "quotes", "single quotes", "bytes", "None", "int"],
+    ids=[
+        "empty",
+        "newline",
+        "space",
+        "quotes",
+        "single quotes",
+        "backticks",
+        "quote before",
+        "quote after",
+        "bytes",
+        "None",
+        "int",
+    ],
 )
 def test_what_pasting_leaves_behind_is_refused(name, damage, sentence):
     values = {"app_id": "3", "key": "key", "secret": SECRET}
@@ -684,10 +883,12 @@ def test_what_pasting_leaves_behind_is_refused(name, damage, sentence):
     assert SECRET not in everything_said(caught.value)
 
 
-@pytest.mark.parametrize("app_id", ["a/b", "3?x", "3#x", "3%20", "3 4"])
+@pytest.mark.parametrize("app_id", ["a/b", "3?x", "3#x", "3%20", "3 4", "3\t4"])
 def test_an_app_id_that_cannot_stand_in_a_path_is_refused(app_id):
-    with pytest.raises(InvalidCredentials, match="expected the id alone"):
+    (wrong,) = set("/?#% \t") & set(app_id)
+    with pytest.raises(InvalidCredentials, match="expected the id alone") as caught:
         Credentials(app_id=app_id, key="key", secret=SECRET)
+    assert f"{wrong!r} cannot stand" in str(caught.value)
 
 
 # --- how a signature shows itself ---------------------------------------------------------------
@@ -722,5 +923,16 @@ def test_the_html_of_a_signature_escapes_what_came_from_outside(credentials):
     shown = sign(credentials, "GET", PATH, [(hostile, hostile)], timestamp=NOW)._repr_html_()
     assert "<script" not in shown
     assert shown.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;") == 4  # two stages
-    for stage in ("Digest", "Parameters", "Canonical string", "Sign"):
-        assert f">{stage}</th>" in shown
+
+
+def test_the_html_of_a_signature_is_a_table_of_the_working_and_nothing_else(credentials):
+    signature = sign(credentials, "POST", PATH, [("info", "<x>")], BODY, timestamp=NOW)
+    table = ElementTree.fromstring(signature._repr_html_())
+    rows = {head.text: cell[0].text for head, cell in table}
+    assert rows == {
+        "Digest": f"body_md5 = {signature.body_md5}",
+        "Parameters": "\n".join(f"{key}={value}" for key, value in signature.params),
+        "Canonical string": signature.canonical_string,
+        "Sign": f"auth_signature = {signature.hexdigest}",
+    }
+    assert "".join(table.itertext()) == "".join(f"{head}{text}" for head, text in rows.items())
