@@ -441,3 +441,9 @@ def test_who_signs_in_wrongly_is_told_and_hung_up_on(sandbox, peer, data):
     assert code == 4009
     assert [code for code, _ in ann.hung_up] == [4009]
     assert sandbox.channels.connections == 0
+
+
+def test_a_channel_without_presence_names_nobody(sandbox, peer):
+    peer("chat")
+    assert sandbox.channels.subscription_count("chat") == 1
+    assert sandbox.channels.users("chat") == []

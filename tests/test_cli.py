@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli, sign,
 from pusherkit.evidence import read_request
 from pusherkit.signing import hmac_sha256
 from pusherkit.snippets import curl
+from pusherkit.subscriber import Subscriber
 
 PUSHERKIT = Path(sys.executable).with_name("pusherkit")
 
@@ -85,6 +87,16 @@ def test_a_refusal_is_followed_by_its_reason(sandbox: Sandbox) -> None:
     assert sandbox.line().endswith("  401  POST /apps/6855671/events")
     assert sandbox.line().strip().startswith("Invalid signature: you should have sent HmacSHA256")
     assert "the secret is the key" in sandbox.line()
+
+
+def test_a_client_event_has_a_line_of_its_own(sandbox: Sandbox) -> None:
+    with Subscriber(sandbox.credentials, "private-room") as subscriber:
+        subscriber.trigger("private-room", "client-typing\u202e", "")
+        assert re.fullmatch(
+            r"\d\d:\d\d:\d\d  client event  client-typing\\u202e → private-room "
+            rf"from {re.escape(subscriber.socket_id or '')}",
+            sandbox.line(),
+        )
 
 
 def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:
@@ -306,6 +318,28 @@ def test_a_body_in_a_file_is_read_when_asked(tmp_path: Path) -> None:
     command = evidence().split("--data-binary")[0] + f"--data-binary @{tmp_path}/body.json"
     assert doctor(command)[0] == 3
     assert doctor(command, "--read-files")[0] == 0
+
+
+def test_a_body_that_no_command_can_hold_has_no_corrected_request(tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(b"\xff\xfe")
+    command = evidence().split("--data-binary")[0] + f"--data-binary @{tmp_path}/body"
+    status, out, _ = doctor(command, "--read-files")
+    assert status == 1
+    assert "body_md5" in out
+    assert "The same request, signed right, now:" not in out
+    assert json.loads(doctor(command, "--read-files", "--json")[1])["corrected"] == ""
+
+
+def test_at_a_terminal_it_says_what_to_paste(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(evidence().encode()), encoding="utf-8")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setenv("PUSHER_SECRET", SECRET)
+    assert cli.main(["doctor"]) == 0
+    said = capsys.readouterr().err
+    assert said == "Paste a curl command or an HTTP request; end with Ctrl+D.\n"
 
 
 def test_the_secret_is_asked_for_where_it_is_not_set(

@@ -122,6 +122,15 @@ def test_the_real_lessons_are_packaged() -> None:
     assert (lab._packaged() / lab.FIRST_LESSON).is_file()
 
 
+def test_an_installation_without_lessons_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(lab, "files", lambda package: tmp_path)
+    monkeypatch.setattr(lab, "__file__", str(tmp_path / "pusherkit" / "lab.py"))
+    with pytest.raises(PusherError, match="lessons are missing from this installation"):
+        lab.lessons_folder(tmp_path)
+
+
 # --- JupyterLab's command line ----------------------------------------------------------------
 
 
@@ -149,6 +158,22 @@ def test_options_go_to_jupyterlab(started: list[list[str]]) -> None:
     assert "--no-browser" in started[0]
     assert "--ServerApp.port=8890" in started[0]
     assert started[0][-2:] == ["--debug", "--x=y"]
+
+
+def test_jupyterlab_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+    monkeypatch.setattr("jupyterlab.labapp.main", seen.append)
+    monkeypatch.chdir(checkout(tmp_path))
+    assert cli.main(["lab", "--", "--debug"]) == 0
+    assert seen[0][-1] == "--debug"
+
+
+def test_where_a_copy_was_made_it_says_so(
+    started: list[list[str]], tmp_path: Path, installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").unlink()
+    assert cli.main(["lab"]) == 0
+    assert capsys.readouterr().out == f"Your copy of the lessons: {tmp_path / lab.COPY}\n"
 
 
 def test_stock_leaves_the_kernel_connection_alone(started: list[list[str]]) -> None:

@@ -389,6 +389,15 @@ def test_stop_does_not_wait_for_a_subscriber_that_says_nothing(server):
         assert time.perf_counter() - begin < 2
 
 
+def test_stop_closes_the_socket_of_who_does_not_say_goodbye(server):
+    with stalled_subscriber(server, "chat") as raw:
+        server.stop()
+        said = b""
+        while chunk := raw.recv(4096):  # the end, and no error or timeout
+            said += chunk
+        assert said.endswith(b"\x03\xe9The practice server stopped")  # 1001
+
+
 def test_nothing_is_kept_of_subscribers_that_left(server, eventually):
     for _ in range(3):
         with connect(server) as socket_:

@@ -366,6 +366,32 @@ def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(fixed_port,
     eventually(lambda: not [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"])
 
 
+def test_what_cannot_be_sent_any_more_is_a_sentence(eventually):
+    """The subscriber is busy with a message, so it has not noticed the server's goodbye."""
+    busy, done = threading.Event(), threading.Event()
+
+    def take(message: Message) -> None:
+        busy.set()
+        done.wait(10)
+
+    with SandboxServer() as server, Client(server.credentials) as client:
+        subscriber = Subscriber(server.credentials, "private-x", on_message=take, reconnect=False)
+        client.trigger("private-x", "n", "")
+        assert busy.wait(10)
+        server.stop()
+
+        def refused() -> bool:
+            try:
+                subscriber.trigger("private-x", "client-n", "")
+            except PusherError as error:
+                return str(error).startswith("Not sent: the connection is lost (received 1001")
+            return False
+
+        eventually(refused)
+        done.set()
+        subscriber.close()
+
+
 def test_a_server_that_does_not_want_it_back_is_left_alone(fixed_port):
     with SandboxServer(port=fixed_port) as server:
         subscriber = Subscriber(server.credentials, "chat")
@@ -539,3 +565,11 @@ def test_no_thread_stays_behind(server, eventually):
     with Subscriber(server.credentials, "chat"):
         assert len(waiting()) == 1
     eventually(lambda: not waiting())
+
+
+def test_a_full_sandbox_refuses_who_attaches(sandbox, monkeypatch):
+    monkeypatch.setattr("pusherkit.sandbox.channels.MAX_CONNECTIONS", 1)
+    with Subscriber.attached(sandbox, "chat"):  # noqa: SIM117 - the first is inside, the second not
+        with pytest.raises(PusherError, match="Over capacity: 1 connections are open"):
+            Subscriber.attached(sandbox, "chat")
+    assert sandbox.channels.connections == 0

@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import ipywidgets
@@ -534,8 +534,16 @@ _CURL_BODIES = tuple(
 _DATA_OPTIONS = ("-d", "--data", "--data-raw", "--data-binary")
 
 
+class _Sent(NamedTuple):
+    """What a curl command line sends."""
+
+    urls: list[str]
+    bodies: list[str]
+    headers: list[str]
+
+
 def _what_curl_sends(command: Any) -> Any:
-    """URL, body and content type that a command line means; a word where there is none."""
+    """What a command line sends; a sentence where it is none, and what is no text as it is."""
     if not isinstance(command, str):
         return command
     try:
@@ -544,18 +552,18 @@ def _what_curl_sends(command: Any) -> Any:
         return "a quote is open at the end"
     if not words or words[0] != "curl":
         return "it does not begin with curl"
-    urls, bodies, headers = [], [], []
+    sent = _Sent([], [], [])
     rest = iter(words[1:])
     for word in rest:
         if word in _DATA_OPTIONS:
-            bodies.append(next(rest, ""))
+            sent.bodies.append(next(rest, ""))
         elif word in ("-H", "--header"):
-            headers.append(next(rest, ""))
+            sent.headers.append(next(rest, ""))
         elif word in ("-X", "--request"):
             next(rest, "")
         elif not word.startswith("-"):
-            urls.append(word)
-    return urls, bodies, headers
+            sent.urls.append(word)
+    return sent
 
 
 def _commands(answer: Any) -> Any:
@@ -567,7 +575,7 @@ def _judge_commands(done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
     for body, sent in zip(_CURL_BODIES, done, strict=True):
         if isinstance(sent, str):
             return f"A shell cannot use this command: {sent}.", ()
-        if not isinstance(sent, tuple):
+        if not isinstance(sent, _Sent):
             return f"Expected a command line (str), got {type(sent).__name__}.", ()
         urls, bodies, headers = sent
         if urls != [_CURL_URL]:

@@ -214,7 +214,7 @@ def _judge_tampered(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
         )
     changed = sum(a != b for a, b in zip(signed, sent, strict=True))
     if changed != 1:
-        return f"Expected one changed byte, got {changed}.", (Fact("Sent", sent.decode()),)
+        return f"Expected one changed byte, got {changed}.", (Fact("Sent", repr(sent)[:200]),)
     return None
 
 

@@ -63,7 +63,5 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
         self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
 
     def cut(self) -> None:
-        """Say goodbye and close the socket, without waiting for the other side."""
+        """Say goodbye as the server stops, which closes the socket itself."""
         self.hang_up(GOING_AWAY, "The practice server stopped")
-        if self.ws_connection is not None and self.ws_connection.stream is not None:
-            self.ws_connection.stream.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pusherkit.lessons import body_is_bytes
+from pusherkit.lessons._exercise import Outcome
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,35 @@ def test_variants_mean_the_same(variant: str) -> None:
     assert made.b.value == body_is_bytes.VARIANTS[variant]
     assert ("✓ Same bytes, same digest." in made.display.value) is same
     assert ("although both mean the same to JSON" in made.display.value) is not same
+
+
+# --- the exercises ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'{"name":"door","channel":"house","data":"shut"}', "another meaning"),
+        (b"[" * 100_000, "not JSON any more"),
+        (b"\xff", "not JSON any more"),
+    ],
+)
+def test_other_bytes_that_do_not_mean_the_same(answer: bytes, said: str) -> None:
+    feedback = body_is_bytes.other_bytes.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda event: event, "Expected two values"),
+        (lambda event: (b"", b""), "Expected bytes and text, got bytes and bytes."),
+        (lambda event: (b"\xff", ""), "no longer holds the event"),
+        (lambda event: (json.dumps(event).encode(), "x" * 32), "not that of the body that is sent"),
+    ],
+)
+def test_other_ways_not_to_mend_the_request(answer: Any, said: str) -> None:
+    feedback = body_is_bytes.mend.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message

@@ -209,10 +209,19 @@ def publishing(returned: Any = 200, wait: int = 700, sends: int = 1) -> Callable
     return publish
 
 
+def too_soon(line: Line) -> int:
+    if (status := line.send(line.sign())) == 503:
+        line.wait(1)
+        status = line.send(line.sign())
+    return status
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         (publishing(sends=0), "Nothing was sent."),
+        (lambda line: line.send({}), "A request was refused"),
+        (too_soon, "The event was never accepted."),
         (publishing(sends=2), "more than once"),
         (publishing(returned=None), "Return the status, 200; got None"),
         (lambda line: [line.send(line.sign()) for _ in "ab"], "The event was published more"),

@@ -174,3 +174,17 @@ def test_feedback_escapes_what_the_learner_wrote() -> None:
 def test_a_repr_is_short() -> None:
     assert repr(exercise()) == "Exercise: The answer."
     assert repr(exercise().check(41)) == "Not yet\n✗ One more."
+
+
+def test_a_hint_displays_as_it_is() -> None:
+    shown = exercise(hints=("a < b,\nc", "d")).hint()._repr_html_()
+    assert "a &lt; b,\nc" in shown
+    assert "white-space:pre-wrap" in shown
+
+
+def test_what_stops_outside_the_learners_code_names_no_line() -> None:
+    for crash in (lambda: None, iter):  # takes no argument; is not written in Python
+        feedback = EXERCISES["start_here.deliver"].check(crash)
+        assert feedback.outcome is Outcome.CRASHED
+        assert feedback.message.startswith("TypeError: ")
+        assert feedback.facts == ()

@@ -241,6 +241,23 @@ def test_other_ways_not_to_back_off() -> None:
         assert feedback.facts[0].name == "Your tries"
 
 
+def test_ending_with_a_refusal_is_not_arriving() -> None:
+    def once_more(server: BusyServer) -> None:
+        if (answer := server.send(server.sign())).retry_after is not None:
+            server.wait(answer.retry_after + 1)
+            server.send(server.sign())
+
+    def too_old(server: BusyServer) -> None:
+        signature = server.sign()
+        server.wait(601)
+        server.send(signature)
+
+    for answer, status in [(once_more, 429), (too_old, 401)]:
+        feedback = back_off.check(answer)
+        assert feedback.outcome is Outcome.WRONG
+        assert f"The last answer is {status}, so the event never arrived." in feedback.message
+
+
 def test_waiting_longer_than_asked_is_right() -> None:
     def patient(server: BusyServer) -> None:
         while (answer := server.send(server.sign())).retry_after is not None:
@@ -266,10 +283,14 @@ def test_other_ways_not_to_publish_everything_once() -> None:
         for start in range(0, len(events) // 10 * 10, 10):
             client.trigger_batch(events[start : start + 10])
 
+    def to_a_room_with_a_space(client: Any, events: Any) -> None:
+        client.trigger("a room", "order", {})
+
     for answer, said in [
         (twice, "not once each and in order"),
         (fives, "All arrived, in 4 requests. 2 would do for 20 events."),
         (full_only, "4 events, of which 4 never arrived."),
+        (to_a_room_with_a_space, "A request was refused."),
     ]:
         feedback = mend.check(answer)
         assert feedback.outcome is Outcome.WRONG

@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pusherkit import snippets
+from pusherkit import sign, snippets
 from pusherkit.lessons import send_what_you_signed
 from pusherkit.lessons._bench import changes
+from pusherkit.lessons._exercise import Outcome
 from pusherkit.lessons._interactive import STAGES, WIDGET_VIEW, to_html, to_text
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, practice
 
@@ -305,3 +306,45 @@ def test_the_sent_bytes_are_what_httpx_makes() -> None:
 def test_the_example_credentials_are_published_ones() -> None:
     # They stand in a field of the bench, and a saved notebook keeps what is in a field.
     assert EXAMPLE_CREDENTIALS.secret == "7ad3773142a6692b25b8"
+
+
+# --- the exercises ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda url, body: None, "Expected a command line (str), got NoneType."),
+        (lambda url, body: (url, body), "Expected a command line (str), got tuple."),
+        (lambda url, body: f"wget {url}", "it does not begin with curl"),
+        (lambda url, body: "", "it does not begin with curl"),
+        (lambda url, body: "curl -sS -X POST", "curl would see another URL."),
+        (lambda url, body: f"curl '{url}' -d", "curl would send another body."),
+    ],
+)
+def test_other_commands_are_told_what_curl_would_do(answer: Any, said: str) -> None:
+    feedback = send_what_you_signed.as_curl.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_any_command_is_right_that_sends_the_same() -> None:
+    def command(url: str, body: bytes) -> str:
+        data = shlex.quote(body.decode())
+        header = "--header 'content-type: application/json'"
+        return f"curl -sS --request POST \\\n  {header} \\\n  -d {data} {shlex.quote(url)}"
+
+    assert send_what_you_signed.as_curl.check(command).outcome is Outcome.RIGHT
+
+
+def test_an_event_of_another_name_is_not_the_one() -> None:
+    def renamed(http: Any, credentials: Any, event: Any, timestamp: int) -> Any:
+        body = json.dumps(event | {"name": "renamed"}).encode()
+        path = f"/apps/{credentials.app_id}/events"
+        signature = sign(credentials, "POST", path, body=body, timestamp=timestamp)
+        return http.post(path, params=signature.query, content=body)
+
+    feedback = send_what_you_signed.mend.check(renamed)
+    assert feedback.outcome is Outcome.WRONG
+    assert "another event arrived" in feedback.message
+    assert "renamed" in feedback.facts[1].value

@@ -12,6 +12,7 @@ import pytest
 
 from pusherkit.errors import PusherError
 from pusherkit.lessons import _bench, start_here
+from pusherkit.lessons._exercise import Outcome
 from pusherkit.lessons._practice import practice
 
 
@@ -50,6 +51,12 @@ def test_enter_sends() -> None:
     made = start_here.timeline()
     made.fields["Message"]._handle_custom_msg({"event": "submit"}, [])
     assert made.journey.arrived is not None
+
+
+def test_another_message_of_the_field_does_not_send() -> None:
+    made = start_here.timeline()
+    made.fields["Message"]._handle_custom_msg({"event": "focus"}, [])
+    assert made.journey.status is None
 
 
 @pytest.mark.parametrize("message", ["", "☕ Zażółć", '"quoted" \\ & <b>', "x" * 90_000])
@@ -123,3 +130,46 @@ def test_the_lessons_share_one_server_and_leave_no_subscriber() -> None:
         if thread.name == "pusherkit-subscriber":
             thread.join(5)
             assert not thread.is_alive()
+
+
+# --- the exercises ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "fact"),
+    [
+        (lambda client: client.trigger("the lobby", "greeting", {}), "was refused", "the lobby"),
+        (lambda client: client.trigger("lobby", "hello", {}), "under another name", "hello"),
+        (lambda client: client.trigger("hall", "greeting", {}), "nobody in the lobby", "hall"),
+    ],
+)
+def test_other_ways_not_to_arrive(answer: Any, said: str, fact: str) -> None:
+    feedback = start_here.deliver.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+    assert fact in feedback.facts[0].value
+
+
+def test_what_the_event_holds_is_free() -> None:
+    def to_both(client: Any) -> None:
+        client.trigger(["hall", "lobby"], "greeting", "good night")
+
+    assert start_here.deliver.check(to_both).outcome is Outcome.RIGHT
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"noon", b"afternoon", "the length changed"),
+        (b"no", b"\xff\xff", "Expected one changed byte, got 2."),
+    ],
+)
+def test_more_than_one_byte_is_counted(old: bytes, new: bytes, said: str) -> None:
+    feedback = start_here.one_byte.check(lambda body: body.replace(old, new))
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_one_byte_may_be_any() -> None:
+    feedback = start_here.one_byte.check(lambda body: body.replace(b"n", b"\xff", 1))
+    assert feedback.outcome is Outcome.RIGHT

@@ -18,6 +18,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from pusherkit.client import Client
 from pusherkit.errors import InvalidCredentials
 from pusherkit.lessons import your_own_app
 from pusherkit.lessons._exercise import Outcome
@@ -305,6 +306,32 @@ def test_any_data_arrives_at_the_practice_server(data: str) -> None:
     assert made.button.description == "Send to the practice server"
     assert "✓ Accepted by the practice server, and the event arrived." in made.display.value
     assert "<img" not in made.display.value
+
+
+def test_without_a_transport_it_goes_to_the_host_of_the_credentials(server: Any) -> None:
+    made = Desk(Found(server.credentials, "a test"))
+    for _ in range(2):  # over one connection
+        made.button.click()
+    host = server.url.removeprefix("http://")
+    assert f"✓ Accepted by {host}." in made.display.value
+    assert [exchange.reply.status for exchange in server.log] == [200, 200]
+
+
+def test_a_practice_server_that_fails_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(your_own_app.Practice):
+        def __init__(self) -> None:
+            super().__init__()
+
+            def fail(request: httpx.Request) -> httpx.Response:
+                raise httpx.ReadError("gone")
+
+            self.client = Client(self.credentials, transport=httpx.MockTransport(fail))
+
+    monkeypatch.setattr(your_own_app, "Practice", Failing)
+    made = desk()
+    made.button.click()
+    assert "No answer from the practice server." in made.display.value
+    assert "gone" in made.display.value
 
 
 # --- what servers check -----------------------------------------------------------------------
