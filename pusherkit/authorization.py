@@ -101,10 +101,11 @@ def _auth(credentials: Credentials, text: str) -> str:
 
 def _verify_auth(credentials: Credentials, text: str, auth: str) -> None:
     right = hmac_sha256(credentials.secret, text)
-    key, colon, signature = auth.rpartition(":")  # a key may hold a colon, hex does not
+    key, _, signature = auth.rpartition(":")  # a key may hold a colon, hex does not
     # What came is told; a secret that came by mistake is not.
     text, told = hide_secret(credentials, text), hide_secret(credentials, auth)
-    if not (key and colon and signature):
+    told_key, _, told_signature = told.rpartition(":")  # no key where the colon was hidden, too
+    if not (key and signature):
         raise AuthenticationError(
             f"Invalid format: auth must have the format key:signature, got '{told}'",
             reason="auth",
@@ -112,7 +113,7 @@ def _verify_auth(credentials: Credentials, text: str, auth: str) -> None:
         )
     if key != credentials.key:
         raise AuthenticationError(
-            f"Invalid key in auth: expected {credentials.key}, got '{told.partition(':')[0]}'",
+            f"Invalid key in auth: expected {credentials.key}, got '{told_key or told}'",
             reason="auth",
             canonical_string=text,
         )
@@ -120,7 +121,7 @@ def _verify_auth(credentials: Credentials, text: str, auth: str) -> None:
         # The wording of Pusher's own refusal.
         raise AuthenticationError(
             f"Invalid signature: Expected HMAC SHA256 hex digest of {text}, "
-            f"but got {told.partition(':')[2]}",
+            f"but got {told_signature}",
             reason="auth",
             canonical_string=text,
         )

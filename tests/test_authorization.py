@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
+from pusherkit.signing import HIDDEN
 
 FILE = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 SOCKET_ID = "1234.1234"
@@ -129,6 +131,7 @@ AUTH = "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f13
         (":", "auth must have the format key:signature"),
         (AUTH.partition(":")[2], "auth must have the format key:signature"),
         (AUTH.partition(":")[1] + AUTH.partition(":")[2], "auth must have the format"),
+        (AUTH[:21], "auth must have the format"),
         (AUTH[:21] + AUTH[21:].upper(), "Invalid signature"),
         (AUTH[:-1], "Invalid signature"),
         (AUTH + " ", "Invalid signature"),
@@ -155,9 +158,87 @@ def test_an_auth_is_for_one_connection_one_channel_and_one_member(credentials):
         verify_user(credentials, SOCKET_ID, AUTH, "{}")
 
 
-def test_a_webhook_of_another_app_is_told(credentials):
-    with pytest.raises(AuthenticationError, match=r"X-Pusher-Key: expected 278d.* got 'other'"):
-        verify_webhook(credentials, b"{}", key="other", signature="")
+@pytest.mark.parametrize(
+    ("auth", "error"),
+    [
+        ("key", "Invalid format: auth must have the format key:signature, got 'key'"),
+        ("other:00", "Invalid key in auth: expected 278d425bdf160c739803, got 'other'"),
+        (
+            "278d425bdf160c739803:00",
+            "Invalid signature: Expected HMAC SHA256 hex digest of 1234.1234:private-foobar, "
+            "but got 00",
+        ),
+    ],
+)
+def test_a_refusal_tells_what_was_expected_and_what_came(credentials, auth, error):
+    with pytest.raises(AuthenticationError) as caught:
+        verify_channel(credentials, SOCKET_ID, "private-foobar", auth)
+    assert str(caught.value) == error
+
+
+def test_a_key_may_hold_a_colon():
+    mine = Credentials(app_id="3", key="k:y", secret="secret")
+    auth = authorize_channel(mine, SOCKET_ID, "private-x")["auth"]
+    verify_channel(mine, SOCKET_ID, "private-x", auth)
+    for wrong, error in (
+        (auth[:-1], f"but got {auth[4:-1]}$"),
+        ("k:z:00", "expected k:y, got 'k:z'$"),
+    ):
+        with pytest.raises(AuthenticationError, match=error):
+            verify_channel(mine, SOCKET_ID, "private-x", wrong)
+
+
+def test_a_secret_with_a_colon_sent_as_the_whole_auth_is_not_repeated():
+    mine = Credentials(app_id="3", key="key", secret="abc:defg")
+    with pytest.raises(AuthenticationError, match=f"expected key, got '{re.escape(HIDDEN)}'$"):
+        verify_channel(mine, SOCKET_ID, "private-x", mine.secret)
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [
+        lambda mine: verify_channel(mine, SOCKET_ID, "private-x", mine.secret),
+        lambda mine: verify_channel(mine, SOCKET_ID, "private-x", f"{mine.secret}:00"),
+        lambda mine: verify_channel(mine, SOCKET_ID, "private-x", f"{mine.key}:{mine.secret}"),
+        lambda mine: verify_channel(mine, SOCKET_ID, "presence-x", f"{mine.key}:00", mine.secret),
+        lambda mine: verify_user(mine, SOCKET_ID, f"{mine.key}:00", mine.secret),
+        lambda mine: verify_webhook(mine, b"{}", key=mine.secret, signature="00"),
+        lambda mine: verify_webhook(mine, b"{}", key=mine.key, signature=mine.secret),
+        lambda mine: verify_webhook(mine, mine.secret.encode(), key=mine.key, signature="00"),
+    ],
+    ids=["auth", "key", "signature", "channel_data", "user_data", "webhook key",
+         "webhook signature", "webhook body"],
+)  # fmt: skip
+def test_a_secret_sent_by_mistake_is_not_repeated(credentials, verify):
+    with pytest.raises(AuthenticationError) as caught:
+        verify(credentials)
+    said = f"{caught.value} {caught.value.canonical_string}"
+    assert credentials.secret not in said
+    assert HIDDEN in said
+
+
+@pytest.mark.parametrize(
+    ("key", "reason", "error"),
+    [
+        (
+            "other",
+            "X-Pusher-Key",
+            "X-Pusher-Key: expected 278d425bdf160c739803, the key of app 3; got 'other'. "
+            "The webhook is of another app.",
+        ),
+        (
+            "278d425bdf160c739803",
+            "X-Pusher-Signature",
+            "X-Pusher-Signature: expected the HMAC SHA256 hex digest of the 2 bytes of the body, "
+            "got '00'. Verify the raw body, not JSON that was parsed and written again.",
+        ),
+    ],
+)
+def test_a_webhook_that_is_not_right_is_refused_with_the_reason(credentials, key, reason, error):
+    with pytest.raises(AuthenticationError) as caught:
+        verify_webhook(credentials, b"{}", key=key, signature="00")
+    assert (caught.value.reason, str(caught.value)) == (reason, error)
+    assert caught.value.canonical_string == "{}"
 
 
 def test_a_webhook_body_may_be_any_bytes(credentials):

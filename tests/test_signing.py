@@ -621,7 +621,7 @@ def test_what_is_shown_in_the_place_of_a_secret(secret, value, shown):
 
 
 # Of every character a second one stands after the sixth place.
-AWKWARD = Credentials(app_id="3", key="key", secret='Ab (é" \\+k.z"é( bA')
+AWKWARD = Credentials(app_id="3", key="key", secret='Ab (é" \\+k.z\xa0\x07\n🔑"é( bA')
 SPELLINGS = {
     "as it is": lambda secret: secret,
     "upper case": str.upper,
@@ -632,8 +632,11 @@ SPELLINGS = {
     "as in JSON": lambda secret: json.dumps(secret)[1:-1],
     "as in JSON beyond ASCII": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
     "as in JSON inside JSON": lambda secret: json.dumps(json.dumps(secret))[3:-3],
-    "every character escaped": lambda secret: "".join(f"\\u{ord(char):04x}" for char in secret),
+    "every character escaped": lambda secret: "".join(
+        f"\\u{pair.hex()}" for pair in re.findall(b"..", secret.encode("utf-16-be"), re.DOTALL)
+    ),
     "as in a repr": lambda secret: repr(secret)[1:-1],
+    "as in a repr in ASCII": lambda secret: ascii(secret)[1:-1],
 }
 
 
@@ -857,6 +860,7 @@ def test_a_host_that_is_none_is_refused(host):
         (lambda value: f"`{value}`", "white space or quotes"),
         (lambda value: '"' + value, "white space or quotes"),
         (lambda value: value + '"', "white space or quotes"),
+        (lambda value: value + "\udce9", "bytes that are not UTF-8"),
         (lambda value: value.encode(), r"expected text \(str\), got bytes"),
         (lambda value: None, r"expected text \(str\), got NoneType"),
         (lambda value: 3, r"expected text \(str\), got int"),
@@ -870,6 +874,7 @@ def test_a_host_that_is_none_is_refused(host):
         "backticks",
         "quote before",
         "quote after",
+        "not UTF-8",
         "bytes",
         "None",
         "int",
