@@ -21,11 +21,14 @@ FAILS = SKIPS + "\ndef test_fails(): assert False\n"
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run pytest over one small file, with this directory's conftest.py beside it."""
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    for name in ("conftest.py", "fuzzing.py"):
+        shutil.copy(Path(__file__).with_name(name), folder)
 
     def run(source: str, *options: str) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "test_small.py").write_text(source)
-        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        (folder / "test_small.py").write_text(source)
+        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, "."],
             cwd=tmp_path,
@@ -40,7 +43,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.mark.parametrize(
     ("source", "named"),
-    [(SKIPS, "test_small.py::test_skips"), (SKIPS_A_FILE, "test_small.py")],
+    [(SKIPS, "tests/test_small.py::test_skips"), (SKIPS_A_FILE, "tests/test_small.py")],
     ids=["a test", "a file"],
 )
 def test_a_skip_fails_the_run_and_is_named(run, source, named):
