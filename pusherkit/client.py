@@ -6,7 +6,6 @@ sent, an APIError for an answer that is not success, httpx's own errors for the 
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -175,7 +174,7 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
             wait = _seconds_to_wait(outcome, backoff)
             if wait is None:
                 break
-            await asyncio.sleep(wait)
+            await _sleep(wait)
         return _result(outcome)
 
     async def aclose(self) -> None:
@@ -187,6 +186,12 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio  # not above: it would be most of what `import pusherkit` adds to httpx's time
+
+    await asyncio.sleep(seconds)
 
 
 # --- from a call to a request -----------------------------------------------------------------

@@ -375,15 +375,19 @@ def judge(
 
 HIDDEN = "[the app's secret]"
 SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
+_ESCAPED = re.compile(r"[\\%+]")  # in every text that does not stand as it is
 
 
 def hide_secret(credentials: Credentials, text: str) -> str:
     """A text fit to be shown: a secret that somebody sent by mistake is not repeated."""
     secret = credentials.secret
-    if len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE:
-        whole, begun = _spellings(secret)
-        return begun.sub(f"{HIDDEN}…", whole.sub(HIDDEN, text))
-    return HIDDEN if text == secret else text
+    if len(secret) < SHORTEST_SECRET_HIDDEN_INSIDE:
+        return HIDDEN if text == secret else text
+    as_it_is = (secret + text).isascii() and not _ESCAPED.search(text)
+    if as_it_is and secret.lower() not in text.lower():  # nearly always, and far quicker
+        return text
+    whole, begun = _spellings(secret)
+    return begun.sub(f"{HIDDEN}…", whole.sub(HIDDEN, text))
 
 
 @lru_cache(maxsize=8)

@@ -69,7 +69,7 @@ def waits(monkeypatch, clock) -> list[float]:
         sleep(seconds)
 
     monkeypatch.setattr("pusherkit.client.time.sleep", sleep)
-    monkeypatch.setattr("pusherkit.client.asyncio.sleep", sleep_async)
+    monkeypatch.setattr("pusherkit.client._sleep", sleep_async)
     return waited
 
 

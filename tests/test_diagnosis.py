@@ -780,9 +780,13 @@ def test_the_random_pairs_reach_every_way_and_most_pairs_of_axes():
 
 
 def test_three_mistakes_are_not_named():
-    client = Client(signed_method="GET", signed_path=f"{EVENTS}/", signed_timestamp=str(NOW + 1))
-    diagnosis = client.diagnosed()
+    two = {"signed_method": "GET", "signed_path": f"{EVENTS}/"}
+    diagnosis = Client(**two, signed_timestamp=str(NOW + 1)).diagnosed()
     assert diagnosis == Diagnosis(valid=False)
+    assert "three mistakes at once" in str(diagnosis)
+    digest = md5(BODY + b"\n")
+    diagnosis = Client(**two, signed_digest=digest, sent_digest=digest).diagnosed()
+    assert diagnosis.findings == ()
     assert "three mistakes at once" in str(diagnosis)
 
 
@@ -1042,6 +1046,15 @@ def test_a_diagnosis_never_tells_the_secret(secret, place):
         assert ("auth_key holds the secret" in shown) == (place == "auth_key")
         for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)):
             assert form.casefold() not in shown.casefold()
+
+
+def test_a_secret_of_five_characters_hides_nothing_where_it_stands_by_chance():
+    for secret, shown in (("event", True), ("events", False)):
+        client = Client(owner=replace(OWNER, secret=secret), secret=secret.encode())
+        client = replace(client, signed_method="GET")
+        (finding,) = client.diagnosed().findings
+        assert (finding.canonical_string == client.made()["newline"]) == shown
+        assert ("not shown" in finding.canonical_string) != shown
 
 
 @pytest.mark.parametrize("place", ["auth_key", "a value", "body_md5"])

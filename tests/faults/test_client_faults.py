@@ -60,7 +60,7 @@ class Waits:
 def waits(monkeypatch) -> Waits:
     noted = Waits()
     monkeypatch.setattr("pusherkit.client.time", SimpleNamespace(sleep=noted.sleep))
-    monkeypatch.setattr("pusherkit.client.asyncio", SimpleNamespace(sleep=noted.sleep_async))
+    monkeypatch.setattr("pusherkit.client._sleep", noted.sleep_async)
     return noted
 
 

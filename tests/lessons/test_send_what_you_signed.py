@@ -320,6 +320,10 @@ def test_the_example_credentials_are_published_ones() -> None:
         (lambda url, body: "", "it does not begin with curl"),
         (lambda url, body: "curl -sS -X POST", "curl would see another URL."),
         (lambda url, body: f"curl '{url}' -d", "curl would send another body."),
+        (
+            lambda url, body: f"curl '{url}' -H 'Accept: */*' -d {shlex.quote(body.decode())}",
+            "The header Content-Type: application/json is missing.",
+        ),
     ],
 )
 def test_other_commands_are_told_what_curl_would_do(answer: Any, said: str) -> None:

@@ -315,6 +315,7 @@ def test_without_a_transport_it_goes_to_the_host_of_the_credentials(server: Any)
     host = server.url.removeprefix("http://")
     assert f"✓ Accepted by {host}." in made.display.value
     assert [exchange.reply.status for exchange in server.log] == [200, 200]
+    made._client.close()
 
 
 def test_a_practice_server_that_fails_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
