@@ -82,7 +82,7 @@ def run(run: Run) -> Iterator[Row]:
             ratio=ratio(*seconds),
             target=target,
             measured=against(*seconds),
-            if_missed="It goes to pusherkit's own modules: python -X importtime lists them",
+            if_missed="It goes to running pusherkit's own modules: python -X importtime lists them",
         )
         yield Row(
             figure=f"{figure}: peak memory",

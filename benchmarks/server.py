@@ -376,7 +376,8 @@ def _refusals(run: Run, kit: Side) -> Iterator[Row]:
                 ratio=ratio(with_them, alone),
                 target=Target("≤", 2) if percent == "p99" else None,
                 measured=against(with_them, alone),
-                if_missed="The doctor's search for the cause holds up the server's loop",
+                if_missed="It goes to the steps of the doctor's search: between two of them the "
+                "others have their turn, but to write and hash 100 KB of JSON is one step",
             )
 
 
