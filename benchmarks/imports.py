@@ -69,7 +69,7 @@ def run(run: Run) -> Iterator[Row]:
         missing = str(absent)
         del statements["PyPI pusher"]
     works = {name: cost_of(statement) for name, statement in statements.items()}
-    costs = run.interleave("imports: fresh processes", works, run.pick(full=20, quick=5))
+    costs = run.interleave("imports: fresh processes", works, run.pick(full=40, quick=5))
     for figure, one, other, target in PAIRS:
         if other not in costs:
             yield Row(figure=f"{figure}: time", target=target, missing=missing)

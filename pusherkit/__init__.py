@@ -4,6 +4,8 @@ Read the code in this order: errors, signing, events, authorization, auth, clien
 subscriber, sandbox.
 """
 
+import typing
+
 from pusherkit.auth import PusherAuth
 from pusherkit.authorization import (
     authenticate_user,
@@ -13,7 +15,6 @@ from pusherkit.authorization import (
     verify_webhook,
 )
 from pusherkit.client import AsyncClient, Client
-from pusherkit.diagnosis import Diagnosis, diagnose
 from pusherkit.errors import (
     APIError,
     AuthenticationError,
@@ -30,8 +31,26 @@ from pusherkit.errors import (
     UnreadableEvidence,
 )
 from pusherkit.events import Event
-from pusherkit.refusals import diagnose_refusal
 from pusherkit.signing import Credentials, Signature, canonical_string, sign, verify
+
+if typing.TYPE_CHECKING:
+    from pusherkit.diagnosis import Diagnosis, diagnose
+    from pusherkit.refusals import diagnose_refusal
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the doctor when somebody first asks for it: a publisher starts without it."""
+        if name in ("Diagnosis", "diagnose"):
+            from pusherkit import diagnosis as doctor
+        elif name == "diagnose_refusal":
+            from pusherkit import refusals as doctor
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(doctor, name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})  # so that completion offers the doctor, too
+
 
 __version__ = "0.1.0"
 

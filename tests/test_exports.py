@@ -24,8 +24,8 @@ def test_all_is_sorted_and_complete(module):
     """Constants, then classes, then functions; each in the order of ASCII."""
     public = {
         name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        for name in dir(module)
+        if not name.startswith("_") and not isinstance(getattr(module, name), ModuleType)
     }
     assert module.__all__ == sorted(
         module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
@@ -51,6 +51,11 @@ def test_what_is_exported_has_a_docstring_down_to_its_methods(name):
         overrides = any(hasattr(base, member) for base in value.__bases__)
         if not member.startswith("_") and not overrides and inspect.isroutine(inner):
             assert inspect.getdoc(getattr(value, member)), member
+
+
+def test_a_name_that_is_not_offered_is_the_usual_error():
+    with pytest.raises(AttributeError, match=r"^module 'pusherkit' has no attribute 'diagnos'$"):
+        _ = pusherkit.diagnos
 
 
 VALUES = [value for value in EXPORTED.values() if is_dataclass(value)] + [Check, Verdict, Message]

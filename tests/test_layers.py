@@ -185,8 +185,8 @@ def test_a_dependency_has_its_place(package):
     assert {name for name in importers if not {name, name.split(".")[0]} & allowed} == set()
 
 
-def test_importing_the_package_loads_no_server_and_no_notebook():
-    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab"]
+def test_importing_the_package_loads_no_server_no_notebook_and_no_doctor():
+    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab", "pusherkit.diagnosis", "html"]
     code = (
         f"import json, sys, pusherkit; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     )
