@@ -21,7 +21,7 @@ from pusherkit import errors, events
 from pusherkit.auth import PusherAuth
 from pusherkit.signing import Credentials, is_local
 
-CONNECTIONS = 100  # at most, as in httpx; all stay open, where httpx would keep 20
+CONNECTIONS = 20  # at most, and all stay open; httpcore looks at each of them for each request
 TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default
 BACKOFF_SECONDS = 0.1  # before the first repetition; doubled before each further one
 MAX_WAIT_SECONDS = 30.0  # a server that asks for a longer wait gets its error raised instead

@@ -15,6 +15,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,7 @@ from pusherkit import (
     RateLimited,
     ServerError,
 )
+from pusherkit.client import CONNECTIONS
 
 RETRIES = 3
 STALL_SECONDS = 0.15  # how long a client waits for a server that says nothing
@@ -330,6 +332,21 @@ def test_a_call_that_was_given_up_leaves_an_async_client_fit(proxy, server):
     assert asyncio.run(give_up_and_go_on()) == {}
     assert proxy.requests == [REQUEST, REQUEST]
     assert published(server) == 2
+
+
+def test_many_requests_at_once_share_a_few_connections_that_stay_open(proxy, server):
+    async def publish(count: int) -> list[Any]:
+        async with AsyncClient(proxy.credentials, timeout=PATIENCE_SECONDS) as client:
+            trigger = partial(client.trigger, "chat", "message")
+            return [
+                await asyncio.gather(*(trigger(f"{wave}.{number}") for number in range(count)))
+                for wave in range(3)
+            ]
+
+    proxy.listen()
+    assert asyncio.run(publish(3 * CONNECTIONS)) == [[{}] * (3 * CONNECTIONS)] * 3
+    assert published(server) == 9 * CONNECTIONS
+    assert proxy.connections <= CONNECTIONS
 
 
 # --- nonsense -----------------------------------------------------------------------------------
