@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,11 @@ HOST = "127.0.0.1"
 START_SECONDS = 60.0  # for a process to answer; the slowest takes about 5
 TURN_SECONDS = 120.0  # for one turn of a worker; a stuck one is ended
 STOP_SECONDS = 15.0  # soketi takes about 3
+
+# A server has a CPU of its own, and who loads it the others. Where the kernel may put both on one,
+# an answer that is sent waits until the server has nothing more to do.
+CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+SERVERS_CPUS, CLIENTS_CPUS = (CPUS[:1], CPUS[1:]) if len(CPUS) > 1 else (CPUS, CPUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,31 @@ def free_port() -> int:
 
 
 @contextmanager
+def _only_on(cpus: Collection[int]) -> Iterator[None]:
+    """What is started in here runs on these CPUs. Linux only; elsewhere, on any."""
+    if not CPUS:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)  # children have it from their parent
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def process(
-    command: Sequence[str | Path], ready: Callable[[str], str | None], **options: Any
+    command: Sequence[str | Path],
+    ready: Callable[[str], str | None],
+    *,
+    cpus: Collection[int] = CPUS,
+    **options: Any,
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run a command. `ready` sees its output so far, and returns something once it is up."""
     with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
+        with _only_on(cpus):
+            child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
         try:
             deadline = time.monotonic() + START_SECONDS
             while not (found := ready(said := os.pread(output.fileno(), 65_536, 0).decode())):
@@ -91,7 +115,7 @@ def practice_server() -> Iterator[Server]:
         found = re.search(r"PUSHER_HOST=(\S+)\n#", said)
         return found and found[1]
 
-    with process(command, url) as (child, found):
+    with process(command, url, cpus=SERVERS_CPUS) as (child, found):
         yield Server("practice server", replace(PRACTICE_CREDENTIALS, base_url=found), child.pid)
 
 
@@ -104,7 +128,7 @@ def distant(server: Server, milliseconds: float) -> Iterator[Server]:
         found = re.fullmatch(r"port (\d+)\n", said)
         return found and found[1]
 
-    with process(command, port, cwd=peers.ROOT) as (_, found):
+    with process(command, port, cpus=SERVERS_CPUS, cwd=peers.ROOT) as (_, found):
         credentials = replace(server.credentials, base_url=f"http://{HOST}:{found}")
         yield replace(server, credentials=credentials)
 
@@ -149,7 +173,7 @@ def soketi() -> Iterator[Server]:
         file = Path(folder, "soketi.json")
         file.write_text(json.dumps(settings), encoding="utf-8")
         arguments = [*command, "start", f"--config={file}"]
-        with process(arguments, answers, cwd=folder) as (child, _):
+        with process(arguments, answers, cpus=SERVERS_CPUS, cwd=folder) as (child, _):
             yield Server("soketi", credentials, child.pid)
 
 
@@ -166,14 +190,15 @@ class Worker:
             "secret": credentials.secret,
         }
         self._name = str(command[-1])
-        self._child = subprocess.Popen(
-            [*command, json.dumps(about)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=peers.ROOT,
-            env=os.environ | {"NODE_PATH": str(peers.node_modules())},
-            text=True,
-        )
+        with _only_on(CLIENTS_CPUS):
+            self._child = subprocess.Popen(
+                [*command, json.dumps(about)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=peers.ROOT,
+                env=os.environ | {"NODE_PATH": str(peers.node_modules())},
+                text=True,
+            )
 
     def ask(self, **order: Any) -> Any:
         """Give an order and wait for its answer."""

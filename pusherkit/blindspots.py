@@ -80,7 +80,7 @@ def _unnoticed(
     A mistake is made on one axis, and what follows is the same and ends in a hash: the signature
     is the right one if and only if the value on that axis is.
     """
-    made = _values(function, *arguments)
+    made = list(_values(function, *arguments))
     return right is None or not made or right in made
 
 

@@ -15,6 +15,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations, islice
 from operator import itemgetter
@@ -740,6 +741,7 @@ def diagnosing(
     others = tuple(others)
     clock = _sent_time(pairs) if now is None else now
     verdict = judge(credentials, method, path, pairs, body, now=clock)
+    yield
     if verdict.failed is None:
         return Diagnosis(valid=True)
     failed = {check.rule: check for check in verdict.checks if not check.passed}
@@ -784,6 +786,7 @@ def _sent_time(pairs: Iterable[Pair]) -> float:
 
 _MAC_AXES = frozenset({"secret", "mac", "encoding"})  # these sign the text; the others make it
 _TEXTS_AT_ONCE = 32  # in one step of the search
+_TEXTS_AT_ONCE_SIGNED_WRONG = 4  # each of them makes some ten signatures
 
 _Axes = tuple[str, ...]
 _Made = tuple[Mistake, ...]
@@ -825,8 +828,9 @@ class _Search:
         Those of query, newline, mac and encoding do.
         """
         for mistake, function in _TABLE["digest"]:
-            self._digests += [(mistake, value) for value in _values(function, self._body)]
-            yield
+            for value in _values(function, self._body):
+                self._digests.append((mistake, value))
+                yield  # each is a hash of the whole body, which may be long
         self._wrong = {
             "digest": [
                 ((mistake,), value)
@@ -873,7 +877,9 @@ class _Search:
             hits = {}
             for axes in combinations(_TABLE, count):
                 texts = self._texts(axes)
-                while some := list(islice(texts, _TEXTS_AT_ONCE)):
+                signed_right = _MAC_AXES.isdisjoint(axes)
+                at_once = _TEXTS_AT_ONCE if signed_right else _TEXTS_AT_ONCE_SIGNED_WRONG
+                while some := list(islice(texts, at_once)):
                     for mistakes, text in self._fitting(axes, some, received):
                         hits[mistakes] = (mistakes, self._shown(text), received)
                     yield
@@ -979,12 +985,7 @@ def _tells(secret: str, text: str) -> bool:
     return secret == text or (len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE and secret in text)
 
 
-def _values(function: Callable[..., Iterator[Any]], *arguments: Any) -> list[Any]:
+def _values(function: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Any]:
     """What a mistake yields; nothing more from where it cannot be made."""
-    values = []
-    try:
-        for value in function(*arguments):
-            values.append(value)
-    except (ValueError, RecursionError):
-        pass
-    return values
+    with suppress(ValueError, RecursionError):
+        yield from function(*arguments)
