@@ -58,7 +58,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 WHO_MAY_IMPORT = {
     "httpx": {"auth", "client", "sandbox.transport", "lessons"},
     "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
-    "websockets": {"subscriber"},
+    "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_nodelay"},
     "jupyterlab": {"lab", "cli"},
