@@ -145,7 +145,11 @@ class Client(_Calls[JSON]):
 
 
 class AsyncClient(_Calls[Awaitable[JSON]]):
-    """The same calls, awaitable. For asyncio; options as for Client."""
+    """The same calls, awaitable. For asyncio; options as for Client.
+
+    Of many requests at once, each beyond the number of connections waits for its turn, and is
+    signed when that comes.
+    """
 
     def __init__(
         self,
@@ -157,18 +161,24 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
         retries: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        import asyncio  # here, as in _sleep()
+
         self.credentials = credentials
         self._retries = retries
         self.http = httpx.AsyncClient(
             transport=transport, **_options(credentials, base_url, timeout, clock)
         )
+        # httpx has a queue, too. It goes through all who wait at every request, and gives up on
+        # them after the timeout.
+        self._turns = asyncio.Semaphore(CONNECTIONS)
 
     async def _send(self, call: _Call) -> JSON:
         for backoff in _backoffs(self._retries):
             request = self.http.build_request(**_request(self.http.base_url, call))
             outcome: JSON | Exception
             try:
-                outcome = _read(await self.http.send(request))
+                async with self._turns:
+                    outcome = _read(await self.http.send(request))
             except _NETWORK as error:
                 outcome = _explained(error, request)
             wait = _seconds_to_wait(outcome, backoff)

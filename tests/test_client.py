@@ -30,7 +30,7 @@ from pusherkit import (
     Unauthorized,
     verify,
 )
-from pusherkit.client import BACKOFF_SECONDS, MAX_WAIT_SECONDS, TIMEOUT_SECONDS
+from pusherkit.client import BACKOFF_SECONDS, CONNECTIONS, MAX_WAIT_SECONDS, TIMEOUT_SECONDS
 
 Answer = httpx.Response | Exception
 
@@ -499,3 +499,27 @@ async def test_closing_closes_the_asynchronous_connection(credentials):
     async with AsyncClient(credentials, transport=httpx.MockTransport(Service())) as client:
         assert not client.http.is_closed
     assert client.http.is_closed
+
+
+async def test_of_many_requests_each_waits_for_its_turn_and_is_signed_then(credentials, clock):
+    began, under_way, most = clock.now, 0, 0
+    signed: list[int] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        signed.append(int(request.url.params["auth_timestamp"]))
+        await asyncio.sleep(0)  # the others' turn, until no more of them come
+        clock.now += 1
+        under_way -= 1
+        return httpx.Response(200, json={})
+
+    transport = httpx.MockTransport(answer)
+    async with AsyncClient(credentials, transport=transport, clock=clock) as client:
+        calls = [client.trigger("chat", "message", "") for _ in range(3 * CONNECTIONS)]
+        assert await asyncio.gather(*calls) == [{}] * len(calls)
+    assert most == CONNECTIONS
+    assert signed[:CONNECTIONS] == [began] * CONNECTIONS
+    assert len(signed) == len(calls)
+    assert all(timestamp > began for timestamp in signed[CONNECTIONS:])
