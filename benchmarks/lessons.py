@@ -39,7 +39,7 @@ def _notebooks(run: Run, folder: Path) -> Iterator[Row]:
     nbformat.write(nbformat.v4.new_notebook(), folder / EMPTY)
     _execute(folder / EMPTY)  # the first kernel of all finds nothing in the disk's cache
     works = {path.name: partial(_execute, path) for path in sorted(folder.glob("*.ipynb"))}
-    rounds = run.pick(full=3, quick=1)
+    rounds = run.pick(full=6, quick=1)
     times = run.interleave("lessons: each notebook", works, rounds, warm_up=False)
     for name in works:
         if name != EMPTY:
