@@ -13,7 +13,8 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import httpx
@@ -23,6 +24,7 @@ import websockets.sync.client
 
 from pusherkit import Client, PusherAuth, PusherError, RateLimited
 from pusherkit.sandbox import SandboxServer
+from pusherkit.sandbox.sockets import BoundedWebSocket
 from pusherkit.subscriber import Subscriber
 
 HOST = "127.0.0.1"
@@ -491,3 +493,20 @@ def test_a_stalled_subscriber_is_closed_and_the_others_do_not_notice(server, eve
         client.trigger("chat", "after", "")
         assert other.receive().event == "after"
     gc.collect()  # a task that failed is logged when it goes, if nobody has looked
+
+
+@pytest.mark.parametrize(("is_closing", "sent"), [(False, [b"\x81\x05Hello"]), (True, [])])
+def test_nothing_is_sent_to_a_peer_that_is_going(is_closing, sent):
+    """The frame is the example of RFC 6455, section 5.7."""
+    done, written = Future(), []
+    done.set_result(None)
+    peer = BoundedWebSocket.__new__(BoundedWebSocket)  # there is no request behind it
+    peer.begin(set())
+    peer.ws_connection = SimpleNamespace(
+        is_closing=lambda: is_closing,
+        stream=SimpleNamespace(write=lambda frame: written.append(frame) or done),
+    )
+    peer.send("Hello")
+    peer.ws_connection = None  # gone
+    peer.send("Hello")
+    assert written == sent

@@ -23,7 +23,6 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
         """Set up; for a subclass to call in its initialize()."""
         self._open_sockets = open_sockets
         self._unsent_bytes = 0
-        self._closing = False
 
     def leave(self) -> None:
         """End what depends on this connection: it is going, or gone."""
@@ -33,17 +32,14 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
         self._open_sockets.add(self)
 
     def on_close(self) -> None:
-        self._closing = True
         self._open_sockets.discard(self)
         self.leave()
 
     def send(self, text: str) -> None:
         """Send a text frame; hang up on a peer for whom too much is waiting already."""
-        if self._closing:
-            return
         connection = self.ws_connection
         if connection is None or connection.stream is None or connection.is_closing():
-            return
+            return  # it is going, or gone
         frame = _text_frame(text)
         if self._unsent_bytes + len(frame) > MAX_UNSENT_BYTES:
             self.hang_up(TOO_SLOW, "This side reads too slowly")
@@ -60,9 +56,8 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
 
     def hang_up(self, code: int, reason: str) -> None:
         """Say goodbye and send nothing more."""
-        self._closing = True
-        self.leave()
         self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
+        self.leave()
 
     def cut(self) -> None:
         """Say goodbye as the server stops, which closes the socket itself."""
