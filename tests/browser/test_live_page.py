@@ -243,6 +243,7 @@ def test_the_keyboard_reaches_and_does_everything(live, expect):
     first = live.entries.first.locator("details").first
     live.press("Enter")
     expect(first).to_have_attribute("open", "")
+    expect(first.get_by_role("button").first).to_be_visible()  # it is filled once it is open
     live.press("Tab")
     assert live.focused() == "Copy"
     live.press("Enter")
