@@ -29,7 +29,7 @@ STOP_SECONDS = 15.0  # soketi takes about 3
 
 # A server has a CPU of its own, and who loads it the others. Where the kernel may put both on one,
 # an answer that is sent waits until the server has nothing more to do.
-CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+CPUS = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 SERVERS_CPUS, CLIENTS_CPUS = (CPUS[:1], CPUS[1:]) if len(CPUS) > 1 else (CPUS, CPUS)
 
 
