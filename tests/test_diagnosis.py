@@ -665,15 +665,22 @@ def test_the_text_of_a_diagnosis_has_a_paragraph_for_each_note_and_finding():
     assert len(lines) == 7
 
 
-@pytest.mark.parametrize(("hashing", "least", "most"), [("hmac_sha256", 1000, 50), ("_md5", 10, 2)])
+@pytest.mark.parametrize(
+    ("module", "hashing", "least", "most"),
+    [
+        (pusherkit.diagnosis, "hmac_sha256", 1000, 50),
+        (hmac, "digest", 5000, 60),  # those by another key, or another algorithm, as well
+        (pusherkit.diagnosis, "_md5", 10, 2),
+    ],
+)
 def test_a_diagnosis_in_steps_is_the_same_and_hashes_little_in_each(
-    monkeypatch, hashing, least, most
+    monkeypatch, module, hashing, least, most
 ):
     """Little: signatures of a canonical string, which is short; digests of a body, which is not."""
     hashed, ended = [0], []
-    real = getattr(pusherkit.diagnosis, hashing)
+    real = getattr(module, hashing)
 
-    def counted(*arguments: str) -> str:
+    def counted(*arguments: Any) -> Any:
         hashed[-1] += 1
         return real(*arguments)
 
@@ -682,7 +689,7 @@ def test_a_diagnosis_in_steps_is_the_same_and_hashes_little_in_each(
 
     sent = Client(secret=b"0123456789abcdef0123").sent()
     expected = diagnose(OWNER, "GET", EVENTS, sent, BODY)
-    monkeypatch.setattr(pusherkit.diagnosis, hashing, counted)
+    monkeypatch.setattr(module, hashing, counted)
     for _ in steps():
         hashed.append(0)
     assert ended == [expected]
