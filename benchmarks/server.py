@@ -19,7 +19,7 @@ from benchmarks.report import LINEAR, Curve, Row, Target
 from pusherkit import Credentials, Event, sign
 from pusherkit.events import batch_body, event_body
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox
-from pusherkit.sandbox.api import LOG_ENTRIES, Request
+from pusherkit.sandbox.api import LOG_ENTRIES, RawRequest
 
 CHANNEL, NAME, DATA = "chat", "bench-event", '{"text":"hello"}'  # load.py looks for this name
 SUBSCRIBERS = (1, 10, 100, 1_000)
@@ -311,7 +311,7 @@ def _log(run: Run) -> Iterator[Row | Curve]:
     """The judge alone, in this process: a full log against an empty one."""
     credentials = PRACTICE_CREDENTIALS
     head, _, body = http(credentials, event()).partition("\r\n\r\n")
-    request = Request(
+    request = RawRequest(
         method="POST", target=head.split(" ")[1].encode(), body=body.encode("latin-1")
     )
     now = time.time()

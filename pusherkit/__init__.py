@@ -1,12 +1,10 @@
 """See every byte of a signed Pusher request.
 
-Read the code in this order: errors, signing, events, authorization, auth, client, diagnosis,
-subscriber, sandbox.
+The README lists the files in reading order.
 """
 
 import typing
 
-from pusherkit.auth import PusherAuth
 from pusherkit.authorization import (
     authenticate_user,
     authorize_channel,
@@ -15,6 +13,7 @@ from pusherkit.authorization import (
     verify_webhook,
 )
 from pusherkit.client import AsyncClient, Client
+from pusherkit.credentials import Credentials
 from pusherkit.errors import (
     APIError,
     AuthenticationError,
@@ -31,19 +30,20 @@ from pusherkit.errors import (
     UnreadableEvidence,
 )
 from pusherkit.events import Event
-from pusherkit.signing import Credentials, Signature, canonical_string, sign, verify
+from pusherkit.httpx_auth import PusherAuth
+from pusherkit.signing import Signature, canonical_string, sign, verify
 
 if typing.TYPE_CHECKING:
-    from pusherkit.diagnosis import Diagnosis, diagnose
-    from pusherkit.refusals import diagnose_refusal
+    from pusherkit.doctor.refusals import diagnose_refusal
+    from pusherkit.doctor.search import Diagnosis, diagnose
 else:
 
     def __getattr__(name: str) -> object:
         """Import the doctor when somebody first asks for it: a publisher starts without it."""
         if name in ("Diagnosis", "diagnose"):
-            from pusherkit import diagnosis as doctor
+            from pusherkit.doctor import search as doctor
         elif name == "diagnose_refusal":
-            from pusherkit import refusals as doctor
+            from pusherkit.doctor import refusals as doctor
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(doctor, name)

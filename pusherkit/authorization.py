@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import hmac
 
+from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError
 from pusherkit.events import check_channel_name, check_socket_id, to_json
-from pusherkit.signing import Credentials, hide_secret, hmac_sha256
+from pusherkit.signing import hmac_sha256
 
 
 def authorize_channel(
@@ -75,17 +76,17 @@ def verify_webhook(credentials: Credentials, body: bytes, *, key: str, signature
     `body` is the request's raw body, before any parsing: the signature is of its bytes. `key` and
     `signature` are the headers X-Pusher-Key and X-Pusher-Signature.
     """
-    text = hide_secret(credentials, body.decode(errors="surrogateescape"))
+    text = credentials.hide(body.decode(errors="surrogateescape"))
     if key != credentials.key:
         raise AuthenticationError(
             f"X-Pusher-Key: expected {credentials.key}, the key of app {credentials.app_id}; "
-            f"got {hide_secret(credentials, repr(key))}. The webhook is of another app.",
+            f"got {credentials.hide(repr(key))}. The webhook is of another app.",
             reason="X-Pusher-Key",
             canonical_string=text,
         )
     right = hmac.digest(credentials.secret.encode(), body, "sha256").hex()
     if not _equal(right, signature):
-        got = hide_secret(credentials, repr(signature))
+        got = credentials.hide(repr(signature))
         raise AuthenticationError(
             f"X-Pusher-Signature: expected the HMAC SHA256 hex digest of the {len(body)} bytes of "
             f"the body, got {got}. Verify the raw body, not JSON that was parsed and written "
@@ -103,7 +104,7 @@ def _verify_auth(credentials: Credentials, text: str, auth: str) -> None:
     right = hmac_sha256(credentials.secret, text)
     key, _, signature = auth.rpartition(":")  # a key may hold a colon, hex does not
     # What came is told; a secret that came by mistake is not.
-    text, told = hide_secret(credentials, text), hide_secret(credentials, auth)
+    text, told = credentials.hide(text), credentials.hide(auth)
     told_key, _, told_signature = told.rpartition(":")  # no key where the colon was hidden, too
     if not (key and signature):
         raise AuthenticationError(

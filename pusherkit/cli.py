@@ -22,12 +22,11 @@ from urllib.parse import urlencode
 
 import pusherkit
 from pusherkit.errors import PusherError
-from pusherkit.settings import STACKS, settings_for
 
 if TYPE_CHECKING:
-    from pusherkit.evidence import PastedRequest
+    from pusherkit.credentials import Credentials
+    from pusherkit.doctor.pasted import PastedRequest
     from pusherkit.sandbox import Entry, Exchange
-    from pusherkit.signing import Credentials
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 
@@ -57,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pusherkit.sandbox.sdk_settings import STACKS
+
     parser = argparse.ArgumentParser(
         prog="pusherkit",
         description="See every byte of a signed Pusher request.",
@@ -167,8 +168,9 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
+    from pusherkit.credentials import Credentials
     from pusherkit.sandbox import PRACTICE_CREDENTIALS, SandboxServer
-    from pusherkit.signing import Credentials
+    from pusherkit.sandbox.sdk_settings import settings_for
 
     default = PRACTICE_CREDENTIALS
     credentials = Credentials(
@@ -201,9 +203,9 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from pusherkit.diagnosis import diagnose
-    from pusherkit.evidence import read_request
-    from pusherkit.signing import Credentials, hide_secret
+    from pusherkit.credentials import Credentials
+    from pusherkit.doctor.pasted import read_request
+    from pusherkit.doctor.search import diagnose
 
     try:
         text = _read_text(options.file)
@@ -232,7 +234,7 @@ def _doctor(options: argparse.Namespace) -> int:
         now=int(milliseconds[0]) / 1000 if milliseconds else None,
     )
     told = [request.path, request.body.decode(errors="replace"), *sum(request.params, ())]
-    holds_secret = any(hide_secret(credentials, text) != text for text in told)
+    holds_secret = any(credentials.hide(text) != text for text in told)
     corrected = "" if holds_secret else _corrected(credentials, request)
     if options.json:
         print(json.dumps({**asdict(diagnosis), "corrected": corrected}, indent=2))
@@ -261,7 +263,7 @@ def _corrected(credentials: Credentials, request: PastedRequest) -> str:
 
 
 def _vectors(options: argparse.Namespace) -> int:
-    from pusherkit.blindspots import blind_spots, read_vectors, report
+    from pusherkit.doctor.vectors import blind_spots, read_vectors, report
 
     try:
         vectors = read_vectors(_read_text(options.file, "vectors as JSON"))

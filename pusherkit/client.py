@@ -18,8 +18,8 @@ from typing import Any, Generic, Self, TypeVar
 import httpx
 
 from pusherkit import errors, events
-from pusherkit.auth import PusherAuth
-from pusherkit.signing import Credentials, is_local
+from pusherkit.credentials import Credentials, is_local
+from pusherkit.httpx_auth import PusherAuth
 
 CONNECTIONS = 20  # at most, and all stay open; httpcore looks at each of them for each request
 TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default

@@ -15,21 +15,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-from pusherkit.errors import AuthenticationError, InvalidCredentials
+from pusherkit.credentials import Credentials
+from pusherkit.errors import AuthenticationError
 
 AUTH_VERSION = "1.0"  # the only version there is (reference, "Authentication")
 TOLERANCE_SECONDS = 600  # auth_timestamp must be within this of the server's clock (reference)
-DEFAULT_BASE_URL = "https://ws-sa.mawjly.com"  # the service's host (reference, "Example")
 
 # What signing itself adds. A caller's value under one of these names is replaced.
 SIGNING_PARAMS = frozenset(
@@ -39,124 +36,29 @@ SIGNING_PARAMS = frozenset(
 Params = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-# --- who signs ------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, as far as signing sees it: what `sign()`, `verify()` and the doctor read.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """An app's id, key and secret, and the host that knows them. The secret never prints.
-
-    `base_url` is scheme, host and port; a key is valid on one host only.
-    Raises InvalidCredentials for values that cannot be right: empty, in quotes, or with white
-    space around them, as pasting leaves them behind.
+    `path` is the path as it is in the request line, without host or query. `params` are decoded,
+    in their order, repeated names included; a mapping becomes pairs. `body` is the exact bytes.
     """
 
-    app_id: str
-    key: str
-    secret: str = field(repr=False)
-    base_url: str = DEFAULT_BASE_URL
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
 
-    def __post_init__(self) -> None:
-        for name in ("app_id", "key", "secret"):
-            _refuse_paste_damage(name, getattr(self, name))
-        if wrong := re.search(r"[/?#%\s]", self.app_id):
-            # The character alone is named: what stands here may be a secret in the wrong place.
-            raise InvalidCredentials(
-                f"app_id: expected the id alone, such as 6855671; {wrong[0]!r} cannot stand in "
-                "the path /apps/{app_id}/events."
-            )
-        object.__setattr__(self, "base_url", _base_url(self.base_url))
+    def __init__(self, method: str, path: str, params: Params = (), body: bytes = b"") -> None:
+        put = object.__setattr__  # frozen, so this is the one way in
+        put(self, "method", method)
+        put(self, "path", path)
+        put(self, "params", tuple(params.items() if isinstance(params, Mapping) else params))
+        put(self, "body", body)
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET; PUSHER_HOST if it is set.
-
-        PUSHER_HOST is a host, with or without port and scheme. Without a scheme it means https,
-        or http on this machine (localhost, 127.0.0.1).
-        """
-        names = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET")
-        missing = [name for name in names if not environ.get(name)]
-        if missing:
-            raise InvalidCredentials(
-                f"Expected {', '.join(names)} in the environment; missing: {', '.join(missing)}. "
-                "`pusherkit sandbox` prints a set to practise with."
-            )
-        app_id, key, secret = (environ[name] for name in names)
-        host = environ.get("PUSHER_HOST") or DEFAULT_BASE_URL
-        return cls(app_id=app_id, key=key, secret=secret, base_url=host)
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Read the PUSHER_URL form: https://KEY:SECRET@HOST[:PORT]/apps/APP_ID."""
-        wanted = "expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID"
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            parts = None
-        if parts is None:
-            # Raised here: the parser's own error can quote a piece of the secret, and must not be
-            # this one's context.
-            raise InvalidCredentials(
-                f"PUSHER_URL: {wanted}; the host or port cannot be read. "
-                "A key or secret with / ? # @ or : in it must be percent-encoded."
-            )
-        app_id = re.fullmatch(r"/apps/([^/]+)/?", parts.path)
-        present = {
-            "scheme http or https": parts.scheme in ("http", "https"),
-            "host": bool(parts.hostname),
-            "key": bool(parts.username),
-            "secret": bool(parts.password),
-            "path /apps/APP_ID": app_id is not None,
-        }
-        missing = [name for name, there in present.items() if not there]
-        if app_id is None or missing:
-            raise InvalidCredentials(f"PUSHER_URL: {wanted}; missing: {', '.join(missing)}.")
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return cls(
-            app_id=unquote(app_id[1]),
-            key=unquote(parts.username or ""),
-            secret=unquote(parts.password or ""),
-            base_url=f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""),
-        )
-
-
-def _refuse_paste_damage(name: str, value: object) -> None:
-    """Refuse what cannot be a key or secret, without ever repeating the value."""
-    if not isinstance(value, str):
-        raise InvalidCredentials(f"{name}: expected text (str), got {type(value).__name__}.")
-    if not value:
-        raise InvalidCredentials(f"{name}: expected text, got an empty string.")
-    if re.search("[\ud800-\udfff]", value):  # what os.environ makes of bytes that are no UTF-8
-        raise InvalidCredentials(f"{name}: expected text, got bytes that are not UTF-8.")
-    if value != value.strip().strip("\"'`"):
-        raise InvalidCredentials(
-            f"{name}: has white space or quotes around it. They would become part of the value "
-            "and every signature would be wrong. Remove them."
-        )
-
-
-def is_local(host: str) -> bool:
-    """Whether a host is this machine."""
-    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
-
-
-def _base_url(text: str) -> str:
-    """Normalise a host, or a URL without a path, to scheme://host[:port]."""
-    url = text if "://" in text else f"//{text}"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port  # ValueError for a port that is no number
-    except ValueError:
-        host = port = None
-    scheme = parts.scheme or ("http" if is_local(host) else "https") if host else ""
-    if host is None or scheme not in ("http", "https") or re.search(r"[@?#\s]|[^/]/[^/]", text):
-        raise InvalidCredentials(
-            "host: expected a host such as ws-sa.mawjly.com or http://127.0.0.1:8123, "
-            "without credentials, path, query or spaces."
-        )
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}" + (f":{port}" if port is not None else "")
+    def values(self, name: str) -> list[str]:
+        """Every value of one parameter, whatever the case of its name; [] where it is missing."""
+        return [value for key, value in self.params if key.lower() == name]
 
 
 # --- signing --------------------------------------------------------------------------------
@@ -327,7 +229,8 @@ def verify(
     arrived; `now` the verifier's clock in Unix seconds; `tolerance` the allowed difference of the
     two clocks in seconds, in both directions.
     """
-    verdict = judge(credentials, method, path, params, body, now=now, tolerance=tolerance)
+    request = Request(method, path, params, body)
+    verdict = judge(credentials, request, now=now, tolerance=tolerance)
     if failed := verdict.failed:
         raise AuthenticationError(
             failed.error, reason=failed.rule, canonical_string=verdict.canonical_string
@@ -336,77 +239,41 @@ def verify(
 
 def judge(
     credentials: Credentials,
-    method: str,
-    path: str,
-    params: Params,
-    body: bytes = b"",
+    request: Request,
     *,
     now: float,
     tolerance: float = TOLERANCE_SECONDS,
 ) -> Verdict:
-    """Judge every rule of a signed request. Arguments as for verify().
+    """Judge every rule of a signed request, auth_signature among its parameters.
 
-    The verdict tells neither the secret nor the right signature, whatever the request holds.
+    `now` and `tolerance` as for verify(). The verdict contains neither the secret nor the right
+    signature, whatever the request holds.
     """
-    params = tuple(params.items() if isinstance(params, Mapping) else params)
-    hidden = tuple(
-        (hide_secret(credentials, key), hide_secret(credentials, value)) for key, value in params
-    )
+    hide = credentials.hide
     shown_string = canonical_string(
-        hide_secret(credentials, method), hide_secret(credentials, path), hidden
+        hide(request.method),
+        hide(request.path),
+        [(hide(key), hide(value)) for key, value in request.params],
     )
-    right = hmac_sha256(credentials.secret, canonical_string(method, path, params))
+    right = hmac_sha256(
+        credentials.secret, canonical_string(request.method, request.path, request.params)
+    )
 
     def sent(name: str) -> tuple[list[str], list[str]]:
         """A parameter's values: as they are judged, and as they may be shown."""
-        values = [value for key, value in params if key.lower() == name]
-        return values, [hide_secret(credentials, value) for value in values]
+        values = request.values(name)
+        return values, [hide(value) for value in values]
 
     return Verdict(
         checks=(
             _check_key(credentials, *sent("auth_key")),
             _check_version(*sent("auth_version")),
             _check_timestamp(*sent("auth_timestamp"), now, tolerance),
-            _check_body(*sent("body_md5"), body),
+            _check_body(*sent("body_md5"), request.body),
             _check_signature(right, *sent("auth_signature"), shown_string),
         ),
         canonical_string=shown_string,
     )
-
-
-HIDDEN = "[the app's secret]"
-SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
-_ESCAPED = re.compile(r"[\\%+]")  # in every text that does not stand as it is
-
-
-def hide_secret(credentials: Credentials, text: str) -> str:
-    """A text fit to be shown: a secret that somebody sent by mistake is not repeated."""
-    secret = credentials.secret
-    if len(secret) < SHORTEST_SECRET_HIDDEN_INSIDE:
-        return HIDDEN if text == secret else text
-    as_it_is = (secret + text).isascii() and not _ESCAPED.search(text)
-    if as_it_is and secret.lower() not in text.lower():  # nearly always, and far quicker
-        return text
-    whole, begun = _spellings(secret)
-    return begun.sub(f"{HIDDEN}…", whole.sub(HIDDEN, text))
-
-
-@lru_cache(maxsize=8)
-def _spellings(secret: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The secret in any case, percent-encoded, escaped as in JSON or a repr; and cut off by "…"."""
-    chars = [_spelling(char) for char in secret]
-    begun = "".join(chars[:SHORTEST_SECRET_HIDDEN_INSIDE]) + f"(?:{'|'.join(set(chars))})*…"
-    return re.compile("".join(chars), re.IGNORECASE), re.compile(begun, re.IGNORECASE)
-
-
-def _spelling(char: str) -> str:
-    encoded = "".join(f"%{byte:02x}" for byte in char.encode())
-    utf16 = char.encode("utf-16-be").hex()
-    in_json = r"\\*".join(f"u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
-    in_repr = ascii(char)[1:-1].lstrip("\\")  # such as n, xa0 or U0001f511; of "\\" nothing is left
-    others = [encoded, in_json, *([re.escape(in_repr)] if in_repr else [])]
-    plus = r"|\+" if char == " " else ""
-    return rf"\\*(?:{re.escape(char)}|{'|'.join(others)}{plus})"
 
 
 def _judged(

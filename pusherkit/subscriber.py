@@ -20,9 +20,9 @@ import websockets.sync.client
 from websockets.exceptions import WebSocketException
 
 from pusherkit.authorization import authorize_channel
+from pusherkit.credentials import Credentials, is_local
 from pusherkit.errors import InvalidEvent, PusherError
 from pusherkit.events import Event, check_channel_name, to_json
-from pusherkit.signing import Credentials, is_local
 
 if TYPE_CHECKING:
     from pusherkit.sandbox.api import Sandbox

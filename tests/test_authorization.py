@@ -18,7 +18,7 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
-from pusherkit.signing import HIDDEN
+from pusherkit.credentials import HIDDEN
 
 FILE = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 SOCKET_ID = "1234.1234"

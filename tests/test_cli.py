@@ -21,7 +21,7 @@ import pytest
 
 import pusherkit
 from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli, sign, verify
-from pusherkit.evidence import read_request
+from pusherkit.doctor.pasted import read_request
 from pusherkit.signing import hmac_sha256
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pusherkit import Client, Event, authenticate_user, authorize_channel, sign
 from pusherkit.events import batch_body, event_body
-from pusherkit.sandbox import PRACTICE_CREDENTIALS, Reply, Request, Sandbox, SandboxServer
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES
 from pusherkit.sandbox.channels import (
     ACTIVITY_TIMEOUT_SECONDS,
@@ -76,18 +76,20 @@ TARGETS = st.sampled_from(
 )
 
 
-def signed(method: str, target: bytes, body: bytes) -> Request:
+def signed(method: str, target: bytes, body: bytes) -> RawRequest:
     """A request signed as it stands; where its URL cannot be read, not signed."""
     try:
         path, _, query = target.decode().partition("?")
         params = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
-        return Request(method=method, target=target, body=body)
+        return RawRequest(method=method, target=target, body=body)
     signature = sign(PRACTICE_CREDENTIALS, method, path, params, body, timestamp=NOW)
-    return Request(method=method, target=f"{path}?{urlencode(signature.query)}".encode(), body=body)
+    return RawRequest(
+        method=method, target=f"{path}?{urlencode(signature.query)}".encode(), body=body
+    )
 
 
-def answered(sandbox: Sandbox, request: Request) -> Reply:
+def answered(sandbox: Sandbox, request: RawRequest) -> Reply:
     """The answer to a request: JSON, without the secret, and where it is a refusal, a sentence."""
     reply = sandbox.handle(request, now=NOW)
     told = json.loads(reply.body)
@@ -110,7 +112,7 @@ ANYTHING, UNSIGNED, RIGHT, WRONG = Sandbox(), Sandbox(), Sandbox(), Sandbox()
 @examples(2)
 @given(METHODS, TOKENS | mutations(TARGETS, TOKENS), st.binary())
 def test_any_request_is_answered(method: str, target: bytes, body: bytes) -> None:
-    answered(ANYTHING, Request(method=method, target=target, body=body))
+    answered(ANYTHING, RawRequest(method=method, target=target, body=body))
 
 
 @examples(4)
@@ -126,7 +128,7 @@ def test_any_change_of_a_signed_request_is_answered(
     data: st.DataObject, target: bytes, body: bytes
 ) -> None:
     request = signed("POST", target, body)
-    changed = Request(
+    changed = RawRequest(
         method=data.draw(METHODS | st.just(SECRET)),
         target=data.draw(mutations(st.just(request.target), TOKENS)),
         body=data.draw(mutations(st.just(body), TOKENS)),
@@ -503,7 +505,7 @@ def test_subscriptions_and_memory_are_bounded_whatever_one_asks_for() -> None:
     assert len(busy.connection.subscriptions) == MAX_SUBSCRIPTIONS
     for number in range(LOG_ENTRIES + 100):
         sandbox.channels.publish(Event.of("c0", "n", str(number)), now=NOW)
-        answered(sandbox, Request(method="GET", target=b"/"))
+        answered(sandbox, RawRequest(method="GET", target=b"/"))
     assert len(sandbox.deliveries) == len(sandbox.log) == LOG_ENTRIES
 
 

@@ -33,7 +33,9 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
-from pusherkit.diagnosis import Diagnosis
+from pusherkit.doctor.pasted import read_request
+from pusherkit.doctor.refusals import diagnose_refusal
+from pusherkit.doctor.search import Diagnosis
 from pusherkit.events import (
     INFO_ATTRIBUTES,
     MAX_BATCH_EVENTS,
@@ -42,7 +44,6 @@ from pusherkit.events import (
     RESERVED_NAMES,
     event_body,
 )
-from pusherkit.evidence import read_request
 from pusherkit.lessons import (
     _bench,
     body_is_bytes,
@@ -52,7 +53,6 @@ from pusherkit.lessons import (
 )
 from pusherkit.lessons._interactive import Fact, View, to_html, to_text
 from pusherkit.lessons._practice import Practice
-from pusherkit.refusals import diagnose_refusal
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxTransport
 from pusherkit.signing import TOLERANCE_SECONDS, hmac_sha256
 

@@ -20,31 +20,31 @@ ROOT = Path(pusherkit.__file__).parent
 # Each layer may import those before it. "pusherkit" is the package's own __init__.
 ORDER = [
     "errors",
+    "credentials",
     "signing",
     "events",
     "authorization",
-    "diagnosis",
-    "blindspots",
-    "refusals",
-    "evidence",
+    "doctor",
     "snippets",
-    "settings",
-    "auth",
+    "httpx_auth",
     "client",
     "subscriber",
 ]
 ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli", "pytest_plugin"]
 PURE = [
     "errors",
+    "credentials",
     "signing",
     "events",
     "authorization",
-    "diagnosis",
-    "blindspots",
-    "refusals",
-    "evidence",
+    "doctor",
+    "doctor.mistakes",
+    "doctor.search",
+    "doctor.vectors",
+    "doctor.refusals",
+    "doctor.pasted",
     "snippets",
-    "settings",
+    "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
     "sandbox.rate",
@@ -56,7 +56,7 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"auth", "client", "sandbox.transport", "lessons"},
+    "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
     "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
@@ -116,7 +116,13 @@ def layer(module_name: str) -> int:
 
 def test_the_modules_named_here_exist():
     assert set(PURE) <= SOURCES.keys()
-    assert {"auth", "client", "subscriber", "sandbox.transport", "sandbox.server"} <= SOURCES.keys()
+    assert {
+        "httpx_auth",
+        "client",
+        "subscriber",
+        "sandbox.transport",
+        "sandbox.server",
+    } <= SOURCES.keys()
     assert len(WITHIN) > 20
 
 
@@ -159,7 +165,7 @@ def test_a_pure_module_imports_the_standard_library_and_pure_modules(name):
 @pytest.mark.parametrize("name", PURE)
 def test_a_pure_module_reads_no_clock_and_touches_no_world(name):
     imported = {found.imported for found in IMPORTS if found.importer == name}
-    allowed = {"os"} if name == "signing" else set()
+    allowed = {"os"} if name == "credentials" else set()
     assert imported & CLOCKS_AND_WORLD <= allowed
     called = [node.func for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]
     methods = {func.attr for func in called if isinstance(func, ast.Attribute)}
@@ -168,11 +174,11 @@ def test_a_pure_module_reads_no_clock_and_touches_no_world(name):
     assert not functions & {"open", "print", "input"}
 
 
-def test_signing_knows_the_environment_only_as_the_default_of_from_env():
-    uses = [n for n in ast.walk(TREES["signing"]) if isinstance(n, ast.Name) and n.id == "os"]
+def test_credentials_know_the_environment_only_as_the_default_of_from_env():
+    uses = [n for n in ast.walk(TREES["credentials"]) if isinstance(n, ast.Name) and n.id == "os"]
     (from_env,) = (
         node
-        for node in ast.walk(TREES["signing"])
+        for node in ast.walk(TREES["credentials"])
         if isinstance(node, ast.FunctionDef) and node.name == "from_env"
     )
     assert [ast.unparse(default) for default in from_env.args.defaults] == ["os.environ"]
@@ -187,7 +193,7 @@ def test_a_dependency_has_its_place(package):
 
 
 def test_importing_the_package_loads_no_server_no_notebook_and_no_doctor():
-    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab", "pusherkit.diagnosis", "html"]
+    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab", "pusherkit.doctor.search", "html"]
     code = (
         f"import json, sys, pusherkit; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     )

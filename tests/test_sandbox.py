@@ -13,7 +13,7 @@ import pytest
 
 from pusherkit import Credentials, Event, canonical_string, sign
 from pusherkit.events import batch_body, event_body
-from pusherkit.sandbox import PRACTICE_CREDENTIALS, Delivery, Reply, Request, Sandbox
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, Delivery, RawRequest, Reply, Sandbox
 from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES, MAX_QUERY_FIELDS
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.signing import body_digest, hmac_sha256
@@ -32,20 +32,22 @@ def signed(
     *,
     credentials: Credentials = PRACTICE_CREDENTIALS,
     timestamp: int = NOW,
-) -> Request:
+) -> RawRequest:
     """A rightly signed request, as it stands on the wire."""
     signature = sign(credentials, method, path, params, body, timestamp=timestamp)
-    return Request(method=method, target=f"{path}?{urlencode(signature.query)}".encode(), body=body)
+    return RawRequest(
+        method=method, target=f"{path}?{urlencode(signature.query)}".encode(), body=body
+    )
 
 
-def publishing(*events: Event) -> Request:
+def publishing(*events: Event) -> RawRequest:
     """The request that publishes one event, or several as a batch."""
     if len(events) == 1:
         return signed(body=event_body(events[0]))
     return signed(path=f"{APP}/batch_events", body=batch_body(events))
 
 
-def edited(request: Request, **changes: str | None) -> Request:
+def edited(request: RawRequest, **changes: str | None) -> RawRequest:
     """The same request with parameters changed after signing, or left out where None."""
     path, _, query = request.target.decode().partition("?")
     params = [(key, changes.get(key, value)) for key, value in parse_qsl(query)]
@@ -54,14 +56,14 @@ def edited(request: Request, **changes: str | None) -> Request:
     return replace(request, target=f"{path}?{urlencode(kept)}".encode())
 
 
-def accepted(sandbox: Sandbox, request: Request, now: float = NOW) -> dict[str, Any]:
+def accepted(sandbox: Sandbox, request: RawRequest, now: float = NOW) -> dict[str, Any]:
     """The JSON of an answer that must be a success."""
     reply = sandbox.handle(request, now=now)
     assert reply.status == 200, reply.body.decode()
     return json.loads(reply.body)
 
 
-def refused(sandbox: Sandbox, request: Request, status: int, now: float = NOW) -> dict[str, Any]:
+def refused(sandbox: Sandbox, request: RawRequest, status: int, now: float = NOW) -> dict[str, Any]:
     """The JSON of a refusal: explained, and neither the secret nor the right signature in it."""
     reply = sandbox.handle(request, now=now)
     assert reply.status == status, reply.body.decode()
@@ -81,7 +83,7 @@ def everything(reply: Reply) -> str:
     return reply.body.decode() + repr(reply)
 
 
-def right_signature(sandbox: Sandbox, request: Request) -> str:
+def right_signature(sandbox: Sandbox, request: RawRequest) -> str:
     path, _, query = request.target.decode(errors="replace").partition("?")
     params = parse_qsl(query, keep_blank_values=True)
     text = canonical_string(request.method, path, params)
@@ -171,7 +173,7 @@ def test_a_refusal_names_the_mistake_that_is_proven(sandbox):
     text = f"POST\\n{APP}/events\\n{query}"  # a backslash and an n
     mac = hmac.new(PRACTICE_CREDENTIALS.secret.encode(), text.encode(), "sha256").hexdigest()
     target = f"{APP}/events?{query}&auth_signature={mac}".encode()
-    told = refused(sandbox, Request(method="POST", target=target, body=body), 401)
+    told = refused(sandbox, RawRequest(method="POST", target=target, body=body), 401)
     (found,) = told["diagnosis"]
     assert [mistake["name"] for mistake in found["mistakes"]] == ["newline-written-out"]
     assert found["reproduced"] == mac
@@ -180,21 +182,19 @@ def test_a_refusal_names_the_mistake_that_is_proven(sandbox):
 
 
 def test_a_refusal_that_nothing_explains_names_no_mistake(sandbox):
-    told = refused(sandbox, Request(method="GET", target=f"{APP}/channels".encode()), 401)
+    told = refused(sandbox, RawRequest(method="GET", target=f"{APP}/channels".encode()), 401)
     assert told["diagnosis"] == []
 
 
-def test_a_refusal_is_explained_in_small_steps_between_which_others_are_answered(sandbox, peer):
+def test_others_are_answered_between_the_steps_of_a_refusal(sandbox, peer):
     chat = peer("chat")
     request = edited(publishing(Event.of("chat", "n", "d")), auth_signature="0" * 64)
-    steps = sandbox.handling(request, now=NOW)
-    taken = 0
-    for taken, _ in enumerate(steps, start=1):
-        accepted(sandbox, publishing(Event.of("chat", str(taken), "")))
-    assert taken > 100
-    assert len(chat.received) == taken
-    explained = sandbox.log[-1].reply
+    judged = sandbox.judge(request, now=NOW)
+    accepted(sandbox, publishing(Event.of("chat", "meanwhile", "")))
+    explained = sandbox.refuse(judged, sandbox.explain(judged))
+    assert len(chat.received) == 1
     assert explained.status == 401
+    assert [exchange.reply.status for exchange in sandbox.log] == [200, 401]
     assert explained == sandbox.handle(request, now=NOW)
 
 
@@ -313,7 +313,7 @@ def test_a_get_may_carry_the_md5_of_its_empty_body(sandbox):
     text = canonical_string("GET", f"{APP}/channels", params)
     params["auth_signature"] = hmac_sha256(PRACTICE_CREDENTIALS.secret, text)
     target = f"{APP}/channels?{urlencode(params)}".encode()
-    assert accepted(sandbox, Request(method="GET", target=target)) == {"channels": {}}
+    assert accepted(sandbox, RawRequest(method="GET", target=target)) == {"channels": {}}
 
 
 # --- 401: every rule of the signature -----------------------------------------------------------
@@ -350,7 +350,7 @@ def test_a_refused_signature_names_the_rule_and_lists_every_check(sandbox, peer,
 
 
 def test_an_unsigned_request_hears_of_the_first_rule_first(sandbox):
-    request = Request(method="POST", target=f"{APP}/events".encode(), body=event_body(HELLO))
+    request = RawRequest(method="POST", target=f"{APP}/events".encode(), body=event_body(HELLO))
     told = refused(sandbox, request, 401)
     assert told["error"] == "Missing parameter: auth_key"
     assert [check["passed"] for check in told["checks"]] == [False] * 5
@@ -386,9 +386,9 @@ WITH_THE_SECRET = {
     "as auth_signature": edited(publishing(HELLO), auth_signature=SECRET),
     "as body_md5": edited(publishing(HELLO), body_md5=SECRET),
     "as auth_timestamp": edited(publishing(HELLO), auth_timestamp=SECRET),
-    "as a name": Request(method="GET", target=f"{APP}/channels?{SECRET}=1".encode()),
+    "as a name": RawRequest(method="GET", target=f"{APP}/channels?{SECRET}=1".encode()),
     "inside a value": edited(publishing(HELLO), auth_key=f"key:{SECRET}"),
-    "as a channel": Request(method="GET", target=f"{APP}/channels/{SECRET}".encode()),
+    "as a channel": RawRequest(method="GET", target=f"{APP}/channels/{SECRET}".encode()),
 }
 
 
@@ -403,7 +403,7 @@ def test_a_secret_sent_by_mistake_is_not_repeated(sandbox, request_):
     ids=["as the app id", "as the path", "as the call"],
 )
 def test_a_secret_in_a_wrong_path_is_not_repeated(sandbox, target):
-    refused(sandbox, Request(method="POST", target=target.encode()), 404)
+    refused(sandbox, RawRequest(method="POST", target=target.encode()), 404)
 
 
 # --- 400: the content ---------------------------------------------------------------------------
@@ -449,7 +449,7 @@ def test_one_bad_event_stops_the_whole_batch(sandbox, peer):
 @pytest.mark.parametrize("app", ["3", PRACTICE_CREDENTIALS.key, "%33", "é", "6855671%20"])
 def test_an_unknown_app_is_404(sandbox, app):
     target = f"/apps/{app}/events".encode()
-    told = refused(sandbox, Request(method="POST", target=target), 404)
+    told = refused(sandbox, RawRequest(method="POST", target=target), 404)
     assert told["error"] == f"Unknown app id {app!r}: this server has app 6855671."
 
 
@@ -480,7 +480,7 @@ def test_an_unknown_app_is_404(sandbox, app):
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "", "BREW"])
 def test_a_path_that_is_none_is_404(sandbox, method, target):
-    refused(sandbox, Request(method=method, target=target), 404)
+    refused(sandbox, RawRequest(method=method, target=target), 404)
 
 
 @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ def test_a_path_that_is_none_is_404(sandbox, method, target):
     ids=lambda target: repr(target)[:40],
 )
 def test_a_target_that_cannot_be_read_is_400(sandbox, target):
-    refused(sandbox, Request(method="GET", target=target), 400)
+    refused(sandbox, RawRequest(method="GET", target=target), 400)
 
 
 @pytest.mark.parametrize(
@@ -505,7 +505,7 @@ def test_a_target_that_cannot_be_read_is_400(sandbox, target):
 )
 def test_a_query_that_makes_no_sense_is_judged_all_the_same(sandbox, query):
     target = b"/apps/6855671/channels?" + query
-    assert refused(sandbox, Request(method="GET", target=target), 401)["rule"] == "auth_key"
+    assert refused(sandbox, RawRequest(method="GET", target=target), 401)["rule"] == "auth_key"
 
 
 @pytest.mark.parametrize(
@@ -520,7 +520,7 @@ def test_a_query_that_makes_no_sense_is_judged_all_the_same(sandbox, query):
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "post", ""])
 def test_the_wrong_method_is_405_and_the_right_one_is_named(sandbox, call, allowed, method):
-    request = Request(method=method, target=f"{APP}/{call}".encode())
+    request = RawRequest(method=method, target=f"{APP}/{call}".encode())
     if method == allowed:
         assert sandbox.handle(request, now=NOW).status == 401
         return
@@ -542,7 +542,7 @@ def test_data_over_the_limit_is_413(sandbox, size, status, call):
 
 
 def test_a_body_over_the_limit_is_413_before_anything_else_is_judged(sandbox):
-    largest = Request(method="POST", target=f"{APP}/events".encode(), body=b"x" * MAX_BODY_BYTES)
+    largest = RawRequest(method="POST", target=f"{APP}/events".encode(), body=b"x" * MAX_BODY_BYTES)
     assert refused(sandbox, largest, 401)["rule"] == "auth_key"
     told = refused(sandbox, replace(largest, body=largest.body + b"x"), 413)
     assert f"{MAX_BODY_BYTES + 1:,} bytes, 1 over" in told["error"]
@@ -610,7 +610,7 @@ def test_a_rate_that_is_none_is_refused(rate):
 
 def test_the_log_tells_each_exchange_without_its_query(sandbox):
     sandbox.handle(publishing(HELLO), now=NOW)
-    sandbox.handle(Request(method="GET", target=b"/\xff?secret"), now=NOW + 1)
+    sandbox.handle(RawRequest(method="GET", target=b"/\xff?secret"), now=NOW + 1)
     first, second = sandbox.log
     assert (first.time, first.method, first.path) == (NOW, "POST", f"{APP}/events")
     assert first.reply.status == 200
@@ -638,6 +638,6 @@ def test_what_went_out_is_remembered_and_watched(sandbox, peer):
 
 def test_the_log_is_bounded(sandbox):
     for number in range(LOG_ENTRIES + 5):
-        sandbox.handle(Request(method="GET", target=b"/"), now=number)
+        sandbox.handle(RawRequest(method="GET", target=b"/"), now=number)
     assert len(sandbox.log) == LOG_ENTRIES
     assert sandbox.log[0].time == 5

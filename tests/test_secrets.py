@@ -53,8 +53,8 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
-from pusherkit.sandbox import PRACTICE_CREDENTIALS, Request, Sandbox, SandboxServer
-from pusherkit.signing import judge
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox, SandboxServer
+from pusherkit.signing import Request, judge
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
 
@@ -353,7 +353,7 @@ def test_a_refused_request_is_explained_without_the_secret_in_it(witness, mine):
     for what, (method, path, params, body) in requests_with_the_secret(mine):
         with witness.listening(f"verify, {what}", PusherError):
             verify(mine, method, path, params, body, now=NOW)
-        verdict = judge(mine, method, path, params, body, now=NOW)
+        verdict = judge(mine, Request(method, path, params, body), now=NOW)
         witness.see(f"judge, {what}", verdict, *verdict.checks)
         diagnosis = diagnose(mine, method, path, params, body, now=NOW)
         witness.see(f"diagnose, {what}", diagnosis, *diagnosis.findings, *diagnosis.notes)
@@ -464,10 +464,10 @@ def test_a_client_without_a_server_does_not_tell_the_secret(witness, mine):
 # --- the practice server ------------------------------------------------------------------------
 
 
-def targets_with_the_secret(credentials: Credentials) -> Iterator[tuple[str, Request]]:
+def targets_with_the_secret(credentials: Credentials) -> Iterator[tuple[str, RawRequest]]:
     for what, (method, path, params, body) in requests_with_the_secret(credentials):
         target = f"{quote(path, safe='/%+')}?{urlencode(params)}".encode()
-        yield what, Request(method=method, target=target, body=body)
+        yield what, RawRequest(method=method, target=target, body=body)
     secret = credentials.secret
     fields = {"name": "n", "channel": "chat", "data": "d"}
     wrong = [{name: secret} for name in (*fields, "socket_id", "info", "channels")]
@@ -480,17 +480,17 @@ def targets_with_the_secret(credentials: Credentials) -> Iterator[tuple[str, Req
             path = f"/apps/{credentials.app_id}/{rest}"
             signature = sign(credentials, "POST", path, (), body.encode(), timestamp=NOW)
             target = f"{path}?{urlencode(signature.query)}".encode()
-            yield f"{rest} {body}", Request(method="POST", target=target, body=body.encode())
+            yield f"{rest} {body}", RawRequest(method="POST", target=target, body=body.encode())
     for spelling in encoded(secret):
         for rest in (f"channels/{spelling}", f"channels/{spelling}/users", f"x/{spelling}"):
             path = f"/apps/{credentials.app_id}/{rest}"
             signature = sign(credentials, "GET", path, (), timestamp=NOW)
             target = f"{path}?{urlencode(signature.query)}".encode()
-            yield rest, Request(method="GET", target=target)
+            yield rest, RawRequest(method="GET", target=target)
     path = f"/apps/{credentials.app_id}/channels"
     for name in ("info", "filter_by_prefix"):
         signature = sign(credentials, "GET", path, ((name, secret),), timestamp=NOW)
-        yield name, Request(method="GET", target=f"{path}?{urlencode(signature.query)}".encode())
+        yield name, RawRequest(method="GET", target=f"{path}?{urlencode(signature.query)}".encode())
 
 
 def test_the_practice_server_s_refusals_do_not_tell_the_secret(witness, mine):

@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import BinaryIO
 
@@ -218,26 +218,6 @@ def test_the_server_goes_by_its_clock_and_its_rate(clock):
         assert caught.value.retry_after == 1
         clock.now += 1
         assert client.channels() == {"channels": {}}
-
-
-def test_others_are_answered_while_a_refusal_is_explained(server, http, monkeypatch):
-    handling, searching = server.sandbox.handling, threading.Event()
-
-    def searching_until_another_is_answered(request, *, now):
-        if request.target.endswith(b"/events"):
-            searching.set()
-            give_up = time.monotonic() + 5
-            while not server.log and time.monotonic() < give_up:
-                yield
-        return (yield from handling(request, now=now))
-
-    monkeypatch.setattr(server.sandbox, "handling", searching_until_another_is_answered)
-    with ThreadPoolExecutor(1) as beside, Client(server.credentials) as client:
-        refused = beside.submit(http.post, f"{server.url}/apps/6855671/events")
-        assert searching.wait(5)
-        assert client.channels() == {"channels": {}}
-        assert refused.result(5).status_code == 401
-    assert [exchange.reply.status for exchange in server.log] == [200, 401]
 
 
 def test_a_watcher_sees_each_exchange(http):

@@ -23,14 +23,13 @@ from pusherkit import (
     sign,
     verify,
 )
-from pusherkit.auth import PusherAuth
+from pusherkit.credentials import DEFAULT_BASE_URL, HIDDEN
+from pusherkit.httpx_auth import PusherAuth
 from pusherkit.signing import (
-    DEFAULT_BASE_URL,
-    HIDDEN,
     SIGNING_PARAMS,
     TOLERANCE_SECONDS,
+    Request,
     body_digest,
-    hide_secret,
     hmac_sha256,
     judge,
 )
@@ -366,7 +365,7 @@ def test_each_rule_names_itself(credentials, query, name, value, sentence):
 def test_a_refusal_tells_what_came_what_should_have_and_what_to_do(credentials, query):
     def told(name: str, value: str) -> tuple[str, str, str]:
         changed = replaced(query, name, value)
-        failed = judge(credentials, "POST", PATH, changed, BODY, now=NOW).failed
+        failed = judge(credentials, Request("POST", PATH, changed, BODY), now=NOW).failed
         return failed.received, failed.error, failed.fix
 
     received, _, fix = told("auth_key", "another")
@@ -422,19 +421,20 @@ def test_a_repeated_parameter_is_named_even_in_another_case(credentials, query, 
 @pytest.mark.parametrize("name", sorted(SIGNING_PARAMS))
 def test_missing_or_repeated_the_same_is_expected_and_the_fix_fits(credentials, query, name):
     right = {
-        check.rule: check for check in judge(credentials, "POST", PATH, query, BODY, now=NOW).checks
+        check.rule: check
+        for check in judge(credentials, Request("POST", PATH, query, BODY), now=NOW).checks
     }
     for params, fix in (
         (without(query, name), f"Add {name} to the parameters"),
         ([*query, (name, dict(query)[name])], f"Send {name} once."),
     ):
-        failed = judge(credentials, "POST", PATH, params, BODY, now=NOW).failed
+        failed = judge(credentials, Request("POST", PATH, params, BODY), now=NOW).failed
         assert failed.expected == right[name].expected
         assert failed.fix.startswith(fix)
 
 
 def test_the_first_broken_rule_is_the_reason_and_all_are_judged(credentials):
-    verdict = judge(credentials, "POST", PATH, (), BODY, now=NOW)
+    verdict = judge(credentials, Request("POST", PATH, (), BODY), now=NOW)
     rules = ["auth_key", "auth_version", "auth_timestamp", "body_md5", "auth_signature"]
     assert [check.rule for check in verdict.checks] == rules
     assert not any(check.passed for check in verdict.checks)
@@ -444,7 +444,7 @@ def test_the_first_broken_rule_is_the_reason_and_all_are_judged(credentials):
 def test_the_quoted_canonical_string_is_one_line_that_can_be_read_back(credentials):
     signature = sign(credentials, "GET", PATH, [("info", 'a"b\\n\nc')], timestamp=NOW)
     wrong = [*signature.params, ("auth_signature", "0")]
-    failed = judge(credentials, "GET", PATH, wrong, now=NOW).failed
+    failed = judge(credentials, Request("GET", PATH, wrong), now=NOW).failed
     _, quoted, _ = re.split(r'(?<=HmacSHA256Hex\()(".*")(?=, your_secret_key\))', failed.error)
     assert ast.literal_eval(quoted) == signature.canonical_string
 
@@ -454,14 +454,17 @@ def test_what_was_received_is_shown_however_often(credentials, query):
         (without(query, "auth_key"), "(missing)"),
         ([*query, ("auth_key", "another")], f"{credentials.key}, another"),
     ):
-        assert judge(credentials, "POST", PATH, params, BODY, now=NOW).failed.received == shown
+        assert (
+            judge(credentials, Request("POST", PATH, params, BODY), now=NOW).failed.received
+            == shown
+        )
 
 
 def test_every_check_tells_what_it_expected_and_what_it_received(credentials, query):
     told = {
         check.rule: (check.expected, check.received)
         for check in judge(
-            credentials, "POST", PATH, query, BODY, now=NOW + 1.5, tolerance=600.0
+            credentials, Request("POST", PATH, query, BODY), now=NOW + 1.5, tolerance=600.0
         ).checks
     }
     digest, text = body_digest(BODY), canonical_string("POST", PATH, query).replace("\n", "\\n")
@@ -482,17 +485,21 @@ def test_every_check_tells_what_it_expected_and_what_it_received(credentials, qu
 
 def test_a_request_without_a_body_passes_the_rule_of_the_body(credentials):
     verdict = judge(
-        credentials, "GET", PATH, sign(credentials, "GET", PATH, timestamp=NOW).query, now=NOW
+        credentials,
+        Request("GET", PATH, sign(credentials, "GET", PATH, timestamp=NOW).query),
+        now=NOW,
     )
     (check,) = [check for check in verdict.checks if check.rule == "body_md5"]
     assert (check.passed, check.expected, check.received) == (True, "(no body)", "(none)")
 
 
 def test_every_check_has_its_sentences_only_where_it_failed(credentials, query):
-    passed = judge(credentials, "POST", PATH, query, BODY, now=NOW)
+    passed = judge(credentials, Request("POST", PATH, query, BODY), now=NOW)
     assert passed.failed is None
     assert {(check.error, check.fix) for check in passed.checks} == {("", "")}
-    failed = judge(credentials, "POST", PATH, [(k, "wrong") for k, _ in query], BODY, now=NOW)
+    failed = judge(
+        credentials, Request("POST", PATH, [(k, "wrong") for k, _ in query], BODY), now=NOW
+    )
     assert all(check.error and check.fix for check in failed.checks)
     assert all(check.expected and check.received for check in (*passed.checks, *failed.checks))
 
@@ -539,13 +546,13 @@ def test_the_tolerance_can_be_chosen(credentials, query):
 )
 def test_the_fix_of_a_timestamp_says_what_is_wrong_with_it(credentials, query, sent, advice):
     sent_query = replaced(query, "auth_timestamp", sent)
-    failed = judge(credentials, "POST", PATH, sent_query, BODY, now=NOW).failed
+    failed = judge(credentials, Request("POST", PATH, sent_query, BODY), now=NOW).failed
     assert failed.rule == "auth_timestamp"
     assert advice in failed.fix
 
 
 def test_how_far_the_clocks_are_apart_is_told_in_whole_seconds(credentials, query):
-    failed = judge(credentials, "POST", PATH, query, BODY, now=NOW + 3600.4).failed
+    failed = judge(credentials, Request("POST", PATH, query, BODY), now=NOW + 3600.4).failed
     assert failed.fix.startswith("The timestamp is 3600 s behind the server's clock. ")
 
 
@@ -591,7 +598,7 @@ LEAKS = {
 def test_a_secret_sent_by_mistake_is_not_repeated(credentials, query, leak, again):
     name, value = leak(credentials.secret)
     params = [*without(query, name), (name, value), *([(name, value)] if again else [])]
-    verdict = judge(credentials, "POST", PATH, params, BODY, now=NOW)
+    verdict = judge(credentials, Request("POST", PATH, params, BODY), now=NOW)
     assert credentials.secret not in repr(verdict)
     with pytest.raises(AuthenticationError) as caught:
         verify(credentials, "POST", PATH, params, BODY, now=NOW)
@@ -600,7 +607,7 @@ def test_a_secret_sent_by_mistake_is_not_repeated(credentials, query, leak, agai
 
 def test_a_secret_in_the_path_or_in_place_of_the_method_is_not_repeated(credentials, query):
     for method, path in (("POST", f"/apps/{credentials.secret}"), (credentials.secret, PATH)):
-        verdict = judge(credentials, method, path, query, BODY, now=NOW)
+        verdict = judge(credentials, Request(method, path, query, BODY), now=NOW)
         assert credentials.secret not in repr(verdict).lower()
 
 
@@ -615,7 +622,7 @@ def test_a_secret_in_the_path_or_in_place_of_the_method_is_not_repeated(credenti
 )
 def test_what_is_shown_in_the_place_of_a_secret(secret, value, shown):
     mine = Credentials(app_id="3", key="key", secret=secret)
-    assert judge(mine, "GET", PATH, {"info": value}, now=NOW).canonical_string == (
+    assert judge(mine, Request("GET", PATH, {"info": value}), now=NOW).canonical_string == (
         f"GET\n{PATH}\ninfo={shown}"
     )
 
@@ -643,9 +650,9 @@ SPELLINGS = {
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_secret_is_hidden_in_each_spelling_whole_and_cut_off(spell):
     spelled = spell(AWKWARD.secret)
-    assert hide_secret(AWKWARD, f"<{spelled}>, <{spelled}>") == f"<{HIDDEN}>, <{HIDDEN}>"
+    assert AWKWARD.hide(f"<{spelled}>, <{spelled}>") == f"<{HIDDEN}>, <{HIDDEN}>"
     for length in range(6, len(AWKWARD.secret) + 1):
-        assert hide_secret(AWKWARD, f"<{spell(AWKWARD.secret[:length])}…") == f"<{HIDDEN}…"
+        assert AWKWARD.hide(f"<{spell(AWKWARD.secret[:length])}…") == f"<{HIDDEN}…"
 
 
 @pytest.mark.parametrize(
@@ -661,7 +668,7 @@ def test_a_secret_is_hidden_in_each_spelling_whole_and_cut_off(spell):
     ],
 )
 def test_what_is_not_the_secret_is_shown(text):
-    assert hide_secret(AWKWARD, text) == text
+    assert AWKWARD.hide(text) == text
 
 
 @pytest.mark.parametrize(
@@ -684,7 +691,9 @@ def test_a_secret_that_stands_in_its_own_signature_by_chance_is_accepted():
 def test_the_right_signature_is_not_told(credentials, query):
     right = dict(query)["auth_signature"]
     verdict = judge(
-        credentials, "POST", PATH, replaced(query, "auth_signature", "0" * 64), BODY, now=NOW
+        credentials,
+        Request("POST", PATH, replaced(query, "auth_signature", "0" * 64), BODY),
+        now=NOW,
     )
     assert verdict.failed is not None
     assert right not in repr(verdict)

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import httpx
 import ipywidgets
 
+from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.lessons._interactive import (
     STAGES,
@@ -31,7 +32,7 @@ from pusherkit.lessons._interactive import (
     row,
 )
 from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice, practice
-from pusherkit.signing import Credentials, Signature, sign
+from pusherkit.signing import Signature, sign
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Message
 

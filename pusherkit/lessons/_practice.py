@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable
 
 from pusherkit.client import Client
+from pusherkit.credentials import Credentials
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
-from pusherkit.signing import Credentials
 from pusherkit.subscriber import Message, Subscriber
 
 # The worked example of Pusher's HTTP API documentation: published values, no real account.

@@ -17,10 +17,11 @@ from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
 from pusherkit.lessons._interactive import Fact, Interactive, Prediction, View, row
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.sandbox import Request, Sandbox
+from pusherkit.sandbox import RawRequest, Sandbox
 from pusherkit.signing import (
     AUTH_VERSION,
     TOLERANCE_SECONDS,
+    Request,
     body_digest,
     canonical_string,
     hmac_sha256,
@@ -63,7 +64,7 @@ class Answer:
 def post(server: Sandbox, query: Query, now: float) -> Answer:
     """Send the example's body under a query, at a time on the server's clock."""
     target = f"{PATH}?{urlencode(query)}".encode()
-    reply = server.handle(Request(method="POST", target=target, body=BODY), now=now)
+    reply = server.handle(RawRequest(method="POST", target=target, body=BODY), now=now)
     fields = json.loads(reply.body)
     words = fields.get("error", reply.body.decode())
     return Answer(reply.status, f"{reply.status} {words}", fields.get("fix", ""))
@@ -100,7 +101,9 @@ def recall_covered() -> Prediction:
     def run() -> tuple[str, tuple[Fact, ...]]:
         later = ("auth_timestamp", str(EXAMPLE_TIMESTAMP + 1))
         query = tuple(later if pair[0] == later[0] else pair for pair in EXAMPLE.query)
-        verdict = judge(EXAMPLE_CREDENTIALS, "POST", PATH, query, BODY, now=EXAMPLE_TIMESTAMP)
+        verdict = judge(
+            EXAMPLE_CREDENTIALS, Request("POST", PATH, query, BODY), now=EXAMPLE_TIMESTAMP
+        )
         return verdict.failed.rule if verdict.failed else "none", tuple(
             Fact(check.rule, "passed" if check.passed else "failed") for check in verdict.checks
         )
@@ -128,7 +131,9 @@ def predict() -> Prediction:
     """Is the worked example of 2012 still accepted, years later?"""
 
     def run() -> tuple[str, tuple[Fact, ...]]:
-        verdict = judge(EXAMPLE_CREDENTIALS, "POST", PATH, EXAMPLE.query, BODY, now=YEARS_LATER)
+        verdict = judge(
+            EXAMPLE_CREDENTIALS, Request("POST", PATH, EXAMPLE.query, BODY), now=YEARS_LATER
+        )
         failed = verdict.failed
         return _PREDICTED[failed.rule if failed else None], (
             Fact("auth_signature", EXAMPLE.hexdigest),

@@ -28,8 +28,8 @@ from pusherkit.lessons._exercise import Exercise, Feedback, FunctionExercise, Mi
 from pusherkit.lessons._interactive import Fact, Interactive, Prediction, View, button
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Practice
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.sandbox import Request, Sandbox
-from pusherkit.signing import Signature, body_digest, judge, sign
+from pusherkit.sandbox import RawRequest, Sandbox
+from pusherkit.signing import Request, Signature, body_digest, judge, sign
 from pusherkit.subscriber import Message, Subscriber
 
 NOTEBOOK = "07-fan-out-and-batch"
@@ -59,7 +59,9 @@ def recall_path() -> Prediction:
             EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP
         )
         verdict = judge(
-            EXAMPLE_CREDENTIALS, "POST", BATCH_PATH, signed.query, body, now=EXAMPLE_TIMESTAMP
+            EXAMPLE_CREDENTIALS,
+            Request("POST", BATCH_PATH, signed.query, body),
+            now=EXAMPLE_TIMESTAMP,
         )
         return verdict.failed.rule if verdict.failed else "none", (
             Fact("Signed", signed.canonical_string),
@@ -91,7 +93,9 @@ def recall_wait() -> Prediction:
             EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP
         )
         now = EXAMPLE_TIMESTAMP + WAITED_SECONDS
-        verdict = judge(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, signed.query, body, now=now)
+        verdict = judge(
+            EXAMPLE_CREDENTIALS, Request("POST", EVENTS_PATH, signed.query, body), now=now
+        )
         failed = verdict.failed
         return failed.rule if failed else "none", (Fact("Refusal", failed.error if failed else ""),)
 
@@ -444,9 +448,9 @@ def _queued(text: str) -> bytes:
     return event_body(Event.of(channel, "job", text))
 
 
-def _request(signature: Signature, text: str) -> Request:
+def _request(signature: Signature, text: str) -> RawRequest:
     target = f"{EVENTS_PATH}?{urlencode(signature.query)}"
-    return Request(method="POST", target=target.encode(), body=_queued(text))
+    return RawRequest(method="POST", target=target.encode(), body=_queued(text))
 
 
 RATE = 2  # requests per second in the widget

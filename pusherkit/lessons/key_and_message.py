@@ -17,7 +17,7 @@ from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake, equ
 from pusherkit.lessons._interactive import Fact, Interactive, Prediction, View, row, text_field
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.signing import canonical_string, hmac_sha256, judge, sign
+from pusherkit.signing import Request, canonical_string, hmac_sha256, judge, sign
 
 NOTEBOOK = "04-key-and-message"
 
@@ -200,7 +200,7 @@ def _bytes(text: str) -> bytes:
 def _refusal(signature: str) -> str:
     """What the practice server says to the worked example under a signature; "" if it fits."""
     params = (*EXAMPLE.params, ("auth_signature", signature))
-    verdict = judge(EXAMPLE_CREDENTIALS, "POST", PATH, params, BODY, now=EXAMPLE_TIMESTAMP)
+    verdict = judge(EXAMPLE_CREDENTIALS, Request("POST", PATH, params, BODY), now=EXAMPLE_TIMESTAMP)
     return f"401 {verdict.failed.error.partition(':')[0]}" if verdict.failed else ""
 
 

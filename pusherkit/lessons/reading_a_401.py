@@ -15,9 +15,11 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import ipywidgets
 
-from pusherkit.diagnosis import UNEXPLAINED, Diagnosis, Finding, diagnose
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.pasted import PastedRequest, read_request
+from pusherkit.doctor.refusals import diagnose_refusal
+from pusherkit.doctor.search import UNEXPLAINED, Diagnosis, Finding, diagnose
 from pusherkit.errors import PusherError, UnreadableEvidence
-from pusherkit.evidence import PastedRequest, read_request
 from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
 from pusherkit.lessons._interactive import (
     Fact,
@@ -30,15 +32,7 @@ from pusherkit.lessons._interactive import (
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
 from pusherkit.lessons._progress import ProgressView
 from pusherkit.lessons.canonical_string import visible
-from pusherkit.refusals import diagnose_refusal
-from pusherkit.signing import (
-    Credentials,
-    body_digest,
-    canonical_string,
-    hmac_sha256,
-    judge,
-    sign,
-)
+from pusherkit.signing import Request, body_digest, canonical_string, hmac_sha256, judge, sign
 from pusherkit.snippets import curl
 
 NOTEBOOK = "08-reading-a-401"
@@ -100,7 +94,7 @@ def _as_http(request: PastedRequest) -> str:
 def _refusal_of(credentials: Credentials, request: PastedRequest, now: int) -> str:
     """What the practice server says to a request; "" where it accepts it."""
     failed = judge(
-        credentials, request.method, request.path, request.params, request.body, now=now
+        credentials, Request(request.method, request.path, request.params, request.body), now=now
     ).failed
     return failed.error if failed else ""
 
@@ -115,10 +109,7 @@ def _practice_answer(request: PastedRequest) -> str:
 def _first_rule(request: PastedRequest) -> str:
     verdict = judge(
         EXAMPLE_CREDENTIALS,
-        request.method,
-        request.path,
-        request.params,
-        request.body,
+        Request(request.method, request.path, request.params, request.body),
         now=EXAMPLE_TIMESTAMP,
     )
     return verdict.failed.rule if verdict.failed else ""

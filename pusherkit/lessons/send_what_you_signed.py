@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 import ipywidgets
 
+from pusherkit.credentials import Credentials
 from pusherkit.lessons._bench import (
     CHANNEL,
     Bench,
@@ -43,7 +44,7 @@ from pusherkit.lessons._practice import (
 )
 from pusherkit.lessons._progress import ProgressView
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
-from pusherkit.signing import Credentials, Signature, canonical_string, hmac_sha256, sign
+from pusherkit.signing import Signature, canonical_string, hmac_sha256, sign
 from pusherkit.snippets import bash, curl, node, php, python
 from pusherkit.subscriber import Message, Subscriber
 

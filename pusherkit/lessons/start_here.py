@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pusherkit.credentials import Credentials
 from pusherkit.errors import APIError, InvalidEvent
 from pusherkit.events import Event, event_body
 from pusherkit.lessons._bench import (
@@ -28,7 +29,6 @@ from pusherkit.lessons._interactive import (
 )
 from pusherkit.lessons._practice import Practice, practice
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.signing import Credentials
 from pusherkit.subscriber import Message
 
 NOTEBOOK = "00-start-here"

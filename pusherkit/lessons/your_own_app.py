@@ -21,10 +21,11 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 import ipywidgets
 
-from pusherkit.auth import SIGNATURE_EXTENSION, PusherAuth
 from pusherkit.client import Client
+from pusherkit.credentials import DEFAULT_BASE_URL, Credentials
 from pusherkit.errors import InvalidCredentials, InvalidEvent, PusherError
 from pusherkit.events import Event, event_body
+from pusherkit.httpx_auth import SIGNATURE_EXTENSION, PusherAuth
 from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
 from pusherkit.lessons._interactive import (
     Fact,
@@ -43,17 +44,7 @@ from pusherkit.lessons._practice import (
 )
 from pusherkit.lessons._progress import ProgressView
 from pusherkit.lessons.fan_out_and_batch import Plan, dispatch
-from pusherkit.signing import (
-    DEFAULT_BASE_URL,
-    Check,
-    Credentials,
-    Signature,
-    canonical_string,
-    hide_secret,
-    hmac_sha256,
-    judge,
-    sign,
-)
+from pusherkit.signing import Check, Request, Signature, canonical_string, hmac_sha256, judge, sign
 from pusherkit.subscriber import Message
 
 NOTEBOOK = "09-your-own-app"
@@ -264,7 +255,7 @@ def _desk_view(found: Found, request: httpx.Request, answer: Answer | None) -> V
             shown = f'event "{arrived.event}" on "{arrived.channel}"' if arrived else "(nothing)"
             facts.append(Fact("At the subscriber", shown))
     # Whatever a server answers or a learner types: the secret is not repeated.
-    safe = tuple(replace(fact, value=hide_secret(credentials, fact.value)) for fact in facts)
+    safe = tuple(replace(fact, value=credentials.hide(fact.value)) for fact in facts)
     return View(f"One event for {found.host}", safe, status, good)
 
 
@@ -322,11 +313,11 @@ class Desk(Interactive):
         """Sign what the fields hold; where that cannot be sent, keep the reason."""
         fields = (self.channel.value, self.name.value, self.data.value)
         try:
-            if any(hide_secret(self._found.credentials, field) != field for field in fields):
+            if any(self._found.credentials.hide(field) != field for field in fields):
                 raise InvalidEvent("This field holds your app's secret. Take it out.", rule="data")
             self._request: httpx.Request | str = draft(self._found, *fields, self._clock)
         except InvalidEvent as error:
-            self._request = hide_secret(self._found.credentials, str(error))
+            self._request = self._found.credentials.hide(str(error))
 
     def _current(self) -> View:
         if isinstance(self._request, str):
@@ -419,7 +410,9 @@ FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], bytes]] = {
 def fault(name: str) -> tuple[Check, ...]:
     """Every rule of the practice server, judged for a request with one fault."""
     params, body = FAULTS[name]
-    return judge(EXAMPLE_CREDENTIALS, "POST", PATH, params, body, now=EXAMPLE_TIMESTAMP).checks
+    return judge(
+        EXAMPLE_CREDENTIALS, Request("POST", PATH, params, body), now=EXAMPLE_TIMESTAMP
+    ).checks
 
 
 def refused_by(server: Server, checks: tuple[Check, ...]) -> Check | None:

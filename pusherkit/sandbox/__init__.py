@@ -4,7 +4,7 @@ api judges requests, channels knows the subscribers; both are pure. transport pu
 httpx transport, server behind sockets.
 """
 
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Reply, Request, Sandbox
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, RawRequest, Reply, Sandbox
 from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.server import SandboxServer
 from pusherkit.sandbox.transport import SandboxTransport
@@ -14,8 +14,8 @@ __all__ = [
     "Delivery",
     "Entry",
     "Exchange",
+    "RawRequest",
     "Reply",
-    "Request",
     "Sandbox",
     "SandboxServer",
     "SandboxTransport",

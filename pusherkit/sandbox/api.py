@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from pusherkit.diagnosis import Steps, diagnosing, finish
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.search import Diagnosis, explain
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     INFO_ATTRIBUTES,
@@ -28,7 +29,7 @@ from pusherkit.events import (
 )
 from pusherkit.sandbox.channels import Channels, Delivery
 from pusherkit.sandbox.rate import TokenBucket
-from pusherkit.signing import Check, Credentials, Verdict, hide_secret, judge
+from pusherkit.signing import Request, Verdict, judge
 
 # The app id of the reference's example; official clients take digits only.
 PRACTICE_CREDENTIALS = Credentials(
@@ -45,12 +46,12 @@ MAX_BODY_BYTES = 6 * MAX_BATCH_EVENTS * MAX_DATA_BYTES + 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """An HTTP request, as far as the API reads it."""
+class RawRequest:
+    """An HTTP request as it arrived, before anything is split or decoded."""
 
     method: str
     target: bytes
-    """Path and query as they stand in the request line: b"/apps/3/events?auth_key=…"."""
+    """Path and query as they are in the request line: b"/apps/3/events?auth_key=…"."""
     body: bytes = b""
 
 
@@ -114,12 +115,12 @@ def _causes(details: dict[str, Any]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """A request that may be carried out: what the answers read."""
+class Unauthorized:
+    """A request that broke a rule of signing: judged, and not answered yet."""
 
-    params: dict[str, str]
-    body: bytes
-    now: float
+    time: float
+    request: Request
+    verdict: Verdict
 
 
 class Sandbox:
@@ -140,32 +141,66 @@ class Sandbox:
         """Each is called with each new exchange and delivery, on the thread that made it."""
         self._bucket = None if rate is None else TokenBucket(rate)
 
-    def handle(self, request: Request, *, now: float) -> Reply:
+    def handle(self, raw: RawRequest, *, now: float) -> Reply:
         """Judge one request at the time `now` (Unix seconds), act on it, and answer."""
-        return finish(self.handling(request, now=now))
+        judged = self.judge(raw, now=now)
+        if isinstance(judged, Reply):
+            return judged
+        return self.refuse(judged, self.explain(judged))
 
-    def handling(self, request: Request, *, now: float) -> Steps[Reply]:
-        """handle(), step by step: the search for the cause of a refusal takes a while."""
+    # A shell may take handle()'s three steps one by one: explain() is the only long one, and as it
+    # touches nothing of the sandbox's, it can run on another thread while others are answered.
+
+    def judge(self, raw: RawRequest, *, now: float) -> Reply | Unauthorized:
+        """Answer a request; or say which rule of signing it broke, for refuse() to answer."""
         verdict = None
         try:
-            path, params = _read_target(request.target)
-            answer, arguments = self._route(request.method, path)
-            _refuse_if_too_large(request.body)
-            verdict = judge(self.credentials, request.method, path, params, request.body, now=now)
-            if failed := verdict.failed:
-                raise (yield from self._unauthorized(failed, verdict, request, now))
+            path, params = _read_target(raw.target)
+            request = Request(raw.method, path, params, raw.body)
+            answer, arguments = self._route(raw.method, path)
+            _refuse_if_too_large(raw.body)
+            verdict = judge(self.credentials, request, now=now)
+            if verdict.failed:
+                return Unauthorized(time=now, request=request, verdict=verdict)
             self._limit_rate(now)
-            call = _Call(params=_once_each(params), body=request.body, now=now)
-            reply = answer(self, call, *arguments)
+            reply = answer(self, request, now, *arguments)
             reply = replace(reply, note=self._hide(reply.note))
         except InvalidEvent as error:
             reply = _invalid(error, self._hide(str(error))).reply
         except _Refusal as refusal:
             reply = refusal.reply
-        path = request.target.partition(b"?")[0].decode(errors="backslashreplace")
+        path = raw.target.partition(b"?")[0].decode(errors="backslashreplace")
+        return self._log(now, raw.method, path, reply, verdict)
+
+    def explain(self, refused: Unauthorized, go_on: Callable[[], bool] = lambda: True) -> Diagnosis:
+        """Search for the mistake behind a broken rule. `go_on` as for the doctor's explain()."""
+        return explain(self.credentials, refused.request, refused.verdict, go_on=go_on)
+
+    def refuse(self, refused: Unauthorized, diagnosis: Diagnosis) -> Reply:
+        """The 401, with every check and with the mistakes that are proven."""
+        request, verdict = refused.request, refused.verdict
+        failed = verdict.failed
+        assert failed is not None  # noqa: S101 - Unauthorized is made of nothing else
+        reply = _Refusal(
+            401,
+            failed.error,
+            rule=failed.rule,
+            fix=failed.fix,
+            diagnosis=[asdict(finding) for finding in diagnosis.findings],
+            canonical_string=verdict.canonical_string,
+            checks=[
+                {key: value for key, value in asdict(check).items() if value != ""}
+                for check in verdict.checks
+            ],
+        ).reply
+        return self._log(refused.time, request.method, request.path, reply, verdict)
+
+    def _log(
+        self, time: float, method: str, path: str, reply: Reply, verdict: Verdict | None
+    ) -> Reply:
         exchange = Exchange(
-            time=now,
-            method=self._hide(request.method),
+            time=time,
+            method=self._hide(method),
             path=self._hide(path),
             reply=reply,
             verdict=verdict,
@@ -190,7 +225,7 @@ class Sandbox:
     def _hide(self, text: str) -> str:
         """A piece of a request as it may be repeated: without a secret that was sent by mistake."""
         # Only pieces: in a whole answer, a secret that is a word would be found by chance.
-        return hide_secret(self.credentials, text)
+        return self.credentials.hide(text)
 
     # --- which call is it -------------------------------------------------------------------
 
@@ -224,27 +259,6 @@ class Sandbox:
 
     # --- may it -----------------------------------------------------------------------------
 
-    def _unauthorized(
-        self, failed: Check, verdict: Verdict, request: Request, now: float
-    ) -> Steps[_Refusal]:
-        """The 401, with the mistake behind it where one is proven."""
-        path, params = _read_target(request.target)
-        diagnosis = yield from diagnosing(
-            self.credentials, request.method, path, params, request.body, now=now
-        )
-        return _Refusal(
-            401,
-            failed.error,
-            rule=failed.rule,
-            fix=failed.fix,
-            diagnosis=[asdict(finding) for finding in diagnosis.findings],
-            canonical_string=verdict.canonical_string,
-            checks=[
-                {key: value for key, value in asdict(check).items() if value != ""}
-                for check in verdict.checks
-            ],
-        )
-
     def _limit_rate(self, now: float) -> None:
         if self._bucket and (wait := self._bucket.take(now)):
             raise _Refusal(
@@ -257,26 +271,26 @@ class Sandbox:
 
     # --- do it ------------------------------------------------------------------------------
 
-    def _events(self, call: _Call) -> Reply:
-        event = read_event_body(call.body)
-        delivered = self.channels.publish(event, now=call.now)
+    def _events(self, request: Request, now: float) -> Reply:
+        event = read_event_body(request.body)
+        delivered = self.channels.publish(event, now=now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
         if not event.info:
             return _ok({}, note)
         counts = {name: self._counts(name, event.info) for name in event.channels}
         return _ok({"channels": counts}, note)
 
-    def _batch_events(self, call: _Call) -> Reply:
-        batch = read_batch_body(call.body)
-        delivered = sum(self.channels.publish(event, now=call.now) for event in batch)
+    def _batch_events(self, request: Request, now: float) -> Reply:
+        batch = read_batch_body(request.body)
+        delivered = sum(self.channels.publish(event, now=now) for event in batch)
         note = f"batch of {len(batch)} ({_deliveries(delivered)})"
         if not any(event.info for event in batch):
             return _ok({}, note)
         counts = [self._counts(event.channels[0], event.info) for event in batch]
         return _ok({"batch": counts}, note)
 
-    def _channels(self, call: _Call) -> Reply:
-        prefix, info = call.params.get("filter_by_prefix", ""), _info(call.params)
+    def _channels(self, request: Request, now: float) -> Reply:
+        prefix, info = _once(request, "filter_by_prefix"), _info(request)
         if "user_count" in info and not prefix.startswith("presence-"):
             raise InvalidEvent(
                 "user_count may only be requested for presence channels: "
@@ -286,8 +300,8 @@ class Sandbox:
         names = self.channels.occupied(prefix)
         return _ok({"channels": {name: self._counts(name, info) for name in names}})
 
-    def _channel(self, call: _Call, channel: str) -> Reply:
-        info = _info(call.params)
+    def _channel(self, request: Request, now: float, channel: str) -> Reply:
+        info = _info(request)
         if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"user_count may only be requested for presence channels; {channel} is none.",
@@ -296,7 +310,7 @@ class Sandbox:
         occupied = self.channels.subscription_count(channel) > 0
         return _ok({"occupied": occupied} | self._counts(channel, info))
 
-    def _users(self, call: _Call, channel: str) -> Reply:
+    def _users(self, request: Request, now: float, channel: str) -> Reply:
         if not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"Users may only be requested for presence channels; {channel} is none.",
@@ -355,9 +369,9 @@ def _invalid(error: InvalidEvent, sentence: str) -> _Refusal:
     return _Refusal(status, sentence, rule=error.rule, **numbers)
 
 
-def _info(params: dict[str, str]) -> tuple[str, ...]:
+def _info(request: Request) -> tuple[str, ...]:
     """The attributes that a query asks for."""
-    info = tuple(filter(None, params.get("info", "").split(",")))
+    info = tuple(filter(None, _once(request, "info").split(",")))
     for attribute in info:
         if attribute not in INFO_ATTRIBUTES:
             raise InvalidEvent(
@@ -367,13 +381,12 @@ def _info(params: dict[str, str]) -> tuple[str, ...]:
     return info
 
 
-def _once_each(params: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """The parameters by name; of those that a call reads, none may stand there twice."""
-    names = [name for name, _ in params]
-    for name in ("filter_by_prefix", "info"):
-        if names.count(name) > 1:
-            raise InvalidEvent(f"{name}: sent {names.count(name)} times; send it once.", rule=name)
-    return dict(params)
+def _once(request: Request, name: str) -> str:
+    """The value of a parameter that a call reads, "" where it is missing."""
+    values = [value for key, value in request.params if key == name]
+    if len(values) > 1:
+        raise InvalidEvent(f"{name}: sent {len(values)} times; send it once.", rule=name)
+    return values[0] if values else ""
 
 
 def _ok(answer: dict[str, Any], note: str = "") -> Reply:

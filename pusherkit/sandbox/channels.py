@@ -14,10 +14,10 @@ from itertools import count
 from typing import Any
 
 from pusherkit.authorization import verify_channel, verify_user
+from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
 from pusherkit.events import Event, check_channel_name, to_json
 from pusherkit.sandbox.rate import TokenBucket
-from pusherkit.signing import Credentials, hide_secret
 
 PROTOCOLS = ("5", "6", "7")  # the versions whose frames look like these
 ACTIVITY_TIMEOUT_SECONDS = 120  # silence after which each side pings (protocol 7)
@@ -160,7 +160,7 @@ class Channels:
 
     def _refusal(self, key: str, protocol: str | None) -> tuple[int, str] | None:
         if key != self._credentials.key:
-            shown = hide_secret(self._credentials, key)[:60]
+            shown = self._credentials.hide(key)[:60]
             return APP_DOES_NOT_EXIST, f"App key {shown} does not exist here."
         if protocol is None:
             return NO_PROTOCOL, "No protocol version supplied. Connect with ?protocol=7."
@@ -379,7 +379,7 @@ class Channels:
 
     def _refuse(self, connection: Connection, code: int | None, message: str) -> None:
         """Answer with an error. It repeats what came, but not a secret that came by mistake."""
-        shown = hide_secret(self._credentials, message)
+        shown = self._credentials.hide(message)
         if len(shown) > MAX_ERROR_LENGTH:
             shown = f"{shown[:MAX_ERROR_LENGTH]}…"
         connection.send(error_frame(code, shown))

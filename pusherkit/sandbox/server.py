@@ -20,13 +20,13 @@ import tornado.httpserver
 import tornado.ioloop
 import tornado.web
 
+from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.events import Event
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Reply, Request, Sandbox
+from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, RawRequest, Sandbox
 from pusherkit.sandbox.channels import Connection
 from pusherkit.sandbox.live import LiveFeed, LivePage
 from pusherkit.sandbox.sockets import BoundedWebSocket
-from pusherkit.signing import Credentials
 
 HOST = "127.0.0.1"
 MAX_PORT = 65_535  # of TCP
@@ -228,19 +228,13 @@ class _Api(_Handler):
         self._body += chunk
 
     async def _answer(self, *_: str) -> None:
-        request = Request(
+        request = RawRequest(
             method=self.request.method or "",
             # Tornado decodes the request line as latin-1; this gives back its bytes.
             target=(self.request.uri or "/").encode("latin-1"),
             body=bytes(self._body),
         )
-        steps = self._sandbox.handling(request, now=self._clock())
-        try:
-            while True:
-                next(steps)
-                await asyncio.sleep(0)  # the others' turn: a refusal must not hold them up
-        except StopIteration as end:
-            reply: Reply = end.value
+        reply = self._sandbox.handle(request, now=self._clock())
         self.set_status(reply.status)
         for name, value in reply.headers:
             self.set_header(name, value)

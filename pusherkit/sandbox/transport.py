@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import httpx
 
-from pusherkit.sandbox.api import Request, Sandbox
+from pusherkit.sandbox.api import RawRequest, Sandbox
 
 
 class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -33,7 +33,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
         with self._lock:
             reply = self._sandbox.handle(
-                Request(method=request.method, target=request.url.raw_path, body=body),
+                RawRequest(method=request.method, target=request.url.raw_path, body=body),
                 now=self._clock(),
             )
         headers = [("Content-Type", "application/json; charset=utf-8"), *reply.headers]

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from pusherkit.credentials import Credentials
 from pusherkit.errors import InvalidCredentials
 from pusherkit.lessons import key_and_message
 from pusherkit.lessons._exercise import Outcome
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS
-from pusherkit.signing import Credentials
 
 # Each recipe with the first digits of what it makes of the worked example; one is published.
 FIRST_DIGITS = {

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from pusherkit.diagnosis import known_mistakes
+from pusherkit.doctor.mistakes import known_mistakes
 from pusherkit.lessons import reading_a_401
 from pusherkit.lessons._exercise import Outcome
 from pusherkit.lessons._interactive import Fact, View
 from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice
-from pusherkit.sandbox import Request
+from pusherkit.sandbox import RawRequest
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_the_server_answers_what_the_doctor_says() -> None:
         request = reading_a_401.read_request(text)
         query = reading_a_401.urlencode(request.params)
         reply = practice.sandbox.handle(
-            Request(
+            RawRequest(
                 method=request.method,
                 target=f"{request.path}?{query}".encode(),
                 body=request.body,

@@ -19,13 +19,13 @@ import pytest
 from nbclient import NotebookClient
 
 from pusherkit.client import Client
+from pusherkit.credentials import Credentials
 from pusherkit.errors import InvalidCredentials
 from pusherkit.lessons import your_own_app
 from pusherkit.lessons._exercise import Outcome
 from pusherkit.lessons._interactive import to_text
 from pusherkit.lessons._practice import stopped_clock
 from pusherkit.lessons.your_own_app import Desk, Found, ask, commit, desk, find, mend
-from pusherkit.signing import Credentials
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / f"{your_own_app.NOTEBOOK}.ipynb"
 MARKER = "marker/of+a=real-secret"

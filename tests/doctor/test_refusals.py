@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pusherkit import Credentials, canonical_string, diagnose_refusal, sign
-from pusherkit.sandbox import PRACTICE_CREDENTIALS, Request, Sandbox
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox
 
 SERVERS = "POST\n/apps/3/events\nauth_key=key&auth_timestamp=1353088179&auth_version=1.0&body_md5=x"
 # As a Ruby server prints it: newlines and quotes escaped.
@@ -132,7 +132,7 @@ def test_the_practice_servers_refusal_can_be_read() -> None:
         "&".join(f"{k}={v}" for k, v in signature.query).replace('"', "%22").replace("\\", "%5C")
     )
     reply = Sandbox(PRACTICE_CREDENTIALS).handle(
-        Request(method="GET", target=f"{path}?{query}".encode()), now=1353088179
+        RawRequest(method="GET", target=f"{path}?{query}".encode()), now=1353088179
     )
     assert canonical_string("GET", path, signature.params) == signature.canonical_string
     answer = said(reply.body.decode(), signature.canonical_string)

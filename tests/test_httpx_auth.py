@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pusherkit import AuthenticationError, PusherAuth, sign, verify
-from pusherkit.auth import SIGNATURE_EXTENSION
+from pusherkit.httpx_auth import SIGNATURE_EXTENSION
 
 URL = "http://host/apps/3/events"
 

@@ -10,7 +10,7 @@ import json
 import re
 from urllib.parse import urlsplit
 
-from pusherkit.signing import Credentials
+from pusherkit.credentials import Credentials
 
 STACKS = ("node", "laravel", "python", "ruby")
 _DEFAULT_PORTS = {"http": 80, "https": 443}  # RFC 9110, sections 4.2.1 and 4.2.2

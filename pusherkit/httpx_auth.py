@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 
 import httpx
 
-from pusherkit.signing import Credentials, sign
+from pusherkit.credentials import Credentials
+from pusherkit.signing import sign
 
 SIGNATURE_EXTENSION = "pusherkit.signature"  # where the working waits, in request.extensions
 

@@ -17,8 +17,9 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from pusherkit import Credentials, cli, diagnosis
-from pusherkit.blindspots import (
+from pusherkit import Credentials, cli
+from pusherkit.doctor.mistakes import TABLE, Mistake, known_mistakes
+from pusherkit.doctor.vectors import (
     _ADDITIONS,
     Vector,
     _with,
@@ -27,12 +28,11 @@ from pusherkit.blindspots import (
     read_vectors,
     report,
 )
-from pusherkit.diagnosis import Mistake, known_mistakes
 from pusherkit.errors import UnreadableEvidence
 from pusherkit.sandbox import Sandbox
-from pusherkit.sandbox.api import Request
+from pusherkit.sandbox.api import RawRequest
 
-FILE = Path(__file__).with_name("vectors.json")
+FILE = Path(__file__).parents[1].joinpath("vectors.json")
 ALL = json.loads(FILE.read_text(encoding="utf-8"))
 OURS = [pytest.param(stated, id=stated["id"]) for stated in ALL["no_blind_spot"]]
 WORKED = next(stated for stated in ALL["vectors"] if stated["id"] == "docs-worked-example")
@@ -233,7 +233,7 @@ def test_our_vectors_are_requests_that_a_server_accepts(stated):
     owner = Credentials(app_id=stated["app_id"], key=stated["key"], secret=stated["secret"])
     query = urlencode(vector(stated).signature.query)
     target = f"{stated['path']}?{query}".encode()
-    request = Request(method=stated["method"], target=target, body=stated["body"].encode())
+    request = RawRequest(method=stated["method"], target=target, body=stated["body"].encode())
     reply = Sandbox(owner).handle(request, now=stated["timestamp"])
     assert reply.status == 200, reply.note
 
@@ -283,7 +283,7 @@ def outcomes(read: Vector, pairs: list[tuple[str, str]]) -> Iterator[tuple[Mista
         "mac": (secret, "\n".join(lines).encode()),
         "encoding": (raw,),
     }
-    for axis, rows in diagnosis._TABLE.items():
+    for axis, rows in TABLE.items():
         for mistake, function in rows:
             values = [] if axis == "digest" and not body else list_of(function, *arguments[axis])
             yield mistake, [made(axis, function, value) for value in values]

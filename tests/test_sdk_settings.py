@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pusherkit import Credentials
-from pusherkit.settings import STACKS, settings_for
+from pusherkit.sandbox.sdk_settings import STACKS, settings_for
 
 PLAIN = Credentials(app_id="3", key="key", secret="secret", base_url="http://127.0.0.1:8123")
 NASTY = {

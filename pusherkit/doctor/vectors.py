@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-# The rows themselves, with their functions: diagnosis.known_mistakes() has only their names.
-from pusherkit.diagnosis import _TABLE, Mistake, Pair, _values
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.mistakes import TABLE, Mistake, Pair, values_of
 from pusherkit.errors import InvalidCredentials, UnreadableEvidence
-from pusherkit.signing import SIGNING_PARAMS, Credentials, Signature, hide_secret, sign
+from pusherkit.signing import SIGNING_PARAMS, Signature, sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def blind_spots(vector: Vector) -> tuple[Mistake, ...]:
     arrangements = [_right(vector, pairs) for pairs in _arranged(vector)]
     return tuple(
         mistake
-        for axis, rows in _TABLE.items()
+        for axis, rows in TABLE.items()
         for mistake, function in rows
         if any(_unnoticed(function, *right[axis]) for right in arrangements)
     )
@@ -80,7 +80,7 @@ def _unnoticed(
     A mistake is made on one axis, and what follows is the same and ends in a hash: the signature
     is the right one if and only if the value on that axis is.
     """
-    made = list(_values(function, *arguments))
+    made = list(values_of(function, *arguments))
     return right is None or not made or right in made
 
 
@@ -201,7 +201,7 @@ def report(vector: Vector) -> str:
     blind = blind_spots(vector)
     if not blind:
         return f"{vector.name}: detects every known mistake."
-    known = sum(map(len, _TABLE.values()))
+    known = sum(map(len, TABLE.values()))
     lines = [f"{vector.name}: cannot detect {len(blind)} of {known} known mistakes."]
     lines += [f"  {mistake.name}: {mistake.why}" for mistake in blind]
     addition = exposing_addition(vector)
@@ -297,7 +297,7 @@ def _vector(item: object, name: str) -> Vector:
         raise UnreadableEvidence(f"{name}: {error}") from None
     for stage, right in _stages(signature).items():
         if stage in fields and fields[stage] != right and (fields[stage] or right):
-            got = hide_secret(vector.credentials, repr(fields[stage]))
+            got = vector.credentials.hide(repr(fields[stage]))
             raise UnreadableEvidence(
                 f"{name}: its {stage} is not that of its own parts: expected {right!r}, got {got}."
             )

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from pusherkit import PusherError, UnreadableEvidence
-from pusherkit.evidence import MAX_TEXT, PastedRequest, read_request
+from pusherkit.doctor.pasted import MAX_TEXT, PastedRequest, read_request
 from pusherkit.snippets import curl
 
 URL = "http://127.0.0.1:8123/apps/3/events?auth_key=k&info=a%2Cb"

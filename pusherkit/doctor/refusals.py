@@ -1,7 +1,7 @@
 """Read a server's refusal, without the secret. Pure.
 
 Pusher's own 401 tells what it signed; the compatible servers say less. What can be learned from
-either is said here. Nothing is proven without the secret: diagnosis.py does that.
+either is said here. Nothing is proven without the secret: search.py does that.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from pusherkit.diagnosis import Diagnosis
+from pusherkit.doctor.search import Diagnosis
 
 # The server's canonical string in a refusal, as Pusher words it; JSON escapes its quotes.
 _SERVER_STRING = re.compile(

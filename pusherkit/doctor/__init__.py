@@ -1,0 +1,1 @@
+"""The doctor: which mistake is behind a refusal, with proof."""
