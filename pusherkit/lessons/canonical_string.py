@@ -24,7 +24,7 @@ from pusherkit.lessons._interactive import (
 )
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Practice
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.lessons.body_is_bytes import COMPACT
+from pusherkit.lessons.kit.practice import COMPACT
 from pusherkit.signing import AUTH_VERSION, canonical_string, hmac_sha256, sign
 
 NOTEBOOK = "03-canonical-string"
