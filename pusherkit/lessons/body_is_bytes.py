@@ -55,7 +55,9 @@ recall = lesson.recall_card
     why="Both sides know the secret already. What travels is proof that you know it.",
 )
 def where_is_the_secret() -> str:
-    signed = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=COMPACT, timestamp=1353088179)
+    signed = sign(
+        EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=COMPACT, timestamp=EXAMPLE_TIMESTAMP
+    )
     secret = EXAMPLE_CREDENTIALS.secret
     if secret in urlencode(signed.query):
         return "In the URL"

@@ -94,7 +94,7 @@ class Ask(Live):
         right, facts = self.prediction.decided()
         return View(
             self._title(),
-            (Fact("Options", "\n".join(self.prediction.options), kind="prose"),),
+            (Fact("Options", " · ".join(self.prediction.options), kind="prose"),),
             details=(
                 Fact("It is", right, kind="prose"),
                 *facts,
@@ -103,7 +103,8 @@ class Ask(Live):
             fold="The answer",
         )
 
-    def _now(self) -> View:
+    def now(self) -> View:
+        """The card as it is now: before a choice, only the question."""
         chosen = self.chosen
         right, facts = self.prediction.decided() if chosen else ("", ())
         actions = tuple(

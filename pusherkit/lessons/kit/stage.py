@@ -72,12 +72,13 @@ function render({ model, el }) {
   const root = document.createElement('div');
   root.className = 'pk';
   root.setAttribute('role', 'group');
-  root.setAttribute('aria-label', model.get('label'));
   root.setAttribute('data-lm-suppress-shortcuts', 'true');  // keys typed here are not JupyterLab's
-  const form = document.createElement('div'), body = document.createElement('div');
+  const head = document.createElement('p'), form = document.createElement('div');
+  const body = document.createElement('div');
+  head.className = 'pk-title';
   form.className = 'pk-form';
   body.className = 'pk-body';
-  root.append(form, body);
+  root.append(head, form, body);
   el.append(root);
   const field = name => form.querySelector(`[data-name="${CSS.escape(name)}"]`);
   const read = at => at.type === 'checkbox' ? at.checked : at.value;
@@ -93,6 +94,10 @@ function render({ model, el }) {
     form.innerHTML = model.get('form');
     for (const name in typed) write(name, typed[name]);
   };
+  const showHead = () => {
+    head.textContent = model.get('head');
+    root.setAttribute('aria-label', model.get('head') || 'Picture');
+  };
   const showBody = () => children(body, parse(model.get('html')));
   const put = () => {
     const values = model.get('put');
@@ -100,8 +105,10 @@ function render({ model, el }) {
     typed = { ...typed, ...values };
   };
   const tell = event => model.send(event);
+  showHead();
   showForm();
   showBody();
+  model.on('change:head', showHead);
   model.on('change:form', showForm);
   model.on('change:html', showBody);
   model.on('change:put', put);
@@ -178,6 +185,7 @@ function render({ model, el }) {
   root.addEventListener('pointerup', drop);
   root.addEventListener('pointercancel', drop);
   return () => {
+    model.off('change:head', showHead);
     model.off('change:form', showForm);
     model.off('change:html', showBody);
     model.off('change:put', put);
@@ -197,10 +205,10 @@ font-family:var(--jp-content-font-family,system-ui,sans-serif);font-size:14px}}
 {picture.variables(1)}}}}}
 .pk *{{box-sizing:border-box}}
 .pk p{{margin:0}}
-.pk .pk-title{{font-weight:600;font-size:15px;margin:0 0 6px}}
+.pk .pk-title{{font-weight:600;font-size:15px;margin:0 0 8px}}
 .pk .pk-form{{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:6px 12px;
 align-items:center}}
-.pk .pk-form:empty{{display:none}}
+.pk :is(.pk-form,.pk-title):empty{{display:none}}
 .pk .pk-form>label{{font-weight:600}}
 .pk .pk-form>.pk-top{{align-self:start;padding-top:6px}}
 .pk .pk-form>.pk-span{{grid-column:2}}
@@ -268,11 +276,11 @@ animation:none!important}}}}
 
 
 class Stage(anywidget.AnyWidget):
-    """Shows `form` (fields) above `html`; both made by Python, both trusted to be escaped."""
+    """Shows `head` (text), `form` (fields) and `html`; the latter two made, and escaped, here."""
 
     _esm = _SCRIPT
     _css = _STYLE
-    label = traitlets.Unicode().tag(sync=True)
+    head = traitlets.Unicode().tag(sync=True)
     form = traitlets.Unicode().tag(sync=True)
     html = traitlets.Unicode().tag(sync=True)
     typed = traitlets.Dict().tag(sync=True)  # written by the browser alone
@@ -303,7 +311,9 @@ class Live:
         """Display a View from now on."""
         self.view = view
         if self._stage is not None:
-            self._stage.html = to_html(view)
+            with self._stage.hold_sync():
+                self._stage.head = view.title
+                self._stage.html = to_html(view)
 
     def put(self, values: dict[str, Any]) -> None:
         """Write into fields."""
@@ -319,9 +329,7 @@ class Live:
         """The widget, made when it is first displayed."""
         if self._stage is None:
             self.view = self.now()
-            self._stage = Stage(
-                label=self.view.title or "Result", form=self._form, html=to_html(self.view)
-            )
+            self._stage = Stage(head=self.view.title, form=self._form, html=to_html(self.view))
             self._stage.on_msg(self._heard)
             self._stage.observe(self._typed, names="typed")
         return self._stage

@@ -53,8 +53,9 @@ class Action:
 class View:
     """Everything that a card or a widget shows at one moment.
 
-    From top to bottom: the title, the actions, the status (one sentence, and whether it is good
-    news), the picture, the facts, and the details, which are folded away under `fold`.
+    From top to bottom: the title, the status (one sentence, and whether it is good news), the
+    picture, the facts, and the details, which are folded away under `fold`. Actions come last, or
+    above the status where they are the options of a choice.
     """
 
     title: str
@@ -82,11 +83,14 @@ class View:
 
 
 def to_html(view: View) -> str:
-    """The View as HTML for a Stage, which brings the style sheet. Everything is escaped."""
+    """The View, all but its title, as HTML for a Stage, which brings the style sheet.
+
+    Everything is escaped.
+    """
+    is_choice = any(action.pressed is not None for action in view.actions)
     mood = {True: " pk-ok", False: " pk-bad", None: ""}[view.good]
     parts = [
-        f'<p class="pk-title">{html.escape(view.title)}</p>' if view.title else "",
-        _actions(view.actions),
+        _actions(view.actions) if is_choice else "",
         f'<p class="pk-status{mood}" role="status">{html.escape(view.verdict)}</p>'
         if view.status
         else "",
@@ -98,7 +102,12 @@ def to_html(view: View) -> str:
         f"<details><summary>{SHOW_THE_CODE}</summary>{_table((_code(view),))}</details>"
         if view.code
         else "",
-        *(f'<div class="pk-below">{to_html(each)}</div>' for each in view.below),
+        *(
+            f'<div class="pk-below"><p class="pk-title">{html.escape(each.title)}</p>'
+            f"{to_html(each)}</div>"
+            for each in view.below
+        ),
+        "" if is_choice else _actions(view.actions),
         f'<p class="pk-note">{html.escape(view.note)}</p>' if view.note else "",
     ]
     return "".join(parts)
