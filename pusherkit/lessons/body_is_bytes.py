@@ -201,7 +201,7 @@ def tapes(a: bytes, b: bytes) -> Picture:
         22 * CELL + 160,
         226,
         _tapes(a, b, at, 22),
-        Picture("Two tapes of bytes", desc, 9 * CELL + 140, 226, _tapes(a, b, at, 9)),
+        Picture("Two tapes of bytes", desc, 8 * CELL + 140, 226, _tapes(a, b, at, 8)),
     )
 
 
