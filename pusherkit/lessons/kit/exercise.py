@@ -157,6 +157,20 @@ class Exercise:
         self._observe = function
         return function
 
+    # --- building on it -------------------------------------------------------------------------
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the right answer returns: so a later solution of the lesson can call this one."""
+        return self.solve(*arguments)
+
+    def working(self, answer: Any) -> Any:
+        """The answer if it passes, else the lesson's own, for a cell that builds on either."""
+        try:
+            outcome, _, _ = self._examine(answer, Printed())
+        except Stopped:
+            return self.solve
+        return answer if outcome is Outcome.PASSED else self.solve
+
     # --- checking -------------------------------------------------------------------------------
 
     def check(self, answer: Any) -> Feedback:
