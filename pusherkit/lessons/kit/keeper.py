@@ -84,7 +84,9 @@ def reset() -> None:
 def _source(function: Any) -> str:
     if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
         raise TypeError
-    return textwrap.dedent(inspect.getsource(function)).rstrip()
+    source = textwrap.dedent(inspect.getsource(function)).rstrip()
+    (node,) = ast.parse(source).body
+    return "\n".join(source.split("\n")[node.lineno - 1 :])  # without decorators
 
 
 def _digest(text: str) -> str:
