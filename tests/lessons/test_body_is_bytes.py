@@ -12,7 +12,7 @@ from pusherkit.lessons import body_is_bytes
 from pusherkit.lessons.kit import Outcome
 from pusherkit.lessons.kit.view import to_text
 
-# --- two bodies ---------------------------------------------------------------------------------
+# --- two bodies -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variant", body_is_bytes.VARIANTS)
@@ -56,7 +56,7 @@ def test_a_long_body_costs_little_more_than_a_short_one() -> None:
     assert len(made.stage.html) < 60_000
 
 
-# --- the exercises ------------------------------------------------------------------------------
+# --- the exercises --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def right(exercise: Exercise) -> Any:
     return exercise.solve() if exercise.is_value else exercise.solve
 
 
-# --- exercises ----------------------------------------------------------------------------------
+# --- exercises ------------------------------------------------------------------------------------
 
 
 @each_exercise

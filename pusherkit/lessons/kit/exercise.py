@@ -220,6 +220,13 @@ class Exercise:
     def _judge_all(self, done: list[tuple[Any, tuple[Any, ...]]]) -> None:
         """Raise Wrong for the first thing that isn't right."""
         results = [each for each, _ in done]
+        coroutines = [each for each in results if isinstance(each, types.CoroutineType)]
+        for each in coroutines:
+            each.close()
+        if coroutines:
+            raise Wrong(
+                "Your function is `async`, so calling it does nothing yet. Use plain `def`."
+            )
         for prepared in self.wrongs:
             if _same(results, self._results(prepared.answer)):
                 raise Wrong(prepared.message)
@@ -316,9 +323,6 @@ def _no_result(result: Any) -> str:
         return "Your function returned None. Did you forget `return`?"
     if isinstance(result, types.GeneratorType):
         return "Your function returned a generator, because it has a `yield`. Use `return`."
-    if isinstance(result, types.CoroutineType):
-        result.close()
-        return "Your function is `async`, so calling it only returns a coroutine. Use plain `def`."
     return ""
 
 

@@ -100,7 +100,9 @@ def _source(function: Any) -> str:
         from pusherkit.lessons.kit.exercise import solution_of  # here: it imports this module
 
         return solution_of(function)
-    return textwrap.dedent(inspect.getsource(function)).rstrip()
+    source = textwrap.dedent(inspect.getsource(function)).rstrip()
+    (node,) = ast.parse(source).body
+    return "\n".join(source.split("\n")[node.lineno - 1 :])  # without decorators
 
 
 def _is_of_a_lesson(function: FunctionType) -> bool:
