@@ -269,8 +269,8 @@ def _lanes_verdict(sender: Sender, answers: tuple[int, int]) -> tuple[str, bool 
     return f"A: {a}, accepted. B: {b}, accepted: the same variable, the same bytes.", True
 
 
-LANE, CELLS = 390, 14  # px: a lane's width; bytes of a tape
-CELL = 23  # px: a byte on the tape
+LANE = 390  # px: a lane's width
+CELL, TAPE = 23, 64  # px: a byte on the tape, and where the tape begins
 
 
 def lanes(body: bytes, sent: bytes, sender: Sender, answers: tuple[int, int]) -> Picture:
@@ -331,7 +331,7 @@ def _lane(name: str, body: bytes, sent: bytes, sender: Sender, answer: int, widt
 def _tapes(body: bytes, sent: bytes, width: int) -> str:
     """The bytes that were hashed above those at the socket; the first that differs is hot."""
     at = first_difference(body, sent)
-    columns = min(CELLS, (width - 56) // CELL)
+    columns = (width - TAPE) // CELL
     start = max(0, min(at or 0, len(body)) - 5)
     shapes = []
     for y, label, tape in ((148, "hashed", body), (188, "sent", sent)):
@@ -343,16 +343,16 @@ def _tapes(body: bytes, sent: bytes, width: int) -> str:
             ([] if hot is None else [hot], "hot", "ink"),
         ):
             shapes += [
-                boxes(((54 + n * CELL, y) for n in cells), CELL, 28, kind),
+                boxes(((TAPE + n * CELL, y) for n in cells), CELL, 28, kind),
                 glyphs(
-                    (54 + (n + 0.5) * CELL for n in cells),
+                    (TAPE + (n + 0.5) * CELL for n in cells),
                     y + 19,
                     "".join(_letter(window[n]) for n in cells),
                     ink,
                 ),
             ]
         if at is not None and len(window) <= at - start:
-            shapes.append(text(58 + len(window) * CELL, y + 18, "end", "badt"))
+            shapes.append(text(TAPE + 6 + len(window) * CELL, y + 18, "end", "badt"))
     return group(*shapes)
 
 
