@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pusherkit.lessons.kit import EXAMPLE_TIMESTAMP, Exercise, keeper, practice
+from pusherkit.lessons.kit import (
+    EXAMPLE_TIMESTAMP,
+    Exercise,
+    Explorer,
+    View,
+    button,
+    keeper,
+    line,
+    practice,
+)
 from pusherkit.lessons.kit.progress import PROGRESS
 
 
@@ -129,3 +138,18 @@ def test_another_clock_is_another_practice_server() -> None:
     assert running.environment["PUSHER_HOST"] == running.credentials.base_url
     running.client.trigger("order-41", "status", "{}")
     assert running.sandbox.deliveries[-1].time > EXAMPLE_TIMESTAMP + 1_000_000
+
+
+def test_an_event_counts_what_was_typed_just_before_it() -> None:
+    """While the kernel is busy, ipywidgets holds back what is typed, and an event overtakes it."""
+    seen: list[tuple[str, bool]] = []
+
+    def show(text: str, send: bool) -> View:
+        seen.append((text, send))
+        return View("", status="sent" if send else "ready")
+
+    made = Explorer(show, text=line("Text", "a"), send=button("Send"))
+    made.stage._handle_custom_msg({"kind": "press", "id": "send", "typed": {"text": "ab"}}, [])
+    assert seen[-1] == ("ab", True)
+    made.stage.set_state({"typed": {"text": "ab"}})  # it arrives after all
+    assert made.view.status == "sent"
