@@ -1010,18 +1010,23 @@ def curl_posts(command: Any, *_: Any) -> Any:
         return Posted(problem=str(error))
 
 
+MAX_COMMAND = 131_072  # characters: Linux takes no longer argument (MAX_ARG_STRLEN, in bytes)
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 
 
 def _shell_words(command: str) -> list[str]:
     """A command's words, by the quoting rules of POSIX. Raises ValueError, a sentence."""
+    if len(command) > MAX_COMMAND:
+        raise ValueError(
+            f"It's {len(command):,} characters long, and {MAX_COMMAND:,} are too many."
+        )
     try:
         words = shlex.split(command.replace("\\\n", " "))
     except ValueError:
         raise ValueError("A quote is still open when the command ends.") from None
     doubled = "".join(quoted for quoted in _QUOTED.findall(command) if quoted[0] == '"')
-    acted_on = re.search(r"(?<!\\)[$`]", doubled)
-    acted_on = acted_on or re.search(r"[;&|<>()#*?~$`\n]", _QUOTED.sub("", command))
+    acted_on = re.search(r"(?<!\\)[$`]\w*", doubled)
+    acted_on = acted_on or re.search(r"[;&|<>()#*?~$`\n]\w*", _QUOTED.sub("", command))
     if acted_on:
         raise ValueError(f"The shell acts on the {visible(acted_on[0])} in it.")
     return words

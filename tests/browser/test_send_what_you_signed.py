@@ -39,7 +39,7 @@ def test_two_lanes_a_drawing_and_programs(lab, expect):
     lanes.get_by_label("Lane B sends").select_option("httpx: json=event")
     lanes.get_by_role("button", name="Send both").click()
     in_view(lanes, expect, words="A: 200, accepted. B: 401, refused")
-    expect(lanes).to_contain_text("byte 8: hashed 0x20 ' ', sent 0x22")
+    expect(lanes).to_contain_text("byte 8: hashed a space (0x20), sent")
     lab.picture("05-lanes-after")
     lab.retype(lanes.get_by_label("Status"), "left with Zoë")
     lab.press("Enter")
