@@ -226,7 +226,8 @@ padding:4px 8px;border:1px solid var(--dim);border-radius:5px;background:var(--b
 font-size:13px}}
 .pk textarea{{display:block;resize:vertical}}
 .pk input[type=range]{{width:calc(100% - 6.5rem);vertical-align:middle;accent-color:var(--accent)}}
-.pk input[type=checkbox]{{width:16px;height:16px;margin:0 6px 0 0;vertical-align:-3px;accent-color:var(--accent)}}
+.pk input[type=checkbox]{{width:16px;height:16px;margin:0 6px 0 0;vertical-align:-3px;
+accent-color:var(--accent)}}
 .pk output{{display:inline-block;width:6rem;padding-left:8px;font-variant-numeric:tabular-nums}}
 .pk button{{padding:5px 14px;border:1px solid var(--dim);border-radius:5px;cursor:pointer;
 background:var(--card)}}
