@@ -423,7 +423,8 @@ import hashlib, hmac, json, os, time
 from urllib.parse import urlencode
 
 env = os.environ
-event = {"name": "status", "channel": "order-41", "data": '{"status":"delivered","to":"Zoë"}'}
+data = '{"status":"delivered","to":"Zoë"}'
+event = {"name": "status", "channel": "order-41", "data": data}
 body = json.dumps(event).encode()
 path = f"/apps/{env['PUSHER_APP_ID']}/events"
 query = [
@@ -549,6 +550,7 @@ def programs() -> Explorer:
         language=preset("Language", PROGRAMS, into="program"),
         program=area("Program", next(iter(PROGRAMS.values())), rows=17),
         run=button("Run it"),
+        code=[run_program, _start],
     )
 
 

@@ -153,3 +153,44 @@ def test_an_event_counts_what_was_typed_just_before_it() -> None:
     assert seen[-1] == ("ab", True)
     made.stage.set_state({"typed": {"text": "ab"}})  # it arrives after all
     assert made.view.status == "sent"
+
+
+def test_the_file_reads_from_the_first_function_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = """
+from urllib.parse import urlencode, quote
+import math
+import hashlib
+
+def first(x):
+    return quote(x)
+
+def second(x):
+    return first(x) + urlencode({"a": x})
+
+def third(x):
+    return second(x) + hashlib.md5(b"").hexdigest() + str(math.pi)
+"""
+    keeper.keep(notebook(tmp_path, monkeypatch, code).third)
+    lines = keeper.FILE.read_text(encoding="utf-8").split("\n")
+    assert [line for line in lines if line.startswith(("import", "from", "def"))] == [
+        "import hashlib",
+        "import math",
+        "from urllib.parse import quote, urlencode",
+        "def first(x):",
+        "def second(x):",
+        "def third(x):",
+    ]
+
+
+def test_imports_that_a_learner_arranged_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keeper.FILE.write_text("import zlib  # mine\nimport ast\n", encoding="utf-8")
+    keeper.keep(notebook(tmp_path, monkeypatch, "import math\ndef f(x):\n    return math.pi\n").f)
+    assert keeper.FILE.read_text(encoding="utf-8").startswith(
+        "import zlib  # mine\nimport ast\nimport math\n"
+    )

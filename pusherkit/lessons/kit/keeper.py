@@ -11,6 +11,7 @@ import ast
 import dis
 import hashlib
 import inspect
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,18 +127,17 @@ def _with_needs(source: str, function: FunctionType, brought: dict[str, str]) ->
             continue
         if isinstance(value, ModuleType):
             as_name = "" if value.__name__ == name else f" as {name}"
-            source = _insert(source, f"import {value.__name__}{as_name}", separate="\n")
+            source = _imported(source, f"import {value.__name__}{as_name}")
         elif isinstance(value, FunctionType) and (
             value.__module__ == "__main__" or _is_of_a_lesson(value)
         ):
             brought[name] = _source(value)
             mark = "# The lesson's own: you skipped this one.\n" if _is_of_a_lesson(value) else ""
-            source = _insert(source, mark + brought[name], separate="\n\n\n")
+            source = _insert_above(source, function.__name__, mark + brought[name])
             source = _with_needs(source, value, brought)
         elif getattr(value, "__module__", "__main__") not in ("__main__", None):
             if hasattr(value, "__qualname__"):
-                line = f"from {value.__module__} import {name}"
-                source = _insert(source, line, separate="\n")
+                source = _imported(source, f"from {value.__module__} import {name}")
         elif isinstance(value, str | bytes | int | float | tuple | type(None)):
             source = _insert(source, f"{name} = {value!r}", separate="\n\n\n")
     return source
@@ -165,6 +165,40 @@ def _bound(source: str) -> set[str]:
         elif hasattr(node, "name"):
             names.add(node.name)
     return names
+
+
+def _insert_above(source: str, name: str, piece: str) -> str:
+    """The source with a function above the function called `name`, and above its comments."""
+    lines = source.split("\n")
+    node = next(each for each in ast.parse(source).body if getattr(each, "name", None) == name)
+    at = node.lineno - 1
+    while at and lines[at - 1].startswith("#"):
+        at -= 1
+    return "\n".join([*lines[:at], piece, "", "", *lines[at:]])
+
+
+_PLAIN_IMPORT = re.compile(r"import [\w. ]+|from ([\w.]+) import ([\w, ]+)")
+
+
+def _imported(source: str, line: str) -> str:
+    """The source with an import more; its imports in order, if they are plain lines."""
+    source = _insert(source, line, separate="\n")
+    nodes = [n for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    first, last = nodes[0].lineno - 1, nodes[-1].end_lineno
+    lines = source.split("\n")
+    found = [_PLAIN_IMPORT.fullmatch(each) for each in lines[first:last]]
+    plain = [each for each in found if each]
+    if len(plain) < len(found):
+        return source
+    names: dict[str, set[str]] = {}
+    for each in plain:
+        if each[1]:
+            names.setdefault(each[1], set()).update(each[2].replace(" ", "").split(","))
+    ordered = sorted(each[0] for each in plain if not each[1])
+    ordered += [
+        f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)
+    ]
+    return "\n".join([*lines[:first], *ordered, *lines[last:]])
 
 
 def _insert(source: str, piece: str, *, separate: str) -> str:
