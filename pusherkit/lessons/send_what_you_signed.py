@@ -43,6 +43,7 @@ from pusherkit.lessons.kit import (
     area,
     button,
     choice,
+    excerpt,
     first_difference,
     line,
     mark_at,
@@ -109,7 +110,7 @@ COUNTS_QUERY = "info=user_count%2Csubscription_count"
         "info=user_count%2Csubscription_count": "%2C is how a comma travels in a URL.",
         "info=subscription_count,user_count": "Only parameters are sorted, not what's in a value.",
     },
-    why="Values are encoded for the journey and decoded on arrival. What's signed is in between.",
+    why="A value is encoded for its journey and decoded on arrival. Both sides sign it as it is.",
 )
 def how_is_a_comma_signed() -> tuple[str, Fact]:
     canonical = signed_text("GET", COUNTS_PATH, dict(parse_qsl(COUNTS_QUERY)))
@@ -229,12 +230,14 @@ def _lanes(status: str, sender: Sender, send: bool) -> View:
     return View(
         "From an event to the hash, and to the socket",
         (
-            Fact("Hashed", visible(body.decode()), f"{len(body)} bytes"),
-            Fact(
-                "Lane B sends",
-                visible(sent.decode()),
-                f"{len(sent)} bytes",
-                mark_at(sent, at if at is not None and at < len(sent) else None),
+            excerpt(Fact("Hashed", visible(body.decode()), f"{len(body)} bytes.")),
+            excerpt(
+                Fact(
+                    "Lane B sends",
+                    visible(sent.decode()),
+                    f"{len(sent)} bytes.",
+                    mark_at(sent, at if at is not None and at < len(sent) else None),
+                )
             ),
             Fact("First difference", where),
         ),
