@@ -17,7 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from pusherkit import Client, Credentials, InvalidEvent, PusherError
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxServer, SandboxTransport
-from pusherkit.subscriber import GAP_EVENT, Message, Subscriber, _wait
+from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
 
 
 @dataclass
@@ -357,10 +357,14 @@ def test_it_comes_back_resubscribes_and_says_what_it_may_have_missed(fixed_port)
 
 def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(fixed_port, eventually):
     with SandboxServer(port=fixed_port) as server:
-        subscriber = Subscriber(server.credentials, "chat")
-    eventually(lambda: subscriber._lost)
-    with pytest.raises(PusherError, match="Not sent: the connection is lost"):
-        subscriber._say("{}")
+        subscriber = Subscriber(server.credentials, "private-x")
+
+    def refusal() -> str:
+        with pytest.raises(PusherError) as caught:
+            subscriber.trigger("private-x", "client-n", "")
+        return str(caught.value)
+
+    eventually(lambda: refusal() == "Not sent: the connection is lost. It comes back by itself.")
     subscriber.close()
     assert list(subscriber) == []
     eventually(lambda: not [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"])
@@ -400,22 +404,6 @@ def test_a_server_that_does_not_want_it_back_is_left_alone(fixed_port):
         assert list(subscriber) == []
         with pytest.raises(PusherError, match="refused: App key practice-key does not exist here"):
             subscriber.receive()
-
-
-@pytest.mark.parametrize(
-    ("code", "backoff", "seconds"),
-    [
-        (None, 0.1, 0.1),
-        (1001, 0.4, 0.4),
-        (4100, 0.1, 1.0),  # protocol 7: a second or more
-        (4199, 2.0, 2.0),
-        (4200, 0.1, 0.0),  # at once
-        (4201, 0.2, 0.2),  # but not over and over
-        (4300, 0.1, 0.1),
-    ],
-)
-def test_the_close_code_says_how_long_to_wait(code, backoff, seconds):
-    assert _wait(code, backoff) == seconds
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError, OSError, TimeoutError])

@@ -19,8 +19,9 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from pusherkit import Client, PusherError, subscriber
+from pusherkit import Client, PusherError
 from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
+from pusherkit.subscription import Subscription
 
 STALL_SECONDS = 0.2  # how long a first connection waits for a server that says nothing
 CLOSE = 0x88  # the first byte of a WebSocket's goodbye
@@ -52,13 +53,16 @@ def publish(server) -> Iterator[Callable[[str], None]]:
 def waits(monkeypatch) -> list[float]:
     """The seconds of waiting before each attempt to come back, none of which takes any time."""
     noted: list[float] = []
-    wait = subscriber._wait
+    lost = Subscription.lost
 
-    def note(code: int | None, backoff: float) -> float:
-        noted.append(wait(code, backoff))
+    def note(self: Subscription, code: int | None, reason: str, *, now: float) -> float | None:
+        wait = lost(self, code, reason, now=now)
+        if wait is None:
+            return None
+        noted.append(wait)
         return 0.0
 
-    monkeypatch.setattr("pusherkit.subscriber._wait", note)
+    monkeypatch.setattr(Subscription, "lost", note)
     return noted
 
 
@@ -361,10 +365,7 @@ def test_frames_may_come_byte_by_byte(proxy, publish):
         assert slow.receive().event == "after"
 
 
-# --- what a person is told, and what is missing -------------------------------------------------
-
-# Wanted, and not so yet: each of these passes as soon as the package does it, and then fails as
-# an expected failure that did not happen. Take the mark off then.
+# --- what a person is told ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["http://" + "x" * 64 + ".example", "http://a..b"])
