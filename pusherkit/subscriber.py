@@ -276,8 +276,8 @@ class _Connection:
     def close(self) -> None:
         """Leave the server; nothing more arrives."""
         self.closed = True
-        self.hang_up()
         self.ready.set()
+        self.hang_up()
         self.messages.put(None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import queue
 import socket
@@ -355,7 +356,9 @@ def test_it_comes_back_resubscribes_and_says_what_it_may_have_missed(fixed_port)
             assert [subscriber.receive().channel for _ in range(3)] == told["channels"]
 
 
-def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(fixed_port, eventually):
+def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(
+    fixed_port, eventually, subscribers
+):
     with SandboxServer(port=fixed_port) as server:
         subscriber = Subscriber(server.credentials, "private-x")
 
@@ -367,7 +370,7 @@ def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(fixed_port,
     eventually(lambda: refusal() == "Not sent: the connection is lost. It comes back by itself.")
     subscriber.close()
     assert list(subscriber) == []
-    eventually(lambda: not [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"])
+    eventually(lambda: not subscribers())
 
 
 def test_what_cannot_be_sent_any_more_is_a_sentence(eventually):
@@ -546,13 +549,67 @@ def test_a_server_without_a_socket_id_cannot_be_authorized_with(socket_id):
         thread.join(timeout=5)
 
 
-def test_no_thread_stays_behind(server, eventually):
-    def waiting() -> list[threading.Thread]:
-        return [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"]
+@pytest.fixture
+def subscribers() -> Callable[[], list[threading.Thread]]:
+    """The threads of subscribers that are running."""
+    return lambda: [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"]
 
+
+def test_close_ends_the_thread(server, eventually, subscribers):
     with Subscriber(server.credentials, "chat"):
-        assert len(waiting()) == 1
-    eventually(lambda: not waiting())
+        assert len(subscribers()) == 1
+    eventually(lambda: not subscribers())
+
+
+def test_one_that_nobody_refers_to_any_more_leaves_by_itself(server, eventually, subscribers):
+    def forget() -> None:
+        Subscriber(server.credentials, "chat")
+        assert server.sandbox.channels.connections == 1
+
+    forget()
+    eventually(lambda: server.sandbox.channels.connections == 0)
+    eventually(lambda: not subscribers())
+
+
+def test_one_in_a_cycle_of_references_leaves_when_it_is_collected(server, eventually, subscribers):
+    def forget() -> None:
+        heard = []
+        heard.append(Subscriber(server.credentials, "chat", on_message=print))
+        heard.append(heard)
+
+    forget()
+    gc.collect()
+    eventually(lambda: server.sandbox.channels.connections == 0)
+    eventually(lambda: not subscribers())
+
+
+def test_one_that_waits_to_come_back_stops_waiting_when_nobody_refers_to_it(
+    fixed_port, eventually, subscribers, monkeypatch
+):
+    monkeypatch.setattr("pusherkit.subscription.BACKOFF_SECONDS", 60.0)
+    with SandboxServer(port=fixed_port) as server:
+        subscriber = Subscriber(server.credentials, "chat")
+    subscription = subscriber._subscription
+    eventually(lambda: subscription.loss)
+    assert subscribers()
+    del subscriber
+    eventually(lambda: not subscribers())
+
+
+def test_an_attached_one_stays_as_long_as_its_sandbox(sandbox):
+    heard: list[Message] = []
+    Subscriber.attached(sandbox, "chat", on_message=heard.append)
+    gc.collect()
+    with Client(sandbox.credentials, transport=SandboxTransport(sandbox)) as client:
+        client.trigger("chat", "n", "")
+    assert [message.event for message in heard] == ["n"]
+
+
+def test_after_close_nothing_is_sent(place):
+    subscriber = place.subscribe("private-x")
+    subscriber.close()
+    with pytest.raises(PusherError, match=r"^Not sent: The subscriber is closed\.$"):
+        subscriber.trigger("private-x", "client-n", "")
 
 
 def test_a_full_sandbox_refuses_who_attaches(sandbox, monkeypatch):

@@ -315,6 +315,27 @@ def test_a_server_that_stalls_at_its_return_is_tried_again(proxy, publish, waits
         assert waits == [0.1, 0.2]
 
 
+def ping_on(link: Any) -> None:
+    """Say something again and again, but never what the subscriber waits for."""
+    ping = frame(TEXT, b'{"event":"pusher:ping"}')
+    while True:
+        link.drip(ping)
+
+
+@pytest.mark.parametrize("go_on", [lambda link: link.stall(), ping_on], ids=["silent", "chatty"])
+def test_a_server_that_greets_but_never_confirms_is_tried_again(proxy, publish, waits, go_on):
+    proxy.listen()
+    with Subscriber(proxy.credentials, "chat", timeout=1) as lost:
+        unconfirmed = lambda link: (take_the_subscription(link), go_on(link))  # noqa: E731
+        in_turn(proxy, lambda link: link.reset(), unconfirmed)
+        publish("lost on the way")
+        assert gap_of(lost.receive())["reason"].endswith("without goodbye.")
+        publish("after")
+        assert lost.receive().event == "after"
+        assert waits == [0.1, 0.2]
+        assert proxy.connections == 3
+
+
 def test_a_connection_that_stalls_is_found_out_and_replaced(proxy, publish, waits, monkeypatch):
     monkeypatch.setattr(  # by pings, which otherwise come every 20 s
         "pusherkit.subscriber.websockets.sync.client.connect",
