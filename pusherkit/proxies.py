@@ -10,25 +10,26 @@ from __future__ import annotations
 import os
 
 
-def unusable_proxy(scheme: str, error: Exception, *, socks_package: str) -> str:
+def unusable_proxy(scheme: str, *, lacking: str | None = None) -> str:
     """Why the proxy for `scheme` ("http", "all", …; "no" for the exceptions) can't be used.
 
-    An ImportError means that it's a SOCKS proxy, and `socks_package` is what's missing for it.
+    `lacking` is a package that isn't installed, and without which there are no SOCKS proxies.
     """
     name = _variable(f"{scheme}_proxy")
-    if isinstance(error, ImportError):
+    if lacking is not None:
         return (
-            f"{name} names a SOCKS proxy, which needs another package: "
-            f'pip install "{socks_package}". Or unset {name} to connect without it.'
+            f'{name} names a SOCKS proxy, which needs another package: pip install "{lacking}". '
+            "Or unset it to connect without a proxy."
         )
-    wanted = (
-        "host names separated by commas, such as localhost,.example.com"
-        if scheme == "no"
-        else "a URL, such as http://proxy.example.com:3128"
-    )
+    if scheme == "no":
+        return (
+            f"{name} can't be read: expected host names separated by commas, such as "
+            f"localhost,.example.com. Correct it, or unset it."
+        )
     return (
-        f"{name} can't be used: expected {wanted}. Its value isn't shown, because it may hold a "
-        f"password. Correct it, or unset {name}."
+        f"{name} can't be used: expected a URL, such as http://proxy.example.com:3128. What it "
+        "holds isn't shown, because there may be a password in it. Correct it, or unset it to "
+        "connect without a proxy."
     )
 
 

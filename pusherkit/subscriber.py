@@ -381,7 +381,8 @@ class _WebSocket(_Connection):
         asked = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
         proxies = urllib.request.getproxies()
         scheme = next(scheme for scheme in asked if scheme in proxies)  # as websockets chooses
-        return unusable_proxy(scheme, error, socks_package="python-socks")
+        lacking = "python-socks" if isinstance(error, ImportError) else None
+        return unusable_proxy(scheme, lacking=lacking)
 
 
 class _InProcess(_Connection):

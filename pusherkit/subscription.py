@@ -257,9 +257,9 @@ class Subscription:
             members.pop(user_id, None)
 
 
-def goodbye(code: int | None, reason: str | None) -> str:
-    """In words: the server closed the connection."""
-    return f"The server closed the connection: {code} {reason or ''}".rstrip() + "."
+def goodbye(code: int, reason: str) -> str:
+    """In words: the server closed the connection, with this code and reason."""
+    return f"The server closed the connection: {code} {reason}".rstrip(" .") + "."
 
 
 def _read_frame(text: str | bytes) -> Message:

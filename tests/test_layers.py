@@ -27,9 +27,9 @@ ORDER = [
     "doctor",
     "snippets",
     "httpx_auth",
+    "proxies",
     "client",
     "subscription",
-    "proxies",
     "subscriber",
 ]
 ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli", "pytest_plugin"]

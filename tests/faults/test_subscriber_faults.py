@@ -6,6 +6,7 @@ Waiting before it comes back takes no time here; the waits are noted instead.
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 import struct
@@ -20,6 +21,7 @@ import pytest
 import websockets.sync.client
 
 from pusherkit import Client, PusherError
+from pusherkit.sandbox import PRACTICE_CREDENTIALS
 from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
 from pusherkit.subscription import Subscription
 
@@ -395,10 +397,27 @@ def test_a_host_that_is_no_name_is_told(proxy, host):
         Subscriber(replace(proxy.credentials, base_url=host), "chat", timeout=1)
 
 
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_told(proxy, monkeypatch):
-    monkeypatch.setenv("SOCKS_PROXY", "socks5://127.0.0.1:9")
-    with pytest.raises(PusherError, match=r"^No connection to ws://example\.com/app/.*: ."):
-        Subscriber(replace(proxy.credentials, base_url="http://example.com"), "chat", timeout=1)
+@pytest.mark.parametrize(
+    ("scheme", "name", "value", "told"),
+    [
+        ("ws", "SOCKS_PROXY", "socks5://me:hunter2@127.0.0.1:9", 'names a SOCKS.*"python-socks"'),
+        ("ws", "http_proxy", "ftp://me:hunter2@proxy", "can't be used: expected a URL"),
+        ("ws", "HTTP_PROXY", "http://me:hun/ter2@proxy", "can't be used: expected a URL"),
+        ("wss", "HTTPS_PROXY", "http://proxy:hunter2", "can't be used: expected a URL"),
+        ("wss", "https_proxy", "http://[::hunter2", "can't be used: expected a URL"),
+    ],
+)
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_and_not_quoted(
+    monkeypatch, scheme, name, value, told
+):
+    for other in [other for other in os.environ if other.lower().endswith("_proxy")]:
+        monkeypatch.delenv(other)
+    monkeypatch.setenv(name, value)
+    there = replace(PRACTICE_CREDENTIALS, base_url=f"{scheme.replace('ws', 'http')}://example.com")
+    where = rf"^No connection to {scheme}://example\.com/app/practice-key: {name} {told}"
+    with pytest.raises(PusherError, match=where) as caught:
+        Subscriber(there, "chat", timeout=1)
+    assert "hun" not in str(caught.value)
 
 
 def test_a_server_that_stalls_is_named(proxy):
