@@ -570,7 +570,7 @@ def test_what_is_not_the_environment_s_fault_is_not_blamed_on_it(credentials, wi
         raise ValueError("mine")
 
     without_proxies.setattr("pusherkit.client.httpx.Client", fail)
-    with pytest.raises(ValueError, match="^mine$"):
+    with pytest.raises(ValueError, match=r"^mine$"):
         Client(credentials)
 
 
