@@ -52,7 +52,7 @@ class _Calls(Generic[Returned]):
         """Publish one event to 1 to 100 channels: `POST /apps/{app_id}/events`.
 
         `data` is sent as it is when it is text, as compact JSON otherwise; at most 102,400 bytes.
-        `socket_id` names a connection that shall not receive the event.
+        `socket_id` is the connection that doesn't get the event: usually the publisher's own.
         `info` asks for "subscription_count" or "user_count" of each channel in the answer.
         """
         event = events.Event.of(channels, name, data, socket_id, info=info)
@@ -66,8 +66,8 @@ class _Calls(Generic[Returned]):
     def channels(self, *, prefix: str | None = None, info: Iterable[str] = ()) -> Returned:
         """List the occupied channels: `GET /apps/{app_id}/channels`.
 
-        `prefix` keeps the names that begin with it. `info` may ask for "user_count" where the
-        prefix is "presence-".
+        `prefix` keeps the names that begin with it. `info` may ask for "user_count" if the prefix
+        is "presence-".
         """
         params = (() if prefix is None else (("filter_by_prefix", prefix),)) + _info(info)
         return self._send(Request("GET", self._path("channels"), params))
@@ -89,10 +89,11 @@ class _Calls(Generic[Returned]):
 class Client(_Calls[JSON]):
     """Calls the API and waits for the answer. Keeps its connection open; close it, or use `with`.
 
-    `base_url` is scheme and host, where it is not the credentials' own. `timeout` is in seconds.
+    `base_url` is scheme and host, if they aren't the credentials' own. `timeout` is in seconds.
     `transport` is an httpx transport, for a server without a socket. `retries` repeats only what
-    cannot have been published: refused connections, and 429 or 503, after the wait that the
-    server names in Retry-After. `http` is the httpx.Client underneath.
+    can't have been published: refused connections, and 429 or 503, after the wait that the
+    server asks for in Retry-After. `http` is the httpx.Client underneath. Raises PusherError for
+    a proxy or a certificate file of the environment that can't be used.
     """
 
     def __init__(
@@ -370,7 +371,7 @@ def _retry_after(response: httpx.Response) -> float | None:
     return None if math.isnan(seconds) else max(0.0, seconds)
 
 
-# --- repeating what cannot have been published ------------------------------------------------
+# --- repeating what can't have been published -------------------------------------------------
 
 
 def _backoffs(retries: int) -> Iterator[float | None]:
@@ -381,7 +382,7 @@ def _backoffs(retries: int) -> Iterator[float | None]:
 
 
 def _seconds_to_wait(outcome: JSON | Exception, backoff: float | None) -> float | None:
-    """How long to wait before sending again; None where the outcome stands."""
+    """How long to wait before sending again; None if that wouldn't help, or isn't allowed."""
     if backoff is None:
         return None
     if isinstance(outcome, _NEVER_SENT):

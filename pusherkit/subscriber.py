@@ -282,7 +282,7 @@ class _Connection:
 
 
 class _WebSocket(_Connection):
-    """A WebSocket, read on a thread of its own, and another one where it is lost."""
+    """A WebSocket, read on a thread of its own; and a new one whenever that is lost."""
 
     def __init__(
         self,
@@ -294,6 +294,8 @@ class _WebSocket(_Connection):
     ) -> None:
         super().__init__(subscription, on_message)
         self._url = base_url.replace("http", "ws", 1) + subscription.path
+        # A proxy from the environment can't reach a server on this machine.
+        self._direct = is_local(urlsplit(self._url).hostname or "")
         self._timeout = timeout
         self._reconnect = reconnect
         self._socket: websockets.sync.client.ClientConnection | None = None
@@ -344,8 +346,7 @@ class _WebSocket(_Connection):
                 self._url,
                 open_timeout=self._timeout,
                 close_timeout=self._timeout,
-                # A proxy from the environment can't reach a server on this machine.
-                proxy=None if is_local(urlsplit(self._url).hostname or "") else True,
+                proxy=None if self._direct else True,
             ) as socket:
                 self._socket = socket
                 return self._read(socket, deadline)
@@ -355,13 +356,13 @@ class _WebSocket(_Connection):
             if error.sent is not None:  # nonsense came, or no answer to a ping
                 return None, f"The subscriber closed the connection: {error.sent}."
             return None, "The server closed the connection: without goodbye."
-        # UnicodeError, a ValueError too, is about a host that can't be looked up, not a proxy.
-        except (OSError, UnicodeError, ImportError, ValueError, WebSocketException) as error:
-            about_a_proxy = isinstance(error, (ImportError, InvalidProxy)) or (
-                isinstance(error, ValueError) and not isinstance(error, UnicodeError)
-            )
-            problem = self._unusable_proxy(error) if about_a_proxy else str(error)
-            return None, f"No connection to {self._url.partition('?')[0]}: {problem}"
+        except (ImportError, InvalidProxy) as error:
+            problem = self._unusable_proxy(error)
+        except (OSError, UnicodeError, WebSocketException) as error:  # UnicodeError: not a hostname
+            problem = str(error)
+        except ValueError as error:  # from reading a URL: a proxy's, or a redirect's
+            problem = self._unusable_proxy(error)
+        return None, f"No connection to {self._url.partition('?')[0]}: {problem}"
 
     def _read(
         self, socket: websockets.sync.client.ClientConnection, deadline: float
@@ -377,12 +378,15 @@ class _WebSocket(_Connection):
         return None, self.ending
 
     def _unusable_proxy(self, error: Exception) -> str:
+        """Why the environment's proxy can't be used; where there is none, the error itself."""
         secure = self._url.startswith("wss")
         asked = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
-        proxies = urllib.request.getproxies()
-        scheme = next(scheme for scheme in asked if scheme in proxies)  # as websockets chooses
-        lacking = "python-socks" if isinstance(error, ImportError) else None
-        return unusable_proxy(scheme, lacking=lacking)
+        proxies = {} if self._direct else urllib.request.getproxies()
+        for scheme in asked:  # websockets takes the first that is there
+            if scheme in proxies:
+                lacking = "python-socks" if isinstance(error, ImportError) else None
+                return unusable_proxy(scheme, lacking=lacking)
+        return str(error)
 
 
 class _InProcess(_Connection):

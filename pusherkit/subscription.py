@@ -152,8 +152,8 @@ class Subscription:
         """The connection is gone: return the seconds to wait before the next, None for never.
 
         `code` is the close code, None where the server gave none, or there was no connection in
-        the first place. A first connection that failed isn't tried again: whoever asked for it is
-        waiting for the answer.
+        the first place. A first connection that failed isn't tried again: its caller is still
+        there to hear why.
         """
         if not self._has_begun or code in STAY_AWAY:
             return None

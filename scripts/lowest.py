@@ -1,6 +1,6 @@
 """Print the lowest version that pyproject.toml allows of each package, as constraints for pip.
 
-    python scripts/lowest.py > constraints.txt && pip install -e ".[test]" --constraint constraints.txt
+python scripts/lowest.py > constraints.txt && pip install -e ".[test]" --constraint constraints.txt
 """
 
 from __future__ import annotations

@@ -120,6 +120,7 @@ NO_WEBSOCKET = {
     "503": http_answer("503 Service Unavailable"),
     "200": http_answer("200 OK"),
     "a redirect": http_answer("301 Moved Permanently", "Location: https://elsewhere/"),
+    "a redirect to no URL": http_answer("302 Found", "Location: ws://127.0.0.1:99999/"),
     "another answer": http_answer(
         "101 Switching Protocols",
         "Upgrade: websocket",
