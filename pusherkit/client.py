@@ -18,9 +18,9 @@ from typing import Any, Generic, Self, TypeVar
 import httpx
 
 from pusherkit import errors, events
+from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
 from pusherkit.httpx_auth import PusherAuth
-from pusherkit.proxies import unusable_proxy
 from pusherkit.signing import Request
 
 CONNECTIONS = 20  # maximum, all kept alive; httpcore scans the whole pool on every request

@@ -22,9 +22,9 @@ import websockets.exceptions
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
+from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
 from pusherkit.errors import PusherError
-from pusherkit.proxies import unusable_proxy
 from pusherkit.subscription import (
     GAP_EVENT,
     PROTOCOL,

@@ -27,7 +27,7 @@ ORDER = [
     "doctor",
     "snippets",
     "httpx_auth",
-    "proxies",
+    "_proxies",
     "client",
     "subscription",
     "subscriber",

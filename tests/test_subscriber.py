@@ -563,7 +563,8 @@ def test_close_ends_the_thread(server, eventually, subscribers):
 
 def test_one_that_nobody_refers_to_any_more_leaves_by_itself(server, eventually, subscribers):
     def forget() -> None:
-        Subscriber(server.credentials, "chat")
+        subscriber = Subscriber(server.credentials, "chat")
+        assert subscriber.socket_id
         assert server.sandbox.channels.connections == 1
 
     forget()
