@@ -34,7 +34,7 @@ GIT_SECONDS = 10  # for git to hand out a megabyte; it takes some 10 ms
 HOW_TO_GO_ON = (
     '<p style="margin: 4px 2px 10px"><strong>Run this cell to bring the controls back:</strong> '
     "click its code, then press Ctrl+Enter. "
-    "If the notebook was just opened, run its first code cell before.</p>"
+    "Just opened the notebook? Then run its first code cell first.</p>"
 )
 
 

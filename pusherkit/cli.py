@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Open the lessons in JupyterLab, at the one that you worked on last. In a "
         "checkout these are its own notebooks. Elsewhere they are copied to ./pusherkit-lessons, "
         "once: a file of yours is never overwritten. Stop it with Ctrl+C.",
-        epilog="Options after -- go to JupyterLab as they are: "
-        "pusherkit lab --no-browser -- --ServerApp.base_url=/course/",
+        epilog="What you write after -- goes to JupyterLab: "
+        "pusherkit lab -- --ServerApp.base_url=/course/",
     )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
     lab.add_argument(

@@ -289,7 +289,7 @@ def test_of_a_long_cell_the_first_lines_are_shown(tmp_path, monkeypatch):
     [
         "nothing",
         "sign()\ndef sign(): ...",  # its own mistake: no other cell would help
-        "def f():\n    a\n    a = 1\nf()",  # UnboundLocalError
+        "class Another(NameError): ...\nraise Another(name='a')",
         "import abc\nabc.f = eval('lambda: a', {'__name__': 'abc'})\nabc.f()",  # not the learner's
     ],
 )

@@ -292,4 +292,5 @@ def expect(browser: Any) -> Any:
     """Playwright's expect, which waits."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=STEP_MILLISECONDS)
     return expect
