@@ -226,7 +226,8 @@ _BEGINNING = 6  # characters; as many are needed to recognise a secret that was 
 _NEARLY = 5 / 6  # of the secret: "practice-sec", 12 of 15, may be a channel's name
 
 _BACKSLASHES = r"(?:\\|%(?:25)*+5c)*+"  # encoding doubles them; percent-encoded: %5C, %255C, …
-_CUT = re.compile(r"(?:[%\\][%\\ux0-9a-f]{0,24}+)?…")  # perhaps in the middle of an escape
+# "…" cuts a text anywhere, so perhaps within an escape.
+_CUT = re.compile(r"(?:(?:[%\\]|(?<=\\)[ux])[%\\ux0-9a-f]{0,24}+)?…")
 
 
 class _Spellings(NamedTuple):
