@@ -92,19 +92,20 @@ class Credentials:
         return self.app_id, self.key, self.secret, self.base_url
 
     def hide(self, text: str) -> str:
-        """The text with HIDDEN wherever it spells the secret; for all that is shown or logged.
+        """The text with HIDDEN in place of the secret, fit to be shown or logged.
 
-        People send a secret by mistake, and programs encode it on the way. So it is hidden
+        People send a secret by mistake, and programs encode it on the way. These are hidden:
 
-        - in any case of letters, percent-encoded, and with the escapes of JSON and of a repr:
-          any of them, mixed, and as often as it was encoded (`%2541`, `\\\\u0041`);
-        - cut short by "…", after 6 characters or more of it;
-        - broken off with at most a sixth missing, if no letter or digit follows: a bad paste.
+        - the secret in upper or lower case, percent-encoded, or with the escapes of JSON or of a
+          repr; also mixed, and encoded again (`%2541`, `\\\\u0041`);
+        - six characters or more of its beginning, if "…" cuts them off;
+        - its beginning with at most a sixth missing, as a careless paste leaves it, if no letter
+          or digit follows. So a channel may be called practice-secondary.
 
-        A secret of fewer than 6 characters is in many a text by chance. It is hidden only where
-        it is all of the text. Nothing is hidden that was hashed, in base64, or cut at the front.
+        A secret shorter than six characters turns up in texts by chance: it is hidden only where
+        it is the whole text. Not recognised are base64, hashes, and a secret cut at the front.
 
-        The work is linear in the text, whatever the text holds.
+        The work is linear in the text, whatever the text contains.
         """
         shown, at = [], 0
         for start, end in _places(self.secret, text):
@@ -218,8 +219,9 @@ def is_local(host: str) -> bool:
 # One regular expression finds the first six characters of the secret, each in any spelling. From
 # there a loop walks on, character by character, as far as the text goes on spelling the secret.
 #
-# To stay linear, no expression here can run over the same stretch of text twice: repetitions are
-# possessive (*+, which never gives back), and what is tried at one place is of bounded length.
+# It stays linear because nothing is read more often than the secret has characters. Repetitions
+# are possessive (*+ never gives back), except for 25 after a percent sign of the secret's own; and
+# no search begins within a run of backslashes, which could be as long as the text.
 
 SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
 _BEGINNING = 6  # characters; as many are needed to recognise a secret that was cut short
@@ -236,7 +238,7 @@ class _Spellings(NamedTuple):
     characters: tuple[re.Pattern[str], ...]
     beginning: re.Pattern[str]
     plain_beginning: str | None
-    """The beginning as text, if only itself folds to it: without it and escapes, no secret."""
+    """The first characters of a secret in ASCII: all there is to look for where no escape is."""
 
 
 def _places(secret: str, text: str) -> Iterator[tuple[int, int]]:
@@ -271,8 +273,9 @@ def _places(secret: str, text: str) -> Iterator[tuple[int, int]]:
 
 def _folded(text: str) -> str:
     """The text in lower case, character by character: exactly as long as it was."""
-    # İ would become two characters, and Σ what its neighbours say.
-    return text.replace("İ", "i").replace("Σ", "σ").replace("ς", "σ").lower()
+    if not text.isascii():  # lower() makes two characters of İ, and looks around a Σ
+        text = text.replace("İ", "i").replace("Σ", "σ").replace("ς", "σ")
+    return text.lower()
 
 
 @lru_cache(maxsize=8)
