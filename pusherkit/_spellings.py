@@ -11,7 +11,7 @@ secret's own; and no search begins within a run of backslashes, which could be a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,20 +32,22 @@ class _Spellings(NamedTuple):
     """The first characters of a secret in ASCII: all there is to look for where no escape is."""
 
 
-def places(secret: str, text: str) -> Iterator[tuple[int, int]]:
+def places(secret: str, text: str) -> Iterable[tuple[int, int]]:
     """Where a text spells the secret, or a beginning of it: start and end, in order.
 
     Credentials.hide() lists what counts.
     """
     if not secret.strip("\\"):  # nothing but backslashes: alone they mean nothing
-        if text == secret:
-            yield 0, len(text)
-        return
-    characters, beginning, plain = _spellings(secret)
-    folded = _folded(text)
+        return [(0, len(text))] if text == secret else []
+    spellings, folded = _spellings(secret), _folded(text)
     escapes = "%" in text or "\\" in text or "+" in text
-    if plain and not escapes and plain not in folded:  # nearly always, and far quicker
-        return
+    if (plain := spellings.plain_beginning) and not escapes and plain not in folded:
+        return []  # nearly always, and far quicker
+    return _found(spellings, folded)
+
+
+def _found(spellings: _Spellings, folded: str) -> Iterator[tuple[int, int]]:
+    characters, beginning, _ = spellings
     at = free = 0  # where to look next, and the end of what was found
     while found := beginning.search(folded, at):
         end, count = found.end(), min(_BEGINNING, len(characters))

@@ -498,7 +498,7 @@ def test_ten_times_the_text_takes_about_ten_times_as_long_to_hide(mine, name):
 @pytest.mark.parametrize("name", ["backslashes", "its letters", "nearly it, as it is"])
 def test_ten_megabytes_take_seconds(name):
     text = families("practice-secret")[name](10_000_000)
-    assert seconds(lambda: PRACTICE_CREDENTIALS.hide(text)) < 15
+    assert seconds(lambda: PRACTICE_CREDENTIALS.hide(text)) < 30
 
 
 HUNDRED_THOUSAND = "\\" * 100_000
