@@ -1165,7 +1165,7 @@ def _servers(chance: random.Random) -> Iterator[tuple[Practice, dict[str, str], 
             yield server, event, EXAMPLE_TIMESTAMP
 
 
-def broken_send_update(server: Practice, event: dict[str, str], timestamp: int) -> int:
+def broken_send_update(server: "Practice", event: dict[str, str], timestamp: int) -> int:
     key, secret = server.credentials.key, server.credentials.secret
     body = json.dumps(event).encode()
     query = signed_query(key, secret, "POST", "/apps/3/events", [], body, timestamp)
@@ -1174,7 +1174,7 @@ def broken_send_update(server: Practice, event: dict[str, str], timestamp: int) 
 
 
 @lesson.exercise(given=_servers)
-def send_update(server: Practice, event: dict[str, str], timestamp: int) -> int:
+def send_update(server: "Practice", event: dict[str, str], timestamp: int) -> int:
     """Make every update pass, whichever HTTP client sends it."""
     key, secret = server.credentials.key, server.credentials.secret
     body = json.dumps(event).encode()
@@ -1277,7 +1277,7 @@ send_update.next(
 
 
 @lesson.exercise(given=_servers, covers_lesson=True)
-def prove_it(server: Practice, event: dict[str, str], timestamp: int) -> str:
+def prove_it(server: "Practice", event: dict[str, str], timestamp: int) -> str:
     """Sign and publish an event, and return the very same request as a curl command."""
     credentials = server.credentials
     path, body = f"/apps/{credentials.app_id}/events", json.dumps(event).encode()
