@@ -23,7 +23,7 @@ from pusherkit.lessons.kit import picture
 from pusherkit.lessons.kit.view import View, to_html, to_static, to_text
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-RUN_ME = "This is a still picture. Run the cell (Ctrl+Enter) to use it."
+RUN_ME = "To use it, run the first cell, and then this one (Ctrl+Enter)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,8 @@ padding:4px 8px;border:1px solid var(--dim);border-radius:5px;background:var(--b
 font-size:13px}}
 .pk textarea{{display:block;resize:vertical}}
 .pk input[type=range]{{width:calc(100% - 6.5rem);vertical-align:middle;accent-color:var(--accent)}}
-.pk input[type=checkbox]{{width:16px;height:16px;margin:0 6px 0 0;vertical-align:-3px;accent-color:var(--accent)}}
+.pk input[type=checkbox]{{width:16px;height:16px;margin:0 6px 0 0;vertical-align:-3px;
+accent-color:var(--accent)}}
 .pk output{{display:inline-block;width:6rem;padding-left:8px;font-variant-numeric:tabular-nums}}
 .pk button{{padding:5px 14px;border:1px solid var(--dim);border-radius:5px;cursor:pointer;
 background:var(--card)}}
