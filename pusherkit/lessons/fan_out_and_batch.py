@@ -185,7 +185,7 @@ def one_request() -> Explorer:
     return Explorer(
         _one_request,
         batch=choice("Send", {"one event to many pages": False, "a batch of events": True}),
-        count=slider("How many", 20, 1, MOST),
+        count=slider("How many", 60, 1, MOST),
         size=number("Bytes of data in each", 16, 0, MAX_SIZE),
         anyway=tick("Send it even if the client's own check refuses it"),
         send=button("Send one request"),
@@ -246,14 +246,14 @@ def _dots(plan: Plan, heard: int | None, limit: int, columns: int) -> str:
     step = 28
     places = [(10 + n % columns * step, 10 + n // columns * (step + 2)) for n in range(plan.count)]
     inside, outside = places[:limit], places[limit:]
-    kind = "f2" if heard else "wrong" if heard == 0 else "bare"
+    kind = "good" if heard else "wrong" if heard == 0 else "bare"
     x, y = outside[0] if outside else (0, 0)
     return "".join(
         (
             boxes(inside, 20, 20, kind),
             boxes(outside, 20, 20, "wrong"),
             text(x + 4, y + 15, "✗", "badt") if outside else "",
-            *(text(px + 4, py + 15, "✓", "ink") for px, py in inside[: heard or 0]),
+            *(text(px + 4, py + 15, "✓", "okt") for px, py in inside[: heard or 0]),
         )
     )
 
@@ -344,7 +344,7 @@ def _marbles(tries: list[Try]) -> Picture:
 
     shapes = [
         text(4, 14, "accepted", "small"),
-        text(4, 132, "refused: 429", "small"),
+        text(4, 142, "refused: 429", "small"),
         line(24, 72, 700, 72, "arrow"),
         *(
             group(line(x(s), 68, x(s), 76), text(x(s), 90, f"{s} s", "small", "middle"))
@@ -359,11 +359,11 @@ def _marbles(tries: list[Try]) -> Picture:
         left, y = x(each.at) + place * 26, 40 if good else 112
         shapes.append(
             group(
-                path(f"M{left - 10:g} {y}a10 10 0 1 1 0 .1z", "f2" if good else "wrong"),
-                text(left, y + 4.5, each.text, "ink" if good else "m", "middle"),
+                path(f"M{left - 10:g} {y}a10 10 0 1 1 0 .1z", "good" if good else "wrong"),
+                text(left, y + 4.5, each.text, "m", "middle"),
             )
         )
-    return Picture("Five events and a bucket", desc, 720, 142, "".join(shapes))
+    return Picture("Five events and a bucket", desc, 720, 148, "".join(shapes))
 
 
 # --- the exercises ------------------------------------------------------------------------------
