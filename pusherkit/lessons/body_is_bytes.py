@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import urlencode
@@ -151,13 +152,16 @@ def _compared(a: str, b: str) -> View:
     else:
         status, good = "Other bytes, another MD5: the server would refuse B.", False
     changed = whole(md5_of_b) if at is not None else ()
-    there = "none" if at is None else f"A has {name_byte(one, at)}, B has {name_byte(other, at)}"
+    there = (
+        "none" if at is None else f"byte {at}: {_both(name_byte(one, at), name_byte(other, at))}"
+    )
     return View(
         "Two bodies, byte by byte",
         (
-            Fact("First difference", there if at is None else f"byte {at}: {there}"),
-            Fact("MD5 of A", md5_of_a, f"of {len(one)} bytes ({len(a)} characters)"),
-            Fact("MD5 of B", md5_of_b, f"of {len(other)} bytes ({len(b)} characters)", changed),
+            Fact("First difference", there, kind="prose"),
+            Fact("Length", _both(_length(a, one), _length(b, other)), kind="prose"),
+            Fact("MD5 of A", md5_of_a),
+            Fact("MD5 of B", md5_of_b, marks=changed),
         ),
         status,
         good,
@@ -168,6 +172,14 @@ def _compared(a: str, b: str) -> View:
         ),
         fold="Show both bodies in full",
     )
+
+
+def _both(of_a: str, of_b: str) -> str:
+    return f"A has {of_a}, B has {of_b}."
+
+
+def _length(words: str, body: bytes) -> str:
+    return f"{len(body):,} bytes ({len(words):,} characters)"
 
 
 def _means(body: bytes) -> Any:
@@ -183,6 +195,7 @@ def _means(body: bytes) -> Any:
 CELL = 25  # px: the width of a byte on the tape
 SQUARE = 22  # px: a byte of the fingerprint
 BEFORE = 4  # bytes shown before the first difference
+AHEAD = 64  # bytes looked at from there on, to find those that only moved
 
 
 def tapes(a: bytes, b: bytes) -> Picture:
@@ -195,38 +208,32 @@ def tapes(a: bytes, b: bytes) -> Picture:
             f"The tapes differ from byte {at} on; lines join bytes that only moved. "
             "The fingerprints, the 16 bytes of each MD5, have nothing in common."
         )
-    return Picture(
-        "Two tapes of bytes",
-        desc,
-        22 * CELL + 160,
-        226,
-        _tapes(a, b, at, 22),
-        Picture("Two tapes of bytes", desc, 8 * CELL + 140, 226, _tapes(a, b, at, 8)),
-    )
-
-
-def _tapes(a: bytes, b: bytes, at: int | None, columns: int) -> str:
     start = max(0, (at or 0) - BEFORE)
-    shown_a, shown_b = a[start : start + columns], b[start : start + columns]
-    matches = SequenceMatcher(None, shown_a, shown_b, autojunk=False).get_matching_blocks()
-    kept_a = {m.a + n for m in matches for n in range(m.size)}
-    kept_b = {m.b + n for m in matches for n in range(m.size)}
+    width = max(_x(len(body[start:])) for body in (a, b))
+    small, wide = (
+        Picture("Two tapes of bytes", desc, _x(n) + 28 + 4 * SQUARE, 216, _tapes(a, b, start, n))
+        for n in (8, max(8, min(22, (width - _x(0)) // CELL + 2)))
+    )
+    return replace(wide, narrow=small)
+
+
+def _tapes(a: bytes, b: bytes, start: int, columns: int) -> str:
+    ahead_a, ahead_b = a[start : start + AHEAD], b[start : start + AHEAD]
+    matches = SequenceMatcher(None, ahead_a, ahead_b, autojunk=False).get_matching_blocks()
+    pairs = [(m.a + n, m.b + n) for m in matches for n in range(m.size)]
     threads = [
-        line(_x(m.a + n) + CELL / 2, 78, _x(m.b + n) + CELL / 2, 146, "slid")
-        for m in matches
-        for n in range(m.size)
-        if m.a != m.b
+        line(_x(one) + CELL / 2, 70, _x(other) + CELL / 2, 136, "slid")
+        for one, other in pairs
+        if one != other and max(one, other) < columns
     ]
-    end = _x(columns) + 8
+    end = _x(columns) + 24
     return "".join(
         (
             *threads,
-            _tape("A", a, start, columns, kept_a, 32),
-            _tape("B", b, start, columns, kept_b, 146),
-            arrow(end, 55, end + 20, 55),
-            arrow(end, 169, end + 20, 169),
-            _fingerprint(a, end + 28, 10),
-            _fingerprint(b, end + 28, 124),
+            *_tape("A", a, start, columns, {one for one, _ in pairs}, 24),
+            *_tape("B", b, start, columns, {other for _, other in pairs}, 136),
+            _fingerprint(a, end, 2),
+            _fingerprint(b, end, 116),
         )
     )
 
@@ -235,13 +242,19 @@ def _x(column: int) -> int:
     return 22 + column * CELL
 
 
-def _tape(name: str, body: bytes, start: int, columns: int, kept: set[int], y: int) -> str:
+def _tape(
+    name: str, body: bytes, start: int, columns: int, kept: set[int], y: int
+) -> Iterator[str]:
+    """A row of characters above a row of bytes: ë is one character over two bytes."""
     window = body[start : start + columns]
-    shapes = [text(2, y + 28, name, "strong")]
+    yield text(2, y + 20, name, "strong")
     if start:
-        shapes.append(text(2, y + 44, "…", "small"))
+        yield text(2, y + 38, "…", "small")
+    right = _x(len(window))
     if len(body) <= start + columns:
-        shapes.append(text(_x(len(window)) + 4, y + 28, "end", "small"))
+        yield text(right + 6, y + 27, "end", "small")
+        right += 32
+    yield arrow(right + 2, y + 23, _x(columns) + 20, y + 23)
     letters = list(_letters(body, start, len(window)))
     for is_kept, cell, letter, digits in (
         (True, "box", "m", "hex"),
@@ -251,22 +264,21 @@ def _tape(name: str, body: bytes, start: int, columns: int, kept: set[int], y: i
         over = [each for each in letters if (each[0] in kept) is is_kept]
         if not cells:
             continue
-        shapes += (
-            boxes(((_x(n), y) for n in cells), CELL, 46, cell),
-            glyphs(
-                (_x(n) + CELL / 2 + side for n in cells for side in (-3.5, 3.5)),
-                y + 38,
-                "".join(f"{window[n]:02x}" for n in cells),
-                digits,
-            ),
-            glyphs(
-                (_x(n) + width * CELL / 2 for n, width, _ in over),
-                y + 19,
-                "".join(character for _, _, character in over),
-                letter,
-            ),
+        for width in sorted({width for _, width, _ in over}):
+            yield boxes(((_x(n), y) for n, w, _ in over if w == width), width * CELL, 26, cell)
+        yield boxes(((_x(n), y + 26) for n in cells), CELL, 20, cell)
+        yield glyphs(
+            (_x(n) + width * CELL / 2 for n, width, _ in over),
+            y + 18,
+            "".join(character for _, _, character in over),
+            letter,
         )
-    return group(*shapes)
+        yield glyphs(
+            (_x(n) + CELL / 2 + side for n in cells for side in (-3.5, 3.5)),
+            y + 40,
+            "".join(f"{window[n]:02x}" for n in cells),
+            digits,
+        )
 
 
 def _letters(body: bytes, start: int, length: int) -> Iterator[tuple[int, int, str]]:

@@ -51,6 +51,10 @@ def _for_ever(numbers: list[int]) -> int:
         pass
 
 
+def _for_ever_on_one_line(numbers: list[int]) -> int:
+    while True: pass  # fmt: skip  # noqa: E701
+
+
 def _for_ever_whatever_happens(numbers: list[int]) -> int:
     while True:
         try:
@@ -63,7 +67,9 @@ def _counting(numbers: list[int]) -> int:
     return sum(1 for _ in itertools.repeat(1))
 
 
-@pytest.mark.parametrize("answer", [_for_ever, _for_ever_whatever_happens, _counting])
+@pytest.mark.parametrize(
+    "answer", [_for_ever, _for_ever_on_one_line, _for_ever_whatever_happens, _counting]
+)
 def test_a_loop_without_end_is_stopped(
     biggest: Exercise, answer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

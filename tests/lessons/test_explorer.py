@@ -234,9 +234,10 @@ def test_a_mark_counts_characters_not_bytes() -> None:
 
 
 def test_a_byte_is_named() -> None:
-    assert name_byte(b"a\n", 0) == "0x61 'a'"
-    assert name_byte(b"a\n", 1) == "0x0a"
-    assert name_byte(b"a", 1) == "nothing, it ends here"
+    assert name_byte(b"a\n", 0) == "a (0x61)"
+    assert name_byte(b"a\n", 1) == "a newline (0x0a)"
+    assert name_byte(b"\xc3 ", 0) == "0xc3"
+    assert name_byte(b"a", 1) == "nothing more"
 
 
 def test_an_excerpt_says_how_much_it_shows() -> None:

@@ -1,7 +1,7 @@
 """Run a learner's function, whatever it does: loop, recurse, print megabytes, ask for input.
 
 The function runs in the calling thread, so that Interrupt reaches it, under a trace function that
-looks at the clock at every line. That works where there are no threads and no signals, too.
+looks at the clock at every step. That works where there are no threads and no signals, too.
 """
 
 from __future__ import annotations
@@ -63,8 +63,12 @@ def guarded(function: Any, printed: Printed) -> Iterator[None]:
     def tick(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
         if time.monotonic() > deadline:
             raise _TimeIsUp
-        # Line by line only in the learner's own code; elsewhere a look at each call will do.
-        return tick if event != "call" or frame.f_code.co_filename == own_file else None
+        if event != "call":
+            return tick
+        if frame.f_code.co_filename != own_file:
+            return None  # elsewhere, a look at each call will do
+        frame.f_trace_opcodes = True  # `while True: pass` on one line has no line events
+        return tick
 
     def no_input(*_: object) -> str:
         raise _AskedForInput

@@ -200,7 +200,7 @@ def _between(old: str, new: str, at: int) -> Range:
 
 # --- the six stages, drawn ----------------------------------------------------------------------
 
-LETTER = 7.3  # px: a character of the chips' font, widest of the usual ones
+LETTER = 7.85  # px: a character of the chips' font, widest of the usual ones
 CHIP, GAP, ROW = 24, 6, 30  # px: a chip's height, the room beside it, and a line of chips
 
 Chip = tuple[str, str, int]  # what is written, what it is linked to, and the stage of its colour
@@ -217,8 +217,8 @@ def drawing(journey: Journey) -> Picture:
         + ("the same body." if same else "another body than the one that was signed.")
     )
     title = "One event, six stages"
-    wide, tall = _drawn(journey, 800, 150, 86)
-    narrow, taller = _drawn(journey, 350, 0, 42)
+    wide, tall = _drawn(journey, 800, 150, 79)
+    narrow, taller = _drawn(journey, 350, 0, 41)
     small = Picture(title, desc, 350, taller, narrow)
     return Picture(title, desc, 800, tall, wide, small)
 
@@ -233,10 +233,10 @@ def _drawn(journey: Journey, width: int, indent: int, letters: int) -> tuple[str
         top = y if indent else y + 24
         drawn, below = _flow(chips, indent + 4, top, width - 4)
         if number < 6:
-            shapes.append(arrow(14, y + 24 if indent else below, 14, below + 8))
+            shapes.append(arrow(14, y + 24 if indent else below + 3, 14, below + 13))
         shapes += [label, drawn]
-        y = below + 12
-    return "".join(shapes), y - 8
+        y = below + 16
+    return "".join(shapes), y - 12
 
 
 def _chips(journey: Journey, letters: int) -> Iterable[list[Chip]]:

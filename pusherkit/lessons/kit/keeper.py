@@ -8,12 +8,13 @@ is theirs, and they are told.
 from __future__ import annotations
 
 import ast
+import dis
 import hashlib
 import inspect
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pusherkit.lessons.kit.progress import PROGRESS
@@ -118,9 +119,13 @@ def _with_needs(source: str, function: FunctionType) -> str:
 
 def _names(function: FunctionType) -> list[str]:
     """The global names that a function reads, also inside what it defines."""
-    tree = ast.parse(_source(function))
-    loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    return sorted(loaded & function.__globals__.keys())
+    found: set[str] = set()
+    codes = [function.__code__]
+    while codes:
+        code = codes.pop()
+        found |= {each.argval for each in dis.get_instructions(code) if "GLOBAL" in each.opname}
+        codes += [const for const in code.co_consts if isinstance(const, CodeType)]
+    return sorted(found & function.__globals__.keys())
 
 
 def _bound(source: str) -> set[str]:

@@ -108,11 +108,11 @@ class Ask(Live):
         chosen = self.chosen
         right, facts = self.prediction.decided() if chosen else ("", ())
         actions = tuple(
-            Action(str(number), _label(option, chosen, right), pressed=option == chosen)
+            Action(str(number), option, pressed=option == chosen, mark=_mark(option, chosen, right))
             for number, option in enumerate(self.prediction.options)
         )
         if chosen is None:
-            return View(self._title(), status=CHOOSE, actions=actions)
+            return View(self._title(), note=CHOOSE, actions=actions)
         hit = chosen == right
         opening = "You saw it coming." if hit else f"Surprise: it's “{right}”."
         return View(
@@ -129,10 +129,10 @@ class Ask(Live):
         )
 
 
-def _label(option: str, chosen: str | None, right: str) -> str:
+def _mark(option: str, chosen: str | None, right: str) -> str:
     if chosen is None:
-        return option
-    return f"✓ {option}" if option == right else option
+        return "○"
+    return "✓" if option == right else "●" if option == chosen else "○"
 
 
 class Recall(Live):

@@ -44,6 +44,8 @@ class Event:
 
 
 _SCRIPT = """
+const QUIET = 'data-lm-suppress-shortcuts';  // JupyterLab's keys stay away from this very element
+const OURS = ['open', QUIET];  // attributes that the browser sets, and Python knows nothing of
 function sync(now, want) {  // make `now` look like `want`, and keep what need not change
   if (now.nodeType !== want.nodeType || now.nodeName !== want.nodeName) {
     now.replaceWith(want.cloneNode(true));
@@ -52,8 +54,7 @@ function sync(now, want) {  // make `now` look like `want`, and keep what need n
   if (now.nodeType === 3) { if (now.data !== want.data) now.data = want.data; return; }
   if (now.nodeType !== 1) return;
   for (const { name } of [...now.attributes])
-    if (!want.hasAttribute(name) && !(name === 'open' && now.nodeName === 'DETAILS'))
-      now.removeAttribute(name);
+    if (!want.hasAttribute(name) && !OURS.includes(name)) now.removeAttribute(name);
   for (const { name, value } of [...want.attributes])
     if (now.getAttribute(name) !== value) now.setAttribute(name, value);
   children(now, want);
@@ -72,7 +73,6 @@ function render({ model, el }) {
   const root = document.createElement('div');
   root.className = 'pk';
   root.setAttribute('role', 'group');
-  root.setAttribute('data-lm-suppress-shortcuts', 'true');  // keys typed here are not JupyterLab's
   const head = document.createElement('p'), form = document.createElement('div');
   const body = document.createElement('div');
   head.className = 'pk-title';
@@ -149,7 +149,10 @@ function render({ model, el }) {
       each.classList.toggle('pk-lit', each.dataset.link === name);
   };
   root.addEventListener('pointerover', light);
-  root.addEventListener('focusin', light);
+  root.addEventListener('focusin', event => {
+    event.target.setAttribute(QUIET, 'true');
+    light(event);
+  });
   root.addEventListener('pointerleave', light);
 
   let dragged = null, moved = false, waiting = false;
@@ -222,14 +225,15 @@ padding:4px 8px;border:1px solid var(--dim);border-radius:5px;background:var(--b
 font-size:13px}}
 .pk textarea{{display:block;resize:vertical}}
 .pk input[type=range]{{width:calc(100% - 6.5rem);vertical-align:middle;accent-color:var(--accent)}}
-.pk input[type=checkbox]{{width:16px;height:16px;vertical-align:-3px;accent-color:var(--accent)}}
+.pk input[type=checkbox]{{width:16px;height:16px;margin:0 6px 0 0;vertical-align:-3px;
+accent-color:var(--accent)}}
 .pk output{{display:inline-block;width:6rem;padding-left:8px;font-variant-numeric:tabular-nums}}
 .pk button{{padding:5px 14px;border:1px solid var(--dim);border-radius:5px;cursor:pointer;
 background:var(--card)}}
 .pk button:hover{{border-color:var(--fg)}}
 .pk button.pk-primary,.pk button[aria-pressed=true]{{background:var(--accent);color:var(--bg);
 border-color:var(--accent)}}
-.pk button[aria-pressed=true]::before{{content:"● "}}
+.pk .pk-mark{{display:inline-block;width:1.4em}}
 .pk :is(button,input,select,textarea,summary):focus-visible{{outline:2px solid var(--accent);
 outline-offset:2px}}
 .pk .pk-actions{{display:flex;flex-wrap:wrap;gap:8px;margin:8px 0}}
@@ -255,6 +259,7 @@ font-family:var(--jp-code-font-family,ui-monospace,monospace)}}
 .pk .pk-below{{margin-top:14px;padding-top:12px;border-top:1px solid var(--line)}}
 .pk .pk-note{{margin-top:8px;color:var(--dim);font-size:13px}}
 {picture.css(".pk svg")}
+.pk svg :is(.pk-handle,[data-link])>*{{pointer-events:all}}
 .pk .pk-handle{{cursor:pointer;outline:none}}
 .pk .pk-handle[data-drag]{{cursor:grab;touch-action:none}}
 .pk .pk-handle:focus-visible>:first-child{{stroke:var(--accent);stroke-width:3}}

@@ -47,6 +47,8 @@ class Action:
     primary: bool = False
     pressed: bool | None = None
     """For a choice: whether it is the chosen one. None for a plain button."""
+    mark: str = ""
+    """For a choice: ○, ● or ✓, before the label. All are equally wide, so nothing moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,9 @@ def _actions(actions: Iterable[Action]) -> str:
         f'<button type="button" data-press="{html.escape(action.id)}"'
         + (' class="pk-primary"' if action.primary else "")
         + ("" if action.pressed is None else f' aria-pressed="{str(action.pressed).lower()}"')
-        + f">{html.escape(action.label)}</button>"
+        + ">"
+        + (f'<span class="pk-mark">{action.mark}</span>' if action.mark else "")
+        + f"{html.escape(action.label)}</button>"
         for action in actions
     )
     return f'<div class="pk-actions">{buttons}</div>' if buttons else ""
@@ -283,10 +287,15 @@ def mark_at(body: bytes, at: int | None) -> tuple[Range, ...]:
 
 
 def name_byte(body: bytes, at: int) -> str:
-    """A byte as 0x68 'h'; past the last one, "nothing, it ends here"."""
+    """A byte in words: `" (0x22)`, `a space (0x20)`, `0xc3`; past the last one, its end."""
     if at >= len(body):
-        return "nothing, it ends here"
-    return f"0x{body[at]:02x}" + (f" {chr(body[at])!r}" if 32 <= body[at] < 127 else "")
+        return "nothing more"
+    byte = body[at]
+    named = _NAMED.get(byte) or (chr(byte) if 32 < byte < 127 else "")
+    return f"{named} (0x{byte:02x})" if named else f"0x{byte:02x}"
+
+
+_NAMED = {9: "a tab", 10: "a newline", 13: "a carriage return", 32: "a space"}
 
 
 def visible(text: str) -> str:
