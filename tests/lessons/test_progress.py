@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pusherkit.lessons import body_is_bytes
-from pusherkit.lessons.kit import Event, keeper
-from pusherkit.lessons.kit.lesson import Course
+from pusherkit.lessons.kit import Event, Lesson, keeper
+from pusherkit.lessons.kit.lesson import LESSONS, Course
 from pusherkit.lessons.kit.progress import PROGRESS, Progress, Record
 from pusherkit.lessons.kit.view import to_text
 
@@ -118,6 +118,22 @@ def test_the_course_lists_what_is_passed_and_what_surprised() -> None:
     shown = to_text(course.now())
     assert "●○○○○" in shown
     assert body_is_bytes.printed.question in shown
+
+
+def test_a_surprise_is_asked_again_in_a_later_lesson_until_it_is_none() -> None:
+    later = Lesson("99-later")
+    try:
+        assert later.recall_card().asks == []
+        body_is_bytes.printed().choose("Yes, they belong together")
+        twin = to_text(later.recall_card().twin)
+        card = later.recall_card()
+        assert "Once more: " + body_is_bytes.printed.question in to_text(card.now())
+        assert body_is_bytes.printed.question not in twin, "whose surprise it is, is theirs alone"
+        assert body_is_bytes.lesson.recall_card().asks[-1].prediction is not body_is_bytes.printed
+        card.hear(Event("press", "0:1"))
+        assert later.recall_card().asks == []
+    finally:
+        del LESSONS["99-later"]
 
 
 def test_starting_over_asks_first() -> None:

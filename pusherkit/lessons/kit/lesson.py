@@ -15,10 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import pusherkit.lessons
 from pusherkit.lessons.kit import keeper
-from pusherkit.lessons.kit.controls import Explorer
 from pusherkit.lessons.kit.exercise import Exercise, Given
 from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, rect, text
-from pusherkit.lessons.kit.prediction import Ask, Prediction, Recall
+from pusherkit.lessons.kit.prediction import Prediction, Recall
 from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View
@@ -111,8 +110,7 @@ class Lesson:
 
     def map(self) -> Live:
         """The six stages, with those of this lesson lit."""
-        lit = [f"{number} {STAGES[number - 1]}" for number in self.stages]
-        return Live(View("", picture=stage_map(self.stages)), hint="") if lit else Live(View(""))
+        return Live(View("", picture=stage_map(self.stages)), hint="")
 
     def done(self) -> tuple[int, int]:
         """How many of its exercises are passed, and how many there are."""
@@ -128,7 +126,6 @@ class Lesson:
 
 def stage_map(lit: Collection[int]) -> Picture:
     """The six stages in a row, each in its colour; those that are not lit are faint."""
-    words = ("Body", "Digest", "Parameters", "Canonical string", "Sign", "Send")
     widths = (74, 80, 112, 150, 70, 74)
 
     def drawn(rows: tuple[tuple[int, ...], ...]) -> str:
@@ -141,7 +138,7 @@ def stage_map(lit: Collection[int]) -> Picture:
                 label = text(
                     x + width / 2,
                     y + 19.5,
-                    f"{number} {words[number - 1]}",
+                    f"{number} {STAGES[number - 1]}",
                     f"t{number}" if on else "small",
                     "middle",
                 )
@@ -152,8 +149,9 @@ def stage_map(lit: Collection[int]) -> Picture:
             y += 42
         return "".join(shapes)
 
-    names = " and ".join(words[number - 1] for number in sorted(lit))
-    title, desc = "Where you are", f"Six stages: {', '.join(words)}. This lesson is about {names}."
+    names = " and ".join(STAGES[number - 1] for number in sorted(lit))
+    title, desc = "Where you are", f"Six stages: {', '.join(STAGES)}."
+    desc += f" This lesson is about {names}." if lit else ""
     narrow = Picture(title, desc, 330, 122, drawn(((1, 2, 3), (4, 5), (6,))))
     return Picture(title, desc, 676, 38, drawn((tuple(range(1, 7)),)), narrow)
 
@@ -218,6 +216,3 @@ class Course(Live):
             fold="What surprised you",
             actions=(Action("again", "Look again"), Action("forget", "Start over")),
         )
-
-
-__all__ = ["LESSONS", "Ask", "Course", "Explorer", "Lesson", "lessons", "stage_map"]

@@ -23,7 +23,7 @@ from pusherkit.lessons.kit import picture
 from pusherkit.lessons.kit.view import View, to_html, to_static, to_text
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-RUN_ME = "This is a still picture. Run the cell (Ctrl+Enter) to use it."
+RUN_ME = "To use it, run the first cell, and then this one (Ctrl+Enter)."
 
 
 @dataclass(frozen=True, slots=True)
