@@ -85,7 +85,7 @@ def a_space_too_many() -> tuple[str, Fact]:
     {
         "The event, as it was signed": "The server keeps no copy of what you signed.",
         "Nothing": "A refused request ends at the server. Only your code can know.",
-        "An error event": "The error goes to whoever sent the request, and that's your server.",
+        "An error event": "The error goes back to the sender, and that's your server.",
     },
     why="Listeners never learn of a refusal. If your code ignores the answer, nobody notices.",
 )
@@ -102,7 +102,7 @@ def after_a_refusal() -> tuple[str, Fact, Fact]:
 
 
 @lesson.predict(
-    "What does the server do with the turned-round URL?",
+    "The URL of a signed request is turned round, last parameter first. What does the server do?",
     {
         "It refuses, because the signature doesn't fit": "It would, if the URL were signed as it "
         "is written. It isn't.",
@@ -121,7 +121,7 @@ def turned_round() -> tuple[str, Fact, Fact]:
     accepted = answer.status_code == 200
     return (
         "It answers the question" if accepted else "It refuses, because the signature doesn't fit",
-        Fact("In the URL", " · ".join(name for name, _ in reversed(signed.query))),
+        Fact("In the URL", " · ".join(name for name, _ in signed.query[::-1]), kind="prose"),
         Fact("Answer", f"{answer.status_code} {answer.text}"),
     )
 
@@ -202,10 +202,16 @@ def _untangled(lower: bool, encode: bool, order: Order) -> View:
     if not order.sent:
         status, good = "Six parameters, in the order in which your code wrote them.", None
     elif accepted:
-        status, good = "Accepted (200): both sides sign the same text, byte for byte.", True
+        (count,) = response.json()["channels"].values()
+        status = f"Accepted (200): the same text on both sides. Watching: {count['user_count']}."
+        good = True
     else:
         crossings = f"{crossed} crossing{'s' * (crossed > 1)}"
-        reasons = ((crossings, crossed), ("a capital letter", not lower), ("a %20", encode))
+        reasons = (
+            (crossings, crossed),
+            ("a capital letter", not lower),
+            ("a space that became %20", encode),
+        )
         found = " and ".join(reason for reason, there in reasons if there)
         status, good = f"Refused (401): {found}.", False
     difference_shown = (
@@ -372,7 +378,7 @@ def _dot(x: float, y: float) -> str:
 
 def _cut_off(at: _Layout) -> str:
     """The row of auth_signature: its thread ends in scissors."""
-    y, x = LAST + ROW / 2, at.width + 2 + at.gap * 0.42
+    y, x = LAST + ROW / 2, at.width + 2 + min(at.gap * 0.42, at.gap - 46)
     blades = f"M{x:.0f} {y - 7}l22 12M{x:.0f} {y + 7}l22 -12"
     eyes = "".join(
         f"M{x + 22:.0f} {y + side}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0" for side in (-6.5, 6.5)
@@ -411,16 +417,14 @@ def _narrow_roads(encode: bool, sent: bool) -> list[str]:
     mine, arriving, theirs, mark = _ends(encode, sent)
     return [
         text(2, 10, "One value, two roads", "strong"),
-        text(2, 34, "encoded by you" if encode else "as it is", "small"),
-        arrow(112, 30, 134, 30),
-        _chip(140, 17, 180, mine, "s3"),
-        text(2, 68, "in the URL", "small"),
-        arrow(112, 64, 134, 64),
-        _chip(140, 51, 180, arriving, "s6"),
-        text(2, 102, "decoded", "small"),
-        arrow(112, 98, 134, 98),
-        _chip(140, 85, 180, theirs, "s3" if sent else "bare"),
-        text(332, 69, mark, "okt" if mark == "=" else "badt", "middle"),
+        text(2, 35, "you sign", "small"),
+        _chip(112, 20, 202, mine, "s3"),
+        text(2, 69, "in the URL", "small"),
+        _chip(112, 54, 202, arriving, "s6"),
+        text(2, 103, "decoded there", "small"),
+        _chip(112, 88, 202, theirs, "s3" if sent else "bare"),
+        path("M316 32H328V56M316 100H328V78", "thread"),
+        text(328, 72, mark, "okt" if mark == "=" else "badt", "middle"),
     ]
 
 
@@ -647,10 +651,12 @@ def _accepted_and_other(result: Any, query: list[Pair]) -> None:
     answer = Fact("Answer", f"{response.status_code} {response.text.strip()[:600]}")
     if response.status_code == 401:
         error = str(response.json()["error"]).partition(":")[0]
+        signed, yours = (signed_parameters.solve(each) for each in (query, params))
+        at = first_difference(signed.encode(), yours.encode())
         raise Wrong(
             f"Refused: {error}. The signed text has to stay what it was, letter by letter.",
-            Fact("Signed", server_text(_kept(query))),
-            Fact("Yours gives", server_text(_kept(params))),
+            Fact("Signed", signed),
+            Fact("Yours gives", yours, marks=mark_at(yours.encode(), at)),
         )
     if response.status_code != 200:
         raise Wrong("The signature passes, but the server can't answer this.", answer)
@@ -687,9 +693,7 @@ another_question.wrong(
 )
 another_question.why(
     "The signature covers the text, and this text can be cut into parameters in more than one way. "
-    "In the URL the & inside a value is %26, so the server sees one parameter where two were "
-    "signed. HTTPS keeps strangers from changing your URL on its way. And check a stranger's text "
-    "before it becomes a parameter's value: an & in it may turn into a parameter of yours."
+    "In the URL the & inside a value is %26, so the server sees one parameter where two were signed."
 )
 another_question.next("There's a second way, and it changes nothing but capitals. Can you find it?")
 
@@ -724,7 +728,8 @@ query_text.broken(
 query_text.hint("What does the function return if `own` is empty? And if it isn't?")
 query_text.hint("Two sorted lists, one after the other, aren't one sorted list.")
 query_text.wrong(
-    "That's auth first. Now the question passes, by luck again: area= comes before auth_key=.",
+    "Now auth comes first, and the plain question passes: luck again. With an area it's refused, "
+    "because area sorts before auth_key.",
     lambda own, auth: joined.solve(sorted(auth.items()) + sorted(own.items())),
 )
 query_text.wrong(
@@ -763,6 +768,10 @@ def prove_it(query: str) -> tuple[str, list[tuple[str, str]]]:
     signed = "&".join(f"{name}={value}" for name, value in ordered)
     name, rest = signed.split("=", 1)
     return signed, [(name, rest)]  # one parameter, and all the others are in its value
+
+
+def _signed_pairs(params: list[Pair]) -> list[Pair]:
+    return sorted(_kept(_lowered(params)), key=lambda pair: pair[0])
 
 
 def _by_hand(query: str) -> list[Pair]:
@@ -834,7 +843,7 @@ def _same_text_other_parameters(result: Any, query: str) -> None:
             Fact("Theirs", text),
             Fact("Signed", expected),
         )
-    if ordered.solve(other) == ordered.solve(params):
+    if _signed_pairs(other) == _signed_pairs(params):
         raise Wrong(prove_it.wrongs[-1].message)
 
 
