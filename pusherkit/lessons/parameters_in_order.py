@@ -305,7 +305,7 @@ def _tangle(order: Order, lower: bool, encode: bool, at: _Layout) -> str:
         mine = your_text([(name, value)], lower, encode)
         theirs = server_text([(name, value)])
         differs = order.sent and mine != theirs
-        threads.append(_thread(here, there, at, order.sent, differs, name in crossed))
+        threads.append(_thread(here, there, at, order.sent, differs or name in crossed))
         server.append(_servers(theirs if order.sent else "?", there, at, differs))
         yours.append(_yours(name, mine, here, at))
     dots = "".join(_dot(*_meeting(order, pair, at)) for pair in crossings if order.sent)
@@ -345,18 +345,17 @@ def _servers(words: str, row: int, at: _Layout, differs: bool) -> str:
     return group(
         rect(0, 0, at.width, ROW, "s3" if words != "?" else "bare", rx=5),
         text(10, 17, _fitting(words, at), at.letters),
-        text(-17, 18, "≠" if differs else "", "badt"),
+        text(at.width - 20, 18, "≠" if differs else "", "badt"),
         transform=f"translate({at.right} {TOP + row * PITCH})",
     )
 
 
-def _thread(here: int, there: int, at: _Layout, sent: bool, differs: bool, crossed: bool) -> str:
+def _thread(here: int, there: int, at: _Layout, sent: bool, wrong: bool) -> str:
     """A thread as a level line that is skewed, so that it glides when its end moves."""
     angle = math.degrees(math.atan2((there - here) * PITCH, at.gap))
-    length = (at.gap - 24 if differs else at.gap) if sent else 0
     return path(
-        f"M0 0H{length}",
-        "wrong" if crossed or differs else "good",
+        f"M0 0H{at.gap if sent else 0}",
+        "wrong" if wrong else "good",
         transform=f"translate({at.width + 2} {_middle(here)}) skewY({angle:.3f})",
     )
 
@@ -693,7 +692,7 @@ another_question.wrong(
 )
 another_question.why(
     "The signature covers the text, and this text can be cut into parameters in more than one way. "
-    "In the URL the & inside a value is %26, so the server sees one parameter where two were signed."
+    "In the URL the & inside a value is %26: the server sees one parameter where two were signed."
 )
 another_question.next("There's a second way, and it changes nothing but capitals. Can you find it?")
 
