@@ -112,9 +112,9 @@ def signed_by_kim() -> tuple[str, Fact, Fact, Fact]:
     longer = {0: "It doesn't differ", 1: "It's one character longer"}
     return (
         longer.get(len(signed) - len(THEIRS), "It's two characters longer"),
-        Fact("Kim's first line", r'text="POST\n/apps/3/events\n$query"', kind="value"),
-        Fact("It signs", f"{signed}  ({send(signed).status_code})"),
-        Fact("It prints", f"{printed}  ({send(printed).status_code})"),
+        Fact("Kim's first line", r'text="POST\n/apps/3/events\n$query"'),
+        Fact("It signs", signed, f"With this one's signature, {send(signed).status_code}."),
+        Fact("It prints", printed, f"With this one's signature, {send(printed).status_code}."),
     )
 
 
@@ -258,7 +258,7 @@ def _reason(method: str, path: str, strip: Strip) -> str:
     """The first thing that's wrong, and how many more there are."""
     between = {
         "": "there's nothing {}.",
-        r"\n": "there's a backslash and an n {}: two characters, and no newline.",
+        r"\n": "there's a backslash and an n {}, and no newline.",
         "\r\n": "there's a carriage return before the newline {}.",
     }
     at_the_end = {
@@ -275,7 +275,7 @@ def _reason(method: str, path: str, strip: Strip) -> str:
         at_the_end.get(end, ""),
     ]
     found = [each for each in reasons if each]
-    more = f" (And {len(found) - 1} more.)" if len(found) > 1 else ""
+    more = f" ({len(found) - 1} more.)" if len(found) > 1 else ""
     return found[0] + more
 
 
@@ -308,7 +308,7 @@ class _Layout:
 
 
 _WIDE = _Layout(776, 34, 7.83, 10, 32, 5, "m", "auth_key=…&body_md5=…", 40)
-_NARROW = _Layout(340, 16, 6.65, 5, 19, 2, "hex", "auth_…", 16)
+_NARROW = _Layout(340, 14, 6.65, 5, 18, 2, "hex", "auth_…", 16)
 TOP, PITCH, HEIGHT = 66, 37, 30  # px: the first line, from line to line, a part's height
 LINES = 4
 
@@ -348,7 +348,8 @@ def _drawn(method: str, path: str, strip: Strip, at: _Layout) -> str:
         text(at.left - 8, TOP + PITCH * n + 19, str(n + 1) if n < lines else "", "small", "end")
         for n in range(LINES)
     ]
-    empty = text(at.left + 4, TOP + PITCH * 3 + 19, "an empty line" if lines == 4 else "", "small")
+    is_empty = TILES.get(strip.gaps[-1], "").endswith("\n")
+    empty = text(at.left + 4, y + 19, "an empty line" if is_empty else "", "small")
     table = float(at.left)
     pieces = []
     for tile in TILES:
@@ -509,7 +510,8 @@ right_line.wrong(
 )
 right_line.why(
     r"In printf's format \n is a newline, whatever the quotes. The values come in through %s, as "
-    "they are, and nothing is added at the end."
+    "they are, and nothing is added at the end. (And echo differs from shell to shell. printf "
+    "doesn't.)"
 )
 right_line.next(r"bash has one more way to write a newline: $'\n'. Write Kim's first line with it.")
 
@@ -677,7 +679,9 @@ def to_sign(method: str, path: str, params: list[tuple[str, str]]) -> str:
     return f"{method}\n{path}\n{signed_parameters(params)}"
 
 
-to_sign.broken("`gate 3` passes, and `gate 3 ` is refused. Find what differs.", broken_to_sign)
+to_sign.broken(
+    "“gate 3” passes, and “gate 3 ” is refused. Find the line, and change it.", broken_to_sign
+)
 to_sign.hint("print(repr(to_sign('GET', '/', [('zone', 'gate 3 ')]))) shows what print() hides.")
 to_sign.hint("Don't repair the text afterwards. Which two newlines shouldn't be there at all?")
 to_sign.wrong(

@@ -111,7 +111,7 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
     tile(card, "carriage return and newline 1").press("Enter")
     card.get_by_label("Path", exact=True).select_option("with scheme and host")
     card.get_by_role("button", name="Sign and send").press("Enter")
-    expect(card.get_by_role("status")).to_contain_text("(And 3 more.)")
+    expect(card.get_by_role("status")).to_contain_text("(3 more.)")
     card.get_by_text("Show the code").click()
     asked = lesson.card("lesson.signed_by_kim()")
     asked.get_by_role("button", name="It doesn't differ").click()
@@ -137,7 +137,7 @@ def test_exercises_are_done_wrong_and_then_right(lab, expect):
 
     cell = lesson.cell("lesson.to_sign.check(to_sign)")
     card = lesson.card("lesson.to_sign.check(to_sign)")
-    expect(card).to_contain_text("`gate 3` passes")
+    expect(card).to_contain_text("“gate 3” passes")
     lab.picture("03-broken", cell)
     lesson.rewrite(cell, ".strip()", '"""', run="Control+Enter")
     expect(card.get_by_role("status")).to_contain_text("✗ Without strip()")
