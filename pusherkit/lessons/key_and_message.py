@@ -235,15 +235,21 @@ def lamp_grids(began: bytes, now: bytes) -> Picture:
 def _grids(grids: tuple[tuple[str, bytes, str], ...], pitch: int) -> str:
     shapes = []
     for number, (title, made, lamp) in enumerate(grids):
-        left, side = 4 + number * (LAMPS * pitch + 22), pitch - 3
-        places = [(left + n % LAMPS * pitch, 24 + n // LAMPS * pitch) for n in range(8 * len(made))]
-        lit = [bool(made[n // 8] >> (7 - n % 8) & 1) for n in range(8 * len(made))]
+        left, top = 4 + number * (LAMPS * pitch + 22), 24
+        width, height = LAMPS * pitch, 8 * len(made) // LAMPS * pitch
+        between = [f"M{left} {top + y}h{width}" for y in range(pitch, height, pitch)]
+        between += [f"M{left + x} {top}v{height}" for x in range(pitch, width, pitch)]
+        lit = (n for n in range(8 * len(made)) if made[n // 8] >> (7 - n % 8) & 1)
         shapes += [
             text(left, 15, title, "strong"),
+            rect(left, top, width, height),
+            path("".join(between), "bare"),
             boxes(
-                (place for place, on in zip(places, lit, strict=True) if not on), side, side, "box"
+                ((left + n % LAMPS * pitch + 1, top + n // LAMPS * pitch + 1) for n in lit),
+                pitch - 2,
+                pitch - 2,
+                lamp,
             ),
-            boxes((place for place, on in zip(places, lit, strict=True) if on), side, side, lamp),
         ]
     return "".join(shapes)
 
@@ -379,7 +385,7 @@ def _extended(scheme: str, added: str, send: bool) -> View:
         status, good = "401, refused: the signature isn't the one that the server makes.", True
     report = REPORT.decode() + (f" [{glue} bytes of padding] {added}" if send else "")
     return View(
-        "A signature, as the place to go on from",
+        "One report, its signature, and a stranger",
         (
             Fact("Report", report),
             Fact("Signature", forged if send else seen, marks=whole(forged) if send else ()),
@@ -412,7 +418,7 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
     short = added if len(added) <= 12 else f"{added[:11]}…"
     first = (("secret", 62, "s5"), (REPORT.decode(), 208, "s4"), ("padding", 66, "bare"))
     second = ((short, 112, "s4"), ("padding", 66, "bare"))
-    later = "" if forged else "faint"
+    says = "the stranger goes on here" if forged else "the stranger sees this"
     wide = "".join(
         (
             text(8, 18, "What the server hashes", "small"),
@@ -421,16 +427,17 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
             _bucket(374, 32, seen[:8]),
             text(409, 106, "= the signature", "t5", "middle"),
             arrow(409, 150, 409, 114),
-            text(409, 168, "the stranger starts here", "strong", "middle"),
+            text(409, 168, says, "strong", "middle"),
             group(
-                text(480, 18, "What the stranger adds", "small"),
+                text(476, 18, "What the stranger adds", "small"),
                 arrow(448, 58, 472, 58),
                 _row(475, 40, second),
                 arrow(656, 58, 680, 58),
-                _bucket(683, 32, forged[:8] or "?"),
+                _bucket(683, 32, forged[:8]),
                 text(718, 106, "= a new one", "t5", "middle"),
-                kind=later,
-            ),
+            )
+            if forged
+            else "",
         )
     )
     tall = "".join(
@@ -441,16 +448,17 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
             _bucket(135, 84, seen[:8]),
             text(212, 106, "= the signature", "t5"),
             text(2, 106, "the stranger", "strong"),
-            text(2, 122, "starts here", "strong"),
+            text(2, 122, says.removeprefix("the stranger "), "strong"),
             arrow(94, 112, 130, 112),
             group(
                 arrow(170, 140, 170, 160),
                 _row(81, 164, second),
                 arrow(170, 202, 170, 222),
-                _bucket(135, 226, forged[:8] or "?"),
+                _bucket(135, 226, forged[:8]),
                 text(212, 250, "= a new one", "t5"),
-                kind=later,
-            ),
+            )
+            if forged
+            else "",
         )
     )
     return Picture(title, desc, 780, 178, wide, Picture(title, desc, 340, 284, tall))
@@ -468,34 +476,35 @@ def _nest(seen: str, forged: str) -> Picture:
     else:
         desc += "Nothing has been added to it yet."
     title = "HMAC is a hash in a hash"
-    says = "✗ no way back inside" if forged else "the stranger starts here"
+    says = "✗ not the bucket they need" if forged else "the stranger sees this"
     kind = "badt" if forged else "strong"
     wide = "".join(
         (
             rect(6, 6, 620, 124, "s5", rx=8),
             text(18, 26, "Outer SHA-256", "small"),
-            _row(18, 66, (("secret ⊕ 5c", 96, "s5"),)),
+            _row(18, 66, (("secret ^ 5c", 96, "s5"),)),
             rect(126, 34, 488, 86, "thread", rx=8),
             text(138, 54, "Inner SHA-256", "small"),
-            _row(138, 66, (("secret ⊕ 36", 96, "s5"), (REPORT.decode(), 208, "s4"))),
+            _row(138, 66, (("secret ^ 36", 96, "s5"), (REPORT.decode(), 208, "s4"))),
             arrow(446, 84, 470, 84),
-            _bucket(474, 58, "stays in"),
-            text(577, 88, "inside", "small", "middle"),
+            _bucket(474, 58, ""),
+            text(552, 82, "stays", "small"),
+            text(552, 98, "inside", "small"),
             arrow(630, 68, 656, 68),
             _bucket(660, 42, seen[:8]),
             text(695, 116, "= the signature", "t5", "middle"),
             arrow(695, 152, 695, 124),
-            text(774, 170, says, kind, "end"),
+            text(695, 170, says, kind, "middle"),
         )
     )
     tall = "".join(
         (
             rect(2, 2, 336, 188, "s5", rx=8),
             text(12, 20, "Outer SHA-256", "small"),
-            _row(12, 28, (("secret ⊕ 5c", 96, "s5"),)),
+            _row(12, 28, (("secret ^ 5c", 96, "s5"),)),
             rect(10, 72, 320, 110, "thread", rx=8),
             text(18, 90, "Inner SHA-256", "small"),
-            _row(18, 96, (("secret ⊕ 36", 94, "s5"), (REPORT.decode(), 206, "s4"))),
+            _row(18, 96, (("secret ^ 36", 94, "s5"), (REPORT.decode(), 206, "s4"))),
             arrow(60, 136, 60, 150),
             text(76, 152, "its bucket stays in here", "small"),
             arrow(170, 194, 170, 212),
