@@ -338,7 +338,7 @@ def stranger() -> tuple[str, Fact, Fact]:
 def depot_server(report: bytes, signature: str) -> str:
     if signature != hashlib.sha256(DEPOT_SECRET + report).hexdigest():
         return "401"
-    fields = dict(parse_qsl(report.decode("latin-1")))  # the last of each name counts
+    fields = dict(parse_qsl(report.decode("latin-1")))  # the last of a name counts
     return f"200, order {fields['order']} is {fields['status']}"
 
 
@@ -416,25 +416,25 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
         desc += "Nothing has been added to it yet."
     title = "Hashing goes on from a bucket"
     short = added if len(added) <= 12 else f"{added[:11]}…"
-    first = (("secret", 62, "s5"), (REPORT.decode(), 208, "s4"), ("padding", 66, "bare"))
-    second = ((short, 112, "s4"), ("padding", 66, "bare"))
+    first = (("secret", 60, "s5"), (REPORT.decode(), 204, "s4"), ("padding", 64, "bare"))
+    second = ((short, 100, "s4"), ("padding", 64, "bare"))
     says = "the stranger goes on here" if forged else "the stranger sees this"
     wide = "".join(
         (
-            text(8, 18, "What the server hashes", "small"),
-            _row(8, 40, first),
-            arrow(347, 58, 371, 58),
-            _bucket(374, 32, seen[:8]),
-            text(409, 106, "= the signature", "t5", "middle"),
-            arrow(409, 150, 409, 114),
-            text(409, 168, says, "strong", "middle"),
+            text(4, 18, "What the server hashes", "small"),
+            _row(3, 40, first),
+            arrow(333, 58, 350, 58),
+            _bucket(353, 32, seen[:8]),
+            text(388, 106, "= the signature", "t5", "middle"),
+            arrow(388, 150, 388, 114),
+            text(388, 168, says, "strong", "middle"),
             group(
-                text(476, 18, "What the stranger adds", "small"),
-                arrow(448, 58, 472, 58),
-                _row(475, 40, second),
-                arrow(656, 58, 680, 58),
-                _bucket(683, 32, forged[:8]),
-                text(718, 106, "= a new one", "t5", "middle"),
+                text(447, 18, "What the stranger adds", "small"),
+                arrow(426, 58, 443, 58),
+                _row(446, 40, second),
+                arrow(612, 58, 629, 58),
+                _bucket(632, 32, forged[:8]),
+                text(667, 106, "= a new one", "t5", "middle"),
             )
             if forged
             else "",
@@ -449,7 +449,7 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
             text(212, 106, "= the signature", "t5"),
             text(2, 106, "the stranger", "strong"),
             text(2, 122, says.removeprefix("the stranger "), "strong"),
-            arrow(94, 112, 130, 112),
+            arrow(104, 112, 130, 112),
             group(
                 arrow(170, 140, 170, 160),
                 _row(81, 164, second),
@@ -461,7 +461,7 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
             else "",
         )
     )
-    return Picture(title, desc, 780, 178, wide, Picture(title, desc, 340, 284, tall))
+    return Picture(title, desc, 710, 178, wide, Picture(title, desc, 340, 284, tall))
 
 
 def _nest(seen: str, forged: str) -> Picture:
@@ -480,21 +480,21 @@ def _nest(seen: str, forged: str) -> Picture:
     kind = "badt" if forged else "strong"
     wide = "".join(
         (
-            rect(6, 6, 620, 124, "s5", rx=8),
-            text(18, 26, "Outer SHA-256", "small"),
-            _row(18, 66, (("secret ^ 5c", 96, "s5"),)),
-            rect(126, 34, 488, 86, "thread", rx=8),
-            text(138, 54, "Inner SHA-256", "small"),
-            _row(138, 66, (("secret ^ 36", 96, "s5"), (REPORT.decode(), 208, "s4"))),
-            arrow(446, 84, 470, 84),
-            _bucket(474, 58, ""),
-            text(552, 82, "stays", "small"),
-            text(552, 98, "inside", "small"),
-            arrow(630, 68, 656, 68),
-            _bucket(660, 42, seen[:8]),
-            text(695, 116, "= the signature", "t5", "middle"),
-            arrow(695, 152, 695, 124),
-            text(695, 170, says, kind, "middle"),
+            rect(4, 6, 566, 124, "s5", rx=8),
+            text(14, 26, "Outer SHA-256", "small"),
+            _row(13, 66, (("secret ^ 5c", 94, "s5"),)),
+            rect(114, 34, 448, 86, "thread", rx=8),
+            text(124, 54, "Inner SHA-256", "small"),
+            _row(123, 66, (("secret ^ 36", 94, "s5"), (REPORT.decode(), 204, "s4"))),
+            arrow(424, 84, 441, 84),
+            _bucket(444, 58, ""),
+            text(521, 82, "stays", "small"),
+            text(521, 98, "inside", "small"),
+            arrow(574, 68, 592, 68),
+            _bucket(596, 42, seen[:8]),
+            text(631, 116, "= the signature", "t5", "middle"),
+            arrow(631, 152, 631, 124),
+            text(706, 170, says, kind, "end"),
         )
     )
     tall = "".join(
@@ -513,7 +513,7 @@ def _nest(seen: str, forged: str) -> Picture:
             text(170, 292, says, kind, "middle"),
         )
     )
-    return Picture(title, desc, 780, 178, wide, Picture(title, desc, 340, 300, tall))
+    return Picture(title, desc, 710, 178, wide, Picture(title, desc, 340, 300, tall))
 
 
 def _row(x: float, y: float, parts: tuple[tuple[str, int, str], ...]) -> str:
