@@ -15,7 +15,6 @@ import httpx
 
 from pusherkit.sandbox.api import RawRequest, Sandbox
 
-
 _log = logging.getLogger("pusherkit.sandbox")
 
 
