@@ -10,6 +10,7 @@ import shlex
 import sys
 from dataclasses import replace
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import httpx
 import ipywidgets
@@ -44,7 +45,7 @@ from pusherkit.lessons._practice import (
 )
 from pusherkit.lessons._progress import ProgressView
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
-from pusherkit.signing import Signature, canonical_string, hmac_sha256, sign
+from pusherkit.signing import Request, Signature, canonical_string, hmac_sha256, sign
 from pusherkit.snippets import bash, curl, node, php, python
 from pusherkit.subscriber import Message, Subscriber
 
@@ -190,7 +191,8 @@ def programs_view(base_url: str, body: str, stage: str = WHOLE) -> View:
     facts = []
     for language, (file, write) in LANGUAGES.items():
         try:
-            program = write(base_url, EXAMPLE_CREDENTIALS.key, "POST", PATH, (), body.encode())
+            request = Request("POST", PATH, body=body.encode())
+            program = write(base_url, EXAMPLE_CREDENTIALS.key, request)
             shown = program if stage == WHOLE else _stage_of(program, stage)
         except ValueError as error:
             shown = str(error)
@@ -527,7 +529,9 @@ finish = Exercise(
 
 
 # A body with what a shell does not leave alone: both quotes, a dollar sign, a backslash.
-_CURL_URL = "http://127.0.0.1/apps/3/events?auth_key=k&auth_version=1.0"
+_CURL_HOST, _CURL_PATH = "http://127.0.0.1", "/apps/3/events"
+_CURL_PARAMS = (("auth_key", "k"), ("auth_version", "1.0"))
+_CURL_URL = f"{_CURL_HOST}{_CURL_PATH}?{urlencode(_CURL_PARAMS)}"
 _CURL_BODIES = tuple(
     json.dumps({"name": name, "data": f"it's Ann's \"{name}\" for $5"}).encode()
     for name in _NAMES[:3]
@@ -598,7 +602,7 @@ as_curl = Exercise(
     task="A curl command line that sends the very bytes of a body, whatever is in it.",
     perform=_commands,
     judge=_judge_commands,
-    right=lambda url, body: curl("POST", url, body),
+    right=lambda url, body: curl(_CURL_HOST, Request("POST", _CURL_PATH, _CURL_PARAMS, body)),
     mistakes=(
         Mistake(
             lambda url, body: f"curl '{url}' {_JSON_HEADER} --data-binary '{body.decode()}'",

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from pusherkit import PusherError, UnreadableEvidence
+from pusherkit import PusherError, UnreadableText
 from pusherkit.doctor.pasted import MAX_TEXT, PastedRequest, read_request
 from pusherkit.snippets import curl
 
@@ -80,7 +80,7 @@ def test_a_url_without_a_scheme_or_with_credentials() -> None:
 
 def test_no_file_is_read_unasked() -> None:
     for option in ("-d", "--data-binary", "--json"):
-        with pytest.raises(UnreadableEvidence, match="not read unasked"):
+        with pytest.raises(UnreadableText, match="not read unasked"):
             read(f"curl {option} @/etc/passwd http://h/p")
     assert read("curl --data-raw @name http://h/p").body == b"@name"
 
@@ -94,7 +94,7 @@ def test_a_file_that_may_be_read() -> None:
     def missing(name: str) -> bytes:
         raise FileNotFoundError(2, "No such file or directory", name)
 
-    with pytest.raises(UnreadableEvidence, match="'gone' cannot be read: No such file"):
+    with pytest.raises(UnreadableText, match="'gone' cannot be read: No such file"):
         read("curl -d @gone http://h/p", read_file=missing)
 
 
@@ -126,7 +126,7 @@ def test_the_end_of_a_body_in_text(headers: str, body: str, meant: bytes) -> Non
 
 def test_half_a_surrogate_pair_is_a_sentence() -> None:
     for text in ("POST /p\n\n\ud800", "curl -d \ud800 http://h/p"):
-        with pytest.raises(UnreadableEvidence, match="half of a surrogate pair"):
+        with pytest.raises(UnreadableText, match="half of a surrogate pair"):
             read(text)
 
 
@@ -154,7 +154,7 @@ def test_an_http_request_without_host_or_body() -> None:
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(UnreadableEvidence) as caught:
+    with pytest.raises(UnreadableText) as caught:
         read(text)
     assert said in str(caught.value)
     assert isinstance(caught.value, PusherError)
@@ -181,5 +181,5 @@ def test_garbage_never_raises_anything_else() -> None:
     ]
     for _ in range(3_000):
         text = "curl " + "".join(chance.choices(pieces, k=chance.randint(0, 12)))
-        with contextlib.suppress(UnreadableEvidence):
+        with contextlib.suppress(UnreadableText):
             read(text)
