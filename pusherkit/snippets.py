@@ -97,7 +97,7 @@ KEY=${{KEY// /0}}
 key_xor() {{
     local i bytes=
     for ((i = 0; i < 128; i += 2)); do
-        printf -v bytes '%s\\x%02x' "$bytes" $((0x${{KEY:i:2}} ^ $1))
+        printf -v bytes '%s\\\\x%02x' "$bytes" $((0x${{KEY:i:2}} ^ $1))
     done
     printf "$bytes"
 }}

@@ -24,6 +24,7 @@ MAX_TEXT = 8 * 1024 * 1024  # characters of a pasted text, and bytes of a file t
 MAX_TARGET = 64 * 1024  # characters of path and query; the practice server's HTTP reads no more
 MAX_PARAMS = 100  # parameters of a request; the practice server takes no more
 MAX_METHOD = 20  # letters
+MAX_WORDS = 10_000  # of a command
 SHOWN_CHARACTERS = 200  # of what an error repeats
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")  # a name, or an IPv6 address
@@ -176,7 +177,6 @@ _WITH_VALUE = frozenset(
 )
 _SHORT = {
     "X": "request",
-    "G": "get",
     "d": "data",
     "H": "header",
     "o": "output",
@@ -185,6 +185,7 @@ _SHORT = {
     "w": "write-out",
     "u": "user",
 }
+_JOINED = re.compile(rf"-([^{''.join(_SHORT)}]*+)(.?)(.*+)", flags=re.DOTALL)  # -sSXPOST
 _DATA = ("data", "data-ascii", "data-raw", "data-binary", "json")
 
 
@@ -213,7 +214,7 @@ def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedReq
 
 
 def _curl_options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """The options of a curl command by their long names; a switch has no value, a URL no name."""
+    """The options of a curl command that matter here, by their long names, and its URLs."""
     rest = iter(words)
 
     def value_of(name: str) -> str:
@@ -228,13 +229,12 @@ def _curl_options(words: list[str]) -> Iterator[tuple[str, str]]:
         if word.startswith("--"):
             name = word[2:]
             yield name, value_of(name) if name in _WITH_VALUE else ""
-        elif word.startswith("-"):
-            for at, letter in enumerate(word[1:], start=2):  # -sSXPOST is -s, -S and -X POST
-                name = _SHORT.get(letter, letter)
-                if name in _WITH_VALUE:
-                    yield name, word[at:] or value_of(name)
-                    break
-                yield name, ""
+        elif joined := _JOINED.fullmatch(word):
+            switches, letter, value = joined.groups()
+            if "G" in switches:
+                yield "get", ""
+            if letter:
+                yield _SHORT[letter], value or value_of(_SHORT[letter])
         else:
             yield "url", word
 
@@ -271,12 +271,12 @@ def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> 
 # Each piece of a command line. The repeats are possessive (`++`), so none of them backtracks.
 _PIECE = re.compile(
     r"""(?P<gap>[ \t\r\n]++)
-      | \\\r?\n                               # a line goes on
+      | (?:\\\r?\n)++                          # a line goes on
       | \\(?P<escaped>.)
       | \$'(?P<ansi>(?:[^'\\]++|\\.)*+)'
       | '(?P<single>[^']*+)'
       | \$?"(?P<double>(?:[^"\\]++|\\.)*+)"
-      | (?P<plain>[^ \t\r\n'"\\$]++ | \$(?!['"]))""",
+      | (?P<plain>(?:[^ \t\r\n'"\\$]|\$(?!['"]))++)""",
     flags=re.DOTALL | re.VERBOSE,
 )
 _IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])|\\\r?\n')
@@ -303,6 +303,10 @@ def _shell_words(text: str) -> list[str]:
         if kind == "gap":
             if begun:
                 words.append("".join(pieces))
+                if len(words) > MAX_WORDS:
+                    raise UnreadableText(
+                        f"The command has over {MAX_WORDS:,} words. Paste one request alone."
+                    )
             pieces, begun = [], False
         elif kind is not None:
             pieces.append(_meant(kind, piece[kind]))

@@ -10,7 +10,9 @@ A refusal may come out of a log of any size, so everything here is linear in its
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
+from operator import itemgetter
 
 from pusherkit.doctor.search import Diagnosis
 
@@ -70,7 +72,7 @@ _NAMED: _Meanings = (
     (
         "auth_timestamp was sent, but it isn't a whole number of Unix seconds. Send digits only: "
         "no fraction, no date.",
-        ("auth_timestamp must be unix time",),
+        ("timestamp required: auth_timestamp must be",),
     ),
     (
         "auth_timestamp is missing, or it isn't a whole number of Unix seconds.",
@@ -233,29 +235,36 @@ _SAYS_NO: _Meanings = (
 def diagnose_refusal(text: str, canonical_string: str | None = None) -> Diagnosis:
     """Say what a server's refusal means. `canonical_string` is what you signed, if you have it.
 
-    The refusal may be inside anything: JSON, an SDK's exception, a log. If it quotes the server's
+    The refusal may be inside anything: JSON, an SDK's exception, a log. What comes first in it is
+    what failed: the practice server lists its other rules after that. If it quotes the server's
     canonical string, that is compared with yours. The diagnosis has notes and no findings,
     because without the secret nothing can be proven.
     """
-    if expired := _EXPIRED.search(text):
-        return _noted(_clock(expired["given"], expired["server"]))
-    if (server := _server_string(text)) is not None:
-        if canonical_string is None:
-            return _noted(f"The server signed:\n{server}\nCompare it with what you signed.")
-        return _noted(_difference(canonical_string, server))
     lowered = text.lower()
-    if meaning := _meaning(_NAMED, lowered):
-        return _noted(meaning)
-    return _noted(_meaning(_SAYS_NO, lowered) or UNRECOGNISED, _ASK_THE_PRACTICE_SERVER)
+    readings = []
+    if expired := _EXPIRED.search(text):
+        readings.append((expired.start(), _clock(expired["given"], expired["server"])))
+    readings += _meanings(_NAMED, lowered)
+    if quoted := _server_string(text):
+        at, server = quoted
+        told = f"The server signed:\n{server}\nCompare it with what you signed."
+        readings.append((at, _difference(canonical_string, server) if canonical_string else told))
+    if readings:
+        return _noted(min(readings, key=itemgetter(0))[1])
+    only_no = [said for _, said in _meanings(_SAYS_NO, lowered)]
+    return _noted(*(only_no or [UNRECOGNISED]), _ASK_THE_PRACTICE_SERVER)
 
 
 def _noted(*notes: str) -> Diagnosis:
     return Diagnosis(valid=False, notes=notes)
 
 
-def _meaning(table: _Meanings, lowered: str) -> str:
-    """The first meaning whose words are in a text; "" where none is."""
-    return next((said for said, words in table if any(word in lowered for word in words)), "")
+def _meanings(table: _Meanings, lowered: str) -> Iterator[tuple[int, str]]:
+    """Each meaning whose words are in a text, and where the first of them is."""
+    for said, words in table:
+        places = [at for at in map(lowered.find, words) if at >= 0]
+        if places:
+            yield min(places), said
 
 
 # --- the canonical string ---------------------------------------------------------------------
@@ -263,8 +272,8 @@ def _meaning(table: _Meanings, lowered: str) -> str:
 _QUOTED_FROM, _QUOTED_TO = "HmacSHA256Hex(", "your_secret_key)"  # Pusher's wording
 
 
-def _server_string(text: str) -> str | None:
-    """The canonical string that a refusal quotes, with real newlines; None where it has none.
+def _server_string(text: str) -> tuple[int, str] | None:
+    """The canonical string that a refusal quotes, with real newlines, and where it is.
 
     Each wrapping in JSON, or in a repr, escapes it once more; all of that is undone here.
     """
@@ -279,7 +288,7 @@ def _server_string(text: str) -> str | None:
     server = quoted[len(mark) : -len(mark)]
     while "\n" not in server and _ESCAPE.search(server):
         server = _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], server)
-    return server
+    return start, server
 
 
 _ESCAPE = re.compile(r"\\(.)")
@@ -306,7 +315,8 @@ def _difference(yours: str, servers: str) -> str:
     elif line == 1:
         rule = "the path: as it is in the request line, without host and query"
     else:
-        name = re.split(r"[\n&]", before)[-1].partition("=")[0] or "the next parameter"
+        start = max(servers.rfind("&", 0, len(before)), servers.rfind("\n", 0, len(before))) + 1
+        name = re.split("[=&]", servers[start:], maxsplit=1)[0] or "the next parameter"
         rule = f"the parameters, at {name}: lower-case names, sorted, values not encoded"
     return (
         f"The canonical strings differ from byte {at} on: you have {_byte(a, at)}, the server has "
@@ -324,7 +334,7 @@ def _byte(text: bytes, at: int) -> str:
 # --- the clocks -------------------------------------------------------------------------------
 
 _EXPIRED = re.compile(
-    r"Given timestamp \((?P<given>[^()]{1,60})\) not within [^ ()]{1,20} "
+    r"(?:Timestamp expired: )?Given timestamp \((?P<given>[^()]{1,60})\) not within [^ ()]{1,20} "
     r"of server time \((?P<server>[^()]{1,60})\)"
 )
 _TOLERANCE = 600  # seconds; within this of a whole half hour, it's a time zone rather than chance
