@@ -143,7 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Read signing vectors as JSON, and name the known mistakes that each of them "
         "cannot detect, and the smallest addition that would change that. A vector has method, "
         "path, params, body, key, secret and timestamp. The JSON is one vector, a list of them, "
-        "or an object with lists of them, vectors and no_blind_spot.",
+        "or an object with lists of them, of which those in vectors and no_blind_spot are read "
+        "that are whole requests.",
         epilog="Exit status: 0 each vector detects every known mistake; 1 at least one doesn't; "
         "3 the input cannot be used.",
     )

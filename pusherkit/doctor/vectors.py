@@ -265,9 +265,10 @@ def read_vectors(text: str) -> tuple[Vector, ...]:
     list of pairs) and body (text) may be missing. The stages body_md5, canonical_string and
     signature must be right if they are there. `id` or `name` names the vector.
 
-    In an object with lists, as tests/vectors.json is, `vectors` and `no_blind_spot` are read, and
-    of them whatever has no `kind`, or the kind "rest": a whole request. Bytes that aren't UTF-8
-    are in `text` as surrogateescape leaves them. Raises UnreadableText.
+    In an object with lists, as tests/vectors.json is, those of `vectors` and `no_blind_spot` are
+    read that are whole requests: without a `kind`, or of the kind "rest", and with none of
+    signing's own parameters among theirs. Bytes that aren't UTF-8 are in `text` as
+    surrogateescape leaves them. Raises UnreadableText.
     """
     if undecoded := re.search(r"[\udc80-\udcff]", text):
         raise UnreadableText(
@@ -291,7 +292,12 @@ def _items(value: object) -> list[object]:
         return [value]
     own = value.get("no_blind_spot")
     every = [*value["vectors"], *(own if isinstance(own, list) else [])]
-    return [v for v in every if not isinstance(v, dict) or v.get("kind", "rest") == "rest"]
+    return [item for item in every if not isinstance(item, dict) or _is_whole_request(item)]
+
+
+def _is_whole_request(item: dict[str, object]) -> bool:
+    names = [pair[0] for pair in _pairs(item.get("params"))]
+    return item.get("kind", "rest") == "rest" and SIGNING_PARAMS.isdisjoint(names)
 
 
 def _vector(item: object, name: str) -> Vector:
@@ -332,13 +338,22 @@ def _vector(item: object, name: str) -> Vector:
 _NEEDED = ("method", "path", "key", "secret", "timestamp")
 
 
+def _pairs(value: object) -> list[Pair]:
+    """The pairs of text in a vector's params; what isn't one is left out."""
+    pairs = list(value.items()) if isinstance(value, dict) else value
+    return [
+        (pair[0], pair[1])
+        for pair in (pairs if isinstance(pairs, list) else ())
+        if isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(text, str) for text in pair)
+    ]
+
+
 def _params(value: object, name: str) -> tuple[Pair, ...]:
-    pairs = list(value.items()) if isinstance(value, dict) else [] if value is None else value
-    if not isinstance(pairs, list) or not all(
-        isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(t, str) for t in pair)
-        for pair in pairs
-    ):
-        raise UnreadableText(f'{name}: params: expected pairs of text: [["key", "value"], …].')
+    pairs = _pairs(value)
+    if value is not None and (not isinstance(value, dict | list) or len(pairs) < len(value)):
+        raise UnreadableText(f'{name}: params: expected pairs of text: [["name", "value"], …].')
     if auth := [key for key, _ in pairs if key.lower() in SIGNING_PARAMS]:
         raise UnreadableText(
             f"{name}: params: leave out {', '.join(auth)}; signing adds them. "
@@ -346,7 +361,7 @@ def _params(value: object, name: str) -> tuple[Pair, ...]:
         )
     for text in (text for pair in pairs for text in pair):
         _refuse_half_characters(f"{name}: params", text)
-    return tuple((key, value) for key, value in pairs)
+    return tuple(pairs)
 
 
 def _refuse_half_characters(what: str, text: str) -> None:

@@ -464,6 +464,29 @@ def test_reading_one_or_a_list():
     assert one.body == ""
 
 
+def test_reading_an_object_with_lists():
+    wrong = [{"kind": "hmac"}, BARE | {"kind": "rest", "params": [["body_md5", "0"]]}]
+    lists = {"about": "text", "vectors": [BARE, *wrong], "no_blind_spot": [BARE | {"id": "n"}]}
+    assert [read.name for read in read_vectors(json.dumps(lists))] == ["vector 1", "n"]
+    assert len(read_vectors(json.dumps({"vectors": [BARE], "no_blind_spot": 3}))) == 1
+    for empty in ({"vectors": []}, {"vectors": wrong}):
+        with pytest.raises(UnreadableText, match="there is none"):
+            read_vectors(json.dumps(empty))
+    with pytest.raises(UnreadableText, match="vector 1: expected an object"):
+        read_vectors(json.dumps({"vectors": [3]}))
+    with pytest.raises(UnreadableText, match="vector 1: missing method"):
+        read_vectors(json.dumps({"vectors": {}}))
+
+
+@pytest.mark.parametrize("name", ["id", "name", "canonical_string", "body"])
+def test_a_secret_in_the_wrong_place_of_a_vector_is_not_repeated(name, file, capsys):
+    secret = "MARKER-0123456789"
+    stated = BARE | {"secret": secret, "params": {"a": secret}, name: f"{secret}!"}
+    assert cli.main(["vectors", file(stated)]) in (1, 3)
+    said = capsys.readouterr()
+    assert secret not in said.out + said.err
+
+
 @pytest.mark.parametrize("stated", SIGNED_BY_ALL_RULES, ids=lambda stated: stated["id"])
 def test_the_published_vectors_can_be_read(stated):
     assert vector(stated).signature.hexdigest == stated["signature"]
