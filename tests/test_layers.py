@@ -39,6 +39,7 @@ PURE = [
     "authorization",
     "doctor",
     "doctor.mistakes",
+    "doctor.door",
     "doctor.search",
     "doctor.vectors",
     "doctor.refusals",

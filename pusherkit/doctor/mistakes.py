@@ -13,7 +13,6 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
@@ -234,7 +233,9 @@ def _parameters_unsorted(pairs: list[Pair]) -> Iterator[str]:
     "Sign the values as they are, and encode them only for the URL.",
 )
 def _values_url_encoded(pairs: list[Pair]) -> Iterator[str]:
-    upper = _join((key, quote(value, safe="")) for key, value in in_order(pairs))
+    upper = _join([(key, quote(value, safe="")) for key, value in in_order(pairs)])
+    if "%" not in upper:
+        return  # nothing to encode
     lower = re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), upper)  # as .NET writes it
     for query in (upper, lower):
         yield query
@@ -679,5 +680,7 @@ def _without(name: str, pairs: Iterable[Pair]) -> str:
 
 def values_of(function: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Any]:
     """What a mistake yields; nothing, or nothing more, where it cannot be made."""
-    with suppress(ValueError, RecursionError):
+    try:
         yield from function(*arguments)
+    except (ValueError, RecursionError):
+        return

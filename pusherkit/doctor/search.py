@@ -28,7 +28,7 @@ from pusherkit.doctor.mistakes import (
     in_order,
     values_of,
 )
-from pusherkit.signing import Params, Request, Verdict, body_digest, hmac_sha256, judge
+from pusherkit.signing import Params, Request, Verdict, body_digest, judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +226,10 @@ class Candidate(NamedTuple):
     value: Any
 
 
+Made = tuple[str, tuple[Candidate, ...]]  # a text to sign, and what it was made from
 Axes = tuple[str, ...]  # one mistake is made on each of these, none on the others
 _MAC_AXES = frozenset({"secret", "mac", "encoding"})  # these sign the text; the others make it
+_SIGNATURE = re.compile("[0-9a-f]{64}")
 _TEXTS_AT_ONCE = 32  # texts to sign before go_on() is asked again
 _TEXTS_AT_ONCE_SIGNED_WRONG = 4  # the same, where each text has some ten signatures
 
@@ -253,7 +255,7 @@ class _Search:
         self.body_md5 = self._sent_once("body_md5")
         self._timestamp = self._sent_once("auth_timestamp")
         self._right_digest = body_digest(request.body)
-        self._digests = self._wrong_digests()
+        self._digests = self._wrong_digests() if self.body_md5 else []
         # The right third line in its pieces, and where in it the pieces are that mistakes change.
         ordered = in_order(self._pairs)
         self._pieces = [f"{name}={value}" for name, value in ordered]
@@ -263,9 +265,7 @@ class _Search:
         timestamps = [*TABLE["timestamp"], *ON_THE_WIRE["timestamp"]]
         path, method = request.path, self._method
         self._wrong = {
-            "digest": [
-                digest for digest in self._digests if self.body_md5 not in ("", digest.value)
-            ],
+            "digest": [digest for digest in self._digests if digest.value != self.body_md5],
             "timestamp": _wrong_values(timestamps, self._timestamp, self._timestamp)
             if self._timestamp
             else [],
@@ -324,14 +324,24 @@ class _Search:
         at_once = _TEXTS_AT_ONCE if signed_right else _TEXTS_AT_ONCE_SIGNED_WRONG
         while some := list(islice(texts, at_once)):
             if signed_right:  # nearly always, and so the shortest way
-                secret = self._apps[0].secret
-                yield from [text for text in some if hmac_sha256(secret, text.value) == received]
+                fitting = self._signed_right(received, some)
             else:
-                for text in some:
-                    for signature in self._signatures(axes, text.value):
-                        if signature.value == received:
-                            yield Candidate(text.mistakes + signature.mistakes, text.value)
+                signed = self._signed(axes, some)
+                fitting = [text for signature, text in signed if signature == received]
+            for text, parts in fitting:
+                yield Candidate(sum((part.mistakes for part in parts), ()), text)
             self._may_go_on()
+
+    def _signed_right(self, received: str, texts: list[Made]) -> list[Made]:
+        """Those texts whose right signature was received."""
+        if not _SIGNATURE.fullmatch(received):
+            return []
+        raw, secret, digest = bytes.fromhex(received), self._secret, hmac.digest
+        return [
+            text
+            for text in texts
+            if digest(secret, text[0].encode("utf-8", "surrogatepass"), "sha256") == raw
+        ]
 
     # Each of these gives what one part of signing may have given: every candidate has one mistake
     # on each of the axes that this part has to do with, and none on the others.
@@ -366,34 +376,37 @@ class _Search:
                 for query in _wrong_values(TABLE["query"], right, pairs):
                     yield Candidate(mistakes + query.mistakes, query.value)
 
-    def _texts(self, axes: Axes) -> Iterator[Candidate]:
+    def _texts(self, axes: Axes) -> Iterator[Made]:
         """The canonical string."""
         starts = [
-            (path.mistakes + method.mistakes, method.value, path.value)
+            (f"{method.value}\n{path.value}\n", path, method)
             for path in self._candidates(axes, "path", self._request.path)
             for method in self._candidates(axes, "method", self._method)
         ]
         for query in self._queries(axes):
-            for start_mistakes, method, path in starts:
-                mistakes = query.mistakes + start_mistakes
-                right = f"{method}\n{path}\n{query.value}"
+            for start, path, method in starts:
+                right = start + query.value
                 if "newline" not in axes:
-                    yield Candidate(mistakes, right)
+                    yield right, (query, path, method)
                     continue
-                lines = (method, path, query.value)
-                for text in _wrong_values(TABLE["newline"], right, lines, self._body):
-                    yield Candidate(mistakes + text.mistakes, text.value)
+                lines = (method.value, path.value, query.value)
+                for joined in _wrong_values(TABLE["newline"], right, lines, self._body):
+                    yield joined.value, (query, path, method, joined)
 
-    def _signatures(self, axes: Axes, text: str) -> Iterator[Candidate]:
-        """The signature of a text."""
-        message = text.encode(errors="surrogatepass")
-        for secret in self._candidates(axes, "secret", self._secret):
-            right = hmac.digest(secret.value, message, "sha256")
-            for mac in self._candidates(axes, "mac", right, secret.value, message):
-                raw = mac.value
-                for written in self._candidates(axes, "encoding", raw.hex(), raw):
-                    mistakes = secret.mistakes + mac.mistakes + written.mistakes
-                    yield Candidate(mistakes, written.value)
+    def _signed(self, axes: Axes, texts: list[Made]) -> Iterator[tuple[str, Made]]:
+        """The signatures of some texts, each with its text."""
+        secrets = self._candidates(axes, "secret", self._secret)
+        for text, parts in texts:
+            message = text.encode("utf-8", "surrogatepass")
+            for secret in secrets:
+                right = hmac.digest(secret.value, message, "sha256")
+                for mac in self._candidates(axes, "mac", right, secret.value, message):
+                    raw, made = mac.value, (*parts, secret, mac)
+                    if "encoding" not in axes:
+                        yield raw.hex(), (text, made)
+                        continue
+                    for written in _wrong_values(TABLE["encoding"], raw.hex(), raw):
+                        yield written.value, (text, (*made, written))
 
     def _shown(self, text: str) -> str:
         """A text that was signed, as it may be shown: not at all where the request holds a secret.

@@ -661,8 +661,7 @@ def test_the_text_of_a_diagnosis_has_a_paragraph_for_each_note_and_finding():
 @pytest.mark.parametrize(
     ("module", "hashing", "least", "most"),
     [
-        (pusherkit.doctor.search, "hmac_sha256", 1000, 50),
-        (hmac, "digest", 5000, 60),  # those by another key, or another algorithm, as well
+        (hmac, "digest", 5000, 60),
         (pusherkit.doctor.mistakes, "_md5", 10, 2),
     ],
 )
@@ -1170,6 +1169,47 @@ def test_random_garbage_raises_nothing(seed):
 
     params = [(rng.choice([*REQUIRED, text()]), text()) for _ in range(rng.randrange(9))]
     survives(text(), text(), params, rng.randbytes(rng.randrange(200)))
+
+
+# --- growth -------------------------------------------------------------------------------------
+
+GROWING_BODIES: dict[str, Callable[[int], bytes]] = {
+    "a string": lambda n: b'{"data":"' + b"x" * n + b'"}',
+    "beyond ASCII": lambda n: ('{"data":"' + "☕" * (n // 3) + '"}').encode(),
+    "numbers": lambda n: b"[" + b"1," * (n // 2) + b"1]",
+    "objects": lambda n: b"[" + b'{"b":1,"a":2},' * (n // 14) + b"{}]",
+    "opened and not closed": lambda n: b"[" * n,
+    "spaces": lambda n: b"[" + b" " * n + b"]",
+    "backslashes": lambda n: b'"' + b"\\\\" * (n // 2) + b'"',
+    "newlines": lambda n: b"{}" + b"\n" * n,
+    "no UTF-8": lambda n: b"\xff" * n,
+    "no JSON": lambda n: b"x" * n,
+}
+
+
+@pytest.mark.parametrize("family", GROWING_BODIES)
+def test_a_search_grows_with_the_body_and_no_faster(family, growth):
+    def search(body: bytes) -> None:
+        client = Client(body=body, secret=b"0123456789abcdef0123")
+        assert not client.diagnosed(others=[]).valid
+
+    growth(search, GROWING_BODIES[family], largest=10_000_000)
+
+
+def test_each_form_of_a_body_is_made_once(monkeypatch):
+    """Parsing and serialising take the time, where a body has millions of values."""
+    made: list[str] = []
+    for name in ("loads", "dumps"):
+        real = getattr(json, name)
+        monkeypatch.setattr(
+            json, name, lambda *a, real=real, name=name, **k: made.append(name) or real(*a, **k)
+        )
+    client = Client(body=b'{"a":[1,2,3]}', secret=b"0123456789abcdef0123")
+    assert client.diagnosed().unexplained == UNEXPLAINED
+    assert sorted(made) == ["dumps"] * 5 + ["loads"]  # compact, spaced, each sorted too; indented
+    made.clear()
+    assert diagnose(OWNER, "POST", EVENTS, [("auth_key", KEY)], client.body).notes
+    assert made == [], "nothing was hashed, so nothing can be found"
 
 
 # --- the table ----------------------------------------------------------------------------------

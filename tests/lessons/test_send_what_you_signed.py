@@ -20,6 +20,7 @@ from pusherkit.lessons._bench import changes
 from pusherkit.lessons._exercise import Outcome
 from pusherkit.lessons._interactive import STAGES, WIDGET_VIEW, to_html, to_text
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, practice
+from pusherkit.signing import Request
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def box(made: Any, language: str) -> Any:
 
 def written(made: Any, language: str, base_url: str) -> str:
     key, body = EXAMPLE_CREDENTIALS.key, made.body.value.encode()
-    return LANGUAGES[language](base_url, key, "POST", "/apps/3/events", (), body)
+    return LANGUAGES[language](base_url, key, Request("POST", "/apps/3/events", body=body))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -261,7 +262,7 @@ def test_without_a_body_both_of_its_stages_say_so(stage: str) -> None:
 def test_what_one_language_cannot_hold_is_a_sentence_in_its_box_alone() -> None:
     made = send_what_you_signed.programs()
     made.body.value = '{"name":"\0"}'
-    assert box(made, "bash").value.startswith("No bash variable can hold a NUL character.")
+    assert box(made, "bash").value.startswith("A shell cannot hold a NUL character.")
     assert box(made, "Python").value.startswith("import hashlib")
 
 
