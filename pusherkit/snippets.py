@@ -87,12 +87,12 @@ IFS='&'
 QUERY="${{PARAMETERS[*]}}"
 # Canonical string
 printf -v CANONICAL '%s\\n%s\\n%s' {method} {shlex.quote(path)} "$QUERY"
-# Sign: HMAC-SHA256 out of two SHA-256s. Its key is the secret, made 64 bytes long
-KEY=$(printf '%s' "$PUSHER_SECRET" | od -An -v -tx1 | tr -d ' \\n')
+# Sign: HMAC-SHA256 by hand, as openssl's -hmac SECRET would show the secret to all who run ps
+KEY=$(printf '%s' "$PUSHER_SECRET" | od -An -v -tx1 | tr -d ' \\n')  # its bytes, as hex digits
 if [ ${{#KEY}} -gt 128 ]; then
     KEY=$(printf '%s' "$PUSHER_SECRET" | openssl dgst -sha256 -r | cut -c 1-64)
 fi
-printf -v KEY '%-128s' "$KEY"
+printf -v KEY '%-128s' "$KEY"  # 64 bytes, with zeros at the end
 KEY=${{KEY// /0}}
 key_xor() {{
     local i bytes=

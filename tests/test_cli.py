@@ -475,6 +475,8 @@ def test_an_app_id_that_cannot_be_one_is_no_obstacle() -> None:
 TOUCH = "pwned"  # a command that makes a file, and has no space in it
 HOSTILE = {
     "a method in octal": r"curl -X $'\164ouch\040pwned;' 'http://h/apps/3/events?auth_key=k'",
+    "a method that upper case leaves alone": "curl -X \"; $'\\164\\157\\165\\143\\150' "
+    "$'\\160\\167';\" 'http://h/apps/3/events?auth_key=k'",
     "a method in quotes": "curl -X '$(touch pwned)' 'http://h/apps/3/events?auth_key=k'",
     "a method on two lines": "curl -X $'POST\\ntouch pwned\\n' 'http://h/apps/3/e?auth_key=k'",
     "a host": f"curl 'http://h;{TOUCH};/apps/3/events?auth_key=k'",
