@@ -38,6 +38,7 @@ from pusherkit.signing import Request, hmac_sha256
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
 
+TOOLBOX = Path(__file__).parents[1] / "docs" / "toolbox.md"
 PUSHERKIT = Path(sys.executable).with_name("pusherkit")
 
 
@@ -409,15 +410,15 @@ def test_a_note_alone_is_an_explanation() -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "vectors"])
-def test_help_and_readme_say_the_same_of_the_exit_status(
+def test_help_and_toolbox_say_the_same_of_the_exit_status(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         cli.main([command, "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    readme = " ".join((Path(__file__).parents[1] / "README.md").read_text("utf-8").split())
+    toolbox = " ".join(TOOLBOX.read_text("utf-8").split())
     status = said[said.index("Exit status: ") + len("Exit status: ") :].rstrip(".")
-    assert status in readme
+    assert status in toolbox
 
 
 # --- what it doesn't know ------------------------------------------------------------------------
@@ -664,11 +665,9 @@ def test_a_body_without_an_end_is_a_sentence() -> None:
 # --- vectors ----------------------------------------------------------------------------------
 
 
-def test_the_vectors_that_the_readme_links_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_vectors_that_the_toolbox_links_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path(__file__).with_name("vectors.json")
-    assert f"]({file.parent.name}/{file.name})" in (file.parents[1] / "README.md").read_text(
-        "utf-8"
-    )
+    assert "](../tests/vectors.json)" in TOOLBOX.read_text("utf-8")
     assert cli.main(["vectors", str(file)]) == 1
     said = capsys.readouterr().out
     stored = json.loads(file.read_text(encoding="utf-8"))

@@ -30,7 +30,8 @@ ORDER = [
     "client",
     "subscriber",
 ]
-ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli", "pytest_plugin"]
+ORDER += ["sandbox", "pusherkit", "lessons", "_first_cell", "_kernel_startup", "_jupyter"]
+ORDER += ["lab", "cli", "pytest_plugin"]
 PURE = [
     "errors",
     "credentials",
@@ -61,7 +62,7 @@ WHO_MAY_IMPORT = {
     "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
-    "jupyter_server": {"_nodelay"},
+    "jupyter_server": {"_jupyter"},
     "jupyterlab": {"lab", "cli"},
 }
 
