@@ -52,6 +52,15 @@ _NAMED: _Meanings = (
         ("x-pusher-signature: expected",),
     ),
     (
+        "A webhook is verified with the raw bytes of its body. Take them before anything decodes "
+        "or parses them.",
+        ("body: expected the request's raw bytes",),
+    ),
+    (
+        "What proves who sent this is missing, or it isn't text. Pass it on exactly as it came.",
+        ("nothing proves who sent this", "decode it first"),
+    ),
+    (
         "The server doesn't know this app key. Check the host (or cluster), and that key and "
         "secret aren't swapped.",
         ("unknown auth_key", "does not exist here"),
@@ -149,7 +158,7 @@ _NAMED: _Meanings = (
         (
             "channels: expected",
             "per event (api reference)",
-            "channel and channels are both there",
+            "channel and channels were both",
         ),
     ),
     (
@@ -166,8 +175,8 @@ _NAMED: _Meanings = (
         "pusher: or pusher_internal:.",
         (
             "name: expected the event",
-            "that the official sdks hold",
-            "begins as the protocol's own",
+            "that the official sdks",
+            "the protocol's own events",
         ),
     ),
     (

@@ -404,6 +404,30 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
         lambda: raised(lambda: verify_webhook(APP, b"{}", key=APP.key, signature="00")),
         "doesn't fit its body",
     ),
+    "a webhook's header": (
+        lambda: raised(lambda: verify_webhook(APP, b"{}", key=APP.key, signature=None)),
+        "What proves who sent this is missing",
+    ),
+    "a webhook's text": (
+        lambda: raised(lambda: verify_webhook(APP, "{}", key=APP.key, signature="00")),  # type: ignore[arg-type]
+        "the raw bytes of its body",
+    ),
+    "no auth": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", None)),
+        "What proves who sent this is missing",
+    ),
+    "bytes as auth": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", b"")),  # type: ignore[arg-type]
+        "it isn't text",
+    ),
+    "an odd channel": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a:{}", "k:00")),
+        "isn't a channel's name",
+    ),
+    "an odd socket_id": (
+        lambda: raised(lambda: verify_user(APP, "1", "k:00", "{}")),
+        "A socket_id is what the server gave",
+    ),
     "socket: another key": (lambda: Socket(key="x").sent[0], "doesn't know this app key"),
     "socket: no protocol": (lambda: Socket(protocol=None).sent[0], "needs a protocol version"),
     "socket: old protocol": (lambda: Socket(protocol="4").sent[0], "needs a protocol version"),
