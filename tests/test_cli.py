@@ -580,9 +580,11 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("sent", [LONG_SECRET, LONG_SECRET[:-1]], ids=["whole", "nearly whole"])
 @pytest.mark.parametrize("options", [(), ("--json",), ("--read-files",)], ids=" ".join)
 def test_the_secret_is_printed_nowhere(
     place: str,
+    sent: str,
     options: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -590,7 +592,7 @@ def test_the_secret_is_printed_nowhere(
     for name in ("PUSHER_KEY", "PUSHER_APP_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PUSHER_SECRET", LONG_SECRET)
-    text = PLACES[place].format(LONG_SECRET).encode()
+    text = PLACES[place].format(sent).encode()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), encoding="utf-8"))
     assert cli.main(["doctor", *options]) in (1, 2, 3)
     printed = "".join(capsys.readouterr())

@@ -44,12 +44,12 @@ _NAMED: _Meanings = (
     ),
     (
         "The webhook comes from another app. Check which app's key and secret you verify it with.",
-        ("x-pusher-key: expected",),
+        ("the webhook is of another app",),
     ),
     (
         "The webhook's signature doesn't fit its body. Verify the raw bytes of the body, before "
         "any parsing, with the secret of the app that sent it.",
-        ("x-pusher-signature: expected",),
+        ("x-pusher-signature: expected the hmac",),
     ),
     (
         "A webhook is verified with the raw bytes of its body. Take them before anything decodes "
@@ -57,8 +57,17 @@ _NAMED: _Meanings = (
         ("body: expected the request's raw bytes",),
     ),
     (
-        "What proves who sent this is missing, or it isn't text. Pass it on exactly as it came.",
-        ("nothing proves who sent this", "decode it first"),
+        "What proves who sent this is missing: a header, or a field of a subscription.",
+        ("nothing proves who sent this",),
+    ),
+    (
+        "verify() got something else than what arrived. Pass everything on exactly as it came: "
+        "texts as text, the body as raw bytes, the parameters as parse_qsl() gives them.",
+        (
+            "body: expected the raw bytes that arrived",
+            "params: expected pairs of name and value",
+            "expected text (str), got",
+        ),
     ),
     (
         "The server doesn't know this app key. Check the host (or cluster), and that key and "

@@ -18,6 +18,7 @@ from pusherkit import (
     canonical_string,
     diagnose_refusal,
     sign,
+    verify,
     verify_channel,
     verify_user,
     verify_webhook,
@@ -418,7 +419,27 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     ),
     "bytes as auth": (
         lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", b"")),  # type: ignore[arg-type]
-        "it isn't text",
+        "verify() got something else than what arrived",
+    ),
+    "a list of values": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, {"auth_key": ["k"]}, now=NOW)),  # type: ignore[dict-item]
+        "verify() got something else than what arrived",
+    ),
+    "no value": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, {"auth_key": None}, now=NOW)),  # type: ignore[dict-item]
+        "missing from the query",
+    ),
+    "no pairs": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, "a=b", now=NOW)),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
+    ),
+    "a decoded body": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, {}, "{}", now=NOW)),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
+    ),
+    "a path in bytes": (
+        lambda: raised(lambda: verify(APP, "GET", b"/", {}, now=NOW)),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
     ),
     "an odd channel": (
         lambda: raised(lambda: verify_channel(APP, "1.1", "private-a:{}", "k:00")),
