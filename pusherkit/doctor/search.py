@@ -324,29 +324,40 @@ class _Search:
         """The texts that give the received signature, with one mistake on each of the axes."""
         texts = self._texts(axes)
         at_once = _TEXTS_AT_ONCE if _MAC_AXES.isdisjoint(axes) else _TEXTS_AT_ONCE_SIGNED_WRONG
-        secrets = self._candidates(axes, "secret", self._secret)
+        wrong = "mac" in axes or "encoding" in axes
         while some := list(islice(texts, at_once)):
-            for secret in secrets:
-                if "mac" in axes or "encoding" in axes:
-                    signed = self._signed_wrong(axes, some, secret)
-                    fitting = [made for signature, made in signed if signature == received]
-                else:
-                    right = self._signed_right(received, some, secret)
-                    fitting = [(text, (*parts, secret)) for text, parts in right]
-                for text, parts in fitting:
+            for secret in self._candidates(axes, "secret", self._secret):
+                for text, parts in (
+                    self._signed_wrong(received, some, secret, axes)
+                    if wrong
+                    else self._signed_right(received, some, secret)
+                ):
                     yield Candidate(sum((part.mistakes for part in parts), ()), text)
             self._may_go_on()
 
     def _signed_right(self, received: str, texts: list[Made], secret: Candidate) -> list[Made]:
-        """The texts whose signature was received, if they were signed as they should be."""
+        """The texts that give the received signature, signed with this secret as they should be."""
         if not _SIGNATURE.fullmatch(received):
             return []
         raw, key, digest = bytes.fromhex(received), secret.value, hmac.digest
         return [
-            made
-            for made in texts  # nearly all the work of a search, and so in the shortest way
-            if digest(key, made[0].encode("utf-8", "surrogatepass"), "sha256") == raw
+            (text, (*parts, secret))
+            for text, parts in texts  # nearly all the work of a search, so in the shortest way
+            if digest(key, text.encode("utf-8", "surrogatepass"), "sha256") == raw
         ]
+
+    def _signed_wrong(
+        self, received: str, texts: list[Made], secret: Candidate, axes: Axes
+    ) -> Iterator[Made]:
+        """The texts that give the received signature, by a wrong HMAC or in a wrong encoding."""
+        for text, parts in texts:
+            message = text.encode("utf-8", "surrogatepass")
+            right = hmac.digest(secret.value, message, "sha256")
+            for mac in self._candidates(axes, "mac", right, secret.value, message):
+                raw = mac.value
+                for written in self._candidates(axes, "encoding", raw.hex(), raw):
+                    if written.value == received:
+                        yield text, (*parts, secret, mac, written)
 
     # Each of these gives what one part of signing may have given: every candidate has one mistake
     # on each of the axes that this part has to do with, and none on the others.
@@ -397,18 +408,6 @@ class _Search:
                 lines = (method.value, path.value, query.value)
                 for joined in _wrong_values(TABLE["newline"], right, lines, self._body):
                     yield joined.value, (query, path, method, joined)
-
-    def _signed_wrong(
-        self, axes: Axes, texts: list[Made], secret: Candidate
-    ) -> Iterator[tuple[str, Made]]:
-        """The signatures of some texts by a wrong HMAC, or written wrong, each with its text."""
-        for text, parts in texts:
-            message = text.encode("utf-8", "surrogatepass")
-            right = hmac.digest(secret.value, message, "sha256")
-            for mac in self._candidates(axes, "mac", right, secret.value, message):
-                raw = mac.value
-                for written in self._candidates(axes, "encoding", raw.hex(), raw):
-                    yield written.value, (text, (*parts, secret, mac, written))
 
     def _shown(self, text: str) -> str:
         """A text that was signed, as it may be shown: not at all where the request holds a secret.
