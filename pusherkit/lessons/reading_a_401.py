@@ -31,7 +31,7 @@ from pusherkit.lessons._interactive import (
 )
 from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.lessons.canonical_string import visible
+from pusherkit.lessons.kit import visible
 from pusherkit.signing import Request, body_digest, canonical_string, hmac_sha256, judge, sign
 from pusherkit.snippets import curl
 
