@@ -71,9 +71,10 @@ def lessons() -> list[ModuleType]:
     modules = [
         importlib.import_module(f"pusherkit.lessons.{module.name}")
         for module in pkgutil.iter_modules(pusherkit.lessons.__path__)
-        if not module.name.startswith("_")
+        if not module.name.startswith("_") and not module.ispkg
     ]
-    return sorted(modules, key=lambda module: module.NOTEBOOK)
+    ported = [module for module in modules if hasattr(module, "NOTEBOOK")]
+    return sorted(ported, key=lambda module: module.NOTEBOOK)
 
 
 class ProgressView(Interactive):

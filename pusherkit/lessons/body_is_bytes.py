@@ -1,516 +1,559 @@
-"""Lesson 01, the body is bytes: the same JSON is not the same digest."""
-
-from __future__ import annotations
+"""Lesson 01, the body is bytes: why every order updates, except Zoë's."""
 
 import base64
 import hashlib
 import json
 import random
-import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import Any
-
-import ipywidgets
+from urllib.parse import urlencode
 
 from pusherkit.errors import AuthenticationError
-from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake, equals
-from pusherkit.lessons._interactive import (
+from pusherkit.lessons.kit import (
+    COMPACT,
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    PRINTED,
+    PUBLISHED_MD5,
+    Explorer,
     Fact,
-    Interactive,
-    Prediction,
+    Lesson,
+    Picture,
     View,
+    Wrong,
+    area,
+    excerpt,
     first_difference,
     mark_at,
     name_byte,
+    preset,
+    shown,
+    visible,
+    whole,
 )
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.signing import body_digest, sign, verify
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.picture import arrow, boxes, glyphs, group, line, rect, text
+from pusherkit.signing import sign, verify
 
-NOTEBOOK = "01-body-is-bytes"
-
-# The worked example of Pusher's HTTP API documentation: the body that was hashed, the same body
-# as the page prints it, and the MD5 that stands beside it.
-COMPACT = rb'{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}'
-PRINTED = rb'{ "name": "foo", "channels": ["project-3"], "data": "{\"some\":\"data\"}" }'
-PUBLISHED_MD5 = "ec365a775a4cd0599faeb73354201b6f"
+lesson = Lesson("01-body-is-bytes", stages=(1, 2))
+map = lesson.map
+recall = lesson.recall_card
 
 
-# --- recall and prediction --------------------------------------------------------------------
+# --- recall and prediction ----------------------------------------------------------------------
 
 
-def recall_lines() -> Prediction:
-    """From lesson 00: the shape of the canonical string."""
+@lesson.recall(
+    "Your server signs a request and sends it. Where in that request is the secret?",
+    {
+        "In the URL": "The URL carries the signature, which is made with the secret.",
+        "Nowhere": "It never leaves your server. It only makes the signature.",
+        "In the body": "The body is the event and nothing else.",
+    },
+    why="Both sides know the secret already. What travels is proof that you know it.",
+)
+def where_is_the_secret() -> str:
+    signed = sign(
+        EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=COMPACT, timestamp=EXAMPLE_TIMESTAMP
+    )
+    secret = EXAMPLE_CREDENTIALS.secret
+    if secret in urlencode(signed.query):
+        return "In the URL"
+    return "In the body" if secret in COMPACT.decode() else "Nowhere"
 
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        text = sign(
-            EXAMPLE_CREDENTIALS, "POST", "/apps/3/events", body=COMPACT, timestamp=EXAMPLE_TIMESTAMP
-        ).canonical_string
-        return str(len(text.split("\n"))), (Fact("Canonical string", text),)
 
-    return Prediction(
-        "Recall: how many lines has a canonical string?",
-        {
-            "1": "The parts are joined by newlines, not written side by side.",
-            "2": "The path has a line of its own.",
-            "3": "Method, path, parameters.",
-            "5": "The parameters share one line, joined by &.",
-        },
-        run,
-        "The method, the path and the parameters each have a line.",
+@lesson.recall(
+    "One letter of the body changes on its way. Which of the server's checks fails first?",
+    {
+        "body_md5": "The body that arrived has another MD5 than the one in the URL.",
+        "auth_timestamp": "The timestamp didn't change, so it's still fine.",
+        "auth_signature": "The signature covers the URL's parameters, and none of them changed.",
+    },
+    why="The server hashes the bytes that arrive, and compares the result with body_md5.",
+)
+def which_check_fails() -> tuple[str, Fact]:
+    credentials, now = EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
+    signed = sign(credentials, "POST", EVENTS_PATH, body=COMPACT, timestamp=now)
+    changed = COMPACT.replace(b"foo", b"fou")
+    try:
+        verify(credentials, "POST", EVENTS_PATH, signed.query, changed, now=now)
+    except AuthenticationError as error:
+        return error.reason, Fact("The server", str(error))
+    raise AssertionError("a changed body was accepted")
+
+
+@lesson.predict(
+    "Is the MD5 printed there the MD5 of the body printed above it?",
+    {
+        "Yes, they belong together": "You'd think so: it's the official page.",
+        "No, they don't": "Good instinct: never trust a printed page with bytes.",
+    },
+    why="The page's authors hashed a compact body and then printed it with spaces, so that people "
+    "can read it. To JSON the two are the same. To MD5 they are two different texts. If you copy "
+    "this example to test your code, you'll look for a bug that you don't have.",
+)
+def printed() -> tuple[str, Fact, Fact, Fact]:
+    of_printed = hashlib.md5(PRINTED).hexdigest()
+    of_compact = hashlib.md5(PRINTED.replace(b" ", b"")).hexdigest()
+    belong = of_printed == PUBLISHED_MD5
+    return (
+        "Yes, they belong together" if belong else "No, they don't",
+        Fact("On the page", PUBLISHED_MD5),
+        Fact("Body as printed", of_printed, marks=whole(of_printed)),
+        Fact("Body, no spaces", of_compact),
     )
 
 
-def recall_rule() -> Prediction:
-    """From lesson 00: which rule a changed body breaks."""
+# --- two bodies, byte by byte -------------------------------------------------------------------
 
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        path = "/apps/3/events"
-        signature = sign(
-            EXAMPLE_CREDENTIALS, "POST", path, body=COMPACT, timestamp=EXAMPLE_TIMESTAMP
-        )
-        changed = COMPACT.replace(b"foo", b"fou")
-        try:
-            verify(
-                EXAMPLE_CREDENTIALS, "POST", path, signature.query, changed, now=EXAMPLE_TIMESTAMP
-            )
-        except AuthenticationError as error:
-            return error.reason, (Fact("Refusal", str(error)),)
-        raise AssertionError("a changed body was accepted")
-
-    return Prediction(
-        "Recall: a byte of the body changes on the way. Which rule fails?",
-        {
-            "auth_timestamp": "The timestamp is the same as before.",
-            "body_md5": "The digest is of the bytes that were signed.",
-            "auth_signature": "The signature covers the digest, and the digest in the URL did "
-            "not change. So the signature still fits the URL.",
-        },
-        run,
-        "The server hashes what arrives and compares it with body_md5.",
-    )
-
-
-def predict() -> Prediction:
-    """Does the body, as the documentation prints it, have the MD5 that stands beside it?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        printed = body_digest(PRINTED)
-        return "Yes" if printed == PUBLISHED_MD5 else "No", (
-            Fact("Printed body", PRINTED.decode()),
-            Fact("Its MD5", printed),
-            Fact("Published", PUBLISHED_MD5),
-        )
-
-    return Prediction(
-        "Predict: does the body, byte for byte as it is printed, have the printed MD5?",
-        {
-            "Yes": "It would, if the page showed the bytes that were hashed.",
-            "No": "You do not trust a printed page with bytes. Good.",
-        },
-        run,
-        "The page hashed a compact body and prints it with spaces, for reading. To JSON both are "
-        "the same. To MD5 they are two different texts.",
-    )
-
-
-# --- the byte viewer --------------------------------------------------------------------------
-
-# What body B can be set to, beside a compact body A.
+ORDER = {"name": "status", "channel": "order-41", "data": "On its way, Zoë!"}
+BODY = json.dumps(ORDER, ensure_ascii=False, separators=(",", ":"))
 VARIANTS = {
-    "as the page prints it": PRINTED.decode(),
-    "as json.dumps writes it": json.dumps(json.loads(COMPACT)),
-    "with a newline at the end": COMPACT.decode() + "\n",
-    "with its keys sorted": json.dumps(json.loads(COMPACT), sort_keys=True, separators=(",", ":")),
-    "the same bytes": COMPACT.decode(),
+    "exactly like A": BODY,
+    "one more space": BODY.replace(",", ", ", 1),
+    "as json.dumps writes it": json.dumps(ORDER),
+    "ë written as \\u00eb": json.dumps(ORDER, separators=(",", ":")),
+    "its names in another order": json.dumps(
+        dict(sorted(ORDER.items())), ensure_ascii=False, separators=(",", ":")
+    ),
+    "a newline at the end": BODY + "\n",
 }
-_WINDOW = 8  # bytes shown on each side of the first difference
 
 
-class ByteViewer(Interactive):
-    """Two bodies, their lengths and digests, and the first byte in which they differ."""
-
-    def __init__(self) -> None:
-        self.variant = ipywidgets.Dropdown(
-            options=list(VARIANTS),
-            description="Body B is body A",
-            style={"description_width": "initial"},
-            layout=ipywidgets.Layout(width="auto", max_width="28rem"),
-        )
-        self.a = _body_field("Body A", COMPACT.decode())
-        self.b = _body_field("Body B", VARIANTS[self.variant.value])
-        self.variant.observe(lambda _: self._choose(), names="value")
-        for field in (self.a, self.b):
-            field.observe(lambda _: self.refresh(), names="value")
-        twin = compare(COMPACT, PRINTED)
-        super().__init__(
-            [self.variant, self.a, self.b],
-            lambda: compare(self.a.value.encode(), self.b.value.encode()),
-            twin=twin,
-        )
-
-    def _choose(self) -> None:
-        self.b.value = VARIANTS[self.variant.value]
+def compare_bodies(a: bytes, b: bytes) -> tuple[str, str, int | None]:
+    places = range(max(len(a), len(b)))
+    first_difference = next((n for n in places if a[n : n + 1] != b[n : n + 1]), None)
+    return hashlib.md5(a).hexdigest(), hashlib.md5(b).hexdigest(), first_difference
 
 
-def _body_field(label: str, value: str) -> ipywidgets.Textarea:
-    return ipywidgets.Textarea(
-        value=value,
-        description=label,
-        rows=2,
-        style={"description_width": "7rem"},
-        layout=ipywidgets.Layout(width="auto", max_width="64rem"),
+@lesson.explorer
+def two_bodies() -> Explorer:
+    """Two bodies to change, byte by byte."""
+    return Explorer(
+        _compared,
+        variant=preset("Make body B", VARIANTS, into="b"),
+        a=area("Body A", BODY),
+        b=area("Body B", BODY),
+        code=[compare_bodies],
     )
 
 
-def compare(a: bytes, b: bytes) -> View:
-    """Two bodies beside each other: length, digest, first difference, meaning as JSON."""
-    at = first_difference(a, b)
-    facts = [
-        Fact("Body A", _visible(a), f"{len(a)} bytes", mark_at(a, at)),
-        Fact("MD5 of A", body_digest(a)),
-        Fact("Body B", _visible(b), f"{len(b)} bytes", mark_at(b, at)),
-        Fact("MD5 of B", body_digest(b)),
-    ]
+def _compared(a: str, b: str) -> View:
+    one, other = a.encode(), b.encode()
+    md5_of_a, md5_of_b, at = compare_bodies(one, other)
     if at is None:
-        return View("Two bodies, byte by byte", tuple(facts), "Same bytes, same digest.", True)
-    facts += [
-        Fact("First difference", f"byte {at}: A has {name_byte(a, at)}, B has {name_byte(b, at)}"),
-        Fact("Bytes of A there", _hex(a, at)),
-        Fact("Bytes of B there", _hex(b, at)),
-    ]
-    meaning = (
-        "Different bytes, different digests, although both mean the same to JSON."
-        if _means(a) is not None and _means(a) == _means(b)
-        else "Different bytes, different digests."
+        status, good = "Same bytes, same MD5: B may be sent under a signature made for A.", True
+    elif _means(one) is not None and _means(one) == _means(other):
+        status = "Same meaning, other bytes, another MD5: the server would refuse B."
+        good = False
+    else:
+        status, good = "Other bytes, another MD5: the server would refuse B.", False
+    changed = whole(md5_of_b) if at is not None else ()
+    there = (
+        "none" if at is None else f"byte {at}: {_both(name_byte(one, at), name_byte(other, at))}"
     )
-    return View("Two bodies, byte by byte", tuple(facts), meaning)
-
-
-def _visible(body: bytes) -> str:
-    """A body with its line ends and tabs shown, one sign for each, so that positions stay."""
-    return body.decode(errors="replace").translate({10: "⏎", 13: "␍", 9: "⇥"})
-
-
-def _hex(body: bytes, at: int) -> str:
-    start = max(0, at - _WINDOW)
-    row = body[start : at + _WINDOW]
-    return " ".join(
-        f"[{byte:02x}]" if start + i == at else f"{byte:02x}" for i, byte in enumerate(row)
+    return View(
+        "Two bodies, byte by byte",
+        (
+            Fact("First difference", there, kind="prose"),
+            Fact("Length", _both(_length(a, one), _length(b, other)), kind="prose"),
+            Fact("MD5 of A", md5_of_a),
+            Fact("MD5 of B", md5_of_b, marks=changed),
+        ),
+        status,
+        good,
+        picture=tapes(one, other),
+        details=(
+            excerpt(Fact("Body A", visible(a), marks=mark_at(one, at))),
+            excerpt(Fact("Body B", visible(b), marks=mark_at(other, at))),
+        ),
+        fold="Show both bodies in full",
     )
+
+
+def _both(of_a: str, of_b: str) -> str:
+    return f"A has {of_a}, B has {of_b}."
+
+
+def _length(words: str, body: bytes) -> str:
+    return f"{len(body):,} bytes ({len(words):,} characters)"
 
 
 def _means(body: bytes) -> Any:
+    """What a body means to JSON; None where it isn't JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
 
 
-def viewer() -> ByteViewer:
-    """Two bodies to change, byte by byte."""
-    return ByteViewer()
+# --- the picture --------------------------------------------------------------------------------
+
+CELL = 25  # px: the width of a byte on the tape
+SQUARE = 22  # px: a byte of the fingerprint
+BEFORE = 4  # bytes shown before the first difference
+AHEAD = 64  # bytes looked at from there on, to find those that only moved
 
 
-# --- the exercises ----------------------------------------------------------------------------
+def tapes(a: bytes, b: bytes) -> Picture:
+    """The bytes around the first difference as two tapes, each beside its MD5 as 4×4 squares."""
+    at = first_difference(a, b)
+    if at is None:
+        desc = "The tapes are equal, and so are the fingerprints, the 16 bytes of each MD5."
+    else:
+        desc = (
+            f"The tapes differ from byte {at} on; lines join bytes that only moved. "
+            "The fingerprints, the 16 bytes of each MD5, have nothing in common."
+        )
+    start = max(0, (at or 0) - BEFORE)
+    width = max(_x(len(body[start:])) for body in (a, b))
+    small, wide = (
+        Picture("Two tapes of bytes", desc, _x(n) + 28 + 4 * SQUARE, 216, _tapes(a, b, start, n))
+        for n in (8, max(8, min(22, (width - _x(0)) // CELL + 2)))
+    )
+    return replace(wide, narrow=small)
 
-_WORDS = ("tick", "Łódź", "5 €", "café", "☕", "東京", "naïve", "plain")
+
+def _tapes(a: bytes, b: bytes, start: int, columns: int) -> str:
+    ahead_a, ahead_b = a[start : start + AHEAD], b[start : start + AHEAD]
+    matches = SequenceMatcher(None, ahead_a, ahead_b, autojunk=False).get_matching_blocks()
+    pairs = [(m.a + n, m.b + n) for m in matches for n in range(m.size)]
+    threads = [
+        line(_x(one) + CELL / 2, 70, _x(other) + CELL / 2, 136, "slid")
+        for one, other in pairs
+        if one != other and max(one, other) < columns
+    ]
+    end = _x(columns) + 24
+    return "".join(
+        (
+            *threads,
+            *_tape("A", a, start, columns, {one for one, _ in pairs}, 24),
+            *_tape("B", b, start, columns, {other for _, other in pairs}, 136),
+            _fingerprint(a, end, 2),
+            _fingerprint(b, end, 116),
+        )
+    )
 
 
-def _some_text(chance: random.Random) -> tuple[str]:
-    """JSON with at least one character outside ASCII."""
-    words = ["☕", *chance.sample(_WORDS, 2)]
-    return (json.dumps({"name": "note", "data": " ".join(words)}, ensure_ascii=False),)
+def _x(column: int) -> int:
+    return 22 + column * CELL
 
 
-def _some_body(chance: random.Random) -> tuple[bytes]:
-    return (_some_text(chance)[0].encode(),)
+def _tape(
+    name: str, body: bytes, start: int, columns: int, kept: set[int], y: int
+) -> Iterator[str]:
+    """A row of characters above a row of bytes: ë is one character over two bytes."""
+    window = body[start : start + columns]
+    yield text(2, y + 20, name, "strong")
+    if start:
+        yield text(2, y + 38, "…", "small")
+    right = _x(len(window))
+    if len(body) <= start + columns:
+        yield text(right + 6, y + 27, "end", "small")
+        right += 32
+    yield arrow(right + 2, y + 23, _x(columns) + 20, y + 23)
+    letters = list(_letters(body, start, len(window)))
+    for is_kept, cell, letter, digits in (
+        (True, "box", "m", "hex"),
+        (False, "hot", "ink", "inkhex"),
+    ):
+        cells = [n for n in range(len(window)) if (n in kept) is is_kept]
+        over = [each for each in letters if (each[0] in kept) is is_kept]
+        if not cells:
+            continue
+        for width in sorted({width for _, width, _ in over}):
+            yield boxes(((_x(n), y) for n, w, _ in over if w == width), width * CELL, 26, cell)
+        yield boxes(((_x(n), y + 26) for n in cells), CELL, 20, cell)
+        yield glyphs(
+            (_x(n) + width * CELL / 2 for n, width, _ in over),
+            y + 18,
+            "".join(character for _, _, character in over),
+            letter,
+        )
+        yield glyphs(
+            (_x(n) + CELL / 2 + side for n in cells for side in (-3.5, 3.5)),
+            y + 40,
+            "".join(f"{window[n]:02x}" for n in cells),
+            digits,
+        )
 
 
-def _digest(body: bytes) -> str:
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+def _letters(body: bytes, start: int, length: int) -> Iterator[tuple[int, int, str]]:
+    """What is written over the cells: (first cell, cells, character); é is one over two."""
+    characters = body[: start + length].decode(errors="ignore")
+    at = 0
+    for character in characters:
+        width = len(character.encode())
+        if at >= start:
+            drawn = "␣" if character == " " else visible(character)
+            yield at - start, width, drawn if drawn.isprintable() else "·"
+        at += width
 
 
-digest = FunctionExercise(
-    name="body_is_bytes.digest",
-    task="The hex MD5 of a body, for any bytes.",
-    given=_some_body,
-    right=_digest,
-    mistakes=(
-        Mistake(
-            lambda body: hashlib.md5(body, usedforsecurity=False).digest(),
-            "These are the 16 raw bytes of the digest. body_md5 is text: 32 hex digits.",
-        ),
-        Mistake(
-            lambda body: _digest(body).upper(),
-            "The digits are right, but in upper case. The API compares lower-case hex.",
-        ),
-        Mistake(
-            lambda body: base64.b64encode(
-                hashlib.md5(body, usedforsecurity=False).digest()
-            ).decode(),
-            "This is the digest in base64. body_md5 is hex.",
-        ),
-        Mistake(
-            lambda body: hashlib.sha256(body).hexdigest(),
-            "This is SHA-256, 64 digits. body_md5 is MD5, 32 digits.",
-        ),
-    ),
-    hints=(
-        "The object md5 has two methods that tell the digest: one as bytes, one as text.",
-        "hashlib.sha1(b'x').hexdigest() is the hex digest of another algorithm.",
-    ),
-    solution=(
-        "def digest(body: bytes) -> str:\n"
-        "    md5 = hashlib.md5(body)\n"
-        "    return md5.hexdigest()\n\n"
-        "MD5 gives 16 bytes; hexdigest() writes each as two digits.\n"
-        "Now write the same in one line, and check it again."
-    ),
+def _fingerprint(body: bytes, x: float, y: float) -> str:
+    """An MD5 as 4×4 squares: each byte has its colour, and its hex digits in it."""
+    md5 = hashlib.md5(body).digest()
+    places = [(x + n % 4 * SQUARE, y + n // 4 * SQUARE) for n in range(len(md5))]
+    squares = [
+        rect(left, top, SQUARE, SQUARE, "", fill=f"hsl({byte * 360 // 256},70%,{72 + byte % 16}%)")
+        for byte, (left, top) in zip(md5, places, strict=True)
+    ]
+    rows = [
+        glyphs(
+            (left + SQUARE / 2 + side for left, _ in places[row : row + 4] for side in (-3.5, 3.5)),
+            places[row][1] + SQUARE / 2 + 4,
+            md5[row : row + 4].hex(),
+            "inkhex",
+        )
+        for row in range(0, len(md5), 4)
+    ]
+    return group(*squares, *rows)
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+NAMES = ("Zoë", "José", "Łucja", "Søren", "あかり", "Ann", "Bo")
+
+
+def _orders(chance: random.Random) -> Iterator[dict[str, str]]:
+    """Three status updates: always one for an ASCII name, and one with an emoji."""
+    for name in ("Ann ☕", *chance.sample(NAMES[:-2], 1), "Bo"):
+        number = chance.randrange(10, 99)
+        yield {"name": "status", "channel": f"order-{number}", "data": f"Out for delivery, {name}"}
+
+
+def _texts(chance: random.Random) -> Iterator[tuple[str]]:
+    for order in _orders(chance):
+        yield (json.dumps(order, ensure_ascii=False),)
+
+
+def _bodies(chance: random.Random) -> Iterator[tuple[bytes]]:
+    for (body,) in _texts(chance):
+        yield (body.encode(),)
+
+
+@lesson.exercise(given=_bodies, keep=True)
+def body_md5(body: bytes) -> str:
+    """Return the body hash of any body, as 32 hex digits."""
+    md5 = hashlib.md5(body)
+    return md5.hexdigest()
+
+
+body_md5.hint("A hash object has two methods that hand over the result: one as bytes, one as text.")
+body_md5.hint("For another algorithm it would be hashlib.sha1(body).hexdigest().")
+body_md5.wrong(
+    "These are the 16 raw bytes. In a URL the hash is text: two hex digits for each byte.",
+    lambda body: hashlib.md5(body).digest(),
 )
-
-
-def _text_digest(text: str) -> str:
-    return _digest(text.encode("utf-8"))
-
-
-text_digest = FunctionExercise(
-    name="body_is_bytes.text_digest",
-    task="The hex MD5 of a text as it goes over the wire, in UTF-8.",
-    given=_some_text,
-    right=_text_digest,
-    mistakes=(
-        Mistake(
-            lambda text: _digest(text.encode("latin-1", errors="replace")),
-            "This is the digest of the text in Latin-1. The body on the wire is UTF-8.",
-        ),
-        Mistake(
-            lambda text: _digest(text.encode("ascii", errors="ignore")),
-            "Characters outside ASCII were dropped, so the server would hash more bytes than you.",
-        ),
-        Mistake(
-            lambda text: _digest(text.encode("utf-16")),
-            "This is the digest of the text in UTF-16. The body on the wire is UTF-8.",
-        ),
-        Mistake(
-            lambda text: _digest(json.dumps(text).encode()),
-            "json.dumps wrote the text anew: in quotes, with \\u escapes. Hash the text as it is.",
-        ),
-        Mistake(
-            lambda text: _digest(text.encode("unicode_escape")),
-            "Characters became \\u escapes before hashing. They go out as UTF-8.",
-        ),
-    ),
-    hints=(
-        "Two steps: text to bytes, bytes to hex digits.",
-        "'é'.encode('utf-8') is the two bytes c3 a9.",
-    ),
-    solution=(
-        "def text_digest(text: str) -> str:\n"
-        '    body = text.encode("utf-8")\n'
-        "    return hashlib.md5(body).hexdigest()\n\n"
-        "A digest is of bytes, never of text. Which bytes, the encoding decides.\n"
-        "Now try your function on a text in your own language, and predict its length in bytes."
-    ),
+body_md5.wrong(
+    "The digits are right, but in capitals. The API compares lower-case hex.",
+    lambda body: hashlib.md5(body).hexdigest().upper(),
 )
+body_md5.wrong(
+    "This is the hash in base64. body_md5 is hex.",
+    lambda body: base64.b64encode(hashlib.md5(body).digest()).decode(),
+)
+body_md5.wrong(
+    "This is SHA-256, 64 digits long. The body hash is MD5, 32 digits.",
+    lambda body: hashlib.sha256(body).hexdigest(),
+)
+body_md5.why("MD5 makes 16 bytes of any body, and hexdigest() writes each as two digits.")
+body_md5.next("Write it in a single line and check again: the shorter one goes into your file.")
 
 
-def _length_and_digest(text: str) -> tuple[int, str]:
+@lesson.exercise(given=_texts)
+def text_md5(text: str) -> str:
+    """Return the body hash of a text, as it travels: in UTF-8."""
     body = text.encode("utf-8")
-    return len(body), _digest(body)
+    return hashlib.md5(body).hexdigest()
 
 
-prove_it = FunctionExercise(
-    name="body_is_bytes.prove_it",
-    task="The length of a text in bytes, as it goes over the wire, and its body_md5.",
-    given=_some_text,
-    right=_length_and_digest,
-    mistakes=(
-        Mistake(
-            lambda text: (len(text), _text_digest(text)),
-            "The digest is right. The length counts characters; on the wire, count bytes.",
-        ),
-        Mistake(
-            lambda text: (len(text.encode()), _text_digest(text).upper()),
-            "The length is right. The digest is in upper case; the API compares lower-case hex.",
-        ),
-    ),
-    hints=(
-        "Turn the text into bytes once, and keep them.",
-        "'é'.encode('utf-8') is two bytes, although 'é' is one character.",
-    ),
-    solution=(
-        "def prove_it(text: str) -> tuple[int, str]:\n"
-        '    body = text.encode("utf-8")\n'
-        "    return len(body), hashlib.md5(body).hexdigest()\n\n"
-        "Encode once; count and hash the same bytes.\n"
-        "Now go on to the next lesson, or read why it is so in this one."
-    ),
+text_md5.hint("Two steps: from text to bytes, and from bytes to hex digits.")
+text_md5.hint("'ë'.encode('utf-8') is the two bytes c3 ab.")
+text_md5.wrong(
+    "This hashes the text in Latin-1, where ë is one byte. On the wire it's UTF-8.",
+    lambda text: hashlib.md5(text.encode("latin-1", errors="replace")).hexdigest(),
 )
+text_md5.wrong(
+    "You dropped every character outside ASCII, and the server will hash them.",
+    lambda text: hashlib.md5(text.encode("ascii", errors="ignore")).hexdigest(),
+)
+text_md5.wrong(
+    "json.dumps() put the text in quotes and escaped it. It is JSON already: hash it as it is.",
+    lambda text: hashlib.md5(json.dumps(text).encode()).hexdigest(),
+)
+text_md5.wrong(
+    "You turned ë into \\u escapes before hashing. The text travels as UTF-8.",
+    lambda text: hashlib.md5(text.encode("unicode_escape")).hexdigest(),
+)
+text_md5.why("You can't hash text, only bytes, and the encoding decides which bytes they are.")
+text_md5.next("Try it on your own name. How many bytes does it have in UTF-8?")
 
 
 # Three bodies that mean the same. One of them was signed.
 BODIES = {
-    "A": b'{"name":"alarm","channel":"lab","data":"{}"}',
-    "B": b'{"name": "alarm", "channel": "lab", "data": "{}"}',
-    "C": b'{"channel":"lab","data":"{}","name":"alarm"}',
+    "A": b'{"name":"status","channel":"order-7","data":"delayed"}',
+    "B": b'{"name": "status", "channel": "order-7", "data": "delayed"}',
+    "C": b'{"channel":"order-7","data":"delayed","name":"status"}',
 }
-SIGNED_MD5 = body_digest(BODIES["C"])
+SIGNED_MD5 = hashlib.md5(BODIES["C"]).hexdigest()
 
-which_body = Exercise(
-    name="body_is_bytes.which_body",
-    task="The letter of the body whose MD5 was signed.",
-    judge=equals("C"),
-    right="C",
-    mistakes=(
-        Mistake("A", "A has the same keys and values, in another order. Compute its MD5."),
-        Mistake("B", "B has spaces after colons and commas. Compute its MD5."),
-    ),
-    hints=(
-        "Compute the MD5 of each body. BODIES is a dict from letter to bytes.",
-        "for letter, body in BODIES.items(): print(letter, digest(body))",
-    ),
-    solution=(
-        "(signed_body,) = [\n"
-        "    letter\n"
-        "    for letter, body in BODIES.items()\n"
-        "    if hashlib.md5(body).hexdigest() == SIGNED_MD5\n"
-        "]\n\n"
-        "The three differ in spaces and in the order of their keys, and so do their digests.\n"
-        "Now make a fourth body that means the same and has yet another digest."
-    ),
+
+@lesson.value
+def signed_body() -> str:
+    """Find the letter of the body that was signed."""
+    hashes = {hashlib.md5(body).hexdigest(): letter for letter, body in BODIES.items()}
+    return hashes[SIGNED_MD5]
+
+
+signed_body.hint("BODIES is a dict from letter to bytes. Hash each of them.")
+signed_body.hint("for letter, body in BODIES.items(): print(letter, body_md5(body))")
+signed_body.wrong("A has the names in another order than the one that was signed.", "A")
+signed_body.wrong("B has spaces after its colons and commas. The signed one doesn't.", "B")
+signed_body.why("Spaces and order mean nothing to JSON, and everything to MD5.")
+signed_body.next("Write a fourth body with the same meaning. Whose MD5 does it have?")
+
+
+@lesson.exercise(given=_bodies)
+def same_meaning(body: bytes) -> bytes:
+    """Return other bytes that mean the same to JSON."""
+    return b" " + body
+
+
+@same_meaning.judge
+def _other_bytes(result: Any, body: bytes) -> None:
+    if not isinstance(result, bytes):
+        raise Wrong("A body is bytes. Is yours text? Then encode it.", Fact("Yours", shown(result)))
+    if _means(result) is None:
+        raise Wrong("This isn't JSON any more.", Fact("Yours", shown(result)))
+    if _means(result) != _means(body):
+        raise Wrong("This is JSON, but it means something else.", Fact("Yours", shown(result)))
+    if result == body:
+        raise Wrong("For some bodies yours changes nothing.", Fact("Body", shown(body)))
+
+
+same_meaning.hint("What may you add to JSON without changing what it means?")
+same_meaning.hint("b'{\"a\":1}' and b'{\"a\": 1}' mean the same.")
+same_meaning.wrong(
+    "These are the very same bytes, so they have the same MD5. Change some.", lambda body: body
 )
-
-
-ORIGINAL = b'{"name":"door","channel":"house","data":"open"}'
-
-
-def _judge_twin(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    if not isinstance(done, bytes):
-        return f"Expected bytes, got {type(done).__name__}. Write b'…'.", ()
-    meaning = _means(done)
-    if meaning is None:
-        return "This is not JSON any more.", (Fact("Yours", repr(done)[:200]),)
-    if meaning != json.loads(ORIGINAL):
-        return "This is JSON with another meaning.", (Fact("Yours", json.dumps(meaning)[:200]),)
-    return None
-
-
-other_bytes = Exercise(
-    name="body_is_bytes.other_bytes",
-    task="A body that means the same as ORIGINAL to JSON, and has another MD5.",
-    judge=_judge_twin,
-    right=b'{ "name":"door","channel":"house","data":"open"}',
-    mistakes=(
-        Mistake(ORIGINAL, "These are the same bytes, so they have the same MD5. Change some."),
-        Mistake(
-            ORIGINAL.decode(),
-            "This is text (str), and the same as before. A body is bytes: write b'…'.",
-        ),
-        Mistake(
-            b"{'name':'door','channel':'house','data':'open'}",
-            "JSON strings stand in double quotes. This is no JSON any more.",
-        ),
-    ),
-    hints=(
-        "What may you add to JSON without changing what it means?",
-        "b'{\"a\":1}' and b'{\"a\": 1}' mean the same.",
-    ),
-    solution=(
-        'other = b\'{ "name":"door","channel":"house","data":"open"}\'\n\n'
-        "White space between the parts means nothing to JSON, and everything to MD5.\n"
-        "Now do it without adding a byte: the order of the keys is free as well."
-    ),
+same_meaning.wrong(
+    "A null byte isn't white space: this isn't JSON any more.", lambda body: body + b"\0"
 )
+same_meaning.why(
+    "White space between the parts means nothing to JSON. So a body that was parsed and written "
+    "again may mean the same, and still be refused."
+)
+same_meaning.next("Do it without adding a single byte. (What else is free in JSON?)")
 
 
-def broken_request(event: dict[str, str]) -> tuple[bytes, str]:
-    """Make the body to send, and its body_md5. One of the lines is wrong."""
-    body_md5 = hashlib.md5(json.dumps(event).encode(), usedforsecurity=False).hexdigest()
-    body = json.dumps(event, separators=(",", ":")).encode()
+def broken_update(order: dict[str, str]) -> tuple[bytes, str]:
+    text = json.dumps(order, separators=(",", ":"))
+    body_md5 = hashlib.md5(text.encode()).hexdigest()
+    body = json.dumps(order, separators=(",", ":"), ensure_ascii=False).encode()
     return body, body_md5
 
 
-_EVENTS = (
-    {"name": "rain", "channel": "weather", "data": "{}"},
-    {"name": "wind", "channel": "weather", "data": "südwest"},
+def _as_arguments(chance: random.Random) -> Iterator[tuple[dict[str, str]]]:
+    for order in _orders(chance):
+        yield (order,)
+
+
+@lesson.exercise(given=_as_arguments)
+def update(order: dict[str, str]) -> tuple[bytes, str]:
+    """Make every order's update pass: return the body to send, and the hash of that very body."""
+    body = json.dumps(order).encode()
+    return body, hashlib.md5(body).hexdigest()
+
+
+@update.judge
+def _belong_together(result: Any, order: dict[str, str]) -> None:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise Wrong("Return two things: the body and its hash.", Fact("Yours", shown(result)))
+    body, md5 = result
+    if not isinstance(body, bytes) or not isinstance(md5, str):
+        raise Wrong(
+            "Return bytes and text: the body, and 32 hex digits.", Fact("Yours", shown(result))
+        )
+    if _means(body) != order:
+        raise Wrong("The body doesn't hold the order any more.", Fact("Body", shown(body)))
+    if md5 != (arrived := hashlib.md5(body).hexdigest()):
+        raise Wrong(
+            "The server would refuse this one: the hash isn't that of the body that is sent.",
+            Fact("Body", visible(body.decode(errors="replace"))),
+            Fact("Its MD5", arrived),
+            Fact("You hashed", md5[:64]),
+        )
+
+
+update.broken("Ann's update passes. Zoë's is refused. Find the line, and change it.", broken_update)
+update.hint("How often does the function turn the order into text? Do both times give the same?")
+update.hint("Keep the bytes in a variable. Hash that variable, and return that variable.")
+update.wrong(
+    "Now the body is text (str). Encode it once, then hash and return those bytes.",
+    lambda order: (json.dumps(order), hashlib.md5(json.dumps(order).encode()).hexdigest()),
 )
-
-
-def _on_events(answer: Any) -> Any:
-    done = [answer(dict(event)) for event in _EVENTS]
-    return ... if ... in done else done
-
-
-def _judge_request(done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
-    for event, result in zip(_EVENTS, done, strict=True):
-        if not isinstance(result, tuple) or len(result) != 2:
-            return (
-                "Expected two values: the body as bytes, and its digest as text.",
-                (Fact("Yours", repr(result)[:200]),),
-            )
-        body, body_md5 = result
-        if not isinstance(body, bytes) or not isinstance(body_md5, str):
-            return (
-                f"Expected bytes and text, got {type(body).__name__} and "
-                f"{type(body_md5).__name__}.",
-                (),
-            )
-        if _means(body) != event:
-            return "The body no longer holds the event.", (Fact("Body", repr(body)[:200]),)
-        if body_md5 != body_digest(body):
-            return (
-                "The digest is not that of the body that is sent.",
-                (
-                    Fact("Body, sent", body.decode(errors="replace")),
-                    Fact("Its MD5", body_digest(body)),
-                    Fact("Yours", body_md5[:64]),
-                ),
-            )
-    return None
-
-
-def _mended_request(event: dict[str, str]) -> tuple[bytes, str]:
-    body = json.dumps(event).encode()
-    return body, _digest(body)
-
-
-mend = Exercise(
-    name="body_is_bytes.mend",
-    task="The digest is that of the very bytes that are sent.",
-    perform=_on_events,
-    judge=_judge_request,
-    right=_mended_request,
-    mistakes=(
-        Mistake(
-            broken_request,
-            "This still serialises twice: once to hash, once to send. The two differ in spaces.",
-        ),
-        Mistake(
-            lambda event: (json.dumps(event), _text_digest(json.dumps(event))),
-            "The body is text (str). Encode it once; hash and send those bytes.",
-        ),
-        Mistake(
-            lambda event: (
-                json.dumps(event).encode(),
-                _text_digest(json.dumps(event, sort_keys=True)),
-            ),
-            "The hashed JSON has its keys sorted, the one that is sent has not.",
-        ),
-    ),
-    hints=(
-        "How many times does the function turn the event into bytes?",
-        "Keep the bytes in a variable. Hash the variable, return the variable.",
-    ),
-    solution=(
-        "def request(event: dict) -> tuple[bytes, str]:\n"
-        "    body = json.dumps(event).encode()\n"
-        "    return body, hashlib.md5(body).hexdigest()\n\n"
-        "Serialise once, hash those bytes, send those bytes. The format does not matter then.\n"
-        "Now let it write compact JSON. In how many places do you have to change it?"
+update.wrong(
+    "The JSON that you hash has its names sorted, and the one that you send doesn't.",
+    lambda order: (
+        json.dumps(order).encode(),
+        hashlib.md5(json.dumps(order, sort_keys=True).encode()).hexdigest(),
     ),
 )
+update.wrong(
+    "You still serialise twice: compact for the hash, with spaces for the body.",
+    lambda order: (
+        json.dumps(order).encode(),
+        hashlib.md5(json.dumps(order, separators=(",", ":")).encode()).hexdigest(),
+    ),
+)
+update.why(
+    "One serialisation, one set of bytes: hash those, send those. Which format it is no longer "
+    "matters, because there is only one."
+)
+update.next("Switch your version to ensure_ascii=False. In how many places did you change it?")
 
 
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+# --- prove it -----------------------------------------------------------------------------------
+
+
+def _written(order: dict[str, str], style: int) -> bytes:
+    """One of eight ways to write an order as JSON."""
+    separators = (",", ":") if style & 1 else (", ", ": ")
+    text = json.dumps(order, separators=separators, ensure_ascii=bool(style & 2))
+    return (text + "\n" * bool(style & 4)).encode()
+
+
+def _mysteries(chance: random.Random) -> Iterator[tuple[dict[str, str], str]]:
+    (_, order, _), styles = _orders(chance), chance.sample(range(8), 4)
+    for style in styles:
+        yield order, hashlib.md5(_written(order, style)).hexdigest()
+
+
+@lesson.exercise(given=_mysteries, covers_lesson=True)
+def prove_it(order: dict[str, str], md5: str) -> bytes:
+    """Return the body that was signed: the way of writing the order whose MD5 is given."""
+    for separators in ((",", ":"), (", ", ": ")):
+        for ascii_only in (True, False):
+            for end in ("", "\n"):
+                text = json.dumps(order, separators=separators, ensure_ascii=ascii_only) + end
+                if hashlib.md5(text.encode()).hexdigest() == md5:
+                    return text.encode()
+    raise ValueError("none of the eight")
+
+
+prove_it.hint("Three things vary, each in two ways. That makes eight candidates to hash.")
+prove_it.hint("json.dumps(order, separators=(',', ':'), ensure_ascii=False) is one of them.")
+prove_it.wrong(
+    "You always return what json.dumps() writes by itself. Compare its MD5 with the one given.",
+    lambda order, md5: json.dumps(order).encode(),
+)
+prove_it.wrong(
+    "You always return compact JSON. Compare its MD5 with the one given.",
+    lambda order, md5: json.dumps(order, separators=(",", ":"), ensure_ascii=False).encode(),
+)
+prove_it.why("This is what the doctor does with a refused request: it tries what people do.")
+prove_it.next("Add a ninth way: the names in another order. How many candidates are there now?")

@@ -123,18 +123,26 @@ class Lesson:
         """The widget that the cell shows."""
         return self.cell(code).locator(".pk-interactive")
 
+    def card(self, code: str) -> Any:
+        """What the cell shows, if its lesson is on the kit: a widget, a question, a check."""
+        return self.cell(code).locator(".pk")
+
+    def to_top(self, code: str) -> None:
+        """Scroll the cell to the top of the window, as somebody does who reads it."""
+        self.cell(code).evaluate("cell => cell.scrollIntoView({ block: 'start' })")
+
     def exercise(self, code: str) -> tuple[Any, Any]:
         """The cell, and where its check's feedback appears."""
         cell = self.cell(code)
         return cell, cell.locator(".jp-OutputArea")
 
-    def rewrite(self, cell: Any, line: str, code: str) -> None:
-        """Replace the line of a cell that holds `line`, and run the cell with Shift+Enter."""
+    def rewrite(self, cell: Any, line: str, code: str, run: str = "Shift+Enter") -> None:
+        """Replace the line of a cell that holds `line`, and run the cell."""
         cell.locator(".cm-line").filter(has_text=line).click()
         self.lab.press("End", "Shift+Home")
         # Not typed: the editor would close brackets and quotes by itself.
         self.lab.page.keyboard.insert_text(code)
-        self.lab.press("Shift+Enter")
+        self.lab.press(run)
 
 
 @pytest.fixture(scope="session")

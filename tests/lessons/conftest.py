@@ -12,6 +12,7 @@ import pytest
 
 from pusherkit.lessons._interactive import WIDGET_VIEW, Interactive, Prediction
 from pusherkit.lessons._progress import FILE, PROGRESS
+from pusherkit.lessons.kit import progress as kit_progress
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,9 @@ def progress_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where progress is kept while a test runs."""
     monkeypatch.setattr(PROGRESS, "_file", tmp_path / FILE)
     monkeypatch.setattr(PROGRESS, "_here", set())
+    monkeypatch.chdir(tmp_path)  # my_pusher.py goes into the current folder
+    monkeypatch.setattr(kit_progress.PROGRESS, "file", tmp_path / FILE)
+    kit_progress.PROGRESS.reset()
     return tmp_path / FILE
 
 

@@ -1,0 +1,82 @@
+"""What lessons are made of. A lesson module imports everything from here."""
+
+from pusherkit.lessons.kit.controls import (
+    Explorer,
+    area,
+    button,
+    choice,
+    gesture,
+    line,
+    number,
+    preset,
+    slider,
+    tick,
+)
+from pusherkit.lessons.kit.exercise import Exercise, Feedback, Outcome, Wrong, difference, shown
+from pusherkit.lessons.kit.lesson import Course, Lesson
+from pusherkit.lessons.kit.picture import Picture
+from pusherkit.lessons.kit.practice import (
+    BATCH_PATH,
+    COMPACT,
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    PRINTED,
+    PUBLISHED_MD5,
+    Practice,
+    practice,
+    stopped_clock,
+)
+from pusherkit.lessons.kit.stage import Event, Live
+from pusherkit.lessons.kit.view import (
+    Fact,
+    View,
+    excerpt,
+    first_difference,
+    mark_at,
+    name_byte,
+    visible,
+    whole,
+)
+
+__all__ = [
+    "BATCH_PATH",
+    "COMPACT",
+    "EVENTS_PATH",
+    "EXAMPLE_CREDENTIALS",
+    "EXAMPLE_TIMESTAMP",
+    "PRINTED",
+    "PUBLISHED_MD5",
+    "Course",
+    "Event",
+    "Exercise",
+    "Explorer",
+    "Fact",
+    "Feedback",
+    "Lesson",
+    "Live",
+    "Outcome",
+    "Picture",
+    "Practice",
+    "View",
+    "Wrong",
+    "area",
+    "button",
+    "choice",
+    "difference",
+    "excerpt",
+    "first_difference",
+    "gesture",
+    "line",
+    "mark_at",
+    "name_byte",
+    "number",
+    "practice",
+    "preset",
+    "shown",
+    "slider",
+    "stopped_clock",
+    "tick",
+    "visible",
+    "whole",
+]

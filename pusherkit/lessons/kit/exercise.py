@@ -1,0 +1,457 @@
+"""Exercises: a decorated function is the right answer, the printed solution and the name.
+
+    @lesson.exercise(given=three_bodies)
+    def body_md5(body: bytes) -> str:
+        \"\"\"Return the body hash of a body: 32 hex digits.\"\"\"
+        return hashlib.md5(body).hexdigest()
+
+    body_md5.hint("A hash object has two methods that return the hash.")
+    body_md5.wrong("These are the 16 raw bytes.", lambda body: hashlib.md5(body).digest())
+    body_md5.why("MD5 gives 16 bytes; hexdigest() writes each as two digits.")
+    body_md5.next("Write it in one line, and check it again.")
+
+In the notebook, `lesson.body_md5.check(body_md5)` shows one of four outcomes and never raises. A
+wrong answer is recognised by what it does: it behaves as one of the prepared ones, or a judge
+raises Wrong.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import random
+import re
+import reprlib
+import textwrap
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from pusherkit.lessons.kit import keeper
+from pusherkit.lessons.kit.guard import Printed, Stopped, guarded
+from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.stage import Event, Live
+from pusherkit.lessons.kit.view import Action, Fact, View, first_difference
+
+Given = Callable[[random.Random], Iterable[tuple[Any, ...]]]
+MAX_WRONG = 5  # prepared wrong answers; each one seen in the wild
+
+
+class _Repr(reprlib.Repr):
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """In the dict's own order, which is what some exercises are about; reprlib sorts."""
+        pairs = list(x.items())[: self.maxdict]
+        shown = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in pairs]
+        return "{" + ", ".join(shown + ["…"] * (len(x) > len(pairs))) + "}"
+
+
+_repr = _Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 200
+_repr.maxlist = _repr.maxtuple = _repr.maxdict = _repr.maxset = 12
+_repr.maxlevel = 4
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut where it is long, whatever its own repr does."""
+    text = _repr.repr(value)
+    return text if len(text) <= 400 else f"{text[:400]}…"
+
+
+class Outcome(Enum):
+    """What a check can find."""
+
+    OPEN = "Your turn"
+    WRONG = "Not yet"
+    ERROR = "Your code stopped"
+    PASSED = "Right"
+
+
+class Wrong(Exception):
+    """Raised by a judge: a sentence about what is wrong, and the Facts that show it."""
+
+    def __init__(self, message: str, *facts: Fact) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+
+class Home(Protocol):
+    """The lesson that an exercise belongs to."""
+
+    name: str
+
+    def done(self) -> tuple[int, int]:
+        """How many of its exercises are passed, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongAnswer:
+    """A prepared wrong answer, and what to say to somebody who gives it."""
+
+    message: str
+    answer: Any
+
+
+class Exercise:
+    """One task with its checks. Made by `@lesson.exercise` or `@lesson.value`."""
+
+    def __init__(
+        self,
+        solve: Callable[..., Any],
+        home: Home,
+        *,
+        given: Given | None,
+        keep: bool = False,
+        covers_lesson: bool = False,
+    ) -> None:
+        self.solve = solve
+        self.home = home
+        self.keep = keep
+        self.covers_lesson = covers_lesson
+        """Passing it counts for every exercise of the lesson."""
+        self.function = solve.__name__
+        self.name = f"{solve.__module__.rsplit('.')[-1]}.{solve.__name__}"
+        self.task = inspect.cleandoc(solve.__doc__ or "").replace("\n", " ")
+        self.is_value = given is None
+        self.wrongs: list[WrongAnswer] = []
+        self.hints: list[str] = []
+        self.reason = ""
+        self.challenge = ""
+        self._given: Given = given or (lambda chance: [()])
+        self._judge: Callable[..., None] | None = None
+        self._observe: Callable[..., Any] = lambda result, *arguments: result
+        self._broken: WrongAnswer | None = None
+        self._checks = 0
+
+    # --- declaring one --------------------------------------------------------------------------
+
+    def hint(self, text: str) -> None:
+        """Add a hint; they are shown one by one."""
+        self.hints.append(text)
+
+    def wrong(self, message: str, answer: Any) -> None:
+        """Add a wrong answer that people give: a function, or a value where a value is asked."""
+        self.wrongs.append(WrongAnswer(message, answer))
+
+    def broken(self, message: str, function: Callable[..., Any]) -> None:
+        """Name the broken function that the notebook shows to be fixed, and what it does wrong.
+
+        It is where the learner begins, so it counts as not attempted.
+        """
+        self._broken = WrongAnswer(message, function)
+
+    def why(self, text: str) -> None:
+        """Say why the solution works. Shown on success and with the solution."""
+        self.reason = text
+
+    def next(self, text: str) -> None:
+        """Say what to try now. Shown on success and with the solution."""
+        self.challenge = text
+
+    def judge(self, function: Callable[..., None]) -> Callable[..., None]:
+        """A decorator: judge one instance, `(result, *arguments)`, in place of comparing.
+
+        Raises Wrong. `arguments` are those that the answer was called with, as it left them.
+        """
+        self._judge = function
+        return function
+
+    def observe(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A decorator: what an answer did, `(result, *arguments)`, where that isn't its result.
+
+        What it returns is compared with what a prepared wrong answer did, and judged.
+        """
+        self._observe = function
+        return function
+
+    # --- building on it -------------------------------------------------------------------------
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the right answer returns: so a later solution of the lesson can call this one."""
+        return self.solve(*arguments)
+
+    def working(self, answer: Any) -> Any:
+        """The answer if it passes, else the lesson's own, for a cell that builds on either."""
+        try:
+            outcome, _, _ = self._examine(answer, Printed())
+        except Stopped:
+            return self.solve
+        return answer if outcome is Outcome.PASSED else self.solve
+
+    # --- checking -------------------------------------------------------------------------------
+
+    def check(self, answer: Any) -> Feedback:
+        """Say what an answer amounts to. Never raises, whatever the answer does."""
+        self._checks += 1
+        printed = Printed()
+        try:
+            outcome, message, facts = self._examine(answer, printed)
+        except Stopped as stopped:
+            where = (Fact(stopped.where, stopped.line),) if stopped.where else ()
+            outcome, message, facts = Outcome.ERROR, str(stopped), where
+        if printed.text:
+            more = "Only the beginning is shown." if printed.dropped else ""
+            facts += (Fact("It printed", printed.text.rstrip("\n"), more),)
+        if outcome is not Outcome.PASSED:
+            return Feedback(self, outcome, message, facts)
+        PROGRESS.passed(self.name)
+        if self.keep:
+            kept = keeper.keep(answer)
+            facts += (Fact("Your file", kept.sentence, kind="prose"),)
+            if kept.paste:
+                facts += (Fact("Paste this", kept.paste, kind="code"),)
+        return Feedback(self, outcome, message, facts)
+
+    def _examine(self, answer: Any, printed: Printed) -> tuple[Outcome, str, tuple[Fact, ...]]:
+        if answer is ...:
+            return Outcome.OPEN, self.task, ()
+        if not self.is_value and not callable(answer):
+            return (
+                Outcome.WRONG,
+                f"The check needs your function itself, and got {_a(answer)}. Pass its name, "
+                f"{self.function}, without brackets.",
+                (),
+            )
+        done = self._do(answer, printed)
+        results = [each for each, _ in done]
+        if any(each is ... for each in results):
+            return Outcome.OPEN, self.task, ()
+        if self._broken is not None and _same(results, self._results(self._broken.answer)):
+            return Outcome.OPEN, self._broken.message, ()
+        try:
+            self._judge_all(done)
+        except Wrong as wrong:
+            return Outcome.WRONG, wrong.message, wrong.facts
+        return Outcome.PASSED, self.reason, ()
+
+    def _judge_all(self, done: list[tuple[Any, tuple[Any, ...]]]) -> None:
+        """Raise Wrong for the first thing that isn't right."""
+        results = [each for each, _ in done]
+        coroutines = [each for each in results if isinstance(each, types.CoroutineType)]
+        for each in coroutines:
+            each.close()
+        if coroutines:
+            raise Wrong(
+                "Your function is `async`, so calling it does nothing yet. Use plain `def`."
+            )
+        for prepared in self.wrongs:
+            if _same(results, self._results(prepared.answer)):
+                raise Wrong(prepared.message)
+        for result in results:
+            if message := _no_result(result):
+                raise Wrong(message)
+        right = self._results(self.solve() if self.is_value else self.solve)
+        for (result, arguments), expected, called in zip(
+            done, right, self._instances(), strict=True
+        ):
+            if self._judge is not None:
+                self._judge(result, *arguments)
+            elif not _same(result, expected):
+                raise difference(expected, result, called)
+
+    def _instances(self) -> list[tuple[Any, ...]]:
+        """The arguments of this check, made new each time they are asked for."""
+        chance = random.Random(f"{self.name} {self._checks}")  # noqa: S311 - no secret
+        return list(self._given(chance))
+
+    def _do(self, answer: Any, printed: Printed | None = None) -> list[tuple[Any, tuple[Any, ...]]]:
+        """What an answer does with each instance: (what was observed, the arguments after)."""
+        if self.is_value:
+            return [(answer, ())]
+        instances = self._instances()
+        if printed is None:
+            results = [answer(*arguments) for arguments in instances]
+        else:
+            with guarded(answer, printed):
+                results = [answer(*arguments) for arguments in instances]
+        return [
+            (self._observe(result, *arguments) if result is not ... else ..., arguments)
+            for result, arguments in zip(results, instances, strict=True)
+        ]
+
+    def _results(self, answer: Any) -> list[Any]:
+        return [each for each, _ in self._do(answer)]
+
+    # --- the solution ---------------------------------------------------------------------------
+
+    def solution(self) -> str:
+        """The right answer as code to paste: the function, or for a value an assignment."""
+        return solution_of(self.solve, as_value=self.is_value)
+
+    def __repr__(self) -> str:
+        return f"Exercise {self.name}: {self.task}"
+
+
+# --- what is wrong ------------------------------------------------------------------------------
+
+
+def difference(expected: Any, received: Any, called: tuple[Any, ...] = ()) -> Wrong:
+    """How a result differs from the expected one, without giving the expected one away."""
+    facts = [Fact("Yours", shown(received))]
+    if called:
+        facts.insert(0, Fact("Called with", ", ".join(map(shown, called))))
+    if type(received) is not type(expected):
+        return Wrong(f"This should be {_a(expected)}, and yours is {_a(received)}.", *facts)
+    if isinstance(expected, tuple) and len(expected) == len(received):
+        parts = zip(expected, received, strict=True)
+        wrong = [number for number, (a, b) in enumerate(parts, start=1) if not _same(a, b)]
+        inner = difference(expected[wrong[0] - 1], received[wrong[0] - 1])
+        return Wrong(f"Part {wrong[0]} isn't right yet. {inner.message}", *facts)
+    if isinstance(expected, dict):
+        wrong_names = [shown(k) for k in expected if not _same(expected[k], received.get(k, ...))]
+        wrong_names += [shown(k) for k in received if k not in expected]
+        return Wrong(f"Look again at: {', '.join(wrong_names)}.", *facts)
+    if isinstance(expected, str | bytes):
+        return Wrong(_text_difference(expected, received), *facts)
+    return Wrong("Right type, but another value than expected.", *facts)
+
+
+def _text_difference(expected: Any, received: Any) -> str:
+    if _is_hash(expected) and _is_hash(received):
+        if len(expected) != len(received):
+            return f"This hash has {len(received)} hex digits; it should have {len(expected)}."
+        return "This looks like the right kind of hash, but of other bytes."
+    at = first_difference(expected, received)
+    unit = "character" if isinstance(expected, str) else "byte"
+    if expected.lower() == received.lower():
+        return "Nearly: mind upper and lower case."
+    if at == 0:
+        return f"It differs from the very first {unit} on."
+    if at == len(expected):
+        return f"The first {at} {unit}s are right. Then yours goes on, and it should end."
+    if at == len(received):
+        return f"The first {at} {unit}s are right. Then yours ends too early."
+    return f"The first {at} {unit}s are right; the one after them isn't."
+
+
+def _is_hash(text: Any) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{32,128}", text) is not None
+
+
+def _no_result(result: Any) -> str:
+    """A sentence where a function returned what no exercise asks for."""
+    if result is None:
+        return "Your function returned None. Did you forget `return`?"
+    if isinstance(result, types.GeneratorType):
+        return "Your function returned a generator, because it has a `yield`. Use `return`."
+    return ""
+
+
+_NAMES = {"str": "text (str)", "bytes": "bytes", "int": "a whole number", "NoneType": "None"}
+
+
+def _a(value: Any) -> str:
+    name = type(value).__name__
+    return _NAMES.get(name) or f"a{'n' if name[0] in 'aeiou' else ''} {name}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return type(one) is type(other) and bool(one == other) and _types(one) == _types(other)
+    except Exception:  # a comparison of the learner's own making
+        return False
+
+
+def _types(value: Any) -> Any:
+    """The types inside a list or tuple, so that [True] is not [1]."""
+    return [_types(each) for each in value] if isinstance(value, list | tuple) else type(value)
+
+
+def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:
+    """The source of a function without decorators and docstring; or of the value it returns.
+
+    Annotations stay only if any notebook knows their names: those of builtins.
+    """
+    source = textwrap.dedent(inspect.getsource(solve))
+    lines = source.rstrip().split("\n")
+    (function,) = ast.parse(source).body
+    if not isinstance(function, ast.FunctionDef):
+        raise TypeError(f"{solve.__name__} is not a plain function.")
+    body = function.body
+    if ast.get_docstring(function) is not None:
+        body = body[1:]
+    head = lines[function.lineno - 1 : function.body[0].lineno - 1]
+    if _needs_imports(function):
+        for argument in (*function.args.args, *function.args.kwonlyargs):
+            argument.annotation = None
+        head = [f"def {function.name}({ast.unparse(function.args)}):"]
+    rest = lines[body[0].lineno - 1 :]
+    if not as_value:
+        return "\n".join([*head, *rest])
+    text = textwrap.dedent("\n".join(rest))
+    before, _, value = text.rpartition("return ")
+    return f"{before}{solve.__name__} = {value}"
+
+
+def _needs_imports(function: ast.FunctionDef) -> bool:
+    """Whether a function's annotations use names that aren't Python's own."""
+    annotations = [function.returns, *(each.annotation for each in function.args.args)]
+    names = (node for each in annotations if each is not None for node in ast.walk(each))
+    return any(isinstance(each, ast.Name) and not hasattr(builtins, each.id) for each in names)
+
+
+# --- what the learner sees ----------------------------------------------------------------------
+
+
+class Feedback(Live):
+    """What a check found, as a card with a hint and the solution a press away."""
+
+    def __init__(
+        self, exercise: Exercise, outcome: Outcome, message: str, facts: tuple[Fact, ...]
+    ) -> None:
+        self.exercise, self.outcome, self.message, self.facts = exercise, outcome, message, facts
+        self._hints = 0
+        self._solution = False
+        super().__init__(self.now(), hint="")
+
+    def hear(self, event: Event) -> None:
+        if event.id == "hint":
+            self._hints = min(self._hints + 1, len(self.exercise.hints))
+        elif event.id == "solution":
+            self._solution = not self._solution
+        self.show(self.now())
+
+    def now(self) -> View:
+        exercise, outcome = self.exercise, self.outcome
+        good = {Outcome.PASSED: True, Outcome.OPEN: None}.get(outcome, False)
+        facts = list(self.facts)
+        if outcome is Outcome.PASSED:
+            facts.append(Fact("Next", exercise.challenge, kind="prose"))
+        facts += [
+            Fact(f"Hint {number}", hint, kind="prose")
+            for number, hint in enumerate(exercise.hints[: self._hints], start=1)
+        ]
+        if self._solution:
+            facts.append(Fact("One solution", exercise.solution(), kind="code"))
+            if outcome is not Outcome.PASSED:
+                facts.append(Fact("Why", exercise.reason, kind="prose"))
+        status = self.message
+        if outcome is Outcome.OPEN and self.message == exercise.task:
+            status = f"{self.message} Replace the three dots, then run the cell."
+        return View(
+            outcome.value,
+            tuple(facts),
+            status=status,
+            good=good,
+            actions=self._actions(),
+            note=self._standing(),
+        )
+
+    def _actions(self) -> tuple[Action, ...]:
+        left = len(self.exercise.hints) - self._hints
+        label = "Hint" if self._hints == 0 else "Another hint"
+        hint = (Action("hint", label),) if left and self.outcome is not Outcome.PASSED else ()
+        wording = "Hide the solution" if self._solution else "Show a solution"
+        return (*hint, Action("solution", wording))
+
+    def _standing(self) -> str:
+        if self.outcome is not Outcome.PASSED:
+            return ""
+        done, all_of_them = self.exercise.home.done()
+        dots = "●" * done + "○" * (all_of_them - done)
+        if done == all_of_them:
+            return f"{dots} That was the last one: you've finished this lesson. Well done!"
+        return f"{dots} {done} of {all_of_them} in this lesson."

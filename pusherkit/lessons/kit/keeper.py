@@ -1,0 +1,217 @@
+"""The file that grows: my_pusher.py, made of the functions that a learner wrote and that passed.
+
+A function is written with the imports, constants and helpers that it uses. One that is there
+already is replaced only if it is still what was written last time: what a learner edited by hand
+is theirs, and they are told.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import hashlib
+import inspect
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from pusherkit.lessons.kit.progress import PROGRESS
+
+FILE = Path("my_pusher.py")
+BEGINNING = '"""My own Pusher client, one function at a time, from the lessons of pusherkit."""\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sentence on what became of a function, and its source where the learner must paste it."""
+
+    sentence: str
+    paste: str = ""
+
+
+def keep(function: Any) -> Kept:
+    """Put a learner's function into the file, and say what happened."""
+    text = ""
+    try:
+        text = _source(function)
+        old = FILE.read_text(encoding="utf-8") if FILE.exists() else BEGINNING
+        tree = ast.parse(old)
+    except (OSError, TypeError):
+        return Kept(f"Its source couldn't be read, so it isn't in {FILE}.", text)
+    except (SyntaxError, ValueError):
+        return Kept(f"{FILE} isn't valid Python at the moment, so I left it alone.", text)
+    name = function.__name__
+    known = PROGRESS.read().kept
+    place = next((n for n in tree.body if getattr(n, "name", None) == name), None)
+    if place is None:
+        new = _added(old, tree, text)
+    else:
+        present = ast.get_source_segment(old, place) or ""
+        if _digest(present) == _digest(text):
+            return Kept(f"It's in {FILE} already.")
+        if _digest(present) != known.get(name):
+            return Kept(
+                f"{FILE} has a {name}() that you edited there, so I left it alone. "
+                "If you like this one better, paste it over that one.",
+                text,
+            )
+        new = old.replace(present, text, 1)
+    brought: dict[str, str] = {}
+    try:
+        new = _with_needs(new, function, brought)
+        FILE.write_text(new, encoding="utf-8")
+    except OSError:
+        return Kept(f"This folder can't be written to. Put this into your {FILE} yourself.", text)
+    for kept, source in {**brought, name: text}.items():
+        PROGRESS.kept(kept, _digest(source))
+    return Kept(f"It's in {FILE} now, next to this notebook.")
+
+
+def reset() -> None:
+    """Remove the file if everything in it is as it was written; an edited one stays."""
+    try:
+        tree = ast.parse(source := FILE.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return
+    known = PROGRESS.read().kept
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if all(
+        _digest(ast.get_source_segment(source, node) or "") == known.get(node.name)
+        for node in functions
+    ):
+        FILE.unlink(missing_ok=True)
+
+
+def _added(source: str, tree: ast.Module, text: str) -> str:
+    """The source with a function at its end, but above an `if __name__ == "__main__":`."""
+    main = next((node for node in tree.body if isinstance(node, ast.If)), None)
+    if main is None:
+        return f"{source.rstrip()}\n\n\n{text}\n"
+    lines = source.split("\n")
+    above, below = lines[: main.lineno - 1], lines[main.lineno - 1 :]
+    return "\n".join(["\n".join(above).rstrip(), "", "", text, "", "", *below])
+
+
+def _source(function: Any) -> str:
+    if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
+        raise TypeError
+    if _is_of_a_lesson(function):
+        from pusherkit.lessons.kit.exercise import solution_of  # here: it imports this module
+
+        return solution_of(function)
+    source = textwrap.dedent(inspect.getsource(function)).rstrip()
+    (node,) = ast.parse(source).body
+    return "\n".join(source.split("\n")[node.lineno - 1 :])  # without decorators
+
+
+def _is_of_a_lesson(function: FunctionType) -> bool:
+    return str(function.__module__).startswith("pusherkit.lessons.")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+def _with_needs(source: str, function: FunctionType, brought: dict[str, str]) -> str:
+    """The source with everything added that the function takes from its notebook.
+
+    The functions among it are noted in `brought`. One that is the lesson's own, because the
+    learner skipped it, is marked as such.
+    """
+    for name in _names(function):
+        value = function.__globals__.get(name, Ellipsis)
+        if value is Ellipsis or name in _bound(source) or name == function.__name__:
+            continue
+        if isinstance(value, ModuleType):
+            as_name = "" if value.__name__ == name else f" as {name}"
+            source = _imported(source, f"import {value.__name__}{as_name}")
+        elif isinstance(value, FunctionType) and (
+            value.__module__ == "__main__" or _is_of_a_lesson(value)
+        ):
+            brought[name] = _source(value)
+            mark = "# The lesson's own: you skipped this one.\n" if _is_of_a_lesson(value) else ""
+            source = _insert_above(source, function.__name__, mark + brought[name])
+            source = _with_needs(source, value, brought)
+        elif getattr(value, "__module__", "__main__") not in ("__main__", None):
+            if hasattr(value, "__qualname__"):
+                source = _imported(source, f"from {value.__module__} import {name}")
+        elif isinstance(value, str | bytes | int | float | tuple | type(None)):
+            source = _insert(source, f"{name} = {value!r}", separate="\n\n\n")
+    return source
+
+
+def _names(function: FunctionType) -> list[str]:
+    """The global names that a function reads, also inside what it defines."""
+    found: set[str] = set()
+    codes = [function.__code__]
+    while codes:
+        code = codes.pop()
+        found |= {each.argval for each in dis.get_instructions(code) if "GLOBAL" in each.opname}
+        codes += [const for const in code.co_consts if isinstance(const, CodeType)]
+    return sorted(found & function.__globals__.keys())
+
+
+def _bound(source: str) -> set[str]:
+    """The names that a file binds at its top level."""
+    names: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif hasattr(node, "name"):
+            names.add(node.name)
+    return names
+
+
+def _insert_above(source: str, name: str, piece: str) -> str:
+    """The source with a function above the function called `name`, and above its comments."""
+    lines = source.split("\n")
+    node = next(each for each in ast.parse(source).body if getattr(each, "name", None) == name)
+    at = node.lineno - 1
+    while at and lines[at - 1].startswith("#"):
+        at -= 1
+    return "\n".join([*lines[:at], piece, "", "", *lines[at:]])
+
+
+_PLAIN_IMPORT = re.compile(r"import [\w. ]+|from ([\w.]+) import ([\w, ]+)")
+
+
+def _imported(source: str, line: str) -> str:
+    """The source with an import more; its imports in order, if they are plain lines."""
+    source = _insert(source, line, separate="\n")
+    nodes = [n for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    first, last = nodes[0].lineno - 1, nodes[-1].end_lineno
+    lines = source.split("\n")
+    found = [_PLAIN_IMPORT.fullmatch(each) for each in lines[first:last]]
+    plain = [each for each in found if each]
+    if len(plain) < len(found):
+        return source
+    names: dict[str, set[str]] = {}
+    for each in plain:
+        if each[1]:
+            names.setdefault(each[1], set()).update(each[2].replace(" ", "").split(","))
+    ordered = sorted(each[0] for each in plain if not each[1])
+    ordered += [
+        f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)
+    ]
+    return "\n".join([*lines[:first], *ordered, *lines[last:]])
+
+
+def _insert(source: str, piece: str, *, separate: str) -> str:
+    """The source with a piece after its last import, or after its docstring."""
+    lines = source.split("\n")
+    head = [
+        node
+        for number, node in enumerate(ast.parse(source).body)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        or (number == 0 and isinstance(node, ast.Expr))
+    ]
+    at = max((node.end_lineno or 0 for node in head), default=0)
+    after_import = bool(head) and isinstance(head[-1], ast.Import | ast.ImportFrom)
+    gap = [] if after_import and separate == "\n" else [""] * (len(separate) - 1 or 1)
+    before, after = lines[:at], lines[at:]
+    return "\n".join([*before, *gap, piece, *after])

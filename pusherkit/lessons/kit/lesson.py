@@ -1,0 +1,218 @@
+"""A lesson: its exercises, predictions and explorers, in one registry.
+
+    lesson = Lesson("01-body-is-bytes", stages=(1, 2))
+
+Everything that a notebook shows hangs on it, so that one test can go over all of them, and the
+course can show what is done and what is next.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import pusherkit.lessons
+from pusherkit.lessons.kit import keeper
+from pusherkit.lessons.kit.exercise import Exercise, Given
+from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, rect, text
+from pusherkit.lessons.kit.prediction import Prediction, Recall
+from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.stage import Event, Live
+from pusherkit.lessons.kit.view import Action, Fact, View
+
+MAX_ASKED_AGAIN = 2  # surprises from earlier lessons, in one recall
+
+LESSONS: dict[str, Lesson] = {}
+"""Every lesson whose module is imported, by its notebook's name."""
+
+Made = TypeVar("Made")
+Arguments = ParamSpec("Arguments")
+
+
+class Lesson:
+    """One notebook's worth. `name` is the notebook's; `stages` are those it is about, 1 to 6."""
+
+    def __init__(self, name: str, *, stages: Collection[int] = ()) -> None:
+        self.name = name
+        self.stages = tuple(stages)
+        self.exercises: dict[str, Exercise] = {}
+        self.predictions: dict[str, Prediction] = {}
+        self.recalls: dict[str, Prediction] = {}
+        self.explorers: dict[str, Callable[[], Live]] = {}
+        LESSONS[name] = self
+
+    # --- declaring ------------------------------------------------------------------------------
+
+    def exercise(
+        self, *, given: Given, keep: bool = False, covers_lesson: bool = False
+    ) -> Callable[[Callable[..., Any]], Exercise]:
+        """A task whose answer is a function: the decorated one is a right answer.
+
+        `given(chance)` yields the arguments of every instance of one check, as tuples, from a
+        seeded random generator. With `keep`, the learner's function goes into my_pusher.py. With
+        `covers_lesson`, passing it counts for the whole lesson.
+        """
+        return lambda solve: self._add(
+            Exercise(solve, self, given=given, keep=keep, covers_lesson=covers_lesson)
+        )
+
+    def value(self, solve: Callable[[], Any]) -> Exercise:
+        """A task whose answer is a value: the decorated function takes nothing and returns it."""
+        return self._add(Exercise(solve, self, given=None))
+
+    def _add(self, exercise: Exercise) -> Exercise:
+        self.exercises[exercise.function] = exercise
+        return exercise
+
+    def predict(
+        self, question: str, options: Mapping[str, str], *, why: str
+    ) -> Callable[[Callable[[], Any]], Prediction]:
+        """A question before something is shown. `options` maps each to what to say to it."""
+        return lambda decide: self._ask(self.predictions, decide, question, options, why)
+
+    def recall(
+        self, question: str, options: Mapping[str, str], *, why: str
+    ) -> Callable[[Callable[[], Any]], Prediction]:
+        """A question about an earlier lesson. All of them show up in `lesson.recall_card()`."""
+        return lambda decide: self._ask(self.recalls, decide, question, options, why)
+
+    def _ask(
+        self,
+        where: dict[str, Prediction],
+        decide: Callable[[], Any],
+        question: str,
+        options: Mapping[str, str],
+        why: str,
+    ) -> Prediction:
+        made = Prediction(decide, question, options, why)
+        where[decide.__name__] = made
+        return made
+
+    def explorer(self, make: Callable[[], Made]) -> Callable[[], Made]:
+        """Register a function that returns an Explorer, or another Live."""
+        self.explorers[make.__name__] = make  # type: ignore[assignment]  # Made is a Live
+        return make
+
+    # --- what the notebook shows ----------------------------------------------------------------
+
+    def recall_card(self) -> Recall:
+        """The recall questions, and up to two predictions that went wrong in earlier lessons."""
+        earlier = {
+            each.name: each
+            for lesson in LESSONS.values()
+            if lesson.name < self.name
+            for each in lesson.predictions.values()
+        }
+        again = [earlier[name] for name in PROGRESS.read().surprises if name in earlier]
+        return Recall("From memory", list(self.recalls.values()), again[:MAX_ASKED_AGAIN])
+
+    def map(self) -> Live:
+        """The six stages, with those of this lesson lit."""
+        return Live(View("", picture=stage_map(self.stages)), hint="")
+
+    def done(self) -> tuple[int, int]:
+        """How many of its exercises are passed, and how many there are."""
+        counted = [each for each in self.exercises.values() if not each.covers_lesson]
+        passed = PROGRESS.read().passed
+        if any(each.name in passed for each in self.exercises.values() if each.covers_lesson):
+            return len(counted), len(counted)
+        return sum(each.name in passed for each in counted), len(counted)
+
+    def __repr__(self) -> str:
+        return f"Lesson {self.name}"
+
+
+def stage_map(lit: Collection[int]) -> Picture:
+    """The six stages in a row, each in its colour; those that are not lit are faint."""
+    widths = (74, 80, 112, 150, 70, 74)
+
+    def drawn(rows: tuple[tuple[int, ...], ...]) -> str:
+        shapes, y = [], 4
+        for numbers in rows:
+            x = 4
+            for number in numbers:
+                width, on = widths[number - 1], number in lit
+                box = rect(x, y, width, 30, f"s{number}" if on else "bare", rx=15)
+                label = text(
+                    x + width / 2,
+                    y + 19.5,
+                    f"{number} {STAGES[number - 1]}",
+                    f"t{number}" if on else "small",
+                    "middle",
+                )
+                shapes.append(group(box, label))
+                if number < 6:
+                    shapes.append(arrow(x + width + 3, y + 15, x + width + 17, y + 15))
+                x += width + 20
+            y += 42
+        return "".join(shapes)
+
+    names = " and ".join(STAGES[number - 1] for number in sorted(lit))
+    title, desc = "Where you are", f"Six stages: {', '.join(STAGES)}."
+    desc += f" This lesson is about {names}." if lit else ""
+    narrow = Picture(title, desc, 330, 122, drawn(((1, 2, 3), (4, 5), (6,))))
+    return Picture(title, desc, 676, 38, drawn((tuple(range(1, 7)),)), narrow)
+
+
+# --- the course ---------------------------------------------------------------------------------
+
+
+def lessons() -> list[Lesson]:
+    """Every lesson, in order."""
+    for module in pkgutil.iter_modules(pusherkit.lessons.__path__):
+        if not module.ispkg and not module.name.startswith("_"):
+            importlib.import_module(f"pusherkit.lessons.{module.name}")
+    return [LESSONS[name] for name in sorted(LESSONS)]
+
+
+class Course(Live):
+    """How far somebody has come: a line for each lesson, then what surprised them."""
+
+    def __init__(self) -> None:
+        self._lessons = lessons()
+        blank = tuple(Fact(each.name, "○" * each.done()[1]) for each in self._lessons)
+        super().__init__(View("Your progress", blank), hint="Run the cell to see yours.")
+
+    def hear(self, event: Event) -> None:
+        if event.id == "again":
+            self.show(self.now())
+        elif event.id == "forget":
+            self.show(
+                View(
+                    "Forget everything?",
+                    status="Your progress and an unedited my_pusher.py go away.",
+                    actions=(
+                        Action("really", "Yes, forget it"),
+                        Action("again", "No, keep it", True),
+                    ),
+                )
+            )
+        elif event.id == "really":
+            keeper.reset()
+            PROGRESS.reset()
+            self.show(self.now())
+
+    def now(self) -> View:
+        record = PROGRESS.read()
+        asked = {p.name: p for each in self._lessons for p in each.predictions.values()}
+        surprises = [asked[name] for name in record.surprises if name in asked]
+        counts = [each.done() for each in self._lessons]
+        done, total = (sum(column) for column in zip(*counts, strict=True))
+        facts = tuple(
+            Fact(each.name, "●" * passed + "○" * (every - passed), f"{passed} of {every}")
+            for each, (passed, every) in zip(self._lessons, counts, strict=True)
+        )
+        return View(
+            "Your progress",
+            facts,
+            status=f"{done} of {total} exercises passed.",
+            good=True if done == total else None,
+            details=tuple(
+                Fact(each.name.split(".")[0], each.question, each.why, kind="prose")
+                for each in surprises
+            ),
+            fold="What surprised you",
+            actions=(Action("again", "Look again"), Action("forget", "Start over")),
+        )

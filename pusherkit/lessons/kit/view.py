@@ -1,0 +1,315 @@
+"""What a lesson shows: a View, made of facts and a picture, and how a View becomes HTML and text.
+
+A pure function turns a lesson's values into a View. `to_html()` draws it for a running kernel,
+`to_static()` for readers without one (GitHub, nbconvert, a notebook that JupyterLab does not trust
+yet), `to_text()` for terminals, screen readers and nbval. All three come from the same View, so
+they can't contradict each other.
+
+The static form has no style sheet, because JupyterLab takes it away: its sanitizer drops <style>,
+<svg>, role and aria attributes, and keeps tables, style attributes without var(), and <img>, also
+one whose source is a data: URL (read in JupyterLab 4.6.6, apputils/sanitizer). So the facts are a
+table with inline styles, and the picture is an image.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pusherkit.lessons.kit.picture import Picture
+
+Range = tuple[int, int]  # from a character up to, but not including, another
+Kind = Literal["value", "prose", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and a value. `why` explains, `marks` are ranges of the value to point at, in order.
+
+    A value is set in a fixed-width font, prose in the page's own, and code can be copied.
+    """
+
+    name: str
+    value: str
+    why: str = ""
+    marks: tuple[Range, ...] = ()
+    kind: Kind = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button that a View offers where a kernel runs. Pressing it reports `id`."""
+
+    id: str
+    label: str
+    primary: bool = False
+    pressed: bool | None = None
+    """For a choice: whether it is the chosen one. None for a plain button."""
+    mark: str = ""
+    """For a choice: ○, ● or ✓, before the label. All are equally wide, so nothing moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a card or a widget shows at one moment.
+
+    From top to bottom: the title, the status (one sentence, and whether it is good news), the
+    picture, the facts, and the details, which are folded away under `fold`. Actions come last, or
+    above the status where they are the options of a choice.
+    """
+
+    title: str
+    facts: tuple[Fact, ...] = ()
+    status: str = ""
+    good: bool | None = None
+    picture: Picture | None = None
+    details: tuple[Fact, ...] = ()
+    fold: str = "Details"
+    code: str = ""
+    """The source of the function that did the work, folded away under "Show the code"."""
+    actions: tuple[Action, ...] = ()
+    below: tuple[View, ...] = ()
+    """Views of their own, one under the other."""
+    note: str = ""
+    """A line in small print at the bottom."""
+
+    @property
+    def verdict(self) -> str:
+        """The status with a ✓ or a ✗, so that colour never carries the meaning alone."""
+        return {True: "✓ ", False: "✗ ", None: ""}[self.good] + self.status
+
+
+# --- live ---------------------------------------------------------------------------------------
+
+
+def to_html(view: View) -> str:
+    """The View, all but its title, as HTML for a Stage, which brings the style sheet.
+
+    Everything is escaped.
+    """
+    is_choice = any(action.pressed is not None for action in view.actions)
+    mood = {True: " pk-ok", False: " pk-bad", None: ""}[view.good]
+    parts = [
+        _actions(view.actions) if is_choice else "",
+        f'<p class="pk-status{mood}" role="status">{html.escape(view.verdict)}</p>'
+        if view.status
+        else "",
+        view.picture.inline() if view.picture else "",
+        _table(view.facts),
+        f"<details><summary>{html.escape(view.fold)}</summary>{_table(view.details)}</details>"
+        if view.details
+        else "",
+        f"<details><summary>{SHOW_THE_CODE}</summary>{_table((_code(view),))}</details>"
+        if view.code
+        else "",
+        *(
+            f'<div class="pk-below"><p class="pk-title">{html.escape(each.title)}</p>'
+            f"{to_html(each)}</div>"
+            for each in view.below
+        ),
+        "" if is_choice else _actions(view.actions),
+        f'<p class="pk-note">{html.escape(view.note)}</p>' if view.note else "",
+    ]
+    return "".join(parts)
+
+
+SHOW_THE_CODE = "Show the code"
+
+
+def _code(view: View) -> Fact:
+    return Fact("Code", view.code, kind="code")
+
+
+def _actions(actions: Iterable[Action]) -> str:
+    buttons = "".join(
+        f'<button type="button" data-press="{html.escape(action.id)}"'
+        + (' class="pk-primary"' if action.primary else "")
+        + ("" if action.pressed is None else f' aria-pressed="{str(action.pressed).lower()}"')
+        + ">"
+        + (f'<span class="pk-mark">{action.mark}</span>' if action.mark else "")
+        + f"{html.escape(action.label)}</button>"
+        for action in actions
+    )
+    return f'<div class="pk-actions">{buttons}</div>' if buttons else ""
+
+
+def _table(facts: Iterable[Fact]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(fact.name)}</th><td>{_live_value(fact)}'
+        + (f'<span class="pk-why">{html.escape(fact.why)}</span>' if fact.why else "")
+        + "</td></tr>"
+        for fact in facts
+    )
+    return f'<table class="pk-facts"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def _live_value(fact: Fact) -> str:
+    if fact.kind == "prose":
+        return f"<p>{_marked(fact)}</p>"
+    copy = html.escape(fact.value)
+    button = (
+        f'<button type="button" class="pk-copy" data-copy="{copy}">Copy</button>'
+        if fact.kind == "code"
+        else ""
+    )
+    return f"<pre{' class=pk-code' if button else ''}>{_lead(fact)}{_marked(fact)}</pre>{button}"
+
+
+def _lead(fact: Fact) -> str:
+    # A browser drops a newline right after <pre>: HTML standard, 13.2.6.4.7.
+    return "\n" if fact.value.startswith("\n") else ""
+
+
+def _marked(fact: Fact) -> str:
+    pieces, at = [], 0
+    for start, end in fact.marks:
+        pieces += [
+            html.escape(fact.value[at:start]),
+            f"<mark>{html.escape(fact.value[start:end])}</mark>",
+        ]
+        at = end
+    return "".join([*pieces, html.escape(fact.value[at:])])
+
+
+# --- static -------------------------------------------------------------------------------------
+
+_LEFT = "text-align:left;vertical-align:top;background:none"
+_BOX = "border:1px solid rgba(127,127,127,0.5);border-radius:6px;padding:10px 14px;max-width:60em"
+_PRE = "margin:0;padding:2px 6px;white-space:pre-wrap;word-break:break-word"
+_GREY = "background-color:rgba(127,127,127,0.13)"
+
+
+def to_static(view: View, hint: str = "") -> str:
+    """The View as HTML that needs no style sheet and no script. Everything is escaped.
+
+    `hint` says how to bring it to life, for a reader who could.
+    """
+    note = f"<p><small>{html.escape(hint)}</small></p>" if hint else ""
+    return f'<div style="{_BOX}">{_static(view)}{note}</div>'
+
+
+def _static(view: View) -> str:
+    status = f"<p><strong>{html.escape(view.verdict)}</strong></p>" if view.status else ""
+    folded = _folded(view.fold, view.details)
+    if view.code:
+        folded += _folded(SHOW_THE_CODE, (_code(view),))
+    title = f"<p><strong>{html.escape(view.title)}</strong></p>" if view.title else ""
+    return (
+        f"{title}{status}"
+        + (view.picture.image() if view.picture else "")
+        + _static_table(view.facts)
+        + folded
+        + "".join(f"<hr>{_static(each)}" for each in view.below)
+        + (f"<p><small>{html.escape(view.note)}</small></p>" if view.note else "")
+    )
+
+
+def _folded(summary: str, facts: tuple[Fact, ...]) -> str:
+    table = _static_table(facts)
+    return f"<details><summary>{html.escape(summary)}</summary>{table}</details>" if table else ""
+
+
+def _static_table(facts: Iterable[Fact]) -> str:
+    rows = "".join(
+        f'<tr style="{_LEFT}"><th style="{_LEFT};padding:3px 14px 3px 0;width:9em">'
+        f'{html.escape(fact.name)}</th><td style="{_LEFT};padding:3px 0">{_static_value(fact)}'
+        + (f"<small>{html.escape(fact.why)}</small>" if fact.why else "")
+        + "</td></tr>"
+        for fact in facts
+    )
+    style = "width:100%;margin:6px 0;border-collapse:collapse;table-layout:fixed"
+    return f'<table style="{style}"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def _static_value(fact: Fact) -> str:
+    if fact.kind == "prose":
+        return _marked(fact)
+    return f'<pre style="{_PRE};{_GREY}">{_lead(fact)}{_marked(fact)}</pre>'
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def to_text(view: View) -> str:
+    """The View as plain text: title, status, what the picture shows, a line or more per fact."""
+    facts = view.facts + view.details
+    width = max((len(fact.name) for fact in facts), default=0) + 2
+    lines = [view.title] if view.title else []
+    if view.status:
+        lines.append(view.verdict)
+    if view.picture:
+        lines.append(f"[Picture] {view.picture.desc}")
+    for fact in facts:
+        first, *rest = fact.value.split("\n")
+        lines.append(f"{fact.name:<{width}}{first}".rstrip())
+        lines += [f"{'':<{width}}{line}".rstrip() for line in rest]
+    lines += [to_text(each) for each in view.below]
+    if view.note:
+        lines.append(view.note)
+    return "\n".join(lines)
+
+
+# --- bytes, as people read them -----------------------------------------------------------------
+
+SHOWN_CHARACTERS = 1_500  # of one value; a body of 100 KB would make every key press slow
+
+
+def whole(value: str) -> tuple[Range, ...]:
+    """A value as one mark: for a digest, which changes as a whole or not at all."""
+    return ((0, len(value)),) if value else ()
+
+
+def first_difference(one: bytes | str, other: bytes | str) -> int | None:
+    """The index of the first place where two differ; None where they are equal.
+
+    By halving, because a body can be 100 KB long and this runs at every key press.
+    """
+    if one == other:
+        return None
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[:middle] == other[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def mark_at(body: bytes, at: int | None) -> tuple[Range, ...]:
+    """The character that shows byte `at` of a body, once it is decoded as UTF-8, as marks."""
+    if at is None:
+        return ()
+    start = len(body[:at].decode(errors="ignore"))
+    return ((start, start + 1),)
+
+
+def name_byte(body: bytes, at: int) -> str:
+    """A byte in words: `" (0x22)`, `a space (0x20)`, `0xc3`; past the last one, its end."""
+    if at >= len(body):
+        return "nothing more"
+    byte = body[at]
+    named = _NAMED.get(byte) or (chr(byte) if 32 < byte < 127 else "")
+    return f"{named} (0x{byte:02x})" if named else f"0x{byte:02x}"
+
+
+_NAMED = {9: "a tab", 10: "a newline", 13: "a carriage return", 32: "a space"}
+
+
+def visible(text: str) -> str:
+    """A text with its line ends and tabs drawn, one character for each, so positions stay."""
+    return text.translate({10: "⏎", 13: "␍", 9: "⇥"})
+
+
+def excerpt(fact: Fact, before: int = 300) -> Fact:
+    """A long value cut to the part around its first mark, and a word on how much is shown."""
+    length = len(fact.value)
+    if length <= SHOWN_CHARACTERS:
+        return fact
+    first = max(0, fact.marks[0][0] - before) if fact.marks else 0
+    last = min(length, first + SHOWN_CHARACTERS)
+    marks = tuple((max(s, first) - first, min(e, last) - first) for s, e in fact.marks if s < last)
+    shown = f"Shown: characters {first + 1:,} to {last:,} of {length:,}."
+    return Fact(fact.name, fact.value[first:last], f"{fact.why} {shown}".strip(), marks, fact.kind)

@@ -1,0 +1,247 @@
+"""Controls, the View under them, and the three forms of a View."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from pusherkit.lessons.kit import (
+    Event,
+    Explorer,
+    Fact,
+    Picture,
+    View,
+    area,
+    button,
+    choice,
+    excerpt,
+    first_difference,
+    gesture,
+    line,
+    mark_at,
+    name_byte,
+    number,
+    preset,
+    slider,
+    tick,
+)
+from pusherkit.lessons.kit.picture import CLASSES, PALETTE, STAGES, handle, rect, text
+from pusherkit.lessons.kit.stage import WIDGET_VIEW
+from pusherkit.lessons.kit.view import to_html, to_static, to_text
+
+
+def seen(**values: Any) -> View:
+    return View("Seen", tuple(Fact(name, repr(value)) for name, value in values.items()))
+
+
+def facts(made: Explorer) -> dict[str, str]:
+    return {fact.name: fact.value for fact in made.view.facts}
+
+
+# --- controls -------------------------------------------------------------------------------------
+
+
+def test_every_control_hands_over_its_value() -> None:
+    made = Explorer(
+        seen,
+        a=area("A", b"\xc3\xa9"),
+        b=line("B", "b"),
+        c=choice("C", {"one": 1, "two": 2}),
+        d=tick("D", True),
+        e=number("E", 3, 0, 9),
+        f=slider("F", -5, -600, 600),
+        g=button("Go"),
+    )
+    assert made.values == {"a": "é", "b": "b", "c": 1, "d": True, "e": 3, "f": -5, "g": False}
+    made.set(c="two", d=False, e="99", f="-700", a="x\ud800")
+    assert facts(made) == {
+        "a": "'x?'", "b": "'b'", "c": "2", "d": "False", "e": "9", "f": "-600", "g": "False",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("half", ["", "-", "1e", "two"])
+def test_half_a_number_keeps_the_last_good_one(half: str) -> None:
+    made = Explorer(seen, e=number("E", 3, 0, 9))
+    made.set(e=half)
+    assert facts(made) == {"e": "3"}
+
+
+def test_a_preset_fills_its_field_and_the_field_can_still_be_changed() -> None:
+    made = Explorer(seen, p=preset("P", {"one": "1", "two": "2"}, into="a"), a=area("A", "1"))
+    made.stage.typed = {"p": "two"}
+    assert facts(made) == {"a": "'2'"}
+    assert made.stage.put == {"a": "2"}, "the browser is told"
+    made.stage.typed = {"p": "two", "a": "3"}
+    assert facts(made) == {"a": "'3'"}
+
+
+def test_a_button_is_true_in_the_call_it_causes_and_never_after() -> None:
+    made = Explorer(seen, a=line("A", "x"), send=button("Send"))
+    made.press("send")
+    assert facts(made)["send"] == "True"
+    made.set(a="y")
+    assert facts(made)["send"] == "False"
+    made.hear(Event("enter", "a"))
+    assert facts(made)["send"] == "True"
+
+
+def test_a_gesture_moves_a_value() -> None:
+    def move(value: int, event: Event) -> int:
+        return value + {"ArrowLeft": -1, "ArrowRight": 1}.get(event.key, 0)
+
+    made = Explorer(seen, x=gesture(5, move))
+    made.stage._handle_custom_msg({"kind": "key", "id": "dot", "key": "ArrowRight"}, [])
+    assert facts(made) == {"x": "6"}
+
+
+def test_a_sentence_takes_the_place_of_the_status_and_the_rest_stays() -> None:
+    def show(a: str) -> View:
+        if not a:
+            raise ValueError("Type something.")
+        return View("T", (Fact("A", a),), "Fine.", True)
+
+    made = Explorer(show, a=line("A", "x"))
+    made.set(a="")
+    assert (made.view.status, made.view.good, facts(made)) == ("Type something.", False, {"A": "x"})
+    made.set(a="y")
+    assert made.view.status == "Fine."
+
+
+def test_an_odd_message_from_the_browser_is_nothing() -> None:
+    made = Explorer(seen, a=line("A", "x"), g=button("Go"))
+    for message in ({"kind": "press", "id": "nobody"}, {"kind": "?", "id": "", "more": 1}):
+        made.stage._handle_custom_msg(message, [])
+    assert facts(made)["a"] == "'x'"
+
+
+def test_two_explorers_on_a_page_have_fields_of_their_own() -> None:
+    forms = [Explorer(seen, a=line("A", "x")).stage.form for _ in range(2)]
+    one, other = (re.findall(r' id="([^"]+)"', form) for form in forms)
+    assert one != other
+
+
+def test_the_style_sheet_is_not_in_what_is_sent_at_each_key() -> None:
+    made = Explorer(seen, a=line("A", "x"))
+    assert "<style" not in made.stage.html + made.stage.form
+    assert "<style" not in made._repr_mimebundle_()["text/html"]
+
+
+# --- the three forms of a View --------------------------------------------------------------------
+
+PICTURE = Picture(
+    "Two <boxes>", 'One is "left".', 100, 40,
+    rect(0, 0, 10, 10, "s1") + handle(text(5, 5, "<a>", "m"), id="a", label="Box A", drag=True),
+)  # fmt: skip
+VIEW = View(
+    "<t>",
+    (Fact("<n>", "a<b>c", "<w>", marks=((1, 4),)), Fact("Prose", "Read <me>.", kind="prose")),
+    "<s>",
+    good=False,
+    picture=PICTURE,
+    details=(Fact("Deep", "<d>"),),
+    code="def f():\n    return '<x>'",
+    below=(View("<below>"),),
+    note="<note>",
+)
+
+
+def test_everything_is_escaped_everywhere() -> None:
+    for shown in (to_html(VIEW), to_static(VIEW)):
+        assert "a<mark>&lt;b&gt;</mark>c" in shown
+        for raw in ("<t>", "<n>", "<w>", "<s>", "<me>", "<d>", "<x>", "<below>", "<note>", "<a>"):
+            assert raw not in shown
+        assert "✗ &lt;s&gt;" in shown
+
+
+def test_the_static_form_needs_no_style_sheet_and_holds_the_picture() -> None:
+    shown = to_static(VIEW)
+    assert "<style" not in shown
+    assert "<svg" not in shown
+    around = shown.replace(PICTURE.image(), "")
+    assert "class=" not in around
+    assert "var(" not in around
+    assert "<table" in shown
+    assert 'src="data:image/svg+xml,' in shown
+    assert 'alt="Two &lt;boxes&gt;. One is &quot;left&quot;."' in shown
+    assert "tabindex" not in PICTURE.image(), "an image can't be operated"
+
+
+def test_the_text_has_the_same_facts() -> None:
+    shown = to_text(VIEW)
+    for fact in VIEW.facts + VIEW.details:
+        assert fact.value in shown
+    assert "✗ <s>" in shown
+    assert PICTURE.desc in shown
+
+
+def test_a_live_picture_that_can_be_operated_is_a_group_and_another_an_image() -> None:
+    assert "role='group'" in PICTURE.inline()
+    assert "role='img'" in Picture("T", "D", 1, 1, rect(0, 0, 1, 1)).inline()
+
+
+def test_a_bundle_has_text_html_and_the_widget() -> None:
+    assert set(Explorer(seen)._repr_mimebundle_()) == {"text/plain", "text/html", WIDGET_VIEW}
+
+
+def test_text_is_aligned() -> None:
+    view = View("T", (Fact("a", "1\n2"), Fact("long", "3")), "done", good=True)
+    assert to_text(view) == "T\n✓ done\na     1\n      2\nlong  3"
+
+
+# --- colours --------------------------------------------------------------------------------------
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["bg", "card"])
+def test_text_can_be_read_on_both_grounds(which: int, ground: str) -> None:
+    for name in ("fg", "dim", "ok", "bad", "accent", *(f"s{n}" for n in range(1, 7))):
+        assert _contrast(PALETTE[name][which], PALETTE[ground][which]) >= 4.5, name
+
+
+def test_every_stage_has_its_colour() -> None:
+    assert {f"{kind}{n}" for n in range(1, len(STAGES) + 1) for kind in "sft"} <= CLASSES.keys()
+
+
+# --- bytes, as people read them -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "at"),
+    [(b"", b"", None), (b"ab", b"ab", None), (b"ab", b"ac", 1), (b"ab", b"abc", 2), (b"", b"x", 0)],
+)
+def test_first_difference(one: bytes, other: bytes, at: int | None) -> None:
+    assert first_difference(one, other) == at
+    assert first_difference(other, one) == at
+
+
+def test_a_mark_counts_characters_not_bytes() -> None:
+    body = "é☕x".encode()
+    ((start, end),) = mark_at(body, body.index(b"x"))
+    assert body.decode()[start:end] == "x"
+
+
+def test_a_byte_is_named() -> None:
+    assert name_byte(b"a\n", 0) == "a (0x61)"
+    assert name_byte(b"a\n", 1) == "a newline (0x0a)"
+    assert name_byte(b"\xc3 ", 0) == "0xc3"
+    assert name_byte(b"a", 1) == "nothing more"
+
+
+def test_an_excerpt_says_how_much_it_shows() -> None:
+    fact = excerpt(Fact("Body", "x" * 5_000, marks=((4_000, 4_001),)))
+    assert len(fact.value) == 1_300
+    assert fact.marks == ((300, 301),)
+    assert fact.why == "Shown: characters 3,701 to 5,000 of 5,000."

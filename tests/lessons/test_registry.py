@@ -1,0 +1,304 @@
+"""Every lesson on the kit, held to the same promises: nothing here names a lesson."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import importlib
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from pusherkit.lessons.kit import Live, Outcome
+from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer, solution_of
+from pusherkit.lessons.kit.lesson import Lesson, lessons
+from pusherkit.lessons.kit.prediction import Prediction
+from pusherkit.lessons.kit.view import to_html, to_static, to_text
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CHECKS = 5  # so that several instances come up
+LESSONS = lessons()
+EXERCISES = [each for lesson in LESSONS for each in lesson.exercises.values()]
+PREDICTIONS = [each for lesson in LESSONS for each in lesson.predictions.values()]
+RECALLS = [each for lesson in LESSONS for each in lesson.recalls.values()]
+EXPLORERS = [
+    pytest.param(make, id=f"{lesson.name}-{name}")
+    for lesson in LESSONS
+    for name, make in lesson.explorers.items()
+]
+
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.name)
+each_question = pytest.mark.parametrize(
+    "question", PREDICTIONS + RECALLS, ids=lambda each: each.name
+)
+
+
+def notebook(lesson: Lesson) -> Any:
+    return nbformat.read(NOTEBOOKS / f"{lesson.name}.ipynb", as_version=4)
+
+
+def code_cells(lesson: Lesson) -> list[str]:
+    return [cell.source for cell in notebook(lesson).cells if cell.cell_type == "code"]
+
+
+def right(exercise: Exercise) -> Any:
+    return exercise.solve() if exercise.is_value else exercise.solve
+
+
+# --- exercises ------------------------------------------------------------------------------------
+
+
+@each_exercise
+def test_the_untouched_stub_is_open(exercise: Exercise) -> None:
+    assert exercise.check(...).outcome is Outcome.OPEN
+    if not exercise.is_value:
+        assert exercise.check(lambda *_: ...).outcome is Outcome.OPEN
+
+
+@each_exercise
+def test_the_solution_passes_and_says_why_and_what_next(exercise: Exercise) -> None:
+    for _ in range(CHECKS):
+        feedback = exercise.check(right(exercise))
+        assert (feedback.outcome, feedback.message) == (Outcome.PASSED, exercise.reason)
+    shown = to_text(feedback.view)
+    for said in (exercise.reason, exercise.challenge):
+        assert said
+        assert said in shown
+    assert exercise.task.endswith("."), "a task is a sentence: the function's docstring"
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong"),
+    [
+        pytest.param(exercise, wrong, id=f"{exercise.name}-{number}")
+        for exercise in EXERCISES
+        for number, wrong in enumerate(exercise.wrongs)
+    ],
+)
+def test_each_wrong_answer_gets_its_own_message(exercise: Exercise, wrong: WrongAnswer) -> None:
+    for _ in range(CHECKS):
+        feedback = exercise.check(wrong.answer)
+        assert (feedback.outcome, feedback.message) == (Outcome.WRONG, wrong.message)
+    assert [other.message for other in exercise.wrongs].count(wrong.message) == 1
+
+
+@each_exercise
+def test_wrong_answers_are_few_and_hints_are_some(exercise: Exercise) -> None:
+    assert len(exercise.wrongs) <= MAX_WRONG
+    assert len(exercise.hints) >= 2
+
+
+@each_exercise
+@pytest.mark.parametrize("nonsense", [None, 3, "?", b"?", [], object(), print])
+def test_nonsense_neither_passes_nor_raises(exercise: Exercise, nonsense: Any) -> None:
+    feedback = exercise.check(nonsense)
+    assert feedback.outcome in (Outcome.WRONG, Outcome.ERROR)
+    assert feedback.message
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in EXERCISES if not each.is_value], ids=lambda each: each.name
+)
+def test_a_crash_names_the_line(exercise: Exercise) -> None:
+    def divide(*_: Any) -> float:
+        return 1 / 0
+
+    feedback = exercise.check(divide)
+    assert (feedback.outcome, feedback.message) == (
+        Outcome.ERROR,
+        "ZeroDivisionError: division by zero",
+    )
+    assert [fact.value for fact in feedback.facts] == ["return 1 / 0"]
+
+
+# --- the notebook's exercises ---------------------------------------------------------------------
+
+
+def cell_of(exercise: Exercise) -> str:
+    """The cell of the notebook that checks an exercise, under the learner's own name."""
+    check = f"lesson.{exercise.function}.check({exercise.function})"
+    (cell,) = (cell for cell in code_cells(exercise.home) if check in cell)  # type: ignore[arg-type]
+    return cell
+
+
+def run_up_to(exercise: Exercise) -> dict[str, Any]:
+    """The names that a learner has when they arrive at an exercise's cell."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with redirect_stdout(io.StringIO()):
+        for cell in code_cells(exercise.home):  # type: ignore[arg-type]
+            if cell == cell_of(exercise):
+                break
+            exec(cell, names)
+    return names
+
+
+@each_exercise
+def test_the_printed_solution_pasted_into_its_cell_passes(exercise: Exercise) -> None:
+    names = run_up_to(exercise)
+    tree = ast.parse(cell_of(exercise))
+    kept = [
+        node
+        for node in tree.body
+        if getattr(node, "name", None) != exercise.function and not _binds(node, exercise.function)
+    ]
+    with redirect_stdout(io.StringIO()):
+        exec("\n".join(ast.unparse(node) for node in kept[:-1]), names)  # data, before the check
+        solution = compile(exercise.solution(), "solution", "exec", dont_inherit=True)
+        exec(solution, names)
+    module = importlib.import_module(exercise.solve.__module__)
+    assert getattr(module, exercise.function) is exercise
+    assert exercise.check(names[exercise.function]).outcome is Outcome.PASSED
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in node.targets
+    )
+
+
+@each_exercise
+def test_the_cell_as_it_is_delivered_is_open(exercise: Exercise) -> None:
+    names = run_up_to(exercise)
+    with redirect_stdout(io.StringIO()):
+        exec(cell_of(exercise), names)
+    assert exercise.check(names[exercise.function]).outcome is Outcome.OPEN
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in EXERCISES if each._broken], ids=lambda each: each.name
+)
+def test_the_broken_function_shown_is_the_one_that_is_checked(exercise: Exercise) -> None:
+    assert exercise._broken is not None
+    broken = ast.parse(solution_of(exercise._broken.answer)).body[0]
+    shown = next(
+        node
+        for node in ast.parse(cell_of(exercise)).body
+        if getattr(node, "name", None) == exercise.function
+    )
+    assert isinstance(broken, ast.FunctionDef)
+    assert isinstance(shown, ast.FunctionDef)
+    assert list(map(ast.unparse, broken.body)) == list(map(ast.unparse, shown.body))
+
+
+# --- predictions ----------------------------------------------------------------------------------
+
+
+@each_question
+def test_the_code_decides_for_one_of_the_options(question: Prediction) -> None:
+    assert question.right() in question.options
+    assert all(question.options.values()), "an option without an explanation"
+    assert question.why
+    assert question.code
+
+
+@each_question
+def test_nothing_is_revealed_before_a_choice(question: Prediction) -> None:
+    asked = question()
+    before = to_html(asked.now())
+    assert question.why not in before
+    assert all(said not in before for said in question.options.values())
+    wrong = next(option for option in question.options if option != question.right())
+    asked.choose(wrong)
+    assert f"Surprise: it's “{question.right()}”." in to_text(asked.view)
+    assert question.code.split("\n")[0] in asked.view.code
+
+
+@each_question
+def test_the_twin_folds_the_answer_away(question: Prediction) -> None:
+    shown, _, folded = to_static(question().twin).partition("<details>")
+    assert "Why" not in shown
+    assert "Why" in folded
+
+
+def test_no_position_is_right_too_often() -> None:
+    """At most 40 %, once there are enough questions for a share to mean something."""
+    places = collections.Counter(
+        list(question.options).index(question.right()) for question in PREDICTIONS + RECALLS
+    )
+    if places.total() >= 10:
+        assert max(places.values()) <= 0.4 * places.total(), places
+
+
+@each_lesson
+def test_a_lesson_asks_two_things_from_memory(lesson: Lesson) -> None:
+    assert lesson.name.startswith("00") or len(lesson.recalls) == 2
+
+
+@each_lesson
+def test_what_is_above_a_prediction_does_not_answer_it(lesson: Lesson) -> None:
+    for name, question in lesson.predictions.items():
+        above = ""
+        for cell in notebook(lesson).cells:
+            if cell.cell_type == "code" and f"lesson.{name}()" in cell.source:
+                break
+            if cell.cell_type == "markdown":
+                above += cell.source
+        options = "".join(question.options)
+        telling = set(re.findall(r"\w{4,}", question.right().lower()))
+        telling -= set(re.findall(r"\w+", options.replace(question.right(), "").lower()))
+        said = [sentence for sentence in re.split(r"[.?!\n]+", above.lower()) if telling]
+        assert not [s for s in said if telling <= set(re.findall(r"\w+", s))], telling
+
+
+# --- explorers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_widget_and_twin_show_the_same_and_it_is_the_same_each_time(make: Any) -> None:
+    made: Live = make()
+    bundle, again = made._repr_mimebundle_(), make()._repr_mimebundle_()
+    for kind in ("text/plain", "text/html"):
+        assert bundle[kind] == again[kind], "a twin must be the same on every run"
+    assert made.stage.html == to_html(made.twin)
+    assert made.stage.head == made.twin.title
+    assert not re.search(r"\b\d{1,3}(\.\d{1,3}){3}:\d+", bundle["text/html"]), "a port"
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_every_field_has_a_label_and_the_picture_says_what_it_shows(make: Any) -> None:
+    form = make().stage.form
+    fields = re.findall(r'<(?:input|textarea|select)[^>]* id="([^"]+)"', form)
+    assert fields == re.findall(r'<label for="([^"]+)"', form)
+    picture = make().twin.picture
+    if picture is not None:
+        assert len(picture.desc) > 30
+        assert picture.narrow is None or picture.narrow.width <= 360
+        assert "style" not in picture.shapes
+
+
+# --- the notebook ---------------------------------------------------------------------------------
+
+
+@each_lesson
+def test_most_code_cells_are_code_to_read(lesson: Lesson) -> None:
+    cells = code_cells(lesson)
+    bare = [cell for cell in cells if re.fullmatch(r"lesson\.\w+\(\)", cell.strip())]
+    assert len(bare) <= len(cells) / 4, bare
+
+
+@each_lesson
+def test_the_notebook_uses_everything_that_its_lesson_has(lesson: Lesson) -> None:
+    code = "\n".join(code_cells(lesson))
+    for name in (*lesson.exercises, *lesson.predictions, *lesson.explorers):
+        assert f"lesson.{name}" in code
+
+
+@each_lesson
+def test_an_untouched_notebook_writes_nothing(lesson: Lesson, progress_file: Path) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with redirect_stdout(io.StringIO()):
+        for cell in code_cells(lesson):
+            exec(cell, names)
+    assert list(progress_file.parent.iterdir()) == []
+
+
+@each_lesson
+def test_one_plain_request_hides_nothing(lesson: Lesson) -> None:
+    sent = [cell for cell in code_cells(lesson) if "server.http." in cell]
+    assert lesson.name.startswith("00") or sent
