@@ -32,6 +32,7 @@ ORDER = [
     "authorization",
     "doctor.mistakes",
     "doctor.search",
+    "doctor.door",
     "doctor.refusals",
     "doctor.door",
     "doctor.pasted",
