@@ -20,6 +20,7 @@ ROOT = Path(pusherkit.__file__).parent
 # Each layer may import those before it. "pusherkit" is the package's own __init__.
 ORDER = [
     "errors",
+    "_spellings",
     "credentials",
     "signing",
     "events",
@@ -36,6 +37,7 @@ ORDER += ["sandbox", "pusherkit", "lessons", "_first_cell", "_kernel_startup", "
 ORDER += ["lab", "cli", "pytest_plugin"]
 PURE = [
     "errors",
+    "_spellings",
     "credentials",
     "signing",
     "events",

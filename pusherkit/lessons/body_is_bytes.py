@@ -101,9 +101,9 @@ def printed() -> tuple[str, Fact, Fact, Fact]:
     belong = of_printed == PUBLISHED_MD5
     return (
         "Yes, they belong together" if belong else "No, they don't",
-        Fact("Printed MD5", PUBLISHED_MD5),
-        Fact("As printed", of_printed, marks=whole(of_printed)),
-        Fact("Without spaces", of_compact),
+        Fact("On the page", PUBLISHED_MD5),
+        Fact("Body as printed", of_printed, marks=whole(of_printed)),
+        Fact("Body, no spaces", of_compact),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pusherkit.lessons.kit import Event, Fact, Lesson, Outcome, Wrong, difference
+from pusherkit.lessons.kit import Event, Fact, Lesson, Outcome, Wrong, difference, shown
 from pusherkit.lessons.kit import guard as guard_module
 from pusherkit.lessons.kit.exercise import Exercise, Feedback, solution_of
 from pusherkit.lessons.kit.lesson import LESSONS
@@ -191,6 +191,8 @@ def test_a_check_is_quick(biggest: Exercise) -> None:
     [
         ("a&b", "a&c", "first 2 characters are right"),
         ("a&b", "a&b&c", "it should end"),
+        ("A", "a", "mind upper and lower case"),
+        ("xyz", "abc", "differs from the very first character on"),
         ("a&b", "a", "ends too early"),
         (b"a", "a", "should be bytes, and yours is text (str)"),
         ("0" * 32, "1" * 32, "the right kind of hash, but of other bytes"),
@@ -207,6 +209,14 @@ def test_a_difference_helps_and_never_gives_the_answer_away(
     wrong = difference(expected, received)
     assert said in wrong.message
     assert repr(expected) not in wrong.message + "".join(fact.value for fact in wrong.facts)
+
+
+def test_a_dict_is_shown_in_its_own_order_and_never_whole() -> None:
+    assert shown({"name": 1, "channel": 2}) == "{'name': 1, 'channel': 2}"
+    assert len(shown(dict.fromkeys(range(1_000), "x" * 1_000))) <= 401
+    nested: list[Any] = []
+    nested.append(nested)
+    assert shown(nested)
 
 
 def test_a_judge_speaks_for_itself(biggest: Exercise) -> None:

@@ -38,7 +38,16 @@ from pusherkit.lessons.kit.view import Action, Fact, View, first_difference
 Given = Callable[[random.Random], Iterable[tuple[Any, ...]]]
 MAX_WRONG = 5  # prepared wrong answers; each one seen in the wild
 
-_repr = reprlib.Repr()
+
+class _Repr(reprlib.Repr):
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """In the dict's own order, which is what some exercises are about; reprlib sorts."""
+        pairs = list(x.items())[: self.maxdict]
+        shown = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in pairs]
+        return "{" + ", ".join(shown + ["…"] * (len(x) > len(pairs))) + "}"
+
+
+_repr = _Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 200
 _repr.maxlist = _repr.maxtuple = _repr.maxdict = _repr.maxset = 12
 _repr.maxlevel = 4
@@ -292,6 +301,10 @@ def _text_difference(expected: Any, received: Any) -> str:
         return "This looks like the right kind of hash, but of other bytes."
     at = first_difference(expected, received)
     unit = "character" if isinstance(expected, str) else "byte"
+    if expected.lower() == received.lower():
+        return "Nearly: mind upper and lower case."
+    if at == 0:
+        return f"It differs from the very first {unit} on."
     if at == len(expected):
         return f"The first {at} {unit}s are right. Then yours goes on, and it should end."
     if at == len(received):
