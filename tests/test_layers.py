@@ -34,7 +34,7 @@ ORDER = [
     "subscriber",
 ]
 ORDER += ["sandbox", "pusherkit", "lessons", "_first_cell", "_kernel_startup", "_jupyter"]
-ORDER += ["lab", "cli", "pytest_plugin"]
+ORDER += ["lab", "_terminal", "cli", "pytest_plugin"]
 PURE = [
     "errors",
     "_spellings",
@@ -44,6 +44,7 @@ PURE = [
     "authorization",
     "doctor",
     "doctor.mistakes",
+    "doctor.door",
     "doctor.search",
     "doctor.vectors",
     "doctor.refusals",
@@ -54,6 +55,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.rate",
+    "sandbox.visitors",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -62,7 +64,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
-    "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},

@@ -149,7 +149,8 @@ def test_the_printed_solution_pasted_into_its_cell_passes(exercise: Exercise) ->
     ]
     with redirect_stdout(io.StringIO()):
         exec("\n".join(ast.unparse(node) for node in kept[:-1]), names)  # data, before the check
-        exec(exercise.solution(), names)
+        solution = compile(exercise.solution(), "solution", "exec", dont_inherit=True)
+        exec(solution, names)
     module = importlib.import_module(exercise.solve.__module__)
     assert getattr(module, exercise.function) is exercise
     assert exercise.check(names[exercise.function]).outcome is Outcome.PASSED
