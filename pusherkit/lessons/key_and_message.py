@@ -224,13 +224,13 @@ def lamp_grids(began: bytes, now: bytes) -> Picture:
     )
     title = "The signature's bits as lamps"
     narrow = Picture(title, desc, 340, 184, _grids(grids[1:], 10))
-    return Picture(title, desc, 640, 218, _grids(grids, 12), narrow)
+    return Picture(title, desc, 616, 218, _grids(grids, 12), narrow)
 
 
 def _grids(grids: tuple[tuple[str, bytes, str], ...], pitch: int) -> str:
     shapes = []
     for number, (title, made, lamp) in enumerate(grids):
-        left, top = 4 + number * (LAMPS * pitch + 22), 24
+        left, top = 4 + number * ((LAMPS + 2) * pitch - 8), 24
         width, height = LAMPS * pitch, 8 * len(made) // LAMPS * pitch
         between = [f"M{left} {top + y}h{width}" for y in range(pitch, height, pitch)]
         between += [f"M{left + x} {top}v{height}" for x in range(pitch, width, pitch)]
@@ -484,10 +484,10 @@ def _nest(seen: str, forged: str) -> Picture:
             _bucket(444, 58, ""),
             text(521, 82, "stays", "small"),
             text(521, 98, "inside", "small"),
-            arrow(574, 68, 592, 68),
-            _bucket(596, 42, seen[:8]),
-            text(631, 116, "= the signature", "t5", "middle"),
-            arrow(631, 152, 631, 124),
+            arrow(576, 68, 606, 68),
+            _bucket(610, 42, seen[:8]),
+            text(645, 116, "= the signature", "t5", "middle"),
+            arrow(645, 152, 645, 124),
             text(706, 170, says, kind, "end"),
         )
     )
