@@ -458,7 +458,7 @@ def _missing(name: str) -> bytes:
 @given(COMMANDS | PLAIN | ANY_TEXT, st.sampled_from([None, str.encode, _missing]))
 def test_whatever_is_pasted_is_read_or_refused(text: str, read_file: Any) -> None:
     try:
-        request = read_request(text, read_file=read_file)
+        request = read_request(text, read_file=read_file).request
     except PusherError:
         return
     diagnose(OWNER, request.method, request.path, request.params, request.body)

@@ -44,6 +44,7 @@ PURE = [
     "authorization",
     "doctor",
     "doctor.mistakes",
+    "doctor.door",
     "doctor.search",
     "doctor.vectors",
     "doctor.refusals",

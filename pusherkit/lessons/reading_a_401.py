@@ -18,8 +18,8 @@ import ipywidgets
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.pasted import PastedRequest, read_request
 from pusherkit.doctor.refusals import diagnose_refusal
-from pusherkit.doctor.search import UNEXPLAINED, Diagnosis, Finding, diagnose
-from pusherkit.errors import PusherError, UnreadableEvidence
+from pusherkit.doctor.search import Diagnosis, Finding, explain
+from pusherkit.errors import PusherError, UnreadableText
 from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
 from pusherkit.lessons._interactive import (
     Fact,
@@ -59,7 +59,7 @@ def request_of(
     change: Callable[[str], str] = _unchanged,
     secret: str = SECRET,
     mac: Callable[[str, str], str] = hmac_sha256,
-) -> tuple[PastedRequest, str]:
+) -> tuple[Request, str]:
     """A request to the practice server, and the canonical string that its client signed.
 
     The client hashes `hashed` in place of the body, changes the canonical string, and computes
@@ -69,49 +69,36 @@ def request_of(
     if hashed is not None:
         params = tuple((k, body_digest(hashed) if k == "body_md5" else v) for k, v in params)
     signed = change(canonical_string(method, path, params))
-    request = PastedRequest(
-        method=method,
-        base_url=EXAMPLE_CREDENTIALS.base_url,
-        path=path,
-        params=(*params, ("auth_signature", mac(secret, signed))),
-        body=body,
-    )
-    return request, signed
+    sent = (*params, ("auth_signature", mac(secret, signed)))
+    return Request(method, path, sent, body), signed
 
 
-def _as_curl(request: PastedRequest) -> str:
-    url = f"{request.base_url}{request.path}?{urlencode(request.params)}"
-    return curl(request.method, url, request.body)
+def _as_curl(request: Request) -> str:
+    return curl(EXAMPLE_CREDENTIALS.base_url, request)
 
 
-def _as_http(request: PastedRequest) -> str:
+def _as_http(request: Request) -> str:
     return (
         f"{request.method} {request.path}?{urlencode(request.params)} HTTP/1.1\n"
         "Content-Type: application/json\n\n" + request.body.decode()
     )
 
 
-def _refusal_of(credentials: Credentials, request: PastedRequest, now: int) -> str:
+def _refusal_of(credentials: Credentials, request: Request, now: int) -> str:
     """What the practice server says to a request; "" where it accepts it."""
-    failed = judge(
-        credentials, Request(request.method, request.path, request.params, request.body), now=now
-    ).failed
+    failed = judge(credentials, request, now=now).failed
     return failed.error if failed else ""
 
 
-def _practice_answer(request: PastedRequest) -> str:
+def _practice_answer(request: Request) -> str:
     return _refusal_of(EXAMPLE_CREDENTIALS, request, EXAMPLE_TIMESTAMP)
 
 
 # --- recall and prediction --------------------------------------------------------------------
 
 
-def _first_rule(request: PastedRequest) -> str:
-    verdict = judge(
-        EXAMPLE_CREDENTIALS,
-        Request(request.method, request.path, request.params, request.body),
-        now=EXAMPLE_TIMESTAMP,
-    )
+def _first_rule(request: Request) -> str:
+    verdict = judge(EXAMPLE_CREDENTIALS, request, now=EXAMPLE_TIMESTAMP)
     return verdict.failed.rule if verdict.failed else ""
 
 
@@ -142,9 +129,7 @@ def recall_timestamp() -> Prediction:
     def run() -> tuple[str, tuple[Fact, ...]]:
         timestamp = EXAMPLE_TIMESTAMP * 1000
         signature = sign(EXAMPLE_CREDENTIALS, "GET", "/apps/3/channels", timestamp=timestamp)
-        request = PastedRequest(
-            method="GET", base_url="", path="/apps/3/channels", params=signature.query, body=b""
-        )
+        request = Request("GET", "/apps/3/channels", signature.query)
         return _first_rule(request), (
             Fact("Sent", f"auth_timestamp={timestamp}"),
             Fact("Answer", _practice_answer(request)),
@@ -342,7 +327,6 @@ CASES: dict[str, str] = {
     "one that was accepted": _as_http(request_of(_BODY)[0]),
 }
 MAX_TEXT = 150_000  # characters of evidence; ours, so that the notebook answers at once
-MAX_PARAMS = 100  # as the practice server takes; ours, for the same reason
 MAX_FINDINGS = 3  # explanations shown, where several fit
 
 
@@ -350,19 +334,13 @@ def examine(text: str) -> View:
     """What the doctor makes of pasted evidence: what was read, the mistakes, the proof."""
     title = "The doctor"
     try:
-        request = _read(_encodable(text))
-        host = request.base_url or EXAMPLE_CREDENTIALS.base_url
+        pasted = _read(_encodable(text))
+        host = pasted.base_url or EXAMPLE_CREDENTIALS.base_url
         credentials = replace(EXAMPLE_CREDENTIALS, base_url=host)
     except PusherError as error:
         return View(title, (Fact("Not read", _cut(str(error))),), "Paste a request whole.", None)
-    diagnosis = diagnose(
-        credentials,
-        request.method,
-        request.path,
-        request.params,
-        request.body,
-        now=EXAMPLE_TIMESTAMP,
-    )
+    request = pasted.request
+    diagnosis = explain(credentials, request, judge(credentials, request, now=EXAMPLE_TIMESTAMP))
     facts = [
         Fact("Read", _cut(f"{request.method} {request.path}")),
         Fact("Parameters", _cut("\n".join(f"{k} = {v}" for k, v in request.params) or "(none)")),
@@ -385,19 +363,14 @@ def examine(text: str) -> View:
 
 def _read(text: str) -> PastedRequest:
     if len(text) > MAX_TEXT:
-        raise UnreadableEvidence(
+        raise UnreadableText(
             f"The text has {len(text):,} characters; here at most {MAX_TEXT:,} are read. "
             "In a terminal, pusherkit doctor reads more."
         )
-    request = read_request(text)
-    if len(request.params) > MAX_PARAMS:
-        raise UnreadableEvidence(
-            f"The request has {len(request.params):,} parameters; at most {MAX_PARAMS} are read."
-        )
-    return request
+    return read_request(text)
 
 
-def _findings(findings: tuple[Finding, ...], request: PastedRequest) -> Iterator[Fact]:
+def _findings(findings: tuple[Finding, ...], request: Request) -> Iterator[Fact]:
     servers = canonical_string(request.method, request.path, request.params)
     for number, finding in enumerate(findings[:MAX_FINDINGS], start=1):
         if len(findings) > 1:
@@ -410,19 +383,15 @@ def _findings(findings: tuple[Finding, ...], request: PastedRequest) -> Iterator
         else:
             yield _text("Text signed", finding.canonical_string, servers)
             yield _text("Server's text", servers, finding.canonical_string, _SIGNS)
-        rule = "body_md5" if finding.reproduced in _sent(request, "body_md5") else "auth_signature"
+        rule = "body_md5" if finding.reproduced in request.values("body_md5") else "auth_signature"
         yield Fact(
             "Proof",
-            f"received    {', '.join(_sent(request, rule))}\nreproduced  {finding.reproduced}",
+            f"received    {', '.join(request.values(rule))}\nreproduced  {finding.reproduced}",
             f"This is {rule}, as it came and as it is made so. Both are equal.",
         )
 
 
-def _sent(request: PastedRequest, name: str) -> list[str]:
-    return [value for key, value in request.params if key.lower() == name]
-
-
-def _signed_right(credentials: Credentials, request: PastedRequest) -> Fact:
+def _signed_right(credentials: Credentials, request: Request) -> Fact:
     """The same request, signed as it should be. It stands beside the evidence, never in it."""
     query = sign(
         credentials,
@@ -432,13 +401,17 @@ def _signed_right(credentials: Credentials, request: PastedRequest) -> Fact:
         request.body,
         timestamp=EXAMPLE_TIMESTAMP,
     ).query
-    right = replace(request, base_url=credentials.base_url, params=query)
-    return Fact("Signed right", _cut(_as_curl(right)), "Your evidence above stays as it is.")
+    right = Request(request.method, request.path, query, request.body)
+    try:
+        shown = _cut(curl(credentials.base_url, right))
+    except ValueError as error:
+        shown = str(error)
+    return Fact("Signed right", shown, "Your evidence above stays as it is.")
 
 
 def _verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.findings:
-        return "Refused. The note says why." if diagnosis.notes else f"Refused. {UNEXPLAINED}"
+        return f"Refused. {diagnosis.unexplained or 'The note says why.'}"
     count = min(len(finding.mistakes) for finding in diagnosis.findings)
     return f"Refused. {('One mistake', 'Two mistakes')[count > 1]}, proven."
 
@@ -505,8 +478,7 @@ def _refused(chance: random.Random, change: Callable[[str], str]) -> tuple[str, 
     signed = change(right.canonical_string)
     key = f"{app.secret}\n" if signed == right.canonical_string else app.secret
     query = (*right.params, ("auth_signature", hmac_sha256(key, signed)))
-    request = PastedRequest(method="GET", base_url="", path=path, params=query, body=b"")
-    return _refusal_of(app, request, timestamp), signed
+    return _refusal_of(app, Request("GET", path, query), timestamp), signed
 
 
 def _encoded(text: str) -> str:
@@ -721,13 +693,14 @@ first_byte = FunctionExercise(
 )
 
 
-def _in_url_order(request: PastedRequest, signed: str) -> tuple[PastedRequest, str]:
+def _in_url_order(request: Request, signed: str) -> tuple[Request, str]:
     """The same request, its parameters sent in the order in which they were signed."""
     *params, signature = request.params
-    return replace(request, params=(*reversed(params), signature)), signed
+    sent = (*reversed(params), signature)
+    return Request(request.method, request.path, sent, request.body), signed
 
 
-def _channels(**mistake: Any) -> tuple[PastedRequest, str]:
+def _channels(**mistake: Any) -> tuple[Request, str]:
     """A request without a body, so that its texts are short, made under a mistake."""
     return request_of(b"", method="GET", path="/apps/3/channels", **mistake)
 

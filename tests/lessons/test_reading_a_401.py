@@ -122,7 +122,7 @@ def test_a_terse_answer_sends_you_to_the_practice_server(answer: str) -> None:
     made = reading_a_401.refusal()
     made.answer.value = answer
     assert "This answer does not tell what the server signed." in shown(made)
-    assert "The signature, or the body's digest, is not what the server computed." in shown(made)
+    assert "The signature, or the body hash, isn't what the server computed." in shown(made)
     assert "pusherkit sandbox" in shown(made)
 
 
@@ -147,7 +147,7 @@ def test_any_text_can_be_typed_into_the_refusal(text: str) -> None:
 # --- the doctor -------------------------------------------------------------------------------
 
 PROVEN = {
-    "a shell script with echo": ["body-with-newline"],
+    "a shell script with echo": ["newline-hashed-not-sent"],
     "a list of channels, with a comma in the URL": ["values-url-encoded"],
     "from the log behind a new proxy": ["prefix-on-one-side"],
     "a program that was moved to Windows": ["newline-as-crlf"],
@@ -218,7 +218,7 @@ def test_what_is_signed_right_is_accepted(case: str) -> None:
 def test_the_server_answers_what_the_doctor_says() -> None:
     practice = Practice()
     for case, text in reading_a_401.CASES.items():
-        request = reading_a_401.read_request(text)
+        request = reading_a_401.read_request(text).request
         query = reading_a_401.urlencode(request.params)
         reply = practice.sandbox.handle(
             RawRequest(
@@ -262,7 +262,10 @@ def test_the_notes_are_told() -> None:
     assert any("Timestamp expired" in fact.value for fact in facts(late, "Note"))
     stranger = reading_a_401.examine(text.replace("278d425bdf160c739803", "somebody"))
     assert any("Unknown auth_key" in fact.value for fact in facts(stranger, "Note"))
-    assert stranger.verdict == "✗ Refused. The note says why."
+    assert stranger.verdict.startswith("✗ Refused. No known mistake")
+    spoiled = reading_a_401.examine(text.replace("2:1", "2:2"))
+    assert any("Invalid body_md5" in fact.value for fact in facts(spoiled, "Note"))
+    assert spoiled.verdict == "✗ Refused. The note says why."
 
 
 def test_an_unexplained_request_shows_the_servers_text() -> None:
@@ -282,7 +285,7 @@ def test_any_text_can_be_typed_into_the_doctor(text: str) -> None:
 
 def test_more_than_a_notebook_can_take_is_a_sentence() -> None:
     many = "POST /?" + "&".join(f"a{n}=" for n in range(101))
-    assert "101 parameters; at most 100 are read" in reading_a_401.examine(many).facts[0].value
+    assert "it has over 100 parameters" in reading_a_401.examine(many).facts[0].value
     long = "POST /apps/3/events\n\n" + "x" * 150_000
     assert "pusherkit doctor reads more" in reading_a_401.examine(long).facts[0].value
 
