@@ -766,7 +766,7 @@ def server_text(refusal: str) -> str:
 
 
 def _quoted(refusal: str) -> str:
-    return server_text.solve(refusal).replace("\n", "\\n")
+    return str(server_text(refusal)).replace("\n", "\\n")
 
 
 server_text.hint(r"In Python, '\\n' is two characters, a backslash and an n. '\n' is a newline.")
@@ -778,7 +778,7 @@ server_text.wrong(
 )
 server_text.wrong(
     "The line breaks are gone. Put a real newline in place of each.",
-    lambda refusal: server_text.solve(refusal).replace("\n", ""),
+    lambda refusal: server_text(refusal).replace("\n", ""),
 )
 server_text.wrong(
     "The backslashes are gone and the letter n is still there. Replace both characters at once.",
@@ -821,7 +821,7 @@ def _only_common(signed: str, server: str) -> int:
 
 
 def _counted_from_one(signed: str, server: str) -> int:
-    at = first_byte.solve(signed, server)
+    at = int(first_byte(signed, server))
     return at if at < 0 else at + 1
 
 
@@ -852,8 +852,6 @@ INBOX = {
     "D": _settled(refused(BODY, app_key=SECRET, key=CREDENTIALS.key)),
     "E": _settled(KIMS, quiet="The secret authentication failed"),
 }
-if SECRET in INBOX["D"][0]:
-    raise AssertionError("a refusal shows a secret")
 
 
 @lesson.value
@@ -879,8 +877,8 @@ places.wrong(
     {"A": "text", "B": "body", "C": "secret or call", "D": "secret or call", "E": "ask"},
 )
 places.why(
-    "Only C has anything to do with the secret or the call. In D they were swapped: the secret was "
-    "sent as the app key, and the refusal hides nothing that was in the URL."
+    "Only C is about the secret or the call. In D somebody swapped two settings, and so the secret "
+    "went out as the app key, readable in the URL: there, for once, a new one is due."
 )
 places.next("For each: what would you ask its sender to try first?")
 
@@ -916,17 +914,17 @@ def prove(secret: str, text: str, received: str) -> str:
 
 
 def _never_unproven(secret: str, text: str, received: str) -> str:
-    cause = prove.solve(secret, text, received)
+    cause: str = prove(secret, text, received)
     return "swapped" if cause == "unproven" else cause
 
 
 def _other_quotes(secret: str, text: str, received: str) -> str:
-    cause = prove.solve(secret, text, received)
+    cause: str = prove(secret, text, received)
     return "unproven" if cause == "quotes" else cause
 
 
 def _newline_in_text(secret: str, text: str, received: str) -> str:
-    cause = prove.solve(secret, text, received)
+    cause: str = prove(secret, text, received)
     return "unproven" if cause == "newline" else cause
 
 
@@ -963,31 +961,31 @@ def kims_script(server: "Practice", secret_file: "io.StringIO", status: str) -> 
     secret = secret_file.read().strip()
     event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
     body = json.dumps(event).encode()
-    query = [
-        ("auth_key", server.credentials.key),
-        ("auth_timestamp", "1353088179"),
-        ("auth_version", "1.0"),
-        ("body_md5", hashlib.md5(body).hexdigest()),
-    ]
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
     path = "/apps/3/events"
-    joined = "&".join(f"{name}={value}" for name, value in query)
+    joined = "&".join(f"{name}={value}" for name, value in query.items())
     text = "\n".join(["POST", path, joined])
-    query.append(("auth_signature", signature(secret, text)))
+    query["auth_signature"] = signature(secret, text)
     answer = server.http.post(path, params=query, content=body)
     return answer.status_code
 
 
-def _script(server: Practice, secret: str, status: str, url: str, *, calls: int = 1) -> int:
+def _script(server: Practice, secret: str, status: str, url: str) -> int:
     event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
     body = json.dumps(event).encode()
-    query = [
-        ("auth_key", server.credentials.key),
-        ("auth_timestamp", "1353088179"),
-        ("auth_version", "1.0"),
-        ("body_md5", hashlib.md5(body).hexdigest()),
-    ]
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
     signed = canonical_string("POST", url, query)
-    query.append(("auth_signature", signature(secret, signed)))
+    query["auth_signature"] = signature(secret, signed)
     return server.http.post("/apps/3/events", params=query, content=body).status_code
 
 
@@ -995,16 +993,16 @@ def _broken_script(server: Practice, secret_file: io.StringIO, status: str) -> i
     secret = secret_file.read()
     event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
     body = json.dumps(event).encode()
-    query = [
-        ("auth_key", server.credentials.key),
-        ("auth_timestamp", "1353088179"),
-        ("auth_version", "1.0"),
-        ("body_md5", hashlib.md5(body).hexdigest()),
-    ]
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
     path = "/apps/3/events"
-    joined = "&".join(f"{name}={value}" for name, value in query)
+    joined = "&".join(f"{name}={value}" for name, value in query.items())
     text = "\n".join(["POST", f"{server.credentials.base_url}{path}", joined])
-    query.append(("auth_signature", signature(secret, text)))
+    query["auth_signature"] = signature(secret, text)
     answer = server.http.post(path, params=query, content=body)
     return answer.status_code
 
@@ -1097,17 +1095,17 @@ def prove_it(refusal: str, signed: str, secret: str) -> str:
 
 
 def _always_the_secret(refusal: str, signed: str, secret: str) -> str:
-    cause = prove_it.solve(refusal, signed, secret)
+    cause: str = prove_it(refusal, signed, secret)
     return cause if cause in ("settings", "clock", "body") else "quotes"
 
 
 def _no_real_newlines(refusal: str, signed: str, secret: str) -> str:
-    cause = prove_it.solve(refusal, signed, secret)
+    cause: str = prove_it(refusal, signed, secret)
     return cause if cause in ("settings", "clock", "body") else "method"
 
 
 def _no_rule(refusal: str, signed: str, secret: str) -> str:
-    cause = prove_it.solve(refusal, signed, secret)
+    cause: str = prove_it(refusal, signed, secret)
     return "parameters" if cause in ("settings", "clock", "body") else cause
 
 
