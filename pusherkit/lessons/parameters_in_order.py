@@ -1,770 +1,857 @@
-"""Lesson 02, parameters in order: which are signed, in which order, in which form."""
+"""Lesson 02, parameters in order: status updates pass, and asking who is watching is refused."""
 
-from __future__ import annotations
-
+import math
 import random
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 
 import httpx
-import ipywidgets
 
-from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake, difference, equals
-from pusherkit.lessons._interactive import (
+from pusherkit.lessons.kit import (
+    COMPACT,
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Event,
+    Explorer,
     Fact,
-    Interactive,
-    Prediction,
+    Lesson,
+    Picture,
+    Practice,
     View,
+    Wrong,
     button,
+    difference,
     first_difference,
+    gesture,
     mark_at,
     name_byte,
+    shown,
+    tick,
 )
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Practice
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.signing import AUTH_VERSION, body_digest, canonical_string, hmac_sha256, sign
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.picture import arrow, group, handle, path, rect, text
+from pusherkit.signing import AUTH_VERSION, body_digest, hmac_sha256, sign
 
-NOTEBOOK = "02-parameters-in-order"
+lesson = Lesson("02-parameters-in-order", stages=(3,))
+map = lesson.map
+recall = lesson.recall_card
 
 Pair = tuple[str, str]
 
-# One request: a body that is not ASCII, and two parameters of its own. One of them has an upper
-# case key and a space in its value, the other a comma: what the documentation's example lacks.
-PATH = "/apps/3/events"
-BODY = r'{"name":"greet","channels":["project-3"],"data":"{\"msg\":\"Zażółć ☕\"}"}'.encode()
-# Its parameters as some code wrote them into the URL, without auth_signature.
-WRITTEN: tuple[Pair, ...] = (
+# Who is watching? The question of this lesson, with the tag that Kim's scripts put on requests.
+PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/channels"
+QUESTION: tuple[Pair, ...] = (("filter_by_prefix", "presence-"), ("info", "user_count"))
+TAG: Pair = ("Tag", "night shift")
+AUTH: tuple[Pair, ...] = (
     ("auth_key", EXAMPLE_CREDENTIALS.key),
-    ("auth_version", AUTH_VERSION),
-    ("Name", "Something else"),
     ("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
-    ("body_md5", body_digest(BODY)),
-    ("info", "user_count,subscription_count"),
+    ("auth_version", AUTH_VERSION),
 )
+WRITTEN = (*QUESTION, TAG, *AUTH)  # in the order in which the code wrote them
 
 
-def send(query: Iterable[Pair]) -> httpx.Response:
-    """Send BODY to a practice server, with these parameters in the URL, in this order."""
-    return Practice().client.http.request(
-        "POST", PATH, params=tuple(query), content=BODY, auth=None
+# --- recall and prediction ----------------------------------------------------------------------
+
+
+@lesson.recall(
+    "You sign a compact body. Then your HTTP library sends the same JSON with a space after each "
+    "comma. What does the server do?",
+    {
+        "It refuses: the body hash doesn't fit": "Other bytes, another MD5.",
+        "It accepts: the JSON means the same": "It does mean the same. But the server hashes the "
+        "bytes before it reads any JSON.",
+        "It refuses: the signature doesn't fit": "The signature covers the body hash in the URL, "
+        "and that one is still the signed one.",
+    },
+    why="The server hashes the bytes that arrive. Hash the bytes that you send, and send those.",
+)
+def a_space_too_many() -> tuple[str, Fact]:
+    server, now = Practice(), EXAMPLE_TIMESTAMP
+    signed = sign(server.credentials, "POST", EVENTS_PATH, body=COMPACT, timestamp=now)
+    spaced = COMPACT.replace(b",", b", ")
+    answer = server.http.post(EVENTS_PATH, params=signed.query, content=spaced)
+    if answer.status_code == 200:
+        return "It accepts: the JSON means the same", Fact("Answer", "200")
+    error = answer.json()["error"]
+    unfit = "body hash" if "body_md5" in error else "signature"
+    return f"It refuses: the {unfit} doesn't fit", Fact("Answer", f"401 {error}")
+
+
+@lesson.recall(
+    "A request to publish is answered with 401. What do the customers who are listening get?",
+    {
+        "The event, as it was signed": "The server keeps no copy of what you signed.",
+        "Nothing": "A refused request ends at the server. Only your code can know.",
+        "An error event": "The error goes back to the sender, and that's your server.",
+    },
+    why="Listeners never learn of a refusal. If your code ignores the answer, nobody notices.",
+)
+def after_a_refusal() -> tuple[str, Fact, Fact]:
+    server = Practice()
+    with server.subscribe("project-3") as listener:
+        answer = server.http.post(EVENTS_PATH, content=COMPACT)  # signed by nobody
+        try:
+            got = listener.receive(timeout=0).event
+        except TimeoutError:
+            got = "nothing"
+    option = {"nothing": "Nothing", "foo": "The event, as it was signed"}.get(got, "An error event")
+    return option, Fact("Answer", str(answer.status_code)), Fact("They got", got)
+
+
+@lesson.predict(
+    "The URL of a signed request is turned round, last parameter first. What does the server do?",
+    {
+        "It refuses, because the signature doesn't fit": "It would, if the URL were signed as it "
+        "is written. It isn't.",
+        "It refuses, because auth_signature must come last": "Most code puts it there. The server "
+        "looks for it by name.",
+        "It answers the question": "The order in the URL is free.",
+    },
+    why="The server doesn't sign the URL. It reads the parameters, puts them into an order of its "
+    "own, and signs that. So every order in the URL leads to the same text.",
+)
+def turned_round() -> tuple[str, Fact, Fact]:
+    server, now = Practice(), EXAMPLE_TIMESTAMP
+    signed = sign(server.credentials, "GET", PATH, QUESTION, timestamp=now)
+    with server.subscribe("presence-couriers", user_id="ben"):
+        answer = server.http.get(PATH, params=signed.query[::-1])
+    accepted = answer.status_code == 200
+    return (
+        "It answers the question" if accepted else "It refuses, because the signature doesn't fit",
+        Fact("In the URL", " · ".join(name for name, _ in signed.query[::-1]), kind="prose"),
+        Fact("Answer", f"{answer.status_code} {answer.text}"),
     )
 
 
-# --- recall and prediction --------------------------------------------------------------------
+# --- the threads --------------------------------------------------------------------------------
 
 
-def recall_bytes() -> Prediction:
-    """From lesson 01: characters and bytes."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        body = "é".encode()
-        return str(len(body)), (Fact("On the wire", body.hex(" ")),)
-
-    return Prediction(
-        "Recall: a body holds the letter é as it is. How many bytes is it on the wire?",
-        {
-            "1": "It is one character.",
-            "2": "One character, two bytes.",
-            "6": r"Six bytes would be the escape \u00e9. Here the letter stands as it is.",
-        },
-        run,
-        "The digest is of the bytes in UTF-8, and there é has two.",
+def your_text(params: list[Pair], lower: bool, encode: bool) -> str:
+    """The text that your code signs: the rows as they are, from top to bottom."""
+    return "&".join(
+        f"{name.lower() if lower else name}={quote(value) if encode else value}"
+        for name, value in params
     )
 
 
-def recall_secret() -> Prediction:
-    """From lesson 00: what goes out, and what stays."""
+def server_text(params: list[Pair]) -> str:
+    """The text that the server signs, whatever order the parameters arrive in."""
+    lowered = [(name.lower(), value) for name, value in params]
+    return "&".join(f"{name}={value}" for name, value in sorted(lowered, key=lambda pair: pair[0]))
 
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        credentials = EXAMPLE_CREDENTIALS
-        signature = sign(credentials, "POST", PATH, body=BODY, timestamp=EXAMPLE_TIMESTAMP)
-        url = send(signature.query).request.url.raw_path.decode()
-        values = dict(signature.query) | {"the secret": credentials.secret}
-        (missing,) = [
-            name
-            for name in ("auth_key", "auth_signature", "body_md5", "the secret")
-            if values[name] not in url
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The rows from top to bottom, and whether they've been sent."""
+
+    names: tuple[str, ...] = tuple(name for name, _ in WRITTEN)
+    sent: bool = False
+
+    def crossings(self) -> list[tuple[str, str]]:
+        """The pairs of rows whose threads cross: the upper one belongs below the other."""
+        names = self.names
+        return [
+            (upper, below)
+            for number, upper in enumerate(names)
+            for below in names[number + 1 :]
+            if upper.lower() > below.lower()
         ]
-        return missing, (Fact("URL, as it was sent", url),)
 
-    return Prediction(
-        "Recall: which of these is not in the URL of a signed request?",
-        {
-            "auth_key": "The key is public. It tells the server which app is asking.",
-            "auth_signature": "It is what the server compares with its own.",
-            "body_md5": "The digest travels with the body that it is of.",
-            "the secret": "Both sides have it, so it need not travel.",
-        },
-        run,
-        "The secret is the key of the HMAC. Only what was made with it goes out.",
+
+@lesson.explorer
+def threads() -> Explorer:
+    """Rows to drag until no threads cross."""
+    return Explorer(
+        _untangled,
+        lower=tick("Write the names in lower case"),
+        encode=tick("Percent-encode the values"),
+        order=replace(gesture(Order(), _moved), draw=button("Sign and send").draw),
+        code=[your_text, server_text],
     )
 
 
-def predict() -> Prediction:
-    """Does another order in the URL break a signed request?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        signature = sign(
-            EXAMPLE_CREDENTIALS, "POST", PATH, WRITTEN, BODY, timestamp=EXAMPLE_TIMESTAMP
-        )
-        first, second, *rest = signature.query
-        status = send((second, first, *rest)).status_code
-        answers = {200: "It accepts the request", 401: "It refuses: 401", 400: "It refuses: 400"}
-        return answers[status], (
-            Fact("Signed", " · ".join(key for key, _ in (first, second))),
-            Fact("In the URL", " · ".join(key for key, _ in (second, first))),
-            Fact("Status", str(status)),
-        )
-
-    return Prediction(
-        "Predict: two parameters of a signed request change places in the URL. What does the "
-        "server do?",
-        {
-            "It accepts the request": "The order in the URL is not the order that is signed.",
-            "It refuses: 401": "It would, if the URL were signed as it stands. It is not.",
-            "It refuses: 400": "400 is for content that breaks a rule. No rule is about the order "
-            "in a URL.",
-        },
-        run,
-        "Before it signs, the server sorts what arrived. So every order in the URL leads to the "
-        "same signed text.",
-    )
-
-
-# --- the list to put in order -----------------------------------------------------------------
-
-SIGNATURE_ROW: Pair = ("auth_signature", "")  # empty, as at signing time there is none yet
-_FIRST_CHOSEN = "Name"
-_IN_PLACE = "✓ in place"
-_OUT_OF_PLACE = "✗ out of place"
-_NOT_SIGNED = "✗ not signed"
-
-
-def places(rows: Iterable[Pair]) -> list[str]:
-    """For each row of a list, whether it stands where it is signed."""
-    rows = list(rows)
-    signed = [key.lower() for key, _ in rows if key != "auth_signature"]
-    right = iter(zip(signed, sorted(signed), strict=True))
-    marks = []
-    for key, _ in rows:
-        if key == "auth_signature":
-            marks.append(_NOT_SIGNED)
-        else:
-            here, wanted = next(right)
-            marks.append(_IN_PLACE if here == wanted else _OUT_OF_PLACE)
-    return marks
-
-
-def signed_from(
-    rows: Iterable[Pair], *, chosen: str = "", lower: bool = False, encode: bool = False
-) -> View:
-    """What a list of parameters gives when it is signed as it stands, and what comes of it."""
-    rows = list(rows)
-    marks = places(rows)
-    shown = [
-        (key.lower() if lower else key, quote(value, safe="") if encode else value)
-        for key, value in rows
-    ]
-    ours = "&".join(f"{key}={value}" for key, value in shown)
-    theirs = canonical_string("POST", PATH, WRITTEN).split("\n")[2]
-    our_signature, their_signature = (
-        hmac_sha256(EXAMPLE_CREDENTIALS.secret, f"POST\n{PATH}\n{query}")
-        for query in (ours, theirs)
-    )
-    response = send((*WRITTEN, ("auth_signature", our_signature)))
-    accepted = response.status_code == 200
-    at = first_difference(ours.encode(), theirs.encode())
-    said = response.json().get("error", response.text).partition(":")[0]
-    facts = (
-        Fact(
-            "Your list",
-            "\n".join(
-                f"{'→' if key == chosen else ' '} {number}  {mark:<16}{key.lower():<16}"
-                f"{name}={value}"
-                for number, (mark, (key, _), (name, value)) in enumerate(
-                    zip(marks, rows, shown, strict=True), start=1
-                )
-            ),
-            "→ is the chosen row. Each row: its place, its sort key, and what it adds to the text.",
-        ),
-        Fact("You sign", ours, "Your rows, joined with &.", mark_at(ours.encode(), at)),
-        Fact(
-            "The server signs",
-            theirs,
-            "From the parameters that arrive: decoded, keys in lower case, sorted by key.",
-            mark_at(theirs.encode(), at),
-        ),
-        Fact(
-            "First difference",
-            "none: the bytes are the same"
-            if at is None
-            else f"byte {at}: you have {name_byte(ours.encode(), at)}, "
-            f"the server has {name_byte(theirs.encode(), at)}",
-        ),
-        Fact("Your signature", our_signature),
-        Fact("The server's", their_signature),
-        Fact(
-            "URL",
-            response.request.url.raw_path.decode(),
-            "The order in which the code wrote it, and encoded. Your list does not change it.",
-        ),
-        Fact("Answer", f"{response.status_code} {said}"),
-    )
-    if accepted:
-        status = "Accepted. The URL has another order than the signed text, and that is allowed."
+def _moved(order: Order, event: Event) -> Order:
+    """The order after a row was dragged or moved by an arrow key, or after Send was pressed."""
+    if event.id == "order":
+        return replace(order, sent=True)
+    if event.id not in order.names:
+        return order
+    rest = [name for name in order.names if name != event.id]
+    if event.kind in ("drag", "drop"):
+        to = int((event.y - TOP) // PITCH)
     else:
-        status = " ".join(("Refused.", *_reasons(marks, shown, encode=encode)))
-    return View("Parameters, in the order in which they are signed", facts, status, accepted)
+        step = {"ArrowUp": -1, "ArrowDown": 1}.get(event.key, 0)
+        to = order.names.index(event.id) + step
+    rest.insert(max(0, min(to, len(rest))), event.id)
+    return replace(order, names=tuple(rest))
 
 
-def _reasons(marks: list[str], shown: list[Pair], *, encode: bool) -> list[str]:
-    reasons = []
-    if out := marks.count(_OUT_OF_PLACE):
-        reasons.append(f"{out} rows are out of place.")
-    if _NOT_SIGNED in marks:
-        reasons.append("auth_signature is made from this text, so it cannot be in it.")
-    reasons += [f"The key {key} is not in lower case." for key, _ in shown if key != key.lower()]
-    if encode:
-        reasons.append("The values are encoded.")
-    return reasons
-
-
-def moved(rows: Iterable[Pair], key: str, step: int) -> list[Pair]:
-    """A list with one row further up (step -1) or down (step 1). At its ends, nothing moves."""
-    rows = list(rows)
-    at = [each for each, _ in rows].index(key)
-    to = min(max(at + step, 0), len(rows) - 1)
-    rows.insert(to, rows.pop(at))
-    return rows
-
-
-class Reorder(Interactive):
-    """Choose a parameter, move it up or down, and see what is signed and whether it fits."""
-
-    def __init__(self) -> None:
-        self.rows = list(WRITTEN)
-        # Buttons, as JupyterLab takes the arrow keys that a list box or radio buttons would need.
-        self.chosen = ipywidgets.ToggleButtons(
-            options=[key for key, _ in WRITTEN],
-            value=_FIRST_CHOSEN,
-            description="Parameter",
-            style={"description_width": "auto", "button_width": "auto"},
+def _untangled(lower: bool, encode: bool, order: Order) -> View:
+    values = dict(WRITTEN)
+    mine = your_text([(name, values[name]) for name in order.names], lower, encode)
+    theirs = server_text(list(WRITTEN))
+    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, f"GET\n{PATH}\n{mine}")
+    response = _send((*WRITTEN, ("auth_signature", signature)))
+    accepted = response.status_code == 200
+    at = first_difference(mine.encode(), theirs.encode())
+    crossed = len(order.crossings())
+    not_yet = "not sent yet"
+    if not order.sent:
+        status, good = "Six parameters, in the order in which your code wrote them.", None
+    elif accepted:
+        (count,) = response.json()["channels"].values()
+        status = f"Accepted (200): the same text on both sides. Watching: {count['user_count']}."
+        good = True
+    else:
+        crossings = f"{crossed} crossing{'s' * (crossed > 1)}"
+        reasons = (
+            (crossings, crossed),
+            ("a capital letter", not lower),
+            ("a space that became %20", encode),
         )
-        self.up = button("Move up", lambda: self.move(-1))
-        self.down = button("Move down", lambda: self.move(1))
-        self.lower = _checkbox("Keys in lower case")
-        self.encode = _checkbox("Encode the values")
-        self.include = _checkbox("Sign auth_signature too")
-        self.include.observe(lambda _: self._include(), names="value")
-        for control in (self.chosen, self.lower, self.encode):
-            control.observe(lambda _: self.refresh(), names="value")
-        below = ipywidgets.Box([self.up, self.down, self.lower, self.encode, self.include])
-        below.layout.flex_flow = "row wrap"
-        below.layout.align_items = "center"
-        super().__init__(
-            [self.chosen, below],
-            lambda: signed_from(
-                self.rows,
-                chosen=self.chosen.value,
-                lower=self.lower.value,
-                encode=self.encode.value,
+        found = " and ".join(reason for reason, there in reasons if there)
+        status, good = f"Refused (401): {found}.", False
+    difference_shown = (
+        "none"
+        if at is None
+        else f"byte {at}: you sign {name_byte(mine.encode(), at)}, "
+        f"the server {name_byte(theirs.encode(), at)}"
+    )
+    answer = response.text if accepted else response.json()["error"]
+    return View(
+        "Untangle the threads",
+        (
+            Fact("You sign", mine, marks=mark_at(mine.encode(), at) if order.sent else ()),
+            Fact("The server signs", theirs if order.sent else not_yet),
+            Fact("First difference", difference_shown if order.sent else not_yet),
+        ),
+        status,
+        good,
+        picture=tangle(order, lower, encode),
+        details=(
+            Fact(
+                "URL",
+                response.request.url.raw_path.decode() if order.sent else not_yet,
+                "Always in the order in which the code wrote it. Your rows don't change it.",
             ),
-            twin=signed_from(WRITTEN, chosen=_FIRST_CHOSEN),
-        )
-
-    def move(self, step: int) -> None:
-        """What the two buttons do with the chosen row."""
-        self.rows = moved(self.rows, self.chosen.value, step)
-        self.refresh()
-
-    def _include(self) -> None:
-        extra = (SIGNATURE_ROW,) if self.include.value else ()
-        self.rows = [*(row for row in self.rows if row != SIGNATURE_ROW), *extra]
-        kept = self.chosen.value if self.chosen.value in dict(self.rows) else _FIRST_CHOSEN
-        with self.chosen.hold_sync():
-            self.chosen.options = [key for key, _ in WRITTEN + extra]
-            self.chosen.value = kept
-        self.refresh()
-
-
-def _checkbox(label: str) -> ipywidgets.Checkbox:
-    return ipywidgets.Checkbox(
-        value=False,
-        description=label,
-        indent=False,
-        layout=ipywidgets.Layout(width="max-content", margin="2px 0 2px 14px"),
+            Fact("Answer", f"{response.status_code} {answer}" if order.sent else not_yet),
+        ),
+        fold="Show the request and the answer",
     )
 
 
-def reorder() -> Reorder:
-    """Six parameters to put in order."""
-    return Reorder()
+def _send(query: Iterable[Pair]) -> httpx.Response:
+    """Ask a practice server, with this query, while Ben is watching."""
+    server = Practice()
+    with server.subscribe("presence-couriers", user_id="ben"):
+        return server.http.get(PATH, params=tuple(query))
 
 
-# --- the exercises ----------------------------------------------------------------------------
+# --- the picture --------------------------------------------------------------------------------
 
-Line = Callable[[list[Pair]], str]
-
-
-def _kept(params: Iterable[Pair]) -> list[Pair]:
-    return [(key, value) for key, value in params if key != "auth_signature"]
+TOP, PITCH, ROW = 24, 29, 24  # px: where the first row begins, from row to row, a row's height
+LAST = TOP + len(WRITTEN) * PITCH  # px: the top of auth_signature's row
+BY_NAME = sorted((name for name, _ in WRITTEN), key=str.lower)
 
 
-def _lowered(params: Iterable[Pair]) -> list[Pair]:
-    return [(key.lower(), value) for key, value in params]
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the columns are, in px."""
+
+    width: int  # of a row
+    right: int  # the left edge of the server's rows
+    letters: str  # the class of what is written in a row
+    values: bool  # whether there is room for values
+
+    @property
+    def gap(self) -> int:
+        """From your rows to the server's."""
+        return self.right - self.width - 2
 
 
-def _in_order(params: Iterable[Pair]) -> list[Pair]:
-    return sorted(_lowered(_kept(params)))
+_WIDE = _Layout(width=262, right=512, letters="m", values=True)
+_NARROW = _Layout(width=138, right=200, letters="hex", values=False)
 
 
-def _joined(params: Iterable[Pair]) -> str:
-    return "&".join(f"{key}={value}" for key, value in params)
+def tangle(order: Order, lower: bool, encode: bool) -> Picture:
+    """Your rows and the server's, a thread for each parameter; below, a value's two roads."""
+    signature = "The thread of auth_signature ends in scissors: it's never signed."
+    if order.sent:
+        meet = "don't meet" if encode else "meet"
+        desc = (
+            f"A thread leads from each of your six rows to one of the server's. {signature} "
+            f"Crossings: {len(order.crossings())}. Below, a value goes two roads, straight into "
+            f"your text and through the URL into the server's: they {meet} in the same bytes."
+        )
+    else:
+        desc = (
+            "Your six rows are on the left. On the right there are six empty places: what the "
+            f"server signs isn't known yet. {signature}"
+        )
+    title = "Threads from your rows to the server's"
+    narrow = Picture(title, desc, 340, LAST + 156, _tangle(order, lower, encode, _NARROW))
+    return Picture(title, desc, 776, LAST + 118, _tangle(order, lower, encode, _WIDE), narrow)
 
 
-def _joined_with(form: Callable[[str], str]) -> Line:
-    """Join pairs, each value in some form."""
-    return lambda params: "&".join(f"{key}={form(value)}" for key, value in params)
+def _tangle(order: Order, lower: bool, encode: bool, at: _Layout) -> str:
+    crossings = order.crossings()
+    crossed = {name for pair in crossings for name in pair}
+    threads, server, yours = [], [], []
+    for name, value in WRITTEN:  # always in this order, so that what moves can glide
+        here, there = order.names.index(name), BY_NAME.index(name)
+        mine = your_text([(name, value)], lower, encode)
+        theirs = server_text([(name, value)])
+        differs = order.sent and mine != theirs
+        threads.append(_thread(here, there, at, order.sent, differs or name in crossed))
+        server.append(_servers(theirs if order.sent else "?", there, at, differs))
+        yours.append(_yours(name, mine, here, at))
+    dots = "".join(_dot(*_meeting(order, pair, at)) for pair in crossings if order.sent)
+    return "".join(
+        (
+            text(2, 14, "You sign, from top to bottom" if at.values else "You sign", "strong"),
+            text(at.right, 14, "The server signs", "strong"),
+            *threads,
+            path(dots or "M0 0", "solid"),
+            *server,
+            *yours,
+            _cut_off(at),
+            group(
+                *(_roads if at.values else _narrow_roads)(encode, order.sent),
+                transform=f"translate(0 {LAST + 38})",
+            ),
+        )
+    )
 
 
-def _joined_first(params: Iterable[Pair]) -> str:
-    return "&".join(sorted(f"{key}={value}" for key, value in params))
+def _yours(name: str, words: str, row: int, at: _Layout) -> str:
+    return group(
+        handle(
+            rect(0, 0, at.width, ROW, "box", rx=5),
+            text(9, 17, "≡", "small"),
+            text(26, 17, _fitting(words, at), at.letters),
+            id=name,
+            label=f"{name}: row {row + 1} of {len(WRITTEN)}. Arrow keys move it.",
+            keys="ArrowUp ArrowDown",
+            drag=True,
+        ),
+        transform=f"translate(2 {TOP + row * PITCH})",
+    )
+
+
+def _servers(words: str, row: int, at: _Layout, differs: bool) -> str:
+    return group(
+        rect(0, 0, at.width, ROW, "s3" if words != "?" else "bare", rx=5),
+        text(10, 17, _fitting(words, at), at.letters),
+        text(at.width - 20, 18, "≠" if differs else "", "badt"),
+        transform=f"translate({at.right} {TOP + row * PITCH})",
+    )
+
+
+def _thread(here: int, there: int, at: _Layout, sent: bool, wrong: bool) -> str:
+    """A thread as a level line that is skewed, so that it glides when its end moves."""
+    angle = math.degrees(math.atan2((there - here) * PITCH, at.gap))
+    return path(
+        f"M0 0H{at.gap if sent else 0}",
+        "wrong" if wrong else "good",
+        transform=f"translate({at.width + 2} {_middle(here)}) skewY({angle:.3f})",
+    )
+
+
+def _middle(row: int) -> float:
+    return TOP + row * PITCH + ROW / 2
+
+
+def _meeting(order: Order, pair: tuple[str, str], at: _Layout) -> tuple[float, float]:
+    """Where two threads cross."""
+    (a, b), (c, d) = ((order.names.index(name), BY_NAME.index(name)) for name in pair)
+    share = (c - a) / ((c - a) - (d - b))
+    return at.width + 2 + share * at.gap, _middle(0) + (a + share * (b - a)) * PITCH
+
+
+def _dot(x: float, y: float) -> str:
+    return f"M{x - 3.5:.1f} {y:.1f}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0"
+
+
+def _cut_off(at: _Layout) -> str:
+    """The row of auth_signature: its thread ends in scissors."""
+    y, x = LAST + ROW / 2, at.width + 2 + min(at.gap * 0.42, at.gap - 46)
+    blades = f"M{x:.0f} {y - 7}l22 12M{x:.0f} {y + 7}l22 -12"
+    eyes = "".join(
+        f"M{x + 22:.0f} {y + side}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0" for side in (-6.5, 6.5)
+    )
+    why = "made from this text, so never in it" if at.values else "never signed"
+    return group(
+        rect(2, LAST, at.width, ROW, "bare", rx=5, stroke_dasharray="4 3"),
+        text(28, LAST + 17, "auth_signature", "m" if at.values else at.letters),
+        path(f"M{at.width + 2} {y}H{x + 6:.0f}", "thread"),
+        path(blades + eyes, "arrow"),
+        text(at.right, LAST + 17, why, "small"),
+    )
+
+
+def _roads(encode: bool, sent: bool) -> list[str]:
+    """From a value to both texts: straight, and through the URL. Drawn from y = 0."""
+    mine, arriving, theirs, mark = _ends(encode, sent)
+    return [
+        _chip(2, 20, 118, f'"{TAG[1]}"', "box"),
+        text(2, 10, "One value, two roads", "strong"),
+        arrow(122, 27, 506, 27),
+        text(322, 21, "encoded by your code" if encode else "as it is", "small"),
+        _chip(512, 14, 200, mine, "s3"),
+        text(732, 47, mark, "okt" if mark == "=" else "badt", "middle"),
+        path("M61 45V66H130", "arrow"),
+        _chip(136, 53, 168, arriving, "s6"),
+        text(136, 49, "in the URL, encoded", "small"),
+        arrow(306, 66, 506, 66),
+        text(322, 60, "decoded by the server", "small"),
+        _chip(512, 53, 200, theirs, "s3" if sent else "bare"),
+        path("M714 27H732V33M714 66H732V52", "thread"),
+    ]
+
+
+def _narrow_roads(encode: bool, sent: bool) -> list[str]:
+    mine, arriving, theirs, mark = _ends(encode, sent)
+    return [
+        text(2, 10, "One value, two roads", "strong"),
+        text(2, 35, "you sign", "small"),
+        _chip(112, 20, 202, mine, "s3"),
+        text(2, 69, "in the URL", "small"),
+        _chip(112, 54, 202, arriving, "s6"),
+        text(2, 103, "decoded there", "small"),
+        _chip(112, 88, 202, theirs, "s3" if sent else "bare"),
+        path("M316 32H328V56M316 100H328V78", "thread"),
+        text(328, 72, mark, "okt" if mark == "=" else "badt", "middle"),
+    ]
+
+
+def _ends(encode: bool, sent: bool) -> tuple[str, str, str, str]:
+    """Of the tag's value: what you sign, what is in the URL, what the server signs, and = or ≠."""
+    value = TAG[1]
+    mine = quote(value) if encode else value
+    mark = ("≠" if encode else "=") if sent else ""
+    return mine, quote_plus(value), value if sent else "?", mark
+
+
+def _chip(x: int, y: int, width: int, words: str, kind: str) -> str:
+    return group(rect(x, y, width, ROW, kind, rx=5), text(x + 10, y + 17, words, "m"))
+
+
+def _fitting(words: str, at: _Layout) -> str:
+    name, equals, value = words.partition("=")
+    if not at.values:
+        return name
+    return f"{name}{equals}{value[:8]}…{value[-4:]}" if len(value) > 16 else words
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+VALUES = ("50 % off", "gate 3, left", "Łódź", "a+b", "☕ at 10:30")
+
+
+def _requests(chance: random.Random) -> Iterator[list[Pair]]:
+    """The parameters of three requests, in any order, as they arrive.
+
+    Each has a name with a capital, a name that another begins with, a name that comes twice (with
+    the later value first), spaces, and auth_signature.
+    """
+    for capital in chance.sample(("Area", "Shift", "Zone"), 3):
+        twice = iter(("night shift", "early, Gate 3"))
+        params = [
+            ("auth_key", EXAMPLE_CREDENTIALS.key),
+            ("auth_timestamp", str(EXAMPLE_TIMESTAMP - chance.randrange(500))),
+            ("auth_version", AUTH_VERSION),
+            ("auth_signature", f"{chance.getrandbits(256):064x}"),
+            *QUESTION,
+            (capital, chance.choice(VALUES)),
+            ("tag", ""),
+            ("tag", ""),
+            ("tag2", chance.choice(VALUES)),
+        ]
+        chance.shuffle(params)
+        yield [(name, next(twice) if name == "tag" else value) for name, value in params]
+
+
+def _to_sort(chance: random.Random) -> Iterator[tuple[list[Pair]]]:
+    for params in _requests(chance):
+        yield (params,)
+
+
+def _to_join(chance: random.Random) -> Iterator[tuple[list[Pair]]]:
+    for params in _requests(chance):
+        yield (ordered.solve(params),)
+
+
+Text = Callable[[list[Pair]], str]
+
+
+def _joined_with(encode: Callable[[str], str]) -> Text:
+    return lambda pairs: "&".join(f"{name}={encode(value)}" for name, value in pairs)
 
 
 def _percent(value: str) -> str:
     return quote(value, safe="")
 
 
-_CAPITALS = ("Info", "Room", "Zone", "Mood", "Lang")
-_ALIKE = (("page", "page2"), ("tag", "tag2"), ("seat", "seat2"))
-_VALUES = ("Two words", "Red, Green", "A day, a night", "Left, then right", "The last one")
-
-
-def _some_request(chance: random.Random, *own: str) -> tuple[list[Pair]]:
-    """The parameters of a request without a body, `own` among them, none in its place by chance.
-
-    Values have capitals, spaces and commas, so that every change to them shows.
-    """
-    right = [
-        ("auth_key", f"{chance.getrandbits(40):010x}"),
-        ("auth_signature", f"{chance.getrandbits(256):064x}"),
-        ("auth_timestamp", str(EXAMPLE_TIMESTAMP + chance.randrange(10_000))),
-        ("auth_version", AUTH_VERSION),
-        *zip(own, chance.sample(_VALUES, len(own)), strict=True),
-    ]
-    params = right[:]
-    while any(a == b for a, b in zip(params, right, strict=True)):
-        chance.shuffle(params)
-    return (params,)
-
-
-def _some_params(chance: random.Random) -> tuple[list[Pair]]:
-    """Parameters that trip every known mistake.
-
-    Among them a key with a capital, and two keys of which one begins with the other: as text,
-    tag2=… sorts before tag=….
-    """
-    return _some_request(chance, chance.choice(_CAPITALS), *chance.choice(_ALIKE))
-
-
-def _without(name: str, params: Iterable[Pair]) -> list[Pair]:
-    return [(key, value) for key, value in params if key != name]
-
-
-_UNSORTED = "The pairs stand in the order in which they came. Sort them by key."
-_BY_VALUE = "The pairs are sorted by value. The key decides."
-_SIGNATURE_IN = (
-    "auth_signature is in it. It is made from this text, so it cannot be part of it. Leave it out."
-)
-_NO_VERSION = (
-    "auth_version is missing. It is always 1.0, and it is signed all the same. "
-    "Only auth_signature is left out."
-)
-_CASE_KEPT = "The order is right, but a key has upper case. Write every key in lower case."
-_CASE_SORTED = (
-    "The keys were sorted before they were in lower case. Capitals sort before all small letters. "
-    "Lower-case first, then sort."
-)
-_CASE_IGNORED = (
-    "A key has upper case, and so it sorted before all small letters. "
-    "Write every key in lower case, then sort."
-)
-_JOINED_FIRST = (
-    "The pairs were joined before they were sorted. As text, a2=… comes before a=…, because the "
-    "digit sorts before the equals sign. Sort by key, then join."
-)
-_PERCENT = (
-    "The values are encoded: a space became %20, a comma %2C. That belongs in the URL only. "
-    "Sign the values as they are."
-)
 _PLUS = (
-    "The values are encoded as in a form: a space became +, a comma %2C. "
+    "Your values are encoded as in a form: a space became +, a comma %2C. That's for the URL. "
     "Sign the values as they are."
 )
 
 
-prove_it = FunctionExercise(
-    name="parameters_in_order.prove_it",
-    task="The parameters of any request as one text, ready to be signed.",
-    given=_some_params,
-    right=lambda params: _joined(_in_order(params)),
-    mistakes=(
-        Mistake(lambda params: _joined(_lowered(_kept(params))), _UNSORTED),
-        Mistake(
-            lambda params: _joined(sorted(_lowered(_kept(params)), key=lambda pair: pair[1])),
-            _BY_VALUE,
-        ),
-        Mistake(lambda params: _joined(sorted(_lowered(params))), _SIGNATURE_IN),
-        Mistake(lambda params: _joined(_without("auth_version", _in_order(params))), _NO_VERSION),
-        Mistake(
-            lambda params: _joined(sorted(_kept(params), key=lambda pair: pair[0].lower())),
-            _CASE_KEPT,
-        ),
-        Mistake(lambda params: _joined(_lowered(sorted(_kept(params)))), _CASE_SORTED),
-        Mistake(lambda params: _joined(sorted(_kept(params))), _CASE_IGNORED),
-        Mistake(lambda params: _joined_with(_percent)(_in_order(params)), _PERCENT),
-        Mistake(lambda params: _joined_with(quote_plus)(_in_order(params)), _PLUS),
-        Mistake(
-            lambda params: urlencode(sorted(params)),
-            "This is the query of the URL: encoded, with auth_signature, keys as they came. "
-            "The signed text has none of the three.",
-        ),
-        Mistake(lambda params: _joined_first(_in_order(params)), _JOINED_FIRST),
+@lesson.exercise(given=_to_join)
+def joined(pairs: list[tuple[str, str]]) -> str:
+    """Join pairs that are in order already to the text that is signed."""
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+joined.hint("Two joints: = between a name and its value, & between one pair and the next.")
+joined.hint("'; '.join(f'{day}: {hour}' for day, hour in [('Mon', 9)]) is 'Mon: 9'.")
+joined.wrong(_PLUS, urlencode)
+joined.wrong(
+    "Your values are percent-encoded: a space became %20. That's for the URL. Sign the values as "
+    "they are.",
+    _joined_with(_percent),
+)
+joined.wrong(
+    "You joined the pairs with newlines. Between two parameters there's an &.",
+    lambda pairs: "\n".join(f"{name}={value}" for name, value in pairs),
+)
+joined.wrong(
+    "There's an & after the last pair. It belongs between two pairs only.",
+    lambda pairs: "".join(f"{name}={value}&" for name, value in pairs),
+)
+joined.wrong(
+    "There's a question mark in front. It separates path and query in a URL; the signed text has "
+    "none.",
+    lambda pairs: "?" + "&".join(f"{name}={value}" for name, value in pairs),
+)
+joined.why("No function for URLs is at work here. It would encode the values.")
+joined.next("What does yours return for one pair? And for an empty list?")
+
+
+def _kept(params: list[Pair]) -> list[Pair]:
+    return [(name, value) for name, value in params if name != "auth_signature"]
+
+
+def _lowered(params: list[Pair]) -> list[Pair]:
+    return [(name.lower(), value) for name, value in params]
+
+
+_BY_PAIR = (
+    "Two parameters have the same name, and sorted() put their values in order too. Sort by the "
+    "name alone, with key=…: then they keep the order in which they came."
+)
+
+
+@lesson.exercise(given=_to_sort)
+def ordered(params: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the pairs that are signed: names in lower case, sorted by name alone."""
+    kept = [(name, value) for name, value in params if name != "auth_signature"]
+    lowered = [(name.lower(), value) for name, value in kept]
+    return sorted(lowered, key=lambda pair: pair[0])
+
+
+ordered.hint("Two steps: first a list of pairs with name.lower(), then sorted() with a key.")
+ordered.hint("sorted([('b', 2), ('a', 9), ('a', 1)], key=lambda pair: pair[0]) leaves 9 before 1.")
+ordered.wrong(_BY_PAIR, lambda params: sorted(_lowered(_kept(params))))
+ordered.wrong(
+    "You sorted before the names were in lower case, and capitals sort before all small letters. "
+    "Lower-case first, then sort.",
+    lambda params: _lowered(sorted(_kept(params), key=lambda pair: pair[0])),
+)
+ordered.wrong(
+    "The order is right, but one name still has a capital.",
+    lambda params: sorted(_kept(params), key=lambda pair: pair[0].lower()),
+)
+ordered.wrong(
+    "You lower-cased the values too. Only names change; a value is signed as it is.",
+    lambda params: sorted(
+        ((name.lower(), value.lower()) for name, value in _kept(params)), key=lambda pair: pair[0]
     ),
-    hints=(
-        "Four steps: leave one out, lower-case the keys, sort by key, join. Values stay.",
-        "[('B', 'x, y'), ('a', '1')] becomes 'a=1&b=x, y'.",
+)
+ordered.wrong(
+    "The names are in lower case, but the pairs are still in the order in which they came.",
+    lambda params: _lowered(_kept(params)),
+)
+ordered.why(
+    "sorted() is stable: where the key is equal, the pairs stay in their order. A server that "
+    "sorts by name does the same, so both sides agree even on names that come twice."
+)
+ordered.next("Swap the two steps, predict what becomes of a name with a capital, and check.")
+
+
+@lesson.exercise(given=_to_sort, keep=True)
+def signed_parameters(params: list[tuple[str, str]]) -> str:
+    """Return the text that is signed, from the parameters of any request."""
+    lowered = [(name.lower(), value) for name, value in params]
+    kept = [pair for pair in lowered if pair[0] != "auth_signature"]
+    ordered = sorted(kept, key=lambda pair: pair[0])
+    return "&".join(f"{name}={value}" for name, value in ordered)
+
+
+signed_parameters.hint("Four steps: lower-case the names, leave one out, sort by name, join.")
+signed_parameters.hint("[('B', 'x, y'), ('a', '1')] becomes 'a=1&b=x, y'.")
+signed_parameters.wrong(
+    "auth_signature is in your text. It's made from this text, so it can't be part of it.",
+    lambda params: joined.solve(sorted(_lowered(params), key=lambda pair: pair[0])),
+)
+signed_parameters.wrong(_BY_PAIR, lambda params: joined.solve(sorted(_lowered(_kept(params)))))
+signed_parameters.wrong(
+    "You joined first and sorted then. As text, tag2=… comes before tag=…, because 2 sorts before "
+    "the equals sign. Sort the pairs by name, then join.",
+    lambda params: "&".join(sorted(f"{name}={value}" for name, value in ordered.solve(params))),
+)
+signed_parameters.wrong(
+    "One parameter is missing: a dict has room for one value a name. Keep the list of pairs.",
+    lambda params: joined.solve(sorted(dict(_lowered(_kept(params))).items())),
+)
+signed_parameters.wrong(_PLUS, lambda params: urlencode(ordered.solve(params)))
+signed_parameters.why("Each step takes away a freedom that a URL has, until one text is left.")
+signed_parameters.next("Turn the same parameters round and round. How many texts come out?")
+
+
+# --- another question under the same signature ---------------------------------------------------
+
+WATCHING = {"presence-couriers": {"user_count": 1}}  # the answer, while Ben alone is watching
+
+
+def _questions(chance: random.Random) -> Iterator[tuple[list[Pair]]]:
+    """Signed: who is watching? As it goes into the URL, in any order."""
+    for own in (QUESTION, (*QUESTION, ("tag", chance.choice(VALUES))), QUESTION):
+        timestamp = EXAMPLE_TIMESTAMP - chance.randrange(500)
+        query = list(sign(EXAMPLE_CREDENTIALS, "GET", PATH, own, timestamp=timestamp).query)
+        chance.shuffle(query)
+        yield (query,)
+
+
+@lesson.exercise(given=_questions)
+def another_question(query: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return other parameters, so that the server accepts them and answers something else."""
+    params = dict(query)
+    info = params.pop("info")
+    params["filter_by_prefix"] += "&info=" + info
+    return list(params.items())
+
+
+@another_question.judge
+def _accepted_and_other(result: Any, query: list[Pair]) -> None:
+    params = list(result.items()) if isinstance(result, dict) else result
+    if not isinstance(params, list) or not all(_is_pair(pair) for pair in params):
+        raise Wrong(
+            "Return a list of pairs of text, like the one you get.", Fact("Yours", shown(result))
+        )
+    try:
+        response = _send(params)
+    except (ValueError, httpx.HTTPError):
+        raise Wrong("This can't be sent as a URL.", Fact("Yours", shown(params))) from None
+    answer = Fact("Answer", f"{response.status_code} {response.text.strip()[:600]}")
+    if response.status_code == 401:
+        error = str(response.json()["error"]).partition(":")[0]
+        signed, yours = (signed_parameters.solve(each) for each in (query, params))
+        at = first_difference(signed.encode(), yours.encode())
+        raise Wrong(
+            f"Refused: {error}. The signed text has to stay what it was, letter by letter.",
+            Fact("Signed", signed),
+            Fact("Yours gives", yours, marks=mark_at(yours.encode(), at)),
+        )
+    if response.status_code != 200:
+        raise Wrong("The signature passes, but the server can't answer this.", answer)
+    if response.json()["channels"] == WATCHING:
+        raise Wrong("Accepted, but the server answers what it answered before.", answer)
+
+
+def _is_pair(pair: Any) -> bool:
+    return (
+        isinstance(pair, tuple | list)
+        and len(pair) == 2
+        and all(isinstance(each, str) for each in pair)
+    )
+
+
+another_question.hint("Write the signed text on one line. Where else could you cut it into pairs?")
+another_question.hint("a=1&b=2 is the text of two parameters. It's also the text of one, named a.")
+another_question.wrong(
+    "That's the same question in another order. The server sorts it, and answers it.",
+    lambda query: query[::-1],
+)
+another_question.wrong(
+    "A parameter is gone, and so is its part of the signed text: refused.",
+    lambda query: [pair for pair in query if pair[0] != "info"],
+)
+another_question.wrong(
+    "You encoded the &, and the HTTP library encodes your value once more. Give the value as it "
+    "is.",
+    lambda query: [
+        (name, "presence-%26info%3Duser_count" if name == "filter_by_prefix" else value)
+        for name, value in query
+        if name != "info"
+    ],
+)
+another_question.why(
+    "The signature covers the text, and this text can be cut into parameters in more than one way. "
+    "In the URL the & inside a value is %26: the server sees one parameter where two were signed."
+)
+another_question.next("There's a second way, and it changes nothing but capitals. Can you find it?")
+
+
+# --- find, explain, fix ---------------------------------------------------------------------------
+
+
+def broken_query_text(own: dict[str, str], auth: dict[str, str]) -> str:
+    pairs = sorted(own.items()) + sorted(auth.items())
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _calls(chance: random.Random) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """A publish with no parameters of its own; the question; and the question with an area."""
+    auth = {**dict(AUTH), "auth_timestamp": str(EXAMPLE_TIMESTAMP - chance.randrange(500))}
+    body = f'{{"name":"status","channel":"order-{chance.randrange(10, 99)}","data":"delivered"}}'
+    yield {}, {**auth, "body_md5": body_digest(body.encode())}
+    yield dict(QUESTION), auth
+    yield {**dict(QUESTION), "area": chance.choice(("gate 3, left", "north gate"))}, auth
+
+
+@lesson.exercise(given=_calls)
+def query_text(own: dict[str, str], auth: dict[str, str]) -> str:
+    """Make every request pass: return the text to sign. All names are in lower case already."""
+    pairs = sorted({**own, **auth}.items(), key=lambda pair: pair[0])
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+query_text.broken(
+    "Publishing passes, asking is refused. Find the line, and change it.", broken_query_text
+)
+query_text.hint("What does the function return if `own` is empty? And if it isn't?")
+query_text.hint("Two sorted lists, one after the other, aren't one sorted list.")
+query_text.wrong(
+    "Now auth comes first, and the plain question passes: luck again. With an area it's refused, "
+    "because area sorts before auth_key.",
+    lambda own, auth: joined.solve(sorted(auth.items()) + sorted(own.items())),
+)
+query_text.wrong(
+    "It's one list now, but nothing sorts it.",
+    lambda own, auth: joined.solve(list({**own, **auth}.items())),
+)
+query_text.wrong(
+    _PLUS, lambda own, auth: urlencode(sorted({**own, **auth}.items(), key=lambda pair: pair[0]))
+)
+query_text.wrong(
+    "Now the request's own parameters aren't in the text at all, so anyone could change them.",
+    lambda own, auth: joined.solve(sorted(auth.items())),
+)
+query_text.why(
+    "A publish has no parameters of its own, so one of the two lists was empty, and the other was "
+    "sorted. The code was wrong from its first day. It took another kind of request to show it."
+)
+query_text.next("Which test would have caught it on that first day?")
+
+
+# --- prove it -------------------------------------------------------------------------------------
+
+
+def _arrived(chance: random.Random) -> Iterator[tuple[str]]:
+    for params in _requests(chance):
+        yield (urlencode([*params, ("note", "")]),)
+
+
+@lesson.exercise(given=_arrived, covers_lesson=True)
+def prove_it(query: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return two things: the text that was signed, and other parameters with that same text."""
+    params = parse_qsl(query, keep_blank_values=True)
+    lowered = [(name.lower(), value) for name, value in params]
+    kept = [pair for pair in lowered if pair[0] != "auth_signature"]
+    ordered = sorted(kept, key=lambda pair: pair[0])
+    signed = "&".join(f"{name}={value}" for name, value in ordered)
+    name, rest = signed.split("=", 1)
+    return signed, [(name, rest)]  # one parameter, and all the others are in its value
+
+
+def _signed_pairs(params: list[Pair]) -> list[Pair]:
+    return sorted(_kept(_lowered(params)), key=lambda pair: pair[0])
+
+
+def _by_hand(query: str) -> list[Pair]:
+    cut = [piece.partition("=") for piece in query.split("&")]
+    return [(name, value) for name, _, value in cut]
+
+
+_SLIPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (
+        "`note=` is missing: parse_qsl() drops empty values, unless you say "
+        "keep_blank_values=True.",
+        lambda query: signed_parameters.solve(parse_qsl(query)),
     ),
-    solution=(
-        "def prove_it(params: list[tuple[str, str]]) -> str:\n"
-        "    kept = [(k, v) for k, v in params if k != 'auth_signature']\n"
-        "    ordered = sorted((k.lower(), v) for k, v in kept)\n"
-        "    return '&'.join(f'{k}={v}' for k, v in ordered)\n\n"
-        "Every step takes away one freedom that a URL has, so that one text is left.\n"
-        "Now go on to the next lesson, or read why it is so in this one."
+    (
+        "Your values are still as they were in the URL. Decode them: urllib.parse.parse_qsl().",
+        lambda query: signed_parameters.solve(_by_hand(query)),
+    ),
+    (
+        _BY_PAIR,
+        lambda query: joined.solve(
+            sorted(_lowered(_kept(parse_qsl(query, keep_blank_values=True))))
+        ),
     ),
 )
 
 
-def _some_ordered(chance: random.Random) -> tuple[list[Pair]]:
-    """Pairs that need nothing but joining."""
-    return (_in_order(_some_params(chance)[0]),)
+def _swallowed(signed: str) -> list[Pair]:
+    name, _, rest = signed.partition("=")
+    return [(name, rest)]
 
 
-joined = FunctionExercise(
-    name="parameters_in_order.joined",
-    task="Pairs in the right order, joined to one text.",
-    given=_some_ordered,
-    right=_joined,
-    mistakes=(
-        Mistake(_joined_with(_percent), _PERCENT),
-        Mistake(_joined_with(quote_plus), _PLUS),
-        Mistake(
-            lambda params: "\n".join(f"{key}={value}" for key, value in params),
-            "The pairs are joined with newlines. Between parameters stands &. "
-            "All of them are one line of the canonical string.",
-        ),
-        Mistake(
-            lambda params: "?" + _joined(params),
-            "A question mark stands before the first pair. It parts path and query in a URL; "
-            "the signed text has none.",
-        ),
-        Mistake(
-            lambda params: "".join(f"{key}={value}&" for key, value in params),
-            "An & stands after the last pair. It belongs between two pairs only.",
-        ),
-        Mistake(
-            lambda params: "&".join(value for _, value in params),
-            "The keys are missing. Each parameter is key=value.",
-        ),
-    ),
-    hints=(
-        "Two joints: = between a key and its value, & between two pairs.",
-        "'; '.join(f'{day}: {hour}' for day, hour in [('Mon', 9), ('Tue', 8)]) is "
-        "'Mon: 9; Tue: 8'.",
-    ),
-    solution=(
-        "def joined(pairs: list[tuple[str, str]]) -> str:\n"
-        "    return '&'.join(f'{key}={value}' for key, value in pairs)\n\n"
-        "No function for URLs is at work here: it would encode the values.\n"
-        "Now call it with one pair, and with none. Which texts should come back?"
+def _slipped(slip: Callable[[str], str]) -> Callable[[str], Any]:
+    return lambda query: (slip(query), _swallowed(slip(query)))
+
+
+for _message, _slip in _SLIPS:
+    prove_it.wrong(_message, _slipped(_slip))
+prove_it.wrong(
+    "The text is right. But the other parameters are the same ones: a server would answer the same "
+    "question. Cut the text somewhere else.",
+    lambda query: (
+        signed_parameters.solve(parse_qsl(query, keep_blank_values=True)),
+        ordered.solve(parse_qsl(query, keep_blank_values=True)),
     ),
 )
 
 
-def _some_five(chance: random.Random) -> tuple[list[Pair]]:
-    """Five parameters to sign, and auth_signature."""
-    return _some_request(chance, chance.choice(_CAPITALS), chance.choice(_ALIKE)[0])
+@prove_it.judge
+def _same_text_other_parameters(result: Any, query: str) -> None:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise Wrong("Return two things: a text, and a list of pairs.", Fact("Yours", shown(result)))
+    signed, other = result
+    params = parse_qsl(query, keep_blank_values=True)
+    expected = signed_parameters.solve(params)
+    if signed != expected:
+        for message, slip in _SLIPS:
+            if signed == slip(query):
+                raise Wrong(message)
+        raise difference(expected, signed, (query,))
+    if not isinstance(other, list) or not all(_is_pair(pair) for pair in other):
+        raise Wrong(
+            "The text is right. The second thing is a list of pairs of text.",
+            Fact("Yours", shown(other)),
+        )
+    if (text := signed_parameters.solve(other)) != expected:
+        raise Wrong(
+            "Your text is right. The other parameters have another text, so the signature "
+            "wouldn't fit them.",
+            Fact("Theirs", text),
+            Fact("Signed", expected),
+        )
+    if _signed_pairs(other) == _signed_pairs(params):
+        raise Wrong(prove_it.wrongs[-1].message)
 
 
-ordered = FunctionExercise(
-    name="parameters_in_order.ordered",
-    task="The pairs that are signed: keys in lower case, sorted by key.",
-    given=_some_five,
-    right=_in_order,
-    mistakes=(
-        Mistake(lambda params: _lowered(_kept(params)), _UNSORTED),
-        Mistake(
-            lambda params: sorted(_lowered(_kept(params)), key=lambda pair: pair[1]), _BY_VALUE
-        ),
-        Mistake(lambda params: sorted(_kept(params), key=lambda pair: pair[0].lower()), _CASE_KEPT),
-        Mistake(lambda params: _lowered(sorted(_kept(params))), _CASE_SORTED),
-        Mistake(lambda params: sorted(_kept(params)), _CASE_IGNORED),
-        Mistake(
-            lambda params: sorted((key.lower(), value.lower()) for key, value in _kept(params)),
-            "The values are in lower case too. Only the keys change; a value is signed as it is.",
-        ),
-        Mistake(lambda params: sorted(_lowered(params)), _SIGNATURE_IN),
-        Mistake(
-            lambda params: [key for key, _ in _in_order(params)],
-            "These are the keys alone. Return pairs: each key with its value.",
-        ),
-    ),
-    hints=(
-        "Two steps, in this order: a list of pairs with key.lower(), then sorted().",
-        "sorted((name.upper(), age) for name, age in [('bo', 3), ('Al', 5)]) is "
-        "[('AL', 5), ('BO', 3)].",
-    ),
-    solution=(
-        "def ordered(params: list[tuple[str, str]]) -> list[tuple[str, str]]:\n"
-        "    kept = [(key, value) for key, value in params if key != 'auth_signature']\n"
-        "    return sorted((key.lower(), value) for key, value in kept)\n\n"
-        "sorted() compares pairs by their first part, the key. Lower case comes before sorting.\n"
-        "Now exchange the two steps, predict what becomes of a key with a capital, and check."
-    ),
+prove_it.hint(
+    "parse_qsl() decodes a query into pairs. The rest is lower-case, leave out, sort, join."
 )
-
-
-# The query of a request without a body, decoded, as it arrives at a server.
-_LISTING = sign(
-    EXAMPLE_CREDENTIALS,
-    "GET",
-    "/apps/3/channels",
-    (("filter_by_prefix", "room-"), ("info", "subscription_count")),
-    timestamp=EXAMPLE_TIMESTAMP,
+prove_it.hint("For the second part: a=1&b=2 is also the text of one parameter, named a.")
+prove_it.why(
+    "One list of parameters has one text, whatever happened to it in the URL. But one text belongs "
+    "to many lists, because nothing in it marks where a value ends."
 )
-QUERY: tuple[Pair, ...] = tuple(_LISTING.query[place] for place in (2, 3, 5, 0, 4, 1))
-
-unsigned = Exercise(
-    name="parameters_in_order.unsigned",
-    task="The key of the one parameter that is sent and not signed.",
-    judge=equals("auth_signature"),
-    right="auth_signature",
-    mistakes=(
-        Mistake("auth_key", "The key is public, and signed all the same."),
-        Mistake(
-            "auth_timestamp",
-            "The timestamp is signed. Were it not, anybody could make an old request young.",
-        ),
-        Mistake("auth_version", "It is 1.0 in every request, and signed in every request."),
-        Mistake(
-            "filter_by_prefix",
-            "A request's own parameters are signed too. Were they not, anybody could change "
-            "the question on its way.",
-        ),
-        Mistake(
-            "info",
-            "Every parameter of your own is signed, whether the server needs it or not.",
-        ),
-        Mistake(
-            "body_md5",
-            "This request has no body, so it has no body_md5 to send. Look at the six.",
-        ),
-        Mistake("secret", "The secret is no parameter: it is never sent. Look at the six."),
-    ),
-    hints=(
-        "Which of the six is not known yet when the text to sign is put together?",
-        "A bill has items and a total. The total is made from the items, so it is not one of the "
-        "items that are added up.",
-    ),
-    solution=(
-        'not_signed = "auth_signature"\n\n'
-        "It is the HMAC of the canonical string. A text cannot hold its own HMAC.\n"
-        "Now think of a new parameter of your own. Is it signed? It is, and so is the next."
-    ),
-)
-
-
-Request = tuple[str, int, bytes, list[Pair]]
-
-# With a body, and without one. The parameters of their own sort before, between and after.
-_REQUESTS: tuple[Request, ...] = (
-    ("5f1e0c", 1_700_000_123, b'{"name":"tick","channel":"clock","data":"12"}', []),
-    ("5f1e0c", 1_700_000_456, b"", [("Zone", "Oslo, N"), ("zone2", "Rome"), ("after", "noon")]),
-    ("77aa31", 1_700_000_789, b"{}", [("Block", "a b"), ("after", "one, two")]),
-)
-
-
-def _on_requests(answer: Any) -> Any:
-    done = [answer(key, at, body, list(own)) for key, at, body, own in _REQUESTS]
-    return ... if any(each is ... for each in done) else done
-
-
-def _auth(key: str, timestamp: int) -> list[Pair]:
-    return [
-        ("auth_key", key),
-        ("auth_timestamp", str(timestamp)),
-        ("auth_version", AUTH_VERSION),
-    ]
-
-
-def _digest(body: bytes) -> list[Pair]:
-    return [("body_md5", body_digest(body))]
-
-
-def _signed_query(key: str, timestamp: int, body: bytes, own: list[Pair]) -> str:
-    digest = _digest(body) if body else []
-    return _joined(_in_order([*_auth(key, timestamp), *digest, *own]))
-
-
-def _judge_requests(done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
-    for request, received in zip(_REQUESTS, done, strict=True):
-        expected = _signed_query(*request)
-        if type(received) is not str or received != expected:
-            message, facts = difference(expected, received)
-            names = ("key", "timestamp", "body", "own")
-            called = "\n".join(
-                f"{name} = {value!r}" for name, value in zip(names, request, strict=True)
-            )
-            return message, (Fact("Called with", called), *facts)
-    return None
-
-
-signed_query = Exercise(
-    name="parameters_in_order.signed_query",
-    task="All that is signed of a request's parameters, from key, timestamp, body and its own.",
-    perform=_on_requests,
-    judge=_judge_requests,
-    right=_signed_query,
-    mistakes=(
-        Mistake(
-            lambda key, at, body, own: _joined(_in_order([*_auth(key, at), *_digest(body), *own])),
-            "body_md5 is always there. A request without a body has none: there is nothing to "
-            "hash.",
-        ),
-        Mistake(
-            lambda key, at, body, own: _joined(_in_order([*_auth(key, at), *own])),
-            "body_md5 is missing where there is a body. Without it anybody could change the body.",
-        ),
-        Mistake(
-            lambda key, at, body, own: _joined(
-                _without("auth_version", _split(_signed_query(key, at, body, own)))
-            ),
-            _NO_VERSION,
-        ),
-        Mistake(
-            lambda key, at, body, own: _signed_query(key, at, body, []),
-            "The request's own parameters are missing. They are signed like all others.",
-        ),
-        Mistake(
-            lambda key, at, body, own: _joined(
-                [*_split(_signed_query(key, at, body, [])), *_lowered(own)]
-            ),
-            "The request's own parameters come last. There is one list, sorted as a whole.",
-        ),
-        Mistake(
-            lambda key, at, body, own: _joined(
-                sorted([*_split(_signed_query(key, at, body, [])), *own])
-            ),
-            _CASE_IGNORED,
-        ),
-        Mistake(
-            lambda key, at, body, own: _joined_first(_split(_signed_query(key, at, body, own))),
-            _JOINED_FIRST,
-        ),
-        Mistake(
-            lambda key, at, body, own: _joined_with(_percent)(
-                _split(_signed_query(key, at, body, own))
-            ),
-            _PERCENT,
-        ),
-        Mistake(
-            lambda key, at, body, own: urlencode(_split(_signed_query(key, at, body, own))), _PLUS
-        ),
-    ),
-    hints=(
-        "Begin with a list of three pairs. Add a fourth where there is a body. Add its own.",
-        "Bytes that are empty count as false: `if body:` holds for a body of one byte or more.",
-        "params = [('b', 'x')]; params += [('A', 'y')]; sorted((k.lower(), v) for k, v in params) "
-        "is [('a', 'y'), ('b', 'x')].",
-    ),
-    solution=(
-        "def signed_query(key, timestamp, body, own):\n"
-        "    params = [('auth_key', key), ('auth_timestamp', timestamp), ('auth_version', '1.0')]\n"
-        "    if body:\n"
-        "        params.append(('body_md5', hashlib.md5(body).hexdigest()))\n"
-        "    ordered = sorted((k.lower(), v) for k, v in params + own)\n"
-        "    return '&'.join(f'{k}={v}' for k, v in ordered)\n\n"
-        "auth_signature is not left out here: it is not there yet. That is the usual way to sign.\n"
-        "Now give it a parameter named after_all. Predict where it lands, then look."
-    ),
-)
-
-
-def _split(text: str) -> list[Pair]:
-    """Back from a joined text to its pairs."""
-    pairs = (pair.partition("=") for pair in text.split("&"))
-    return [(key, value) for key, _, value in pairs]
-
-
-def _some_small(chance: random.Random) -> tuple[list[Pair]]:
-    """What the broken function gets: lower-case keys, no auth_signature, values of every kind."""
-    values = ("user_count,subscription_count", f"{chance.randrange(10, 99)} % off ☕", "a+b c", "1")
-    own = zip(("info", "note", "sum", "sum2"), values, strict=True)
-    params = [*_auth(f"{chance.getrandbits(40):010x}", EXAMPLE_TIMESTAMP), *own]
-    chance.shuffle(params)
-    return (params,)
-
-
-mend = FunctionExercise(
-    name="parameters_in_order.mend",
-    task="The text to sign stays right when a value holds a space, a comma, a plus or an emoji.",
-    given=_some_small,
-    right=lambda params: _joined(sorted(params)),
-    mistakes=(
-        Mistake(
-            lambda params: urlencode(sorted(params)),
-            "This is still the broken function: urlencode writes a space as + and a comma as %2C.",
-        ),
-        Mistake(
-            lambda params: urlencode(sorted(params), quote_via=quote),
-            "Now a space is %20. It is still encoded, and so is the comma.",
-        ),
-        Mistake(
-            lambda params: urlencode(sorted(params), quote_via=quote, safe=" ,"),
-            "Space and comma are left alone now, but %, + and ☕ are encoded. No list of "
-            "exceptions is long enough. Join the pairs yourself.",
-        ),
-        Mistake(
-            lambda params: urlencode(sorted(params)).replace("+", " "),
-            "The spaces are back, the other characters are still encoded: look at the comma. "
-            "Do not encode in the first place.",
-        ),
-        Mistake(
-            lambda params: _joined_with(lambda value: value.replace(" ", "+"))(sorted(params)),
-            "A space became +. In the signed text a space is a space.",
-        ),
-        Mistake(_joined_first, _JOINED_FIRST),
-        Mistake(
-            _joined,
-            "Nothing is encoded any more, and nothing is sorted either. Sort by key, then join.",
-        ),
-    ),
-    hints=(
-        "sorted(params) is right. What does urlencode do, beside joining with = and &?",
-        "urlencode([('q', 'x y')]) is 'q=x+y'. The signed text is 'q=x y'.",
-    ),
-    solution=(
-        "def to_sign(params: list[tuple[str, str]]) -> str:\n"
-        "    return '&'.join(f'{key}={value}' for key, value in sorted(params))\n\n"
-        "urlencode is for the URL. What is signed are the values before they were encoded.\n"
-        "Now say which requests the broken function signs rightly. Would your tests have them all?"
-    ),
-)
-
-
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+prove_it.next("A server could refuse every & inside a value. Would that be enough? Look for =.")

@@ -1,166 +1,241 @@
-"""Lesson 02: the list to put in order, the recall questions, the prediction, two exercises."""
+"""Lesson 02: the threads and their picture, the requests that are shown, and the judges."""
 
 from __future__ import annotations
 
-import html
+import random
 import re
-from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from pusherkit.lessons import parameters_in_order
-from pusherkit.lessons._exercise import Outcome
+from pusherkit.lessons import parameters_in_order as lesson
+from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, Event, Explorer, Outcome, Practice
+from pusherkit.lessons.kit.view import to_static, to_text
+from pusherkit.signing import canonical_string, hmac_sha256, sign
+from tests.lessons.test_registry import notebook
 
-# Measured with another implementation: the request of this lesson, signed as it should be.
-RIGHT = "25936a2c40c0fb573c7317d8c4abd08d1b68abb9ad4346f7cbb632f9369b5c28"
-CASE_KEPT = "f9c09723"  # the same request, with one mistake each
-ENCODED = "b6cdcc51"
-
-
-@pytest.mark.parametrize(
-    ("make", "drive"),
-    [
-        (parameters_in_order.recall_bytes, lambda made: made.choose("1")),
-        (parameters_in_order.recall_secret, lambda made: made.choose("auth_key")),
-        (parameters_in_order.predict, lambda made: made.choose("It refuses: 401")),
-        (parameters_in_order.reorder, lambda made: None),
-    ],
-)
-def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
-    check_twin(make, drive)
+BY_NAME = ["auth_key", "auth_timestamp", "auth_version", "filter_by_prefix", "info", "Tag"]
+# Computed with openssl: the question of this lesson, tag included, signed as it should be.
+RIGHT = "42ee85bee3e81ee3662db1623e78c06865ec0e878bcb2e956f7517d31dc1ee55"
 
 
-@pytest.mark.parametrize(
-    ("make", "right"),
-    [
-        (parameters_in_order.recall_bytes, "2"),
-        (parameters_in_order.recall_secret, "the secret"),
-        (parameters_in_order.predict, "It accepts the request"),
-    ],
-)
-def test_the_code_says_what_the_lesson_says(make: Any, right: str) -> None:
-    made = make()
-    made.choose(right)
-    assert "✓ As predicted." in made.display.value
+def drag(made: Explorer, name: str, row: int) -> None:
+    made.hear(Event("drag", name, x=100.0, y=lesson.TOP + (row + 0.5) * lesson.PITCH))
 
 
-# --- the list to put in order -----------------------------------------------------------------
+def untangled() -> Explorer:
+    made = lesson.threads()
+    made.press("order")
+    for row, name in enumerate(BY_NAME):
+        drag(made, name, row)
+    return made
 
 
-def shown(made: Any) -> str:
-    """What the View says, without its marks."""
-    return html.unescape(re.sub(r"<[^>]+>", "", made.display.value.split("</style>")[1]))
+# --- the threads ----------------------------------------------------------------------------------
 
 
-def put_in_order(made: Any) -> None:
-    """Four clicks."""
-    made.chosen.value = "Name"
-    for _ in range(3):
-        made.down.click()
-    made.chosen.value = "auth_timestamp"
-    made.up.click()
-
-
-def test_in_order_and_in_lower_case_it_is_accepted() -> None:
-    made = parameters_in_order.reorder()
-    assert "✗ Refused. 5 rows are out of place. The key Name is not in lower case." in shown(made)
-    put_in_order(made)
-    keys = [key.lower() for key, _ in made.rows]
-    assert keys == sorted(keys)
-    assert "✗ Refused. The key Name is not in lower case." in shown(made)
-    made.lower.value = True
-    assert shown(made).count(RIGHT) == 3  # mine, the server's, and the URL's
-    assert "Answer200 {}" in shown(made).replace("\n", "")
-    assert "✓ Accepted." in shown(made)
-    assert "none: the bytes are the same" in shown(made)
-
-
-def test_a_capital_at_the_top_is_the_mistake_of_sorting_as_it_stands() -> None:
-    made = parameters_in_order.reorder()
-    put_in_order(made)
-    made.chosen.value = "Name"
-    for _ in range(5):
-        made.up.click()
-    assert CASE_KEPT in shown(made)
-
-
-def test_the_url_never_changes_its_order() -> None:
-    made = parameters_in_order.reorder()
-    put_in_order(made)
-    made.lower.value = True
-    keys = re.findall(r"[?&](\w+)=", shown(made).split("URL/apps")[1].split("The order")[0])
-    assert keys == [key for key, _ in parameters_in_order.WRITTEN] + ["auth_signature"]
-    assert "Name=Something+else&" in shown(made)
-
-
-def test_encoded_values_are_refused_at_the_first_encoded_byte() -> None:
-    made = parameters_in_order.reorder()
-    put_in_order(made)
-    made.lower.value = made.encode.value = True
-    assert ENCODED in shown(made)
-    assert "you have 0x25 '%', the server has 0x2c ','" in shown(made)
-    assert "✗ Refused. The values are encoded." in shown(made)
-
-
-def test_auth_signature_has_no_right_place() -> None:
-    made = parameters_in_order.reorder()
-    put_in_order(made)
-    made.lower.value = made.include.value = True
-    assert "7  ✗ not signed" in shown(made)
-    assert "auth_signature is made from this text" in shown(made)
-    made.chosen.value = "auth_signature"
-    for _ in range(9):
-        made.up.click()
-        assert "✗ Refused. auth_signature is made" in shown(made)
-    assert made.rows[0] == parameters_in_order.SIGNATURE_ROW
-    made.include.value = False
-    assert "✓ Accepted." in shown(made)
-    assert made.chosen.value in made.chosen.options
-    assert "auth_signature" not in made.chosen.options
-
-
-def test_the_chosen_row_stays_chosen_and_nothing_moves_beyond_an_end() -> None:
-    made = parameters_in_order.reorder()
-    made.chosen.value = "info"
-    before = list(made.rows)
-    made.down.click()
-    assert made.rows == before
-    made.up.click()
-    assert made.chosen.value == "info"
-    assert "→ 5  ✓ in place      info" in shown(made)
-    assert sorted(made.rows) == sorted(before)
-
-
-def test_a_row_is_marked_by_a_word_and_a_sign() -> None:
-    rows = [("b", "1"), ("A", "2"), ("auth_signature", ""), ("c", "3")]
-    assert parameters_in_order.places(rows) == [
-        "✗ out of place",
-        "✗ out of place",
-        "✗ not signed",
-        "✓ in place",
-    ]
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("answer", ["secret", "Auth_Signature", ("auth_signature", ""), "", 6])
-def test_only_one_key_is_not_signed(answer: Any) -> None:
-    assert parameters_in_order.unsigned.check(answer).outcome is Outcome.WRONG
-
-
-def test_the_query_to_look_at_is_what_a_server_accepts() -> None:
-    practice = parameters_in_order.Practice()
-    response = practice.client.http.request(
-        "GET", "/apps/3/channels", params=parameters_in_order.QUERY, auth=None
+def test_the_server_text_of_the_lesson_is_the_one_that_is_signed() -> None:
+    signed = sign(
+        EXAMPLE_CREDENTIALS,
+        "GET",
+        lesson.PATH,
+        (*lesson.QUESTION, lesson.TAG),
+        timestamp=lesson.EXAMPLE_TIMESTAMP,
     )
-    assert response.status_code == 200
-    keys = [key for key, _ in parameters_in_order.QUERY]
-    assert all(a != b for a, b in zip(keys, sorted(keys), strict=True))
+    assert lesson.server_text(list(lesson.WRITTEN)) == signed.canonical_string.split("\n")[2]
+    assert signed.hexdigest == RIGHT
 
 
-def test_what_was_called_is_shown_with_a_wrong_query() -> None:
-    feedback = parameters_in_order.signed_query.check(lambda *_: "auth_key=")
-    assert "key = '5f1e0c'" in repr(feedback)
-    assert "got 9" in feedback.message
+def test_before_anything_is_sent_nothing_shows_what_the_server_signs() -> None:
+    made = lesson.threads()
+    for shown in (to_text(made.view), to_static(made.twin), made.stage.html):
+        assert "auth_key=278d425bdf160c739803&auth_timestamp=1353088179&auth_version" not in (
+            shown.replace(lesson.your_text(list(lesson.WRITTEN), False, False), "")
+        )
+        assert "crossing" not in shown.lower()
+        assert "Refused" not in shown
+    assert made.view.picture is not None
+    assert made.view.picture.shapes.count(">?<") == 7  # six rows, and one end of a road
+
+
+def test_three_rows_dragged_down_and_the_names_in_lower_case_are_accepted() -> None:
+    made = lesson.threads()
+    made.press("order")
+    assert made.view.status == "Refused (401): 9 crossings and a capital letter."
+    for name, left in (("Tag", 6), ("info", 3)):
+        drag(made, name, BY_NAME.index(name))
+        assert f": {left} crossings and" in made.view.status
+    drag(made, "filter_by_prefix", 3)
+    assert made.view.status == "Refused (401): a capital letter."
+    made.set(lower=True)
+    assert made.view.good is True
+    assert made.view.status == "Accepted (200): the same text on both sides. Watching: 1."
+    assert "none" in {fact.value for fact in made.view.facts}
+    made.set(encode=True)
+    assert made.view.status == "Refused (401): a space that became %20."
+    assert "you sign % (0x25), the server a space (0x20)" in to_text(made.view)
+
+
+def test_arrow_keys_move_a_row_and_stop_at_both_ends() -> None:
+    made = lesson.threads()
+    for key, row in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("Enter", 1)):
+        made.hear(Event("key", "filter_by_prefix", key))
+        assert made.values["order"].names.index("filter_by_prefix") == row
+    for _ in range(9):
+        made.hear(Event("key", "filter_by_prefix", "ArrowDown"))
+    assert made.values["order"].names[-1] == "filter_by_prefix"
+    for row, there in ((-5, 0), (99, 5)):
+        drag(made, "info", row)
+        assert made.values["order"].names.index("info") == there
+    made.press("auth_signature")
+    made.press("nothing")
+    assert sorted(made.values["order"].names, key=str.lower) == BY_NAME
+
+
+def test_the_rows_below_the_picture_stay_and_the_url_keeps_its_order() -> None:
+    made = lesson.threads()
+    names = [fact.name for fact in made.view.facts]
+    made.press("order")
+    urls = {made.view.details[0].value.partition("&auth_signature")[0]}
+    for row, name in enumerate(BY_NAME):
+        drag(made, name, row)
+        assert [fact.name for fact in made.view.facts] == names
+        urls.add(made.view.details[0].value.partition("&auth_signature")[0])
+    assert urls == {f"{lesson.PATH}?{urlencode(lesson.WRITTEN)}"}
+
+
+def test_a_thread_for_each_parameter_and_a_dot_for_each_crossing() -> None:
+    order = lesson.Order(sent=True)
+    picture = lesson.tangle(order, lower=False, encode=False)
+    for drawn in (picture.shapes, picture.narrow.shapes):  # type: ignore[union-attr]
+        assert drawn.count("skewY") == 6
+        assert drawn.count("a3.5 3.5") == 2 * len(order.crossings()) == 18
+        assert drawn.count("≠") == 1  # Tag and tag
+    calm = lesson.tangle(lesson.Order(tuple(BY_NAME), sent=True), lower=True, encode=False)
+    assert "a3.5 3.5" not in calm.shapes
+    assert "class='wrong'" not in calm.shapes
+    assert "Crossings: 0." in calm.desc
+    assert "don't meet" in lesson.tangle(order, lower=True, encode=True).desc
+
+
+def test_what_glides_keeps_its_place_among_the_shapes() -> None:
+    def skeleton(order: lesson.Order) -> list[str]:
+        return re.findall(r"<(\w+)", lesson.tangle(order, lower=True, encode=False).shapes)
+
+    assert skeleton(lesson.Order()) == skeleton(lesson.Order(tuple(BY_NAME), sent=True))
+
+
+# --- every request that is shown is accepted ------------------------------------------------------
+
+
+def test_every_request_of_the_lesson_is_accepted_when_signed_right() -> None:
+    chance = random.Random(2)
+    shown = [list(lesson.WRITTEN), [*lesson.QUESTION, *lesson.AUTH]]
+    shown += [query for (query,) in lesson._questions(chance)]
+    shown += list(lesson._requests(chance))
+    shown += [parse_qsl(query, keep_blank_values=True) for (query,) in lesson._arrived(chance)]
+    shown += [
+        [*own.items(), *auth.items()]
+        for own, auth in lesson._calls(chance)
+        if "body_md5" not in auth
+    ]
+    assert len(shown) > 10
+    for params in shown:
+        kept = [pair for pair in params if pair[0] != "auth_signature"]
+        text = f"GET\n{lesson.PATH}\n{lesson.signed_parameters.solve(params)}"
+        assert text == canonical_string("GET", lesson.PATH, params)
+        signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, text)
+        query = (*kept, ("auth_signature", signature))
+        assert Practice().http.get(lesson.PATH, params=query).status_code == 200, params
+
+
+def test_the_incident_shows_the_signature_that_the_code_of_the_lesson_makes() -> None:
+    text = lesson.broken_query_text(dict(lesson.QUESTION), dict(lesson.AUTH))
+    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, f"GET\n{lesson.PATH}\n{text}")
+    query = (*lesson.QUESTION, *lesson.AUTH, ("auth_signature", signature))
+    error = Practice().http.get(lesson.PATH, params=query).json()["error"]
+    title = notebook(lesson.lesson).cells[0].source
+    said = re.search(r"401 (.*?) … (but you sent \"\w{8})…", title)
+    assert said is not None
+    assert error.startswith(said[1])
+    assert said[2] in error
+
+
+def test_the_broken_code_publishes_and_does_not_ask() -> None:
+    published, asked, _ = lesson._calls(random.Random(1))
+    assert lesson.broken_query_text(*published) == lesson.query_text.solve(*published)
+    assert lesson.broken_query_text(*asked) != lesson.query_text.solve(*asked)
+
+
+# --- the exercises --------------------------------------------------------------------------------
+
+
+def _with(name: str, value: str) -> Any:
+    return lambda query: [(n, value if n == name else v) for n, v in query]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda query: "a=1", "Return a list of pairs"),
+        (lambda query: [("info", 3)], "Return a list of pairs"),
+        (lambda query: [("info", "\ud800")], "can't be sent"),
+        (lambda query: [], "Refused: Missing parameter"),
+        (_with("info", "subscription_count"), "Refused: Invalid signature"),
+        (_with("auth_key", "me"), "Refused: Unknown auth_key"),
+        (lambda query: sorted(query), "answers what it answered before"),
+    ],
+)
+def test_another_question_that_will_not_do(answer: Any, said: str) -> None:
+    feedback = lesson.another_question.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def _capitals(query: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [("INFO" if name == "info" else name, value) for name, value in query]
+
+
+def _on_the_line(query: list[tuple[str, str]]) -> dict[str, str]:
+    params = dict(query)
+    params["filter_by_prefix"] = f"presence-&info={params.pop('info')}"
+    query.clear()  # the judge must not need it
+    return params
+
+
+@pytest.mark.parametrize("answer", [_capitals, _on_the_line])
+def test_there_is_more_than_one_way_to_change_the_question(answer: Any) -> None:
+    assert lesson.another_question.check(answer).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda query: "text", "Return two things"),
+        (lambda query: (lesson.prove_it.solve(query)[0], "pairs"), "The second thing is a list"),
+        (lambda query: (lesson.prove_it.solve(query)[0], [("a", "b")]), "have another text"),
+        (lambda query: (query, []), "characters are right"),
+        (
+            lambda query: (
+                lesson.prove_it.solve(query)[0],
+                [(name.upper(), value) for name, value in parse_qsl(query, True)],
+            ),
+            "are the same ones",
+        ),
+        (
+            lambda query: (lesson.signed_parameters.solve(parse_qsl(query)), []),
+            "keep_blank_values=True",
+        ),
+    ],
+)
+def test_what_does_not_prove_it(answer: Any, said: str) -> None:
+    feedback = lesson.prove_it.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_repeated_names_keep_their_order_as_on_the_server() -> None:
+    params = [("tag", "b"), ("Tag", "a"), ("tag", "c")]
+    assert lesson.signed_parameters.solve(params) == "tag=b&tag=a&tag=c"
+    assert canonical_string("GET", "/", params).endswith("tag=b&tag=a&tag=c")

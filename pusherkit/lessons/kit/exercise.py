@@ -18,6 +18,7 @@ raises Wrong.
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import random
 import re
@@ -360,7 +361,10 @@ def _types(value: Any) -> Any:
 
 
 def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:
-    """The source of a function without decorators and docstring; or of the value it returns."""
+    """The source of a function without decorators and docstring; or of the value it returns.
+
+    Annotations stay only if any notebook knows their names: those of builtins.
+    """
     source = textwrap.dedent(inspect.getsource(solve))
     lines = source.rstrip().split("\n")
     (function,) = ast.parse(source).body
@@ -370,12 +374,23 @@ def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:
     if ast.get_docstring(function) is not None:
         body = body[1:]
     head = lines[function.lineno - 1 : function.body[0].lineno - 1]
+    if _needs_imports(function):
+        for argument in (*function.args.args, *function.args.kwonlyargs):
+            argument.annotation = None
+        head = [f"def {function.name}({ast.unparse(function.args)}):"]
     rest = lines[body[0].lineno - 1 :]
     if not as_value:
         return "\n".join([*head, *rest])
     text = textwrap.dedent("\n".join(rest))
     before, _, value = text.rpartition("return ")
     return f"{before}{solve.__name__} = {value}"
+
+
+def _needs_imports(function: ast.FunctionDef) -> bool:
+    """Whether a function's annotations use names that aren't Python's own."""
+    annotations = [function.returns, *(each.annotation for each in function.args.args)]
+    names = (node for each in annotations if each is not None for node in ast.walk(each))
+    return any(isinstance(each, ast.Name) and not hasattr(builtins, each.id) for each in names)
 
 
 # --- what the learner sees ----------------------------------------------------------------------

@@ -72,10 +72,14 @@ class Practice:
         }
 
     def subscribe(
-        self, channels: str, *, on_message: Callable[[Message], None] | None = None
+        self,
+        channels: str,
+        *,
+        user_id: str | None = None,
+        on_message: Callable[[Message], None] | None = None,
     ) -> Subscriber:
-        """A subscriber that is ready when this returns."""
-        return Subscriber.attached(self.sandbox, channels, on_message=on_message)
+        """A subscriber that is ready when this returns. A presence channel needs a `user_id`."""
+        return Subscriber.attached(self.sandbox, channels, user_id=user_id, on_message=on_message)
 
 
 class LivePractice(Practice):
@@ -91,9 +95,13 @@ class LivePractice(Practice):
         self.http = httpx.Client(base_url=self.credentials.base_url, trust_env=False)
 
     def subscribe(
-        self, channels: str, *, on_message: Callable[[Message], None] | None = None
+        self,
+        channels: str,
+        *,
+        user_id: str | None = None,
+        on_message: Callable[[Message], None] | None = None,
     ) -> Subscriber:
-        return Subscriber(self.credentials, channels, on_message=on_message)
+        return Subscriber(self.credentials, channels, user_id=user_id, on_message=on_message)
 
 
 @functools.cache
