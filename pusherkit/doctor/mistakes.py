@@ -678,9 +678,15 @@ def _without(name: str, pairs: Iterable[Pair]) -> str:
     return _join(pair for pair in in_order(pairs) if pair[0] != name)
 
 
-def values_of(function: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Any]:
+CANNOT_BE_MADE = (ValueError, RecursionError)
+"""What a mistake's function raises where the mistake cannot be made, or not in one way more."""
+
+
+def values_of(function: Callable[..., Iterator[Any]], *arguments: Any) -> list[Any]:
     """What a mistake yields; nothing, or nothing more, where it cannot be made."""
+    values: list[Any] = []
     try:
-        yield from function(*arguments)
-    except (ValueError, RecursionError):
-        return
+        values.extend(function(*arguments))  # what came before an error stays
+    except CANNOT_BE_MADE:
+        return values
+    return values

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import (
+    CANNOT_BE_MADE,
     LESSONS,
     ON_THE_WIRE,
     TABLE,
@@ -284,9 +286,10 @@ class _Search:
         """The body hash under every mistake that can be made with it."""
         digests = []
         for mistake, function in TABLE["digest"]:
-            for digest in values_of(function, self._body):
-                digests.append(Candidate((mistake,), digest))
-                self._may_go_on()  # each hashes the whole body, which can be long
+            with suppress(*CANNOT_BE_MADE):
+                for digest in function(self._body):
+                    digests.append(Candidate((mistake,), digest))
+                    self._may_go_on()  # each hashes the whole body, which can be long
         return digests
 
     def _may_go_on(self) -> None:
@@ -320,28 +323,41 @@ class _Search:
     def _signed_as(self, received: str, axes: Axes) -> Iterator[Candidate]:
         """The texts that give the received signature, with one mistake on each of the axes."""
         texts = self._texts(axes)
-        signed_right = _MAC_AXES.isdisjoint(axes)
-        at_once = _TEXTS_AT_ONCE if signed_right else _TEXTS_AT_ONCE_SIGNED_WRONG
+        at_once = _TEXTS_AT_ONCE if _MAC_AXES.isdisjoint(axes) else _TEXTS_AT_ONCE_SIGNED_WRONG
+        wrong = "mac" in axes or "encoding" in axes
         while some := list(islice(texts, at_once)):
-            if signed_right:  # nearly always, and so the shortest way
-                fitting = self._signed_right(received, some)
-            else:
-                signed = self._signed(axes, some)
-                fitting = [text for signature, text in signed if signature == received]
-            for text, parts in fitting:
-                yield Candidate(sum((part.mistakes for part in parts), ()), text)
+            for secret in self._candidates(axes, "secret", self._secret):
+                for text, parts in (
+                    self._signed_wrong(received, some, secret, axes)
+                    if wrong
+                    else self._signed_right(received, some, secret)
+                ):
+                    yield Candidate(sum((part.mistakes for part in parts), ()), text)
             self._may_go_on()
 
-    def _signed_right(self, received: str, texts: list[Made]) -> list[Made]:
-        """Those texts whose right signature was received."""
+    def _signed_right(self, received: str, texts: list[Made], secret: Candidate) -> list[Made]:
+        """The texts that give the received signature, signed with this secret as they should be."""
         if not _SIGNATURE.fullmatch(received):
             return []
-        raw, secret, digest = bytes.fromhex(received), self._secret, hmac.digest
+        raw, key, digest = bytes.fromhex(received), secret.value, hmac.digest
         return [
-            text
-            for text in texts
-            if digest(secret, text[0].encode("utf-8", "surrogatepass"), "sha256") == raw
+            (text, (*parts, secret))
+            for text, parts in texts  # nearly all the work of a search, so in the shortest way
+            if digest(key, text.encode("utf-8", "surrogatepass"), "sha256") == raw
         ]
+
+    def _signed_wrong(
+        self, received: str, texts: list[Made], secret: Candidate, axes: Axes
+    ) -> Iterator[Made]:
+        """The texts that give the received signature, by a wrong HMAC or in a wrong encoding."""
+        for text, parts in texts:
+            message = text.encode("utf-8", "surrogatepass")
+            right = hmac.digest(secret.value, message, "sha256")
+            for mac in self._candidates(axes, "mac", right, secret.value, message):
+                raw = mac.value
+                for written in self._candidates(axes, "encoding", raw.hex(), raw):
+                    if written.value == received:
+                        yield text, (*parts, secret, mac, written)
 
     # Each of these gives what one part of signing may have given: every candidate has one mistake
     # on each of the axes that this part has to do with, and none on the others.
@@ -392,21 +408,6 @@ class _Search:
                 lines = (method.value, path.value, query.value)
                 for joined in _wrong_values(TABLE["newline"], right, lines, self._body):
                     yield joined.value, (query, path, method, joined)
-
-    def _signed(self, axes: Axes, texts: list[Made]) -> Iterator[tuple[str, Made]]:
-        """The signatures of some texts, each with its text."""
-        secrets = self._candidates(axes, "secret", self._secret)
-        for text, parts in texts:
-            message = text.encode("utf-8", "surrogatepass")
-            for secret in secrets:
-                right = hmac.digest(secret.value, message, "sha256")
-                for mac in self._candidates(axes, "mac", right, secret.value, message):
-                    raw, made = mac.value, (*parts, secret, mac)
-                    if "encoding" not in axes:
-                        yield raw.hex(), (text, made)
-                        continue
-                    for written in _wrong_values(TABLE["encoding"], raw.hex(), raw):
-                        yield written.value, (text, (*made, written))
 
     def _shown(self, text: str) -> str:
         """A text that was signed, as it may be shown: not at all where the request holds a secret.
