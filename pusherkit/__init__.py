@@ -27,7 +27,7 @@ from pusherkit.errors import (
     RateLimited,
     ServerError,
     Unauthorized,
-    UnreadableEvidence,
+    UnreadableText,
 )
 from pusherkit.events import Event
 from pusherkit.httpx_auth import PusherAuth
@@ -74,7 +74,7 @@ __all__ = [
     "ServerError",
     "Signature",
     "Unauthorized",
-    "UnreadableEvidence",
+    "UnreadableText",
     "authenticate_user",
     "authorize_channel",
     "canonical_string",

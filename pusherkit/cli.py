@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import logging
 import math
 import os
 import re
@@ -13,29 +14,36 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import pusherkit
 from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
+    from pusherkit._terminal import Terminal
     from pusherkit.credentials import Credentials
+    from pusherkit.doctor.door import Door
     from pusherkit.doctor.pasted import PastedRequest
     from pusherkit.sandbox import Entry, Exchange
+    from pusherkit.signing import Request
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
+MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
+LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status.
 
-    1 is a problem said in a sentence, 2 a usage error. The doctor has its own: 0 valid, 1
-    diagnosed, 2 not explained, 3 unusable input; so have the vectors: 0 all detected, 1 not all, 3.
+    1 is a problem, said in a sentence, and 2 a usage error. The doctor and the vectors have
+    statuses of their own, which their help lists.
     """
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -55,10 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Words that cannot be used are repeated in the error; a secret among them is not."""
+
+    def error(self, message: str) -> NoReturn:
+        from pusherkit.doctor.door import Door
+
+        super().error(Door(os.environ.get("PUSHER_SECRET")).hide(message))
+
+
 def _parser() -> argparse.ArgumentParser:
     from pusherkit.sandbox.sdk_settings import STACKS
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pusherkit",
         description="See every byte of a signed Pusher request.",
         epilog="Help on a command: pusherkit lab --help",
@@ -94,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the practice server on 127.0.0.1. It prints its settings, ready for a "
         ".env file, then a line for each request, and the reason under each refusal. Its address "
         "is also a live page for the browser. Stop it with Ctrl+C.",
+        epilog="It answers under the names 127.0.0.1 and localhost, to programs and to pages from "
+        "there. Behind a proxy with another name (JupyterHub, Binder), allow that name.",
     )
     sandbox.add_argument(
         "--port",
@@ -103,9 +122,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     sandbox.add_argument("--app-id", help="the app's id (default: 6855671)")
     sandbox.add_argument("--key", help="the app's key (default: practice-key)")
-    sandbox.add_argument("--secret", help="a secret to practise with (default: practice-secret)")
+    sandbox.add_argument(
+        "--secret",
+        help="a secret to practise with (default: practice-secret); others on this machine can "
+        "read it in the list of processes, so for your app's own use --from-env",
+    )
+    sandbox.add_argument(
+        "--from-env",
+        action="store_true",
+        help="take the app from PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET in the environment, "
+        "and do not print its secret",
+    )
     sandbox.add_argument(
         "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
+    )
+    sandbox.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name that it answers to, as a proxy sends it: hub.example (can be repeated)",
+    )
+    sandbox.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="other pages that may use it: http://my-app.test:3000 (can be repeated)",
     )
     sandbox.add_argument(
         "--settings-for",
@@ -118,9 +161,12 @@ def _parser() -> argparse.ArgumentParser:
         "doctor",
         help="name the mistake behind a refused request, with proof",
         description="Read a curl command, or an HTTP request as text, and name the mistake that "
-        "made its signature. PUSHER_SECRET holds the secret; without it you are asked, and what "
-        "you type is not shown. Nothing is sent anywhere.",
-        epilog="Exit status: 0 valid, 1 diagnosed, 2 not explained, 3 unusable input.",
+        "made its signature. Put the app's secret into PUSHER_SECRET; if it isn't there, you are "
+        "asked for it, and what you type is not shown. PUSHER_KEY and PUSHER_APP_ID say which app "
+        "it is, if the request doesn't, or has it wrong. Nothing is sent anywhere, and nothing "
+        "that is printed holds the secret.",
+        epilog="Exit status: 0 the request is valid; 1 it isn't, and the mistake is named; 2 it "
+        "isn't, and no known mistake gives its signature; 3 the input cannot be used.",
     )
     doctor.add_argument("file", nargs="?", help="the file to read (default: standard input)")
     doctor.add_argument("--json", action="store_true", help="print the verdict as JSON")
@@ -130,10 +176,13 @@ def _parser() -> argparse.ArgumentParser:
     vectors = commands.add_parser(
         "vectors",
         help="name the mistakes that a test vector cannot detect",
-        description="Read a signing vector as JSON, or a list of them, and name the known "
-        "mistakes that each cannot detect, and the smallest addition that would. A vector has "
-        "method, path, params, body, key, secret and timestamp.",
-        epilog="Exit status: 0 each detects every known mistake, 1 one does not, 3 unusable input.",
+        description="Read signing vectors as JSON, and name the known mistakes that each of them "
+        "cannot detect, and the smallest addition that would change that. A vector has method, "
+        "path, params, body, key, secret and timestamp. The JSON is one vector, a list of them, "
+        "or an object with lists of them, of which those in vectors and no_blind_spot are read "
+        "that are whole requests.",
+        epilog="Exit status: 0 each vector detects every known mistake; 1 at least one doesn't; "
+        "3 the input cannot be used.",
     )
     vectors.add_argument("file", nargs="?", help="the file to read (default: standard input)")
     return parser
@@ -181,11 +230,12 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
+    from pusherkit._terminal import Terminal
     from pusherkit.credentials import Credentials
     from pusherkit.sandbox import PRACTICE_CREDENTIALS, SandboxServer
     from pusherkit.sandbox.sdk_settings import settings_for
 
-    default = PRACTICE_CREDENTIALS
+    default = Credentials.from_env() if options.from_env else PRACTICE_CREDENTIALS
     credentials = Credentials(
         app_id=default.app_id if options.app_id is None else options.app_id,
         key=default.key if options.key is None else options.key,
@@ -195,139 +245,239 @@ def _sandbox(options: argparse.Namespace) -> int:
     if options.settings_for:
         if not options.port:
             raise PusherError("--settings-for needs the port that the server will have, not 0.")
+        if options.from_env:
+            raise PusherError("--settings-for prints the secret, so it can't go with --from-env.")
         where = replace(credentials, base_url=f"http://127.0.0.1:{options.port}")
         print(settings_for(options.settings_for, where), end="")
         return 0
+    server = SandboxServer(
+        credentials,
+        port=options.port,
+        rate=options.rate,
+        watch=lambda entry: _print(terminal, entry),
+        allow_hosts=options.allow_host,
+        allow_origins=options.allow_origin,
+    )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with SandboxServer(credentials, port=options.port, rate=options.rate, watch=_print) as server:
-        print("# The practice server is up. Its settings, for a .env file:")
-        print(f"PUSHER_APP_ID={credentials.app_id}")
-        print(f"PUSHER_KEY={shlex.quote(credentials.key)}")
-        print(f"PUSHER_SECRET={shlex.quote(credentials.secret)}")
-        print(f"PUSHER_HOST={server.url}")
-        print(f"# The live page: {server.url}/")
-        print("# Each request, and the reason under each refusal. Stop with Ctrl+C.", flush=True)
+    terminal = Terminal(sys.stdout)
+    logging.basicConfig(handlers=[_ToTerminal(terminal)], level=logging.WARNING)
+    logging.getLogger("pusherkit.sandbox").setLevel(logging.INFO)
+    with server:
+        secret = f"PUSHER_SECRET={shlex.quote(credentials.secret)}"
+        terminal.print(
+            "# The practice server is up. Its settings, for a .env file:\n"
+            f"PUSHER_APP_ID={credentials.app_id}\n"
+            f"PUSHER_KEY={shlex.quote(credentials.key)}\n"
+            f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
+            f"PUSHER_HOST={server.url}\n"
+            f"# The live page: {server.url}/\n"
+            "# Each request, and the reason under each refusal. Stop with Ctrl+C."
+        )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
             pass
-    print("# Stopped.")
+    terminal.print("# Stopped.")
+    terminal.close(LAST_WORDS_SECONDS)
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from pusherkit.credentials import Credentials
-    from pusherkit.doctor.pasted import read_request
-    from pusherkit.doctor.search import diagnose
+    from pusherkit.doctor.door import Door
+    from pusherkit.doctor.pasted import MAX_TEXT, read_request
+    from pusherkit.doctor.search import explain
+    from pusherkit.signing import judge
 
+    secret = os.environ.get("PUSHER_SECRET", "")
+    door = Door(secret)
+    read_file = partial(_read_bytes, limit=MAX_TEXT) if options.read_files else None
     try:
-        text = _read_text(options.file)
-        read_file = (lambda name: Path(name).read_bytes()) if options.read_files else None
-        request = read_request(text, read_file=read_file)
-        named = re.match(r"(?:/[^/]+)*?/apps/([^/]+)", request.path)
-        sent = dict(request.params)
-        credentials = Credentials(
-            app_id=os.environ.get("PUSHER_APP_ID") or (named[1] if named else "unknown"),
-            key=os.environ.get("PUSHER_KEY") or sent.get("auth_key") or "unknown",
-            secret=os.environ.get("PUSHER_SECRET") or getpass.getpass("The app's secret: "),
-            base_url=request.base_url or "http://127.0.0.1",
-        )
-    except (PusherError, OSError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        print(f"pusherkit doctor: {reason or 'no secret was given'}", file=sys.stderr)
-        return 3
-    # A pasted request is an old one, so its clock is not judged; milliseconds are told.
-    milliseconds = re.fullmatch(r"[0-9]{12,15}", sent.get("auth_timestamp", ""))
-    diagnosis = diagnose(
-        credentials,
-        request.method,
-        request.path,
-        request.params,
-        request.body,
-        now=int(milliseconds[0]) / 1000 if milliseconds else None,
-    )
-    told = [request.path, request.body.decode(errors="replace"), *sum(request.params, ())]
-    holds_secret = any(credentials.hide(text) != text for text in told)
-    corrected = "" if holds_secret else _corrected(credentials, request)
+        text = _read_text(options.file, "a curl command or an HTTP request")
+        pasted = read_request(text, read_file=read_file)
+        secret = secret or _ask_for_the_secret()
+        door.learn(secret)
+        credentials = _credentials_for(pasted, secret)
+    except (PusherError, OSError) as error:
+        return _unusable("doctor", error, door)
+    now = _time_to_judge(pasted.request)
+    verdict = judge(credentials, pasted.request, now=now)
+    diagnosis = explain(credentials, pasted.request, verdict)
+    corrected, why_not = _corrected(credentials, pasted, door)
     if options.json:
-        print(json.dumps({**asdict(diagnosis), "corrected": corrected}, indent=2))
+        told = {**asdict(diagnosis), "corrected": corrected, "not_corrected": why_not}
+        print(json.dumps(_hidden(told, door), indent=2))
     else:
-        print(_printable_lines(str(diagnosis)))
-        # What cannot be printed as it is would send other bytes when it is pasted.
-        if not diagnosis.valid and corrected and corrected == _printable_lines(corrected):
-            print(f"\nThe same request, signed right, now:\n{corrected}")
+        _say(door, str(diagnosis))
+        if not diagnosis.valid and corrected:
+            _say(door, f"\nThe same request, signed right, now. This goes to {pasted.base_url}:")
+            print(corrected)  # hidden already: _corrected() gives none that holds a secret
+        elif not diagnosis.valid:
+            _say(door, f"\nNo corrected request: {why_not}")
     if diagnosis.valid:
         return 0
-    return 1 if diagnosis.findings or diagnosis.notes else 2
+    return 2 if diagnosis.unexplained else 1
 
 
-def _corrected(credentials: Credentials, request: PastedRequest) -> str:
-    """The same request, signed right and now, as curl; empty where no command can hold it."""
-    from pusherkit.signing import sign
+def _ask_for_the_secret() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would be shown as it's typed
+        with suppress(EOFError, getpass.GetPassWarning):
+            if secret := getpass.getpass("The app's secret: "):
+                return secret
+    raise PusherError("no secret was given. Set PUSHER_SECRET to the app's secret.")
+
+
+UNKNOWN = "unknown"  # in place of an app id or an app key that the text doesn't have
+
+
+def _credentials_for(pasted: PastedRequest, secret: str) -> Credentials:
+    """The app that the request names, or that the environment does, with the secret."""
+    from pusherkit.credentials import Credentials
+    from pusherkit.doctor.pasted import app_in
+    from pusherkit.doctor.search import without_quotes
+
+    (*_, sent_key) = ["", *map(without_quotes, pasted.request.values("auth_key"))]
+    named = app_in(pasted.request.path)
+    return Credentials(
+        app_id=os.environ.get("PUSHER_APP_ID")
+        or (named if re.fullmatch(r"[\w.-]+", named) else UNKNOWN),
+        key=os.environ.get("PUSHER_KEY") or (sent_key if sent_key != secret else "") or UNKNOWN,
+        secret=secret,
+        base_url=pasted.base_url or "http://127.0.0.1",
+    )
+
+
+def _time_to_judge(request: Request) -> float:
+    """A pasted request is an old one, so its own time is right; unless it's in milliseconds."""
+    from pusherkit.doctor.mistakes import MILLISECOND_DIGITS
+
+    (*_, sent) = ["", *request.values("auth_timestamp")]
+    if not re.fullmatch(r"[0-9]{1,15}", sent):
+        return 0
+    return int(sent) / 1000 if len(sent) >= MILLISECOND_DIGITS else int(sent)
+
+
+def _corrected(credentials: Credentials, pasted: PastedRequest, door: Door) -> tuple[str, str]:
+    """The same request as a curl command, signed right and now; or "", and why there is none."""
+    from pusherkit.signing import Request, sign
     from pusherkit.snippets import curl
 
-    now = int(time.time())
-    method, path, body = request.method, request.path, request.body
-    signature = sign(credentials, method, path, request.params, body, timestamp=now)
+    method, path, body = pasted.request.method, pasted.request.path, pasted.request.body
+    if not pasted.base_url:
+        return "", "the text names no host. Add a Host header, or paste the whole URL."
+    if credentials.key == UNKNOWN:
+        return "", "the app key isn't known. Set PUSHER_KEY, or add auth_key=… to the URL."
+    parts = [method, pasted.base_url, path, body.decode(errors="replace")]
+    if any(map(door.holds, [*parts, *sum(pasted.request.params, ())])):
+        return "", "the request holds the secret, or most of it, and would repeat it."
+    params, now = pasted.request.params, int(time.time())
+    signature = sign(credentials, method, path, params, body, timestamp=now)
     try:
-        return curl(method, f"{credentials.base_url}{path}?{urlencode(signature.query)}", body)
-    except UnicodeDecodeError:
-        return ""
+        command = curl(pasted.base_url, Request(method, path, signature.query, body))
+    except ValueError as error:
+        return "", str(error)
+    if command != door.hide(_printable_lines(command)):
+        # Pasted again, it would send other bytes than those that are signed.
+        return "", "the request holds characters that a terminal cannot show."
+    return command, ""
 
 
 def _vectors(options: argparse.Namespace) -> int:
+    from pusherkit.doctor.door import Door
     from pusherkit.doctor.vectors import blind_spots, read_vectors, report
 
+    door = Door(os.environ.get("PUSHER_SECRET"))
     try:
         vectors = read_vectors(_read_text(options.file, "vectors as JSON"))
     except (PusherError, OSError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        print(f"pusherkit vectors: {_printable(reason)}", file=sys.stderr)
-        return 3
+        return _unusable("vectors", error, door)
     for vector in vectors:
-        print(_printable_lines(report(vector)))
+        _say(door, report(vector))
     return 1 if any(map(blind_spots, vectors)) else 0
 
 
-def _read_text(file: str | None, what: str = "a curl command or an HTTP request") -> str:
+def _read_text(file: str | None, what: str) -> str:
+    from pusherkit.doctor.pasted import MAX_TEXT, too_long
+
     if file is None and sys.stdin.isatty():
         print(f"Paste {what}; end with Ctrl+D.", file=sys.stderr)
-    data = sys.stdin.buffer.read() if file is None else Path(file).read_bytes()
+    limit = MAX_TEXT + 1  # bytes; one more shows that there is more
+    data = sys.stdin.buffer.read(limit) if file is None else _read_bytes(file, limit=MAX_TEXT)
+    if len(data) > MAX_TEXT:
+        raise too_long()
     return data.decode(errors="surrogateescape")
+
+
+def _read_bytes(file: str, *, limit: int) -> bytes:
+    """A file's bytes, and one more than the limit where it's longer: it may have no end."""
+    with Path(file).open("rb") as opened:
+        return opened.read(limit + 1)
+
+
+def _unusable(command: str, error: Exception, door: Door) -> int:
+    """Say why there is nothing to look at; return the exit status for that."""
+    reason = str(error)
+    if isinstance(error, OSError):
+        reason = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
+    _say(door, f"pusherkit {command}: {reason}", to=sys.stderr)
+    return 3
+
+
+def _say(door: Door, text: str, to: TextIO | None = None) -> None:
+    """The one way out for what the doctor and the vectors say: no secret, no control character."""
+    print(_printable_lines(door.hide(text)), file=to)
+
+
+def _hidden(value: object, door: Door) -> object:
+    """A value for JSON whose every text has gone through the door."""
+    if isinstance(value, str):
+        return door.hide(value)
+    if isinstance(value, dict):
+        return {key: _hidden(inner, door) for key, inner in value.items()}
+    return [_hidden(inner, door) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _printable_lines(text: str) -> str:
     return "\n".join(_printable(line) for line in text.split("\n"))
 
 
-def _print(entry: Entry) -> None:
+class _ToTerminal(logging.Handler):
+    """Where the practice server's warnings go: among its lines, which nothing has to wait for."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._terminal.print(_printable_lines(self.format(record)))
+
+
+def _print(terminal: Terminal, entry: Entry) -> None:
     """One line for a request or a client event; under a refusal, why, and what to do."""
     from pusherkit.sandbox import Exchange
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
-        _print_exchange(clock, entry)
-    elif entry.client_event:  # the others were told with their request
+        terminal.print(f"{clock}  {_exchange_lines(entry)}")
+    elif entry.client_event:  # the others were printed with their request
         event = entry.event
-        told = f"{event.name} → {event.channels[0]} from {event.socket_id}"
-        print(f"{clock}  client event  {_printable(told)}", flush=True)
+        said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
+        terminal.print(f"{clock}  client event  {_printable(said)}")
 
 
-def _print_exchange(clock: str, exchange: Exchange) -> None:
+def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
-    line = f"{clock}  {reply.status}  {exchange.method} {_printable(exchange.path)}"
+    path = _printable(exchange.path[:MAX_PATH])
+    line = f"{reply.status}  {_printable(exchange.method)} {path}"
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
-        print(f"{line}  {_printable(first)}".rstrip(), flush=True)
-        return
-    print(line)
-    for text in (first, *rest):
-        print(f"          {_printable(text)}")
-    sys.stdout.flush()
+        return f"{line}  {_printable(first)}".rstrip()
+    return "\n".join([line, *(f"          {_printable(text)}" for text in (first, *rest))])
 
 
 def _printable(text: str) -> str:
     """Text that can neither break the terminal nor its encoding."""
     visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    encoding = sys.stdout.encoding or "ascii"
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # it may be closed
     return visible.encode(encoding, errors="backslashreplace").decode(encoding)

@@ -3,7 +3,7 @@
 PusherError
 ├── InvalidCredentials  (also a ValueError)  an app id, key, secret or URL that cannot be right
 ├── InvalidEvent        (also a ValueError)  refused before sending: a limit or a form is broken
-├── UnreadableEvidence  (also a ValueError)  pasted text that is no request
+├── UnreadableText      (also a ValueError)  pasted text that the doctor cannot read
 ├── AuthenticationError                      verify(): the request is not signed as it should be
 └── APIError                                 the server answered, and the answer is not success
     ├── BadRequest       400   the content is wrong
@@ -46,8 +46,8 @@ class InvalidEvent(PusherError, ValueError):
         self.actual = actual
 
 
-class UnreadableEvidence(PusherError, ValueError):
-    """A pasted text is no curl command and no HTTP request that can be read."""
+class UnreadableText(PusherError, ValueError):
+    """The doctor cannot read a text as a request, or as test vectors. The message says why."""
 
 
 class AuthenticationError(PusherError):

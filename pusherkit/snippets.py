@@ -1,31 +1,39 @@
-"""A request as text that can be pasted elsewhere: a command, or a program that signs it. Pure.
+"""A request as text to paste elsewhere: a command, or a program that signs it. Pure.
 
-`curl` carries a signature that was made before. `bash`, `python`, `node` and `php` make it
-themselves, stage by stage, so they can be read as the lessons are, and run at any time. Their
-secret is in the environment, as PUSHER_SECRET, and never in their text.
+`curl` carries a ready-made signature. The programs (`bash`, `python`, `node`, `php`) compute
+theirs, stage by stage, so they read like the lessons and never expire. They take the secret from
+the environment, as PUSHER_SECRET: it's never in their text, and never on a command line, where
+everybody on the machine could see it in the list of processes.
+
+The request may be a stranger's. So every word of it is quoted for the language that it goes into,
+and what cannot be quoted is refused. All of them take `base_url` (scheme, host and port), and
+raise ValueError, with a sentence, for what their text cannot hold.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from pusherkit.signing import SIGNING_PARAMS, Params
+from pusherkit.signing import SIGNING_PARAMS, Request
 
 JSON_TYPE = "application/json"
+# curl reads [1-3] and {a,b} in a URL as several URLs, and takes /../ out of a path; not with these.
+_URL_AS_IT_IS = "--globoff --path-as-is"
 
 
-def curl(method: str, url: str, body: bytes = b"") -> str:
-    """A signed request as a curl command for a POSIX shell; it sends the very bytes of `body`.
+def curl(base_url: str, request: Request) -> str:
+    """A signed request as a curl command for a POSIX shell; it sends exactly the request's bytes.
 
-    Raises UnicodeDecodeError for a body that is not UTF-8, which no command line can hold.
+    `request.params` are all that the query gets, so auth_signature is among them.
     """
-    lines = [f"curl -X {method} {shlex.quote(url)}"]
-    if body:
-        lines.append("-H 'Content-Type: application/json'")
-        text = body.decode()
+    text = _checked(request)
+    url = base_url + request.path + (f"?{urlencode(request.params)}" if request.params else "")
+    _refuse_nul(text)
+    lines = [f"curl {_URL_AS_IT_IS} -X {shlex.quote(request.method)} {shlex.quote(url)}"]
+    if text:
+        lines.append(f"-H 'Content-Type: {JSON_TYPE}'")
         option = "--data-raw" if text.startswith("@") else "--data-binary"  # @ would name a file
         lines.append(f"{option} {shlex.quote(text)}")
     return " \\\n  ".join(lines)
@@ -33,16 +41,19 @@ def curl(method: str, url: str, body: bytes = b"") -> str:
 
 # --- programs ---------------------------------------------------------------------------------
 #
-# They share their arguments. `base_url` is scheme, host and port; `path` stands as in the request
-# line; `params` are the request's own, not URL-encoded; `body` is the exact bytes to send.
-# Each raises ValueError, with a sentence, for what its text cannot hold.
+# They share their arguments: `key` is the app key, and `request` isn't signed yet. Where its
+# params have what signing adds, that is left out.
 
 
-def bash(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
-    """A bash script: printf, md5sum, openssl and curl, as in the API reference."""
-    method, own, text = _checked(method, path, params, body)
-    if "\0" in "".join([key, text, *(part for pair in own for part in pair)]):
-        raise ValueError("No bash variable can hold a NUL character. Use python, node or php.")
+def bash(base_url: str, key: str, request: Request) -> str:
+    """A bash script: printf, md5sum, openssl and curl, as in the API reference.
+
+    The reference's `openssl dgst -hmac "$SECRET"` shows the secret to everybody who runs `ps`. So
+    this script makes the HMAC out of two plain SHA-256s (RFC 2104), and openssl reads all it needs
+    from its standard input. It takes any secret: long, not ASCII, with quotes in it.
+    """
+    text, own, method, path = _checked(request), _own(request), request.method.upper(), request.path
+    _refuse_nul("".join([key, text, *(part for pair in own for part in pair)]))
     parameters = [(name, shlex.quote(f"{name}={value}")) for name, value in own]
     parameters += [
         ("auth_key", shlex.quote(f"auth_key={key}")),
@@ -51,7 +62,7 @@ def bash(base_url: str, key: str, method: str, path: str, params: Params, body: 
     ]
     sent = f"auth_key={quote(key, safe='')}&auth_timestamp=$TIMESTAMP&auth_version=1.0"
     start, send = "# Body, Digest: none, and so no body_md5", ""
-    if body:
+    if text:
         start = f"""\
 # Body: the exact bytes that are hashed and sent
 BODY={shlex.quote(text)}
@@ -76,21 +87,37 @@ IFS='&'
 QUERY="${{PARAMETERS[*]}}"
 # Canonical string
 printf -v CANONICAL '%s\\n%s\\n%s' {method} {shlex.quote(path)} "$QUERY"
-# Sign
-SIGNATURE=$(printf '%s' "$CANONICAL" |
-    openssl dgst -sha256 -hmac "$PUSHER_SECRET" -hex | awk '{{print $NF}}')
+# Sign: HMAC-SHA256 by hand, as openssl's -hmac SECRET would show the secret to all who run ps
+KEY=$(printf '%s' "$PUSHER_SECRET" | od -An -v -tx1 | tr -d ' \\n')  # its bytes, as hex digits
+if [ ${{#KEY}} -gt 128 ]; then
+    KEY=$(printf '%s' "$PUSHER_SECRET" | openssl dgst -sha256 -r | cut -c 1-64)
+fi
+printf -v KEY '%-128s' "$KEY"  # 64 bytes, with zeros at the end
+KEY=${{KEY// /0}}
+key_xor() {{
+    local i bytes=
+    for ((i = 0; i < 128; i += 2)); do
+        printf -v bytes '%s\\\\x%02x' "$bytes" $((0x${{KEY:i:2}} ^ $1))
+    done
+    printf "$bytes"
+}}
+SIGNATURE=$({{
+    key_xor 0x5c
+    {{ key_xor 0x36; printf '%s' "$CANONICAL"; }} | openssl dgst -sha256 -binary
+}} | openssl dgst -sha256 -r | cut -c 1-64)
 # Send: the same parameters, URL-encoded
 SENT="{sent}"
-curl -X {method} {shlex.quote(base_url + path)}"?$SENT&auth_signature=$SIGNATURE"{send} \\
+curl {_URL_AS_IT_IS} -X {method} \\
+    {shlex.quote(base_url + path)}"?$SENT&auth_signature=$SIGNATURE"{send} \\
     --silent --show-error --write-out '\\n%{{http_code}}\\n'
 """
 
 
-def python(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+def python(base_url: str, key: str, request: Request) -> str:
     """A Python program, with httpx."""
-    method, own, text = _checked(method, path, params, body)
+    text, own, method, path = _checked(request), _own(request), request.method.upper(), request.path
     start, digest, send = "# Body, Digest: none, and so no body_md5", "", ""
-    if body:
+    if text:
         start = f"""\
 # Body: the exact bytes that are hashed and sent
 body = {text!r}.encode()
@@ -127,13 +154,13 @@ print(response.status_code, response.text)
 """
 
 
-def node(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+def node(base_url: str, key: str, request: Request) -> str:
     """A Node program, an ES module (.mjs): node:crypto and fetch, which sends no body with GET."""
-    method, own, text = _checked(method, path, params, body)
-    if body and method in ("GET", "HEAD"):
+    text, own, method, path = _checked(request), _own(request), request.method.upper(), request.path
+    if text and method in ("GET", "HEAD"):
         raise ValueError(f"fetch sends no body with {method}. Use POST, or no body.")
     start, digest, headers, send = "// Body, Digest: none, and so no body_md5", "", "", ""
-    if body:
+    if text:
         start = f"""\
 // Body: the exact bytes that are hashed and sent
 const body = Buffer.from({_literal(text)});
@@ -170,11 +197,11 @@ console.log(response.status, await response.text());
 """
 
 
-def php(base_url: str, key: str, method: str, path: str, params: Params, body: bytes) -> str:
+def php(base_url: str, key: str, request: Request) -> str:
     """A PHP program, for PHP 8 without extensions: hash_hmac and a stream."""
-    method, own, text = _checked(method, path, params, body)
+    text, own, method, path = _checked(request), _own(request), request.method.upper(), request.path
     start, digest, send = "// Body, Digest: none, and so no body_md5", "", ""
-    if body:
+    if text:
         start = f"""\
 // Body: the exact bytes that are hashed and sent
 $body = {_php(text)};
@@ -210,37 +237,45 @@ echo stream_get_meta_data($stream)['wrapper_data'][0], "\\n", stream_get_content
 """
 
 
-# What no HTTP client writes in another way (RFC 3986, section 3.3: pchar, and the slash).
+# What no HTTP client writes in another way (RFC 3986, section 3.3: pchar, and the slash). The slash
+# comes first: without it the path would become a part of the host.
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
 
 
-def _checked(
-    method: str, path: str, params: Params, body: bytes
-) -> tuple[str, list[tuple[str, str]], str]:
-    """Method in upper case, the request's own parameters with keys in lower case, body as text."""
-    if not re.fullmatch(r"[A-Za-z]+", method):
-        raise ValueError(f"method: expected letters, such as POST; got {method!r}.")
-    if not _PATH.fullmatch(path):
+def _checked(request: Request) -> str:
+    """The body as text, of a request that a command or a program can hold."""
+    if not re.fullmatch(r"[A-Za-z]+", request.method):
+        raise ValueError(f"method: expected letters, such as POST; got {request.method!r}.")
+    if not _PATH.fullmatch(request.path):
         raise ValueError(
-            f"path: expected it as in the request line, such as /apps/3/events; got {path!r}."
+            "path: expected it as in the request line, such as /apps/3/events; "
+            f"got {request.path!r}."
         )
     try:
-        text = body.decode()
+        return request.body.decode()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"body: byte {error.start} (0x{body[error.start]:02x}) is not UTF-8, so the text of "
-            "a program cannot hold it."
+            f"body: byte {error.start} (0x{request.body[error.start]:02x}) is not UTF-8, so the "
+            "text of a program cannot hold it."
         ) from None
-    pairs = params.items() if isinstance(params, Mapping) else params
-    own = [(name.lower(), value) for name, value in pairs if name.lower() not in SIGNING_PARAMS]
-    return method.upper(), own, text
+
+
+def _own(request: Request) -> list[tuple[str, str]]:
+    """The request's own parameters: names in lower case, without what signing adds."""
+    lowered = [(name.lower(), value) for name, value in request.params]
+    return [pair for pair in lowered if pair[0] not in SIGNING_PARAMS]
+
+
+def _refuse_nul(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("A shell cannot hold a NUL character. Use python, node or php.")
 
 
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def _literal(text: str, mark: str = "'", escaped: str = "'\\") -> str:
-    """A text in quotes, for JavaScript or PHP; what cannot be seen becomes an escape."""
+    """A text in quotes, for JavaScript or PHP; characters that cannot be seen become escapes."""
     shown = []
     for char in text:
         if char in escaped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import json
 import os
@@ -11,21 +12,33 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
 import pusherkit
-from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli, sign, verify
+from pusherkit import (
+    Client,
+    Credentials,
+    RateLimited,
+    Unauthorized,
+    canonical_string,
+    cli,
+    sign,
+    verify,
+)
 from pusherkit.doctor.pasted import read_request
-from pusherkit.signing import hmac_sha256
+from pusherkit.signing import Request, hmac_sha256
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
 
+TOOLBOX = Path(__file__).parents[1] / "docs" / "toolbox.md"
 PUSHERKIT = Path(sys.executable).with_name("pusherkit")
 
 
@@ -121,6 +134,67 @@ def test_it_stops_when_it_is_told_to(sandbox: Sandbox, number: int) -> None:
     assert sandbox.stop(number) == ("# Stopped.\n", 0)
 
 
+OWN = {"PUSHER_APP_ID": "7", "PUSHER_KEY": "own-key", "PUSHER_SECRET": "own-secret"}
+
+
+def test_it_takes_an_app_from_the_environment_and_does_not_print_its_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in OWN.items():
+        monkeypatch.setenv(name, value)
+    process = subprocess.Popen(
+        [PUSHERKIT, "sandbox", "--port=0", "--from-env"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(7)]
+    assert said[1:4] == [
+        "PUSHER_APP_ID=7\n",
+        "PUSHER_KEY=own-key\n",
+        "# PUSHER_SECRET is not shown.\n",
+    ]
+    url = said[4].strip().removeprefix("PUSHER_HOST=")
+    with Client(Credentials.from_env(OWN | {"PUSHER_HOST": url})) as client:
+        assert client.trigger("chat", "message", "") == {}
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=10)
+    assert "own-secret" not in "".join(said) + rest
+
+
+def test_without_an_app_in_the_environment_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in OWN:
+        monkeypatch.delenv(name, raising=False)
+    assert cli.main(["sandbox", "--from-env"]) == 1
+    assert "missing: PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET" in capsys.readouterr().err
+    for name, value in OWN.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["sandbox", "--from-env", "--settings-for", "node"]) == 1
+    assert "--settings-for prints the secret" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--allow-host=http://x", "--allow-origin=x"])
+def test_a_name_or_an_origin_that_is_none_is_a_sentence(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sandbox", option]) == 1
+    assert f"pusherkit sandbox: {option[2:].split('=')[0]}: expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "sandbox", [("--allow-host=hub.example", "--allow-origin=http://my-app.test")], indirect=True
+)
+def test_a_name_and_an_origin_can_be_allowed(sandbox: Sandbox) -> None:
+    url = sandbox.credentials.base_url
+    for host, origin, status in [
+        ("hub.example", "http://my-app.test", 200),
+        ("other.example", "http://my-app.test", 403),
+        ("hub.example", "http://other.example", 403),
+    ]:
+        headers = {"Host": host, "Origin": origin}
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == status
+
+
 @pytest.mark.parametrize("sandbox", [("--key=a b", "--secret=it's $HOME #1")], indirect=True)
 def test_a_shell_reads_its_settings(sandbox: Sandbox) -> None:
     script = "\n".join(sandbox.preamble) + '\nprintf \'%s|%s\' "$PUSHER_KEY" "$PUSHER_SECRET"'
@@ -200,6 +274,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 # --- the doctor -------------------------------------------------------------------------------
 
+NOW = 1_353_088_179
 SECRET = "practice-secret"
 DOCTORS = {"PUSHER_SECRET": SECRET, "PUSHER_APP_ID": "", "PUSHER_KEY": ""}
 BODY = '{"name":"message","channel":"chat","data":"it\'s ☕"}'
@@ -214,10 +289,12 @@ def evidence(text: str = "", body: str = BODY) -> str:
     query = dict(signature.query)
     if text:
         query["auth_signature"] = hmac_sha256(SECRET, text)
-    return curl("POST", f"http://127.0.0.1:1/apps/3/events?{urlencode(query)}", body.encode())
+    return curl(
+        "http://127.0.0.1:1", Request("POST", "/apps/3/events", query.items(), body.encode())
+    )
 
 
-def canonical() -> str:
+def signed_text() -> str:
     credentials = Credentials(app_id="3", key="key", secret=SECRET)
     return sign(
         credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088179
@@ -241,12 +318,13 @@ def test_a_valid_request_is_valid() -> None:
 
 
 def test_a_mistake_is_named_proved_and_corrected() -> None:
-    text = canonical().replace("\n", "\\n")
+    text = signed_text().replace("\n", "\\n")
     status, out, err = doctor(evidence(text))
     assert (status, err) == (1, "")
     assert out.startswith("newline-written-out: The lines are joined by a backslash and an n")
-    assert f"Proof: made so, it gives {hmac_sha256(SECRET, text)}" in out
-    corrected = read_request(out[out.index("curl -X POST") :])
+    assert f"Proof: this gives exactly what was sent, {hmac_sha256(SECRET, text)}" in out
+    assert "signed right, now. This goes to http://127.0.0.1:1:\ncurl --globoff " in out
+    corrected = read_request(out[out.index("curl --globoff") :]).request
     verify(
         Credentials(app_id="3", key="key", secret=SECRET),
         corrected.method,
@@ -293,16 +371,17 @@ def test_unusable_input_is_a_sentence(text: str | bytes) -> None:
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     status, _, err = doctor("", str(tmp_path / "gone"))
-    assert (status, err) == (3, "pusherkit doctor: No such file or directory\n")
+    assert (status, err) == (3, f"pusherkit doctor: {tmp_path}/gone: No such file or directory\n")
 
 
 def test_the_verdict_for_a_program() -> None:
-    status, out, _ = doctor(evidence(canonical().lower()), "--json")
+    status, out, _ = doctor(evidence(signed_text().lower()), "--json")
     assert status == 1
     told = json.loads(out)
     assert told["valid"] is False
     assert told["findings"][0]["mistakes"][0]["name"] == "method-in-lower-case"
-    assert told["corrected"].startswith("curl -X POST ")
+    assert told["corrected"].startswith("curl --globoff --path-as-is -X POST ")
+    assert told["not_corrected"] == ""
 
 
 def test_the_secret_is_never_printed() -> None:
@@ -326,8 +405,11 @@ def test_a_body_that_no_command_can_hold_has_no_corrected_request(tmp_path: Path
     status, out, _ = doctor(command, "--read-files")
     assert status == 1
     assert "body_md5" in out
-    assert "The same request, signed right, now:" not in out
-    assert json.loads(doctor(command, "--read-files", "--json")[1])["corrected"] == ""
+    assert "signed right" not in out
+    assert "No corrected request: body: byte 0 (0xff) is not UTF-8" in out
+    told = json.loads(doctor(command, "--read-files", "--json")[1])
+    assert told["corrected"] == ""
+    assert "is not UTF-8" in told["not_corrected"]
 
 
 def test_at_a_terminal_it_says_what_to_paste(
@@ -363,6 +445,298 @@ def test_the_doctor_takes_no_secret_on_the_command_line() -> None:
     status, _, err = doctor(evidence(), f"--secret={SECRET}")
     assert status == 2
     assert "unrecognized arguments" in err
+
+
+# --- its exit status --------------------------------------------------------------------------
+
+
+def test_a_note_beside_a_signature_that_nothing_explains_is_not_an_explanation() -> None:
+    wrong = evidence("some other text").replace("auth_version=1.0", "auth_version=2.0")
+    status, out, _ = doctor(wrong)
+    assert status == 2
+    assert out.startswith("Version not supported.")
+    assert "No known mistake, and no two of them together" in out
+    spoiled = evidence("some other text", body=BODY + "!")
+    status, out, _ = doctor(spoiled)
+    assert status == 2
+    assert out.startswith("Invalid body_md5")
+    assert "No known mistake, and no two of them together" in out
+
+
+def test_a_note_alone_is_an_explanation() -> None:
+    status, out, _ = doctor(evidence(body=BODY + "!"))
+    assert status == 1
+    assert out.startswith("Invalid body_md5")
+    assert "No known mistake" not in out
+
+
+@pytest.mark.parametrize("command", ["doctor", "vectors"])
+def test_help_and_toolbox_say_the_same_of_the_exit_status(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    toolbox = " ".join(TOOLBOX.read_text("utf-8").split())
+    status = said[said.index("Exit status: ") + len("Exit status: ") :].rstrip(".")
+    assert status in toolbox
+
+
+# --- what it doesn't know ------------------------------------------------------------------------
+
+
+def test_without_an_app_key_it_says_so_and_signs_nothing() -> None:
+    for command in (
+        "curl http://h/apps/3/events -d x",
+        "curl 'http://h/apps/3/events?auth_key=' -d x",
+    ):
+        status, out, _ = doctor(command)
+        assert status == 1
+        assert "unknown" not in out.lower().replace("unknown auth_key", "")
+        assert "signed right" not in out
+        assert "No corrected request: the app key isn't known. Set PUSHER_KEY" in out
+        assert "auth_key=my-key" in doctor(command, PUSHER_KEY="my-key")[1]
+
+
+def test_without_a_host_it_says_so() -> None:
+    status, out, _ = doctor("POST /apps/3/events?auth_key=k\n\n{}")
+    assert status == 1
+    assert "No corrected request: the text names no host." in out
+
+
+@pytest.mark.parametrize("mark", ["%22", "'", "%20", '"'])
+def test_a_quoted_app_key_is_a_diagnosis(mark: str) -> None:
+    quoted = (
+        f"POST /apps/3/events?{'&'.join(query(key=f'{mark}key{mark}'))} HTTP/1.1\nHost: h\n\n{BODY}"
+    )
+    for environ in ({}, {"PUSHER_KEY": "key"}):
+        status, out, err = doctor(quoted.replace(" '", "'"), **environ)
+        assert (status, err) == (1, "")
+        assert "auth_key was sent with quotes or white space around the app key" in out
+        assert "&auth_key=key&" in out.replace("?", "&")
+
+
+def query(key: str) -> list[str]:
+    """A signed query whose auth_key is this text, which is percent-encoded already."""
+    owner = Credentials(app_id="3", key="key", secret=SECRET)
+    params = dict(sign(owner, "POST", "/apps/3/events", body=BODY.encode(), timestamp=NOW).params)
+    params["auth_key"] = unquote(key)
+    text = canonical_string("POST", "/apps/3/events", params)
+    params["auth_signature"] = hmac_sha256(SECRET, text)
+    return [f"{name}={key if name == 'auth_key' else value}" for name, value in params.items()]
+
+
+def test_an_app_id_that_cannot_be_one_is_no_obstacle() -> None:
+    status, out, err = doctor("curl 'http://h/apps/a%20b/events?auth_key=k' -d x")
+    assert (status, err) == (1, "")
+    assert "http://h/apps/a%20b/events?auth_key=k&" in out
+
+
+# --- what a stranger pasted is never run ---------------------------------------------------------
+
+TOUCH = "pwned"  # a command that makes a file, and has no space in it
+HOSTILE = {
+    "a method in octal": r"curl -X $'\164ouch\040pwned;' 'http://h/apps/3/events?auth_key=k'",
+    "a method that upper case leaves alone": "curl -X \"; $'\\164\\157\\165\\143\\150' "
+    "$'\\160\\167';\" 'http://h/apps/3/events?auth_key=k'",
+    "a method in quotes": "curl -X '$(touch pwned)' 'http://h/apps/3/events?auth_key=k'",
+    "a method on two lines": "curl -X $'POST\\ntouch pwned\\n' 'http://h/apps/3/e?auth_key=k'",
+    "a host": f"curl 'http://h;{TOUCH};/apps/3/events?auth_key=k'",
+    "a host in a header": "POST /apps/3/e?auth_key=k HTTP/1.1\nHost: h$(touch pwned)\n\nx",
+    "a path": f"curl 'http://h/apps/3/$({TOUCH})?auth_key=k' -d x",
+    "a path in backquotes": f"POST /apps/3/`{TOUCH}`?auth_key=k HTTP/1.1\nHost: h\n\nx",
+    "a path in quotes": f"POST /apps/3/';{TOUCH};'?auth_key=k HTTP/1.1\nHost: h\n\nx",
+    "a name": f"curl 'http://h/apps/3/events?auth_key=k&`{TOUCH}`=1' -d x",
+    "a value": f"curl \"http://h/apps/3/events?auth_key=k&a=';{TOUCH};'\" -d x",
+    "an app key": f"curl \"http://h/apps/3/events?auth_key=';{TOUCH};'\" -d x",
+    "a body": "curl 'http://h/apps/3/events?auth_key=k' -d $'\\';touch pwned;\\''",
+    "a body on two lines": "curl 'http://h/apps/3/events?auth_key=k' -d $'\\'\\ntouch pwned\\n'",
+    "a body with a NUL": "curl 'http://h/apps/3/events?auth_key=k' -d $'\\0\\';touch pwned;'",
+    "a body from a file": "curl 'http://h/apps/3/events?auth_key=k' --data-raw '@/etc/hostname'",
+    "a header": "curl 'http://h/apps/3/events?auth_key=k' -H '$(touch pwned)' -d x",
+    "an output": "curl 'http://h/apps/3/events?auth_key=k' -o pwned -d x",
+    "an option for a URL": "curl '--output=pwned' 'http://h/apps/3/events?auth_key=k' -d x",
+    "a URL that begins with a dash": "curl -- '-opwned' -d x",
+    "user and password": "curl 'http://$(touch pwned):x@h/apps/3/events?auth_key=k' -d x",
+    "a host after the host": "POST @evil.example/apps/3/e?auth_key=k HTTP/1.1\nHost: good\n\nx",
+    "more of the host": "POST .evil.example/apps/3/e?auth_key=k HTTP/1.1\nHost: good\n\nx",
+    "another scheme": "curl 'file:///etc/passwd?auth_key=k'",
+    "ranges": "curl 'http://h/apps/[1-3]/{a,b}?auth_key=k' -d x",
+}
+
+
+def in_an_empty_folder(command: str, folder: Path) -> list[str]:
+    """Run a command in bash as if it was pasted; what curl was called with, each time."""
+    tools = folder / "tools"
+    tools.mkdir()
+    calls = folder / "calls"
+    (tools / "curl").write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" >>{calls}\necho >>{calls}\n")
+    (tools / "curl").chmod(0o755)
+    (tools / TOUCH).write_text("#!/bin/sh\n: >was-run\n")
+    (tools / TOUCH).chmod(0o755)
+    empty = folder / "empty"
+    empty.mkdir()
+    environ = {"PATH": f"{tools}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-c", command], cwd=empty, env=environ, check=False, timeout=30)
+    assert list(empty.iterdir()) == []
+    return calls.read_text().splitlines() if calls.exists() else []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_path: Path) -> None:
+    status, out, _ = doctor(HOSTILE[name], "--json")
+    if status == 3:
+        return  # refused whole
+    corrected = json.loads(out)["corrected"]
+    if not corrected:
+        return
+    joined = "\n".join(in_an_empty_folder(corrected, tmp_path))
+    assert joined.count("--globoff\0--path-as-is\0-X\0") == 1, "one call"
+    url = next(word for word in joined.split("\0") if word.startswith("http"))
+    assert httpx.URL(url).host == "h"
+    plain = doctor(HOSTILE[name])[1]
+    assert re.search("This goes to https?://h:\n", plain)
+    shown = plain[plain.index("curl --globoff") :].removesuffix("\n")
+    assert no_time(shown) == no_time(corrected)
+
+
+def no_time(command: str) -> str:
+    return re.sub(r"(auth_timestamp|auth_signature)=\w+", "", command)
+
+
+def test_some_of_the_strangers_requests_can_be_corrected() -> None:
+    """So the test before this one looks at something."""
+    corrected = [name for name, text in HOSTILE.items() if "curl --globoff" in doctor(text)[1]]
+    assert {"a name", "a value", "a body", "a path in quotes", "an app key"} <= set(corrected)
+
+
+# --- the secret -------------------------------------------------------------------------------
+
+LONG_SECRET = "MARKER-7ad3773142a6692b25b8"
+SHOWN_AT_MOST = LONG_SECRET[:-5]
+PLACES = {
+    "a method": "curl -X {} http://h/apps/3/events?auth_key=k",
+    "a method in a log": "{} /apps/3/events?auth_key=k HTTP/1.1\nHost: h\n",
+    "a host": "curl http://{}/apps/3/events?auth_key=k",
+    "a host in front": "curl http://{}.example/apps/3/events?auth_key=k",
+    "a Host header": "POST /apps/3/events?auth_key=k HTTP/1.1\nHost: {}\n\nx",
+    "a second URL": "curl http://h/apps/3/events?auth_key=k {}",
+    "an option's value": "curl http://h/apps/3/events?auth_key=k -o x -u {} -d x",
+    "an option": "curl http://h/apps/3/events?auth_key=k --{} -d x",
+    "a file's name": "curl http://h/apps/3/events?auth_key=k -d @{}",
+    "a path": "curl http://h/apps/3/{}?auth_key=k -d x",
+    "an app id": "curl http://h/apps/{}/events?auth_key=k -d x",
+    "a value": "curl 'http://h/apps/3/events?auth_key=k&a={}' -d x",
+    "a name": "curl 'http://h/apps/3/events?auth_key=k&{}=a' -d x",
+    "an app key": "curl 'http://h/apps/3/events?auth_key={}' -d x",
+    "a quoted app key": "curl 'http://h/apps/3/events?auth_key=%22{}%22' -d x",
+    "a signature": "curl 'http://h/apps/3/events?auth_key=k&auth_signature={}' -d x",
+    "a hash": "curl 'http://h/apps/3/events?auth_key=k&body_md5={}' -d x",
+    "a timestamp": "curl 'http://h/apps/3/events?auth_key=k&auth_timestamp={}' -d x",
+    "a body": "curl http://h/apps/3/events?auth_key=k --data-binary '{}'",
+    "a body of JSON": 'curl http://h/apps/3/events?auth_key=k -d \'{{"a":"{}"}}\'',
+    "a body cut short": "curl http://h/apps/3/events?auth_key=k -d '{}…'",
+    "no request": "{}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("sent", [LONG_SECRET, LONG_SECRET[:-1]], ids=["whole", "nearly whole"])
+@pytest.mark.parametrize("options", [(), ("--json",), ("--read-files",)], ids=" ".join)
+def test_the_secret_is_printed_nowhere(
+    place: str,
+    sent: str,
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("PUSHER_KEY", "PUSHER_APP_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PUSHER_SECRET", LONG_SECRET)
+    text = PLACES[place].format(sent).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), encoding="utf-8"))
+    assert cli.main(["doctor", *options]) in (1, 2, 3)
+    printed = "".join(capsys.readouterr())
+    assert printed
+    assert SHOWN_AT_MOST.lower() not in printed.lower()
+
+
+@pytest.mark.parametrize("words", [["doctor", "{}"], ["vectors", "{}"], ["doctor", "--{}"], ["{}"]])
+def test_the_secret_as_a_word_of_the_command_is_not_repeated(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PUSHER_SECRET", LONG_SECRET)
+    with suppress(SystemExit):
+        cli.main([word.format(LONG_SECRET) for word in words])
+    printed = "".join(capsys.readouterr())
+    assert printed
+    assert SHOWN_AT_MOST not in printed
+
+
+def test_where_nobody_can_be_asked_it_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PUSHER_SECRET", raising=False)
+    (tmp_path / "request").write_text(evidence(), encoding="utf-8")
+
+    def warn(prompt: str) -> str:
+        warnings.warn("Can not control echo", getpass.GetPassWarning, stacklevel=2)
+        return SECRET
+
+    def end(prompt: str) -> str:
+        raise EOFError
+
+    for answer in (warn, end, lambda prompt: ""):
+        monkeypatch.setattr("getpass.getpass", answer)
+        assert cli.main(["doctor", str(tmp_path / "request")]) == 3
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err == (
+            "pusherkit doctor: no secret was given. Set PUSHER_SECRET to the app's secret.\n"
+        )
+
+
+# --- what has no end --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["doctor", "vectors"])
+@pytest.mark.parametrize("source", ["/dev/zero", "yes"])
+def test_input_without_an_end_is_a_sentence(command: str, source: str) -> None:
+    """At most the limit is read, and one byte more."""
+    if not Path("/dev/zero").exists():
+        pytest.skip("this system has no /dev/zero")
+    script = (
+        f"yes | {PUSHERKIT} {command}" if source == "yes" else f"{PUSHERKIT} {command} {source}"
+    )
+    ran = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        env=os.environ | DOCTORS,
+        timeout=60,
+        encoding="utf-8",
+    )
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "The text is over the limit of 8,388,608 bytes. Paste one request alone." in ran.stderr
+
+
+def test_a_body_without_an_end_is_a_sentence() -> None:
+    status, _, err = doctor("curl http://h/p -d @/dev/zero", "--read-files")
+    assert status == 3
+    assert "'/dev/zero' is over the limit" in err
+
+
+# --- vectors ----------------------------------------------------------------------------------
+
+
+def test_the_vectors_that_the_toolbox_links_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(__file__).with_name("vectors.json")
+    assert "](../tests/vectors.json)" in TOOLBOX.read_text("utf-8")
+    assert cli.main(["vectors", str(file)]) == 1
+    said = capsys.readouterr().out
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    for vector in [*stored["vectors"], *stored["no_blind_spot"]]:
+        whole = vector["kind"] == "rest" and "body_md5" not in dict(vector["params"])
+        assert (f"\n{vector['id']}: " in f"\n{said}") == whole
 
 
 # --- settings for other people's clients --------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,24 +18,41 @@ import pusherkit
 
 ROOT = Path(pusherkit.__file__).parent
 
-# Each layer may import those before it. "pusherkit" is the package's own __init__.
+# The rooms, in reading order: each may import those above it. A name covers what is inside it, as
+# long as no longer name does: "lessons.kit" is a room of its own, below the lessons.
 ORDER = [
     "errors",
     "_spellings",
     "credentials",
     "signing",
     "events",
-    "authorization",
-    "doctor",
-    "snippets",
     "httpx_auth",
     "_proxies",
     "client",
+    "authorization",
+    "doctor.mistakes",
+    "doctor.search",
+    "doctor.door",
+    "doctor.refusals",
+    "doctor.door",
+    "doctor.pasted",
+    "doctor.vectors",
+    "doctor",
+    "snippets",
     "subscription",
     "subscriber",
+    "sandbox",
+    "pusherkit",  # the package's own __init__
+    "lessons.kit",
+    "lessons",
+    "_first_cell",
+    "_kernel_startup",
+    "_jupyter",
+    "lab",
+    "_terminal",
+    "cli",
+    "pytest_plugin",
 ]
-ORDER += ["sandbox", "pusherkit", "lessons", "_first_cell", "_kernel_startup", "_jupyter"]
-ORDER += ["lab", "cli", "pytest_plugin"]
 PURE = [
     "errors",
     "_spellings",
@@ -44,6 +62,7 @@ PURE = [
     "authorization",
     "doctor",
     "doctor.mistakes",
+    "doctor.door",
     "doctor.search",
     "doctor.vectors",
     "doctor.refusals",
@@ -54,6 +73,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.rate",
+    "sandbox.visitors",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -62,7 +82,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
-    "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
@@ -112,9 +132,22 @@ def module(imported: str) -> str:
 
 
 def layer(module_name: str) -> int:
-    first = module_name.split(".")[0]
-    assert first in ORDER, f"{first} has no place in ORDER yet: what may it import?"
-    return ORDER.index(first)
+    """Where a module's room is in ORDER; the longest name that covers it counts."""
+    names = [name for name in ORDER if f"{module_name}.".startswith(f"{name}.")]
+    assert names, f"{module_name} has no place in ORDER yet: what may it import?"
+    return ORDER.index(max(names, key=len))
+
+
+def circles(arrows: set[tuple[str, str]]) -> set[str]:
+    """The modules on a circle of imports: take away those without an arrow in or out."""
+    while arrows:
+        ends = {target for _, target in arrows}
+        starts = {source for source, _ in arrows}
+        inner = {(a, b) for a, b in arrows if a in ends and b in starts}
+        if inner == arrows:
+            break
+        arrows = inner
+    return {name for arrow in arrows for name in arrow}
 
 
 def test_the_modules_named_here_exist():
@@ -137,6 +170,38 @@ def test_no_import_points_up(name):
         if found.importer == name and layer(module(found.imported)) > layer(name)
     }
     assert upward == set()
+
+
+def test_no_circle_of_imports_whether_for_types_or_inside_a_function():
+    assert circles({(f.importer, module(f.imported)) for f in WITHIN}) == set()
+
+
+def test_a_circle_is_found():
+    chain = {("a", "b"), ("b", "c"), ("c", "d")}
+    assert circles(chain) == set()
+    assert circles(chain | {("c", "b")}) == {"b", "c"}
+    assert circles(chain | {("d", "a"), ("e", "a")}) == {"a", "b", "c", "d"}
+    assert circles({("a", "a")}) == {"a"}
+
+
+def test_no_lesson_imports_a_lesson():
+    lessons = {name for name in SOURCES if re.fullmatch(r"lessons\.(?!kit$)[a-z]\w*", name)}
+    assert len(lessons) >= 10
+    assert not [f for f in WITHIN if {f.importer, module(f.imported)} <= lessons]
+
+
+@pytest.mark.parametrize("room", ["doctor", "sandbox", "lessons"])
+def test_nobody_reaches_for_a_private_name(room):
+    """Of another room, or of another file in the same room."""
+    reached = [
+        (name, f"{node.module}.{alias.name}")
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"pusherkit.{room}.")
+        for alias in node.names
+        if alias.name.startswith("_") and f"{module(node.module)}.{alias.name}" not in SOURCES
+    ]
+    assert reached == []
 
 
 def test_within_the_sandbox_the_order_is_channels_api_shells():

@@ -53,6 +53,7 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
+from pusherkit._terminal import Terminal
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox, SandboxServer
 from pusherkit.signing import Request, judge
 from pusherkit.snippets import curl
@@ -494,13 +495,14 @@ def targets_with_the_secret(credentials: Credentials) -> Iterator[tuple[str, Raw
 
 
 def test_the_practice_server_s_refusals_do_not_tell_the_secret(witness, mine):
-    sandbox = Sandbox(mine)
+    sandbox, terminal = Sandbox(mine), Terminal(sys.stdout)
     for what, request in targets_with_the_secret(mine):
         reply = sandbox.handle(request, now=NOW)
         if reply.status >= 400:
             witness.see(what, reply, reply.headers, sandbox.log[-1])
             witness.hear(f"{what}: body", reply.body)
-            cli._print(sandbox.log[-1])
+            cli._print(terminal, sandbox.log[-1])
+    terminal.close(10)
     witness.see("Sandbox", sandbox, sandbox.credentials, SandboxServer(mine))
     witness.check()
 
@@ -615,16 +617,16 @@ def run(monkeypatch: pytest.MonkeyPatch, mine: Credentials) -> Callable[..., int
 
 def evidence_with_the_secret(credentials: Credentials) -> Iterator[str]:
     for _, (method, path, params, body) in requests_with_the_secret(credentials):
-        url = f"http://127.0.0.1{quote(path, safe='/%+')}?{urlencode(params)}"
+        path = quote(path, safe="/%+")
         if method == "POST":
-            yield curl(method, url, body)
-            yield f"POST {url[16:]} HTTP/1.1\nHost: 127.0.0.1\n\n{body.decode()}"
+            yield curl("http://127.0.0.1", Request(method, path, params, body))
+            yield f"POST {path}?{urlencode(params)} HTTP/1.1\nHost: 127.0.0.1\n\n{body.decode()}"
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_the_doctor_does_not_tell_the_secret(run, mine, witness, options):
     signature = sign(mine, "POST", PATH, (), BODY, timestamp=NOW)
-    right = curl("POST", f"http://127.0.0.1{PATH}?{urlencode(signature.query)}", BODY)
+    right = curl("http://127.0.0.1", Request("POST", PATH, signature.query, BODY))
     basic = base64.b64encode(f"{mine.key}:{mine.secret}".encode()).decode()
     with_headers = f"{right} -H 'Authorization: Basic {basic}' -u key:{shlex.quote(mine.secret)}"
     for text in (right, with_headers):
@@ -663,7 +665,7 @@ def test_the_doctor_does_not_repeat_what_is_no_evidence(run, marker, witness, fo
 
 def test_the_doctor_does_not_repeat_a_damaged_secret(run, marker, monkeypatch, witness):
     signature = sign(Credentials(app_id="3", key="k", secret="s"), "GET", PATH, timestamp=NOW)
-    text = curl("GET", f"http://127.0.0.1{PATH}?{urlencode(signature.query)}")
+    text = curl("http://127.0.0.1", Request("GET", PATH, signature.query))
     for wrong in (f"'{marker}'", f" {marker}"):
         monkeypatch.setenv("PUSHER_SECRET", wrong)
         assert run("doctor", text=text) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ import pytest
 from pusherkit import Credentials, snippets
 from pusherkit.events import to_json
 from pusherkit.sandbox import SandboxServer
+from pusherkit.signing import Request
 from pusherkit.subscriber import Subscriber
 
 SECRET = "s3cret-$HOME-'\"\\-é-0123"
@@ -28,7 +30,7 @@ LANGUAGES = {
     "php": (snippets.php, "php", "php"),
 }
 NEEDS = {name: (runner,) for name, (_, runner, _) in LANGUAGES.items()}
-NEEDS["bash"] = ("bash", "awk", "curl", "date", "md5sum", "openssl")
+NEEDS["bash"] = ("bash", "curl", "date", "md5sum", "od", "openssl", "tr")
 
 
 def language(name: str) -> object:
@@ -96,9 +98,8 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def written(name: str, server: SandboxServer, body: bytes, params=(), **changed: str) -> str:
     call = {"method": "POST", "path": "/apps/6855671/events"} | changed
-    write = LANGUAGES[name][0]
-    key = server.credentials.key
-    return write(server.url, key, call["method"], call["path"], params, body)
+    request = Request(call["method"], call["path"], params, body)
+    return LANGUAGES[name][0](server.url, server.credentials.key, request)
 
 
 @every_language
@@ -186,18 +187,19 @@ def test_the_stages_stand_in_order_and_the_secret_nowhere(name, server):
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_a_program_is_short(name):
     program = LANGUAGES[name][0](
-        "https://ws-sa.mawjly.com", "key", "POST", "/apps/3/events", (), b"{}"
+        "https://ws-sa.mawjly.com", "key", Request("POST", "/apps/3/events", body=b"{}")
     )
     lines = program.splitlines()
-    assert len([line for line in lines if line]) <= 27
+    # bash makes its own HMAC, so that the secret is on no command line.
+    assert len([line for line in lines if line]) <= (42 if name == "bash" else 27)
     assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_what_signing_adds_is_not_taken_from_the_callers_parameters(name):
     stale = [("AUTH_Signature", "stale"), ("auth_key", "stale"), ("Body_MD5", "stale")]
-    write = LANGUAGES[name][0]
-    assert "stale" not in write("http://a", "key", "POST", "/apps/3/events", stale, b"{}")
+    request = Request("POST", "/apps/3/events", stale, b"{}")
+    assert "stale" not in LANGUAGES[name][0]("http://a", "key", request)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -215,12 +217,12 @@ def test_what_signing_adds_is_not_taken_from_the_callers_parameters(name):
 def test_what_a_program_cannot_hold_is_a_sentence(name, changed, said):
     call = {"method": "POST", "path": "/apps/3/events", "params": (), "body": b"{}"} | changed
     with pytest.raises(ValueError, match=said):
-        LANGUAGES[name][0]("http://127.0.0.1", "key", **call)
+        LANGUAGES[name][0]("http://127.0.0.1", "key", Request(**call))
 
 
 def test_bash_refuses_a_nul():
     with pytest.raises(ValueError, match="NUL"):
-        snippets.bash("http://a", "key", "POST", "/apps/3/events", (), b"a\0b")
+        snippets.bash("http://a", "key", Request("POST", "/apps/3/events", body=b"a\0b"))
 
 
 @pytest.mark.parametrize("name", [language(name) for name in LANGUAGES if name != "bash"])
@@ -232,19 +234,107 @@ def test_the_others_hold_a_nul(name, server, run):
 
 def test_node_refuses_a_body_with_get():
     with pytest.raises(ValueError, match="fetch sends no body with GET"):
-        snippets.node("http://a", "key", "get", "/apps/3/channels", (), b"{}")
+        snippets.node("http://a", "key", Request("get", "/apps/3/channels", body=b"{}"))
+
+
+# --- the secret and the list of processes -------------------------------------------------------
+
+# Longer than the 64 bytes of an HMAC's key, exactly as long, one longer, and what shells mangle.
+SECRETS = {
+    "short": "k",
+    "64 bytes": "k" * 64,
+    "65 bytes": "k" * 65,
+    "long": "0123456789abcdef" * 20,
+    "not ASCII": "zażółć-☕-🎉",
+    "quotes": "a'\"`$(id) ${HOME} '\"'z",
+    "backslashes": r"\n \x41 \\ %s %% \0",
+    "spaces": "a  b   c & * ? ~",
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+@pytest.mark.parametrize("name", [language("bash")])
+def test_bash_signs_with_any_secret(name, secret, run, free_server):
+    server = free_server(Credentials(app_id="3", key="key", secret=secret))
+    program = written(name, server, b'{"name":"m","channel":"c","data":"x"}', path="/apps/3/events")
+    ran = run(name, program, secret=secret)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [exchange.reply.status for exchange in server.log] == [200]
+
+
+@pytest.fixture
+def free_server():
+    """Start a server for an account; it is stopped after the test."""
+    with contextlib.ExitStack() as running:
+        yield lambda account: running.enter_context(SandboxServer(account))
+
+
+@pytest.mark.parametrize("name", [language("bash")])
+def test_bash_puts_the_secret_on_no_command_line(name, server, run, tmp_path):
+    """Each tool that the script starts is replaced by one that first writes down its arguments."""
+    seen = tmp_path / "seen"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in NEEDS["bash"]:
+        spy = f'#!/bin/sh\nprintf "%s\\n" "$0 $*" >>{seen}\nexec {shutil.which(tool)} "$@"\n'
+        if tool != "bash":
+            (tools / tool).write_text(spy)
+            (tools / tool).chmod(0o755)
+    program = written(name, server, b'{"name":"m","channel":"c","data":"x"}')
+    ran = run(name, program.replace("\n", f"\nPATH={tools}:$PATH\n", 1))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [exchange.reply.status for exchange in server.log] == [200]
+    told = seen.read_text()
+    assert {Path(line.split()[0]).name for line in told.splitlines() if str(tools) in line} >= {
+        *("openssl", "curl", "od")
+    }
+    assert SECRET not in told
+    assert SECRET.encode().hex() not in told
 
 
 # --- curl ---------------------------------------------------------------------------------------
 
 
+def words(base_url: str, request: Request) -> list[str]:
+    return shlex.split(snippets.curl(base_url, request).replace("\\\n", ""))
+
+
 def test_curl_names_no_file_where_the_body_begins_with_an_at():
-    command = snippets.curl("POST", "http://a/apps/3/events", b"@/etc/hosts")
-    words = shlex.split(command.replace("\\\n", ""))
-    assert words[-2:] == ["--data-raw", "@/etc/hosts"]
-    usual = shlex.split(snippets.curl("POST", "http://a/", b"{}").replace("\\\n", ""))
-    assert usual[-2:] == ["--data-binary", "{}"]
+    at = words("http://a", Request("POST", "/apps/3/events", body=b"@/etc/hosts"))
+    assert at[-2:] == ["--data-raw", "@/etc/hosts"]
+    assert words("http://a", Request("POST", "/", body=b"{}"))[-2:] == ["--data-binary", "{}"]
 
 
 def test_curl_without_a_body_is_one_line():
-    assert snippets.curl("GET", "http://a/?b=c d") == "curl -X GET 'http://a/?b=c d'"
+    request = Request("GET", "/", [("b", "c d")])
+    assert snippets.curl("http://a", request) == (
+        "curl --globoff --path-as-is -X GET 'http://a/?b=c+d'"
+    )
+    assert words("http://a", Request("GET", "/"))[-1] == "http://a/"
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (Request("touch x;", "/"), "method: expected letters"),
+        (Request("POST", "@evil.example/"), "path: expected it as in the request line"),
+        (Request("POST", ".evil.example/"), "path: expected"),
+        (Request("POST", ""), "path: expected"),
+        (Request("POST", "/`id`"), "path: expected"),
+        (Request("POST", "/", body=b"a\0b"), "A shell cannot hold a NUL"),
+        (Request("POST", "/", body=b"\xff"), r"byte 0 \(0xff\) is not UTF-8"),
+    ],
+)
+def test_what_a_command_cannot_hold_is_a_sentence(request_, said):
+    with pytest.raises(ValueError, match=said):
+        snippets.curl("https://good.example", request_)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="to run it, curl is missing")
+@pytest.mark.parametrize(
+    "path", ["/apps/3/../events", "/a//b/./c", "/a;b'c", "/$HOME", "/a%20b", "/!(x)&y"]
+)
+def test_curl_asks_for_the_very_path(path, server):
+    command = snippets.curl(server.url, Request("GET", path, [("a[1-2]", "{b,c}")]))
+    subprocess.run(["bash", "-c", command + " --silent"], check=True, capture_output=True)
+    assert [exchange.path for exchange in server.log] == [path]

@@ -1,82 +1,148 @@
-"""Read a request that somebody pastes: a curl command, or an HTTP request as text. Pure.
+"""Make a request of what people paste: a curl command, or an HTTP request as text. Pure.
 
-Evidence is never rewritten: what stands there is what is diagnosed. A file that a command names
-(`-d @file`) is read only through the function that the caller passes for it.
+What was pasted is never changed or run: a command is read as a shell would read it, and that is
+what gets diagnosed. A file that it names (`-d @file`) is opened only by the function that the
+caller passes in for that.
+
+A pasted text is a stranger's, so the work is linear in its length, and what takes part in signing
+has a limit of its own: the doctor signs it some thousand times.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
-from pusherkit.errors import UnreadableEvidence
+from pusherkit.credentials import is_local
+from pusherkit.errors import UnreadableText
+from pusherkit.signing import Request
 
-MAX_TEXT = 8 * 1024 * 1024  # characters of pasted text; ours, so that work stays bounded
+# Limits, so that work stays bounded. They are ours.
+MAX_TEXT = 8 * 1024 * 1024  # bytes, or characters, of a pasted text; bytes of a file it names
+MAX_TARGET = 64 * 1024  # characters of path and query; the practice server's HTTP reads no more
+MAX_PARAMS = 100  # parameters of a request; the practice server takes no more
+MAX_METHOD = 20  # letters
+MAX_WORDS = 10_000  # of a command
+SHOWN_CHARACTERS = 200  # of what an error repeats
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")  # a name, or an IPv6 address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastedRequest:
-    """A request as it would go out: `base_url` is empty where the text names no host."""
+    """A request as it would go out, and where to.
 
-    method: str
+    `base_url` is scheme, host and port, and empty where the text names no host.
+    """
+
     base_url: str
-    path: str
-    params: tuple[tuple[str, str], ...]
-    body: bytes
+    request: Request
 
 
 def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) -> PastedRequest:
     """Read a curl command, or an HTTP request as a log or a proxy saves it.
 
     `read_file` is called for each file that the command names; without it, such a command is
-    refused. Raises UnreadableEvidence.
+    refused. Bytes that aren't UTF-8 are in `text` as surrogateescape leaves them. Raises
+    UnreadableText.
     """
     if len(text) > MAX_TEXT:
-        raise UnreadableEvidence(
-            f"The text has {len(text):,} characters, over the limit of {MAX_TEXT:,}."
-        )
+        raise too_long()
     start = text.lstrip("$> \t\r\n")
     if start.startswith("curl"):
         return _read_curl(start, read_file)
-    if re.match(r"[A-Z]+ \S+", start):
+    if re.match(r"[A-Z]{1,20} \S", start):
         return _read_http(start)
-    raise UnreadableEvidence(
+    raise UnreadableText(
         "Expected a curl command, or an HTTP request that begins with its method and path, "
         "such as POST /apps/3/events?…; got neither."  # not what: it may be a secret
     )
 
 
+def too_long() -> UnreadableText:
+    """The error for a text over the limit."""
+    return UnreadableText(
+        f"The text is over the limit of {MAX_TEXT:,} bytes. Paste one request alone."
+    )
+
+
+def app_in(path: str) -> str:
+    """The app id in a path, /apps/{app_id}/…, with or without a prefix; "" where there is none."""
+    return path.partition("/apps/")[2].partition("/")[0]
+
+
 def _bytes(text: str) -> bytes:
-    """A text's bytes; those that were no UTF-8 when it was read, as they were."""
+    """A text's bytes; those that weren't UTF-8 when it was read, as they were."""
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        raise UnreadableEvidence("The text holds half of a surrogate pair.") from None
+        raise UnreadableText("The text holds half of a surrogate pair.") from None
 
 
-def _request(method: str, url: str, body: bytes, base_url: str = "") -> PastedRequest:
+def _cut(text: str) -> str:
+    """A piece of what was pasted, short enough to be repeated in an error."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _pasted(method: str, url: str, body: bytes, host: str = "") -> PastedRequest:
+    """Put a request together. `url` is a whole URL, or a path and query for `host`."""
+    if not re.fullmatch(rf"[A-Za-z]{{1,{MAX_METHOD}}}", method):
+        raise UnreadableText(
+            f"Expected a method of 1 to {MAX_METHOD} letters, such as POST; the text names another."
+        )
+    if len(url) > MAX_TARGET:
+        raise UnreadableText(
+            f"The URL has {len(url):,} characters, over the limit of {MAX_TARGET:,}."
+        )
+    base_url = _base_url(f"//{host}") if host else ""
+    if url.startswith("/"):
+        path, _, query = url.partition("?")
+    else:
+        base_url, path, query = _split(url)
     try:
-        url.encode()  # a byte that is no UTF-8 came through as half of a surrogate pair
-        parts = urlsplit(url)
-        _ = parts.port
-        params = parse_qsl(parts.query, keep_blank_values=True, errors="strict")
-    except ValueError:  # a UnicodeDecodeError, too
-        raise UnreadableEvidence(
-            "The URL cannot be read: it is no UTF-8, or its host or port is none."
+        path.encode()  # a byte that isn't UTF-8 came through as half of a surrogate pair
+        params = parse_qsl(
+            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMS
+        )
+        "".join(map("".join, params)).encode()
+    except UnicodeError:
+        raise UnreadableText("The URL cannot be read: it is not UTF-8.") from None
+    except ValueError:
+        raise UnreadableText(
+            f"The URL cannot be read: it has over {MAX_PARAMS} parameters."
         ) from None
-    if parts.netloc:
-        base_url = f"{parts.scheme or 'https'}://{parts.netloc.rpartition('@')[2]}"
-    return PastedRequest(
-        method=method.upper(),
-        base_url=base_url,
-        path=parts.path,
-        params=tuple(params),
-        body=body,
+    return PastedRequest(base_url=base_url, request=Request(method.upper(), path, params, body))
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """A whole URL as base URL, path and query; what curl doesn't send is left out."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _wrong_host() from None
+    return _base_url(f"{parts.scheme}://{parts.netloc}"), parts.path or "/", parts.query
+
+
+def _base_url(text: str) -> str:
+    """Scheme, host and port. Without a scheme it's https, but http on this machine."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise _wrong_host() from None
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    scheme = parts.scheme or ("http" if is_local(parts.hostname or "") else "https")
+    if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
+        raise _wrong_host()
+    return f"{scheme}://{host}" + (f":{port}" if port is not None else "")
+
+
+def _wrong_host() -> UnreadableText:
+    return UnreadableText(
+        "The URL cannot be read: expected http or https, and a host such as ws-sa.mawjly.com or "
+        "127.0.0.1:8123."
     )
 
 
@@ -84,140 +150,191 @@ def _request(method: str, url: str, body: bytes, base_url: str = "") -> PastedRe
 
 
 def _read_http(text: str) -> PastedRequest:
-    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    blank = re.search(r"\r?\n\r?\n", text)
+    head, body = (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
     line, *headers = head.split("\n")
-    method, target, *_ = line.split()
+    method, target, *_ = line.split(maxsplit=2)
     fields = {
         name.strip().lower(): value.strip()
         for name, _, value in (header.partition(":") for header in headers)
     }
-    host = fields.get("host", "")
     length, data = fields.get("content-length", ""), _bytes(body)
-    counted = re.fullmatch(r"[0-9]{1,15}", length)
-    data = data[: int(length)] if counted else data.removesuffix(b"\n")  # an editor's last line
-    return _request(method, target, data, f"https://{host}" if host else "")
+    if re.fullmatch(r"[0-9]{1,15}", length):
+        data = data[: int(length)]
+    else:  # an editor ends the last line, and that newline isn't the body's
+        data = data.removesuffix(b"\n").removesuffix(b"\r")
+    return _pasted(method, target, data, fields.get("host", ""))
 
 
 # --- curl -------------------------------------------------------------------------------------
 
-# The quotes of a shell, and a line continued. shlex knows '…'; of "…" it knows less than a shell,
-# and nothing of $'…'.
-_QUOTED = re.compile(
-    r"""\$'((?:\\.|[^'\\])*)'|'[^']*'|"((?:\\.|[^"\\])*)"|\\\r?\n""", flags=re.DOTALL
+# Options that take a value. Any other is a switch, and changes nothing of what is signed.
+_WITH_VALUE = frozenset(
+    {
+        *("request", "url", "header", "output", "user-agent", "max-time", "write-out", "user"),
+        *("data", "data-ascii", "data-raw", "data-binary", "json"),
+    }
 )
-_ESCAPED_IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])|\\\r?\n')
-_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", flags=re.DOTALL)
-_NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "0": "\0"}
+_SHORT = {
+    "X": "request",
+    "d": "data",
+    "H": "header",
+    "o": "output",
+    "A": "user-agent",
+    "m": "max-time",
+    "w": "write-out",
+    "u": "user",
+}
+_JOINED = re.compile(rf"-([^{''.join(_SHORT)}]*+)(.?)(.*+)", flags=re.DOTALL)  # -sSXPOST
+_DATA = ("data", "data-ascii", "data-raw", "data-binary", "json")
 
 
 def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedRequest:
-    try:
-        words = shlex.split(_QUOTED.sub(_plain_quotes, text))
-    except ValueError:
-        raise UnreadableEvidence(
-            "A quote in the command is not closed. Copy it whole, to its last line."
-        ) from None
-    options, urls = _curl_options().parse_known_args(words[1:])
-    urls = [word for word in urls if not word.startswith("-")]
-    if options.url:
-        urls.insert(0, options.url)
+    words = _shell_words(text)
+    options = list(_curl_options(words[1:]))
+    given = dict(options)  # the last one counts
+    urls = [value for name, value in options if name == "url"]
     if len(urls) != 1:
-        raise UnreadableEvidence(
+        raise UnreadableText(
             f"Expected one URL in the command, got {len(urls)}"
-            + (f": {', '.join(urls)[:200]}." if urls else ".")
+            + (f": {_cut(', '.join(urls[:SHOWN_CHARACTERS]))}." if urls else ".")
         )
-    if _has_variable(words):
-        raise UnreadableEvidence(
-            "The command holds a shell variable such as $SECRET or $(…), so what was sent does "
-            "not stand in it. Run it with `set -x` before it, and paste what the shell shows."
+    if _has_variable(urls[0]):
+        raise UnreadableText(
+            "The URL holds a shell variable, such as $SECRET or $(…), so the text doesn't contain "
+            "what was sent. Run the command after `set -x`, and paste what the shell shows."
         )
-    pieces = [_data(option, value, read_file) for option, value in options.data]
-    data = b"&".join(pieces)
-    url = urls[0]
-    if options.get and data:
-        url += ("&" if "?" in url else "?") + data.decode(errors="replace")
-        data = b""
-    method = options.request or ("POST" if data else "GET")
-    return _request(method, url if "://" in url else f"https://{url}", data)
+    data = b"&".join(_data(name, value, read_file) for name, value in options if name in _DATA)
+    url = urls[0] if "://" in urls[0] else f"https://{urls[0]}"
+    method = given.get("request") or ("POST" if data else "GET")
+    if "get" in given and data:
+        url += ("&" if "?" in url else "?") + data.decode(errors="surrogateescape")
+        method, data = given.get("request") or "GET", b""
+    return _pasted(method, url, data)
 
 
-def _plain_quotes(found: re.Match[str]) -> str:
-    if found[1] is not None:
-        return shlex.quote(_ESCAPE.sub(_unescape, found[1]))
-    if found[2] is not None:
-        return shlex.quote(_ESCAPED_IN_DOUBLE_QUOTES.sub(lambda m: m[1] or "", found[2]))
-    return " " if found[0].startswith("\\") else found[0]
+def _curl_options(words: list[str]) -> Iterator[tuple[str, str]]:
+    """The options of a curl command that matter here, by their long names, and its URLs."""
+    rest = iter(words)
+
+    def value_of(name: str) -> str:
+        try:
+            return next(rest)
+        except StopIteration:
+            raise UnreadableText(
+                f"The curl command ends with --{name}, which needs a value. Copy it whole."
+            ) from None
+
+    for word in rest:
+        if word.startswith("--"):
+            name = word[2:]
+            yield name, value_of(name) if name in _WITH_VALUE else ""
+        elif joined := _JOINED.fullmatch(word):
+            switches, letter, value = joined.groups()
+            if "G" in switches:
+                yield "get", ""
+            if letter:
+                yield _SHORT[letter], value or value_of(_SHORT[letter])
+        else:
+            yield "url", word
+
+
+def _has_variable(url: str) -> bool:
+    return bool(re.search(r"\$[A-Za-z_({]", url))
+
+
+def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> bytes:
+    """The bytes that a data option sends: `-d @file` drops newlines, `--data-binary` does not."""
+    if not value.startswith("@") or option == "data-raw":
+        return _bytes(value)
+    name = _cut(value[1:])
+    if read_file is None:
+        raise UnreadableText(
+            f"The command reads its body from the file {name!r}, which is not read unasked."
+        )
+    try:
+        content = read_file(value[1:])
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
+        raise UnreadableText(
+            f"The body's file {name!r} cannot be read: "
+            f"{error.strerror if isinstance(error, OSError) else error}."
+        ) from None
+    if len(content) > MAX_TEXT:
+        raise UnreadableText(f"The body's file {name!r} is over the limit of {MAX_TEXT:,} bytes.")
+    if option in ("data", "data-ascii"):
+        content = content.replace(b"\r", b"").replace(b"\n", b"")
+    return content
+
+
+# --- words, as bash reads them ----------------------------------------------------------------
+
+# Each piece of a command line. The repeats are possessive (`++`), so none of them backtracks.
+_PIECE = re.compile(
+    r"""(?P<gap>[ \t\r\n]++)
+      | (?:\\\r?\n)++                          # a line goes on
+      | \\(?P<escaped>.)
+      | \$'(?P<ansi>(?:[^'\\]++|\\.)*+)'
+      | '(?P<single>[^']*+)'
+      | \$?"(?P<double>(?:[^"\\]++|\\.)*+)"
+      | (?P<plain>(?:[^ \t\r\n'"\\$]|\$(?!['"]))++)""",
+    flags=re.DOTALL | re.VERBOSE,
+)
+_IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])|\\\r?\n')
+_IN_ANSI_QUOTES = re.compile(
+    r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", flags=re.DOTALL
+)
+_NAMED_ESCAPES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
+
+
+def _shell_words(text: str) -> list[str]:
+    """Split a command line into its words."""
+    words: list[str] = []
+    pieces: list[str] = []  # of the word that is being read
+    begun = False  # a word can be empty: ''
+    at = 0
+    while at < len(text):
+        piece = _PIECE.match(text, at)
+        if piece is None:
+            raise UnreadableText(
+                "A quote in the command is not closed. Copy it whole, to its last line."
+            )
+        at = piece.end()
+        kind = piece.lastgroup
+        if kind == "gap":
+            if begun:
+                words.append("".join(pieces))
+                if len(words) > MAX_WORDS:
+                    raise UnreadableText(
+                        f"The command has over {MAX_WORDS:,} words. Paste one request alone."
+                    )
+            pieces, begun = [], False
+        elif kind is not None:
+            pieces.append(_meant(kind, piece[kind]))
+            begun = True
+    return [*words, "".join(pieces)] if begun else words
+
+
+def _meant(kind: str, text: str) -> str:
+    """What a quoted or plain piece of a word means."""
+    if kind == "ansi":
+        return _IN_ANSI_QUOTES.sub(_unescape, text)
+    if kind == "double":
+        return _IN_DOUBLE_QUOTES.sub(lambda escape: escape[1] or "", text)
+    return text
 
 
 def _unescape(found: re.Match[str]) -> str:
     code = found[1]
     if code in _NAMED_ESCAPES:
         return _NAMED_ESCAPES[code]
-    if code[0] in "xu" and len(code) > 1:
+    if code[0] == "u" and len(code) > 1:
         return chr(int(code[1:], 16))
-    return chr(int(code, 8)) if code[0] in "01234567" else code
+    if code[0] == "x" and len(code) > 1:
+        return _byte(int(code[1:], 16))
+    if code[0] in "01234567":
+        return _byte(int(code, 8) & 0xFF)
+    return found[0]  # bash keeps the backslash of an escape that it doesn't know
 
 
-def _has_variable(words: list[str]) -> bool:
-    """Whether the URL, where nothing else has a dollar sign, holds a variable."""
-    return any("://" in word and re.search(r"\$[A-Za-z_({]", word) for word in words)
-
-
-class _Data(argparse.Action):
-    """Keeps data options in their order, each with the name under which it was given."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        namespace.data = [*namespace.data, (option_string, values)]
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UnreadableEvidence(f"The curl command cannot be read: {message}.")
-
-
-def _curl_options() -> argparse.ArgumentParser:
-    parser = _Parser(prog="curl", add_help=False, allow_abbrev=False)
-    parser.add_argument("-X", "--request")
-    parser.add_argument("-G", "--get", action="store_true")
-    parser.add_argument("--url")
-    parser.add_argument(
-        *("-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--json"),
-        dest="data",
-        action=_Data,
-        default=[],
-    )
-    for with_value in (("-H", "--header"), ("-o", "--output"), ("-A", "--user-agent")):
-        parser.add_argument(*with_value, action="append")
-    for with_value in (("-m", "--max-time"), ("-w", "--write-out"), ("-u", "--user")):
-        parser.add_argument(*with_value)
-    for flag in (("-s", "--silent"), ("-S", "--show-error"), ("-v", "--verbose")):
-        parser.add_argument(*flag, action="store_true")
-    for flag in (("-i", "--include"), ("-k", "--insecure"), ("-L", "--location"), ("-f", "--fail")):
-        parser.add_argument(*flag, action="store_true")
-    return parser
-
-
-def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> bytes:
-    """The bytes that a data option sends: `-d @file` drops newlines, `--data-binary` does not."""
-    if not value.startswith("@") or option == "--data-raw":
-        return _bytes(value)
-    if read_file is None:
-        raise UnreadableEvidence(
-            f"The command reads its body from the file {value[1:]!r}, which is not read unasked."
-        )
-    try:
-        content = read_file(value[1:])
-    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
-        raise UnreadableEvidence(
-            f"The body's file {value[1:]!r} cannot be read: "
-            f"{error.strerror if isinstance(error, OSError) else error}."
-        ) from None
-    if option in ("-d", "--data", "--data-ascii"):
-        content = content.replace(b"\r", b"").replace(b"\n", b"")
-    return content
+def _byte(value: int) -> str:
+    return bytes([value]).decode(errors="surrogateescape")

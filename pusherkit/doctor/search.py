@@ -1,10 +1,10 @@
 """Which mistakes made this signature? The search that proves it. Pure.
 
-`diagnose()` signs the request again under every single mistake of the table, then under every
-pair on two axes, and names a mistake only if what comes out is the very signature, or the very
-body_md5, that was received: a proof, not a guess.
+`diagnose()` signs the request again under every mistake of the table, then under every pair of
+them on two axes. It names a mistake only if the result is exactly the signature, or exactly the
+body_md5, that was received: reproduced, not guessed.
 
-The search needs the secret. What can be said without it, refusals.py says.
+The search needs the secret. For what can be said without it, see refusals.py.
 """
 
 from __future__ import annotations
@@ -12,21 +12,33 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from pusherkit.credentials import SHORTEST_SECRET_HIDDEN_INSIDE, Credentials
-from pusherkit.doctor.mistakes import LESSONS, ON_THE_WIRE, TABLE, Mistake, Row, in_order, values_of
-from pusherkit.signing import Params, Request, Verdict, body_digest, hmac_sha256, judge
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.mistakes import (
+    CANNOT_BE_MADE,
+    LESSONS,
+    ON_THE_WIRE,
+    TABLE,
+    Body,
+    Mistake,
+    Row,
+    in_order,
+    values_of,
+)
+from pusherkit.signing import Params, Request, Verdict, body_digest, judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Mistakes that, made together, give exactly what was received.
 
-    `canonical_string` is the text that was then signed, and `reproduced` what comes out: the
-    received auth_signature, or, where only the digest is wrong, the received body_md5.
+    `canonical_string` is the text that was signed that way, and `reproduced` is the result: the
+    auth_signature that was received or, where only the body hash is wrong, the body_md5.
     """
 
     mistakes: tuple[Mistake, ...]
@@ -37,27 +49,31 @@ class Finding:
         lines = []
         for mistake in self.mistakes:
             lines += [f"{mistake.name}: {mistake.why}", f"  Fix: {mistake.fix}"]
-        return "\n".join([*lines, f"  Proof: made so, it gives {self.reproduced}"])
+        return "\n".join([*lines, f"  Proof: this gives exactly what was sent, {self.reproduced}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What is wrong with a request: nothing, or proven findings, simplest first.
+    """What is wrong with a request: nothing, or findings with their proof, the fewest mistakes.
 
-    `notes` are what needs no search, such as the difference of the clocks.
+    `notes` are what needs no search, such as a clock that is wrong. `unexplained` says what is
+    left where neither of them explains the refusal, and is empty where they do.
     """
 
     valid: bool
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    unexplained: str = ""
 
     def __str__(self) -> str:
         if self.valid:
             return "The request is signed as it should be."
-        said = [*self.notes, *map(str, self.findings)]
-        if not self.findings and not self.notes:
-            said.append(UNEXPLAINED)
-        return "\n".join(said)
+        several = f"Each of these {len(self.findings)} explanations gives exactly what was sent."
+        lines = [*self.notes]
+        lines += [several] if len(self.findings) > 1 else []
+        lines += map(str, self.findings)
+        lines += [self.unexplained] if self.unexplained else []
+        return "\n".join(lines)
 
 
 UNEXPLAINED = (
@@ -66,21 +82,20 @@ UNEXPLAINED = (
     "that is not in the table yet."
 )
 UNFINISHED = (
-    "The search for the mistake was stopped before its end, because it took too long here. "
+    "The search for the mistake took too long here, so it was stopped early. "
     "`pusherkit doctor` searches a pasted request to the end."
 )
-
-
-_ANOTHER_APP = Mistake(
+ANOTHER_APP = Mistake(
     "another-apps-secret",
     "secret",
-    "The request was signed with the secret of another app.",
-    "Key and secret must be of the same app; check which app the settings name.",
+    "The request was signed with another app's secret.",
+    "Take the app key and the secret from the same app, and check which app your settings name.",
     LESSONS["secret"],
 )
+"""Not in the table, because it can be found only where the other apps' secrets are known."""
 
 
-# --- the search -------------------------------------------------------------------------------
+# --- the diagnosis ----------------------------------------------------------------------------
 
 
 def diagnose(
@@ -95,8 +110,8 @@ def diagnose(
 ) -> Diagnosis:
     """Name the mistakes that made a request's signature. Arguments as for verify().
 
-    With `now` None the clock is not judged. `others` are the credentials of other known apps,
-    whose secrets are tried as well.
+    With `now` None the clock isn't judged. `others` are the credentials of other apps that you
+    know, and their secrets are tried too.
     """
     request = Request(method, path, params, body)
     verdict = judge(credentials, request, now=_sent_time(request) if now is None else now)
@@ -113,66 +128,84 @@ def explain(
 ) -> Diagnosis:
     """Name the mistakes behind a verdict that judge() gave on this request.
 
-    The search takes 50 to 90 ms. `go_on` is asked once in a millisecond or so of it; where it
-    returns False the search ends there, and the diagnosis says that it is not complete.
+    The search takes 50 to 90 ms, and longer for a body of megabytes. `go_on` is called after each
+    millisecond or so, and after each hash of the body. If it returns False, the search ends
+    there, and the diagnosis says that it isn't complete.
     """
     if verdict.failed is None:
         return Diagnosis(valid=True)
-    failed = {check.rule: check for check in verdict.checks if not check.passed}
-    notes = [
-        f"{failed[rule].error}. {failed[rule].fix}"
-        for rule in ("auth_key", "auth_version", "auth_timestamp")
-        if rule in failed
-    ]
+    others = tuple(others)
+    failed = {check.rule: f"{check.error}. {check.fix}" for check in verdict.checks if check.error}
+    notes = [failed[rule] for rule in ("auth_version", "auth_timestamp") if rule in failed]
+    if "auth_key" in failed:
+        notes.insert(0, _quoted_key(credentials, request) or failed["auth_key"])
     if credentials.secret in request.values("auth_key"):
         notes.insert(0, "auth_key holds the secret. Key and secret are swapped.")
 
-    others = tuple(others)
     findings: tuple[Finding, ...] = ()
     unexplained = UNEXPLAINED
     try:
         findings = _findings(_Search(credentials, request, others, go_on), failed)
     except _StoppedEarly:
         unexplained = UNFINISHED
+    if findings or "auth_signature" not in failed:
+        unexplained = ""
+    elif form := _form_of(request.values("auth_signature")):
+        notes, unexplained = [*notes, form], ""
     if "body_md5" in failed and not findings:
-        notes.append(f"{failed['body_md5'].error}. {failed['body_md5'].fix}")
-    if "auth_signature" in failed and not findings:
-        notes += _form_of(request.values("auth_signature")) or (
-            [unexplained] if notes or unexplained is UNFINISHED else []
-        )
+        notes.append(failed["body_md5"])
     for other in others:
         notes = [other.hide(note) for note in notes]
-    return Diagnosis(valid=False, findings=findings, notes=tuple(notes))
+    return Diagnosis(valid=False, findings=findings, notes=tuple(notes), unexplained=unexplained)
 
 
-def _findings(search: _Search, failed: Mapping[str, object]) -> tuple[Finding, ...]:
-    """Every proven explanation with the fewest mistakes."""
-    digests: list[tuple[Mistake, ...]] = [()]
-    if "body_md5" in failed:
-        digests = [(mistake,) for mistake in search.sent_digests()]
-    found = search.found(at_most=1 if "body_md5" in failed else 2)
+def _findings(search: _Search, failed: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Every explanation with the fewest mistakes."""
+    if "body_md5" not in failed:
+        return tuple(finding for finding in search.signed_with(at_most=2) if finding.mistakes)
+    # The wrong hash that was sent is one mistake, so the signature may hold one more.
+    digests = search.mistakes_in_body_md5()
+    signatures = list(search.signed_with(at_most=1)) if digests else []
     return tuple(
         Finding(
-            mistakes=(*digest, *rest),
-            canonical_string=text,
-            reproduced=reproduced if rest else search.body_md5,
+            mistakes=(digest, *signature.mistakes),
+            canonical_string=signature.canonical_string,
+            reproduced=signature.reproduced if signature.mistakes else search.body_md5,
         )
         for digest in digests
-        for rest, text, reproduced in found
-        if digest or rest
+        for signature in signatures
     )
 
 
-def _form_of(signatures: list[str]) -> list[str]:
-    """What can be said of a signature that nothing explains."""
+def _quoted_key(credentials: Credentials, request: Request) -> str:
+    """A note where the app key was sent as it was pasted; "" where it wasn't."""
+    for sent in request.values("auth_key"):
+        if sent != credentials.key and without_quotes(sent) == credentials.key:
+            return (
+                "auth_key was sent with quotes or white space around the app key. "
+                "Take them off where the value is set."
+            )
+    return ""
+
+
+def without_quotes(value: str) -> str:
+    """A value without the quotes and the white space around it, as pasting leaves them behind."""
+    while (bare := value.strip().strip("\"'`")) != value:
+        value = bare
+    return value
+
+
+def _form_of(signatures: list[str]) -> str:
+    """A note on a signature that cannot be one, whatever was signed; "" where it could."""
     if len(signatures) != 1:
-        return [f"auth_signature was sent {len(signatures)} times. Send it once."]
-    if not re.fullmatch(r"[0-9a-f]{64}", signatures[0]):
-        return [
-            f"auth_signature has {len(signatures[0])} characters; expected 64 lower-case hex "
-            "digits."
-        ]
-    return []
+        return f"auth_signature was sent {len(signatures)} times. Send it once."
+    (signature,) = signatures
+    expected = "expected 64 lower-case hex digits"
+    if len(signature) != 64:
+        return f"auth_signature has {len(signature)} characters; {expected}."
+    if wrong := re.search("[^0-9a-f]", signature):
+        return f"auth_signature: {expected}; character {wrong.start() + 1} is {wrong[0]!r}."
+    return ""
 
 
 def _sent_time(request: Request) -> float:
@@ -181,21 +214,30 @@ def _sent_time(request: Request) -> float:
     return float(sent[0]) if sent and re.fullmatch(r"[0-9]{1,15}", sent[0]) else 0.0
 
 
+# --- the search -------------------------------------------------------------------------------
+
+
 class _StoppedEarly(Exception):
     """`go_on` said no."""
 
 
-_MAC_AXES = frozenset({"secret", "mac", "encoding"})  # these sign the text; the others make it
-_TEXTS_AT_ONCE = 32  # in one step of the search
-_TEXTS_AT_ONCE_SIGNED_WRONG = 4  # each of them makes some ten signatures
+class Candidate(NamedTuple):
+    """What a step of signing may have given, and by which mistakes; by none, it's the right one."""
 
-_Axes = tuple[str, ...]
-_Made = tuple[Mistake, ...]
-_Way = tuple[_Made, Any]  # to take some steps of signing: the mistakes made, and what comes of it
+    mistakes: tuple[Mistake, ...]
+    value: Any
+
+
+Made = tuple[str, tuple[Candidate, ...]]  # a text to sign, and what it was made from
+Axes = tuple[str, ...]  # one mistake is made on each of these, none on the others
+_MAC_AXES = frozenset({"secret", "mac", "encoding"})  # these sign the text; the others make it
+_SIGNATURE = re.compile("[0-9a-f]{64}")
+_TEXTS_AT_ONCE = 32  # texts to sign before go_on() is asked again
+_TEXTS_AT_ONCE_SIGNED_WRONG = 4  # the same, where each text has some ten signatures
 
 
 class _Search:
-    """One received request, and every signature that known mistakes make of it."""
+    """One request that was received, and every signature that known mistakes make of it."""
 
     def __init__(
         self,
@@ -204,177 +246,189 @@ class _Search:
         others: tuple[Credentials, ...],
         go_on: Callable[[], bool],
     ) -> None:
-        self._credentials = credentials
-        self._request = request
         self._go_on = go_on
+        self._request = request
+        self._apps = (credentials, *others)
+        self._secret = credentials.secret.encode()
+        self._body = Body(request.body)
         self._method = request.method.upper()
         self._pairs = [pair for pair in request.params if pair[0].lower() != "auth_signature"]
-        self._received = request.values("auth_signature")
-        self._digest = body_digest(request.body)  # the right one
-        self._secret = credentials.secret.encode()
-        self._apps = (credentials, *others)
-        self.body_md5 = self._sent("body_md5")
-        self._timestamp = self._sent("auth_timestamp")
+        self._signatures_received = request.values("auth_signature")
+        self.body_md5 = self._sent_once("body_md5")
+        self._timestamp = self._sent_once("auth_timestamp")
+        self._right_digest = body_digest(request.body)
+        self._digests = self._wrong_digests() if self.body_md5 else []
+        # The right third line in its pieces, and where in it the pieces are that mistakes change.
         ordered = in_order(self._pairs)
-        self._parts = [f"{key}={value}" for key, value in ordered]  # of the right third line
-        self._at = {key: at for at, (key, _) in enumerate(ordered)}
-        self._digests = self._made_digests()
-        # Every wrong value that does not depend on another axis, made once. Those of query,
-        # newline, mac and encoding do depend on another.
-        path = request.path
-        self._wrong: dict[str, list[_Way]] = {
-            "digest": [
-                ((mistake,), value)
-                for mistake, value in self._digests
-                if self.body_md5 not in ("", value)
-            ],
-            "timestamp": self._different(
-                TABLE["timestamp"] + ON_THE_WIRE, self._timestamp, self._timestamp
-            ),
-            "path": self._different(TABLE["path"], path, path, credentials),
-            "method": self._different(TABLE["method"], self._method, self._method),
-            "secret": self._different(TABLE["secret"], self._secret, credentials)
-            + [((_ANOTHER_APP,), other.secret.encode()) for other in others],
+        self._pieces = [f"{name}={value}" for name, value in ordered]
+        self._piece_of = {name: at for at, (name, _) in enumerate(ordered)}
+        # The wrong values that depend on no other axis are made here, once. Those of query,
+        # newline, mac and encoding depend on what the axes before them gave.
+        timestamps = [*TABLE["timestamp"], *ON_THE_WIRE["timestamp"]]
+        path, method = request.path, self._method
+        self._wrong = {
+            "digest": [digest for digest in self._digests if digest.value != self.body_md5],
+            "timestamp": _wrong_values(timestamps, self._timestamp, self._timestamp)
+            if self._timestamp
+            else [],
+            "path": _wrong_values(TABLE["path"], path, path, credentials),
+            "method": _wrong_values(TABLE["method"], method, method),
+            "secret": _wrong_values(TABLE["secret"], self._secret, credentials)
+            + [Candidate((ANOTHER_APP,), other.secret.encode()) for other in others],
         }
 
-    def _step(self) -> None:
-        """Between two pieces of work: may the search go on?"""
-        if not self._go_on():
-            raise _StoppedEarly
+    def _sent_once(self, name: str) -> str:
+        """The value of a parameter; "" where it is missing or repeated."""
+        values = self._request.values(name)
+        return values[0] if len(values) == 1 else ""
 
-    def _made_digests(self) -> list[tuple[Mistake, str]]:
+    def _wrong_digests(self) -> list[Candidate]:
         """The body hash under every mistake that can be made with it."""
         digests = []
         for mistake, function in TABLE["digest"]:
-            for value in values_of(function, self._request.body):
-                digests.append((mistake, value))
-                self._step()  # each is a hash of the whole body, which may be long
+            with suppress(*CANNOT_BE_MADE):
+                for digest in function(self._body):
+                    digests.append(Candidate((mistake,), digest))
+                    self._may_go_on()  # each hashes the whole body, which can be long
         return digests
 
-    def _sent(self, name: str) -> str:
-        """The value of a parameter that was sent once."""
-        values = [value for key, value in self._pairs if key.lower() == name]
-        return values[0] if len(values) == 1 else ""
+    def _may_go_on(self) -> None:
+        if not self._go_on():
+            raise _StoppedEarly
 
-    def _different(self, rows: list[Row], right: object, *arguments: Any) -> list[_Way]:
-        """Every value that mistakes give, other than the right one."""
-        if right == "":  # it was not sent, so nothing was put in its place
-            return []
-        return [
-            ((mistake,), value)
-            for mistake, function in rows
-            for value in values_of(function, *arguments)
-            if value != right
-        ]
-
-    def sent_digests(self) -> list[Mistake]:
+    def mistakes_in_body_md5(self) -> list[Mistake]:
         """The mistakes that give the body_md5 that was sent."""
-        made = (mistake for mistake, value in self._digests if value == self.body_md5)
-        return list(dict.fromkeys(made)) if self.body_md5 != self._digest else []
+        made = (digest.mistakes[0] for digest in self._digests if digest.value == self.body_md5)
+        return list(dict.fromkeys(made))
 
-    def found(self, at_most: int) -> list[tuple[_Made, str, str]]:
-        """The fewest mistakes on different axes that give the signature that was received.
-
-        Each with the text that was signed, and the signature.
-        """
-        if len(self._received) != 1:
-            return []
-        (received,) = self._received
+    def signed_with(self, at_most: int) -> Iterable[Finding]:
+        """The fewest mistakes, each on an axis of its own, that give the received signature."""
+        if len(self._signatures_received) != 1:
+            return ()
+        (received,) = self._signatures_received
         for count in range(at_most + 1):
-            hits = {}
-            for axes in combinations(TABLE, count):
-                texts = self._texts(axes)
-                signed_right = _MAC_AXES.isdisjoint(axes)
-                at_once = _TEXTS_AT_ONCE if signed_right else _TEXTS_AT_ONCE_SIGNED_WRONG
-                while some := list(islice(texts, at_once)):
-                    for mistakes, text in self._fitting(axes, some, received):
-                        hits[mistakes] = (mistakes, self._shown(text), received)
-                    self._step()
+            hits = {
+                hit.mistakes: Finding(
+                    mistakes=hit.mistakes,
+                    canonical_string=self._shown(hit.value),
+                    reproduced=received,
+                )
+                for axes in combinations(TABLE, count)
+                for hit in self._signed_as(received, axes)
+            }
             if hits:
-                return list(hits.values())
-        return []
+                return hits.values()
+        return ()
 
-    def _fitting(self, axes: _Axes, texts: list[_Way], received: str) -> list[_Way]:
-        """The texts that, with a mistake on each of the axes, give the received signature."""
-        if _MAC_AXES.isdisjoint(axes):  # nearly always, and so in the shortest way
-            secret = self._credentials.secret
-            return [hit for hit in texts if hmac_sha256(secret, hit[1]) == received]
+    def _signed_as(self, received: str, axes: Axes) -> Iterator[Candidate]:
+        """The texts that give the received signature, with one mistake on each of the axes."""
+        texts = self._texts(axes)
+        at_once = _TEXTS_AT_ONCE if _MAC_AXES.isdisjoint(axes) else _TEXTS_AT_ONCE_SIGNED_WRONG
+        wrong = "mac" in axes or "encoding" in axes
+        while some := list(islice(texts, at_once)):
+            for secret in self._candidates(axes, "secret", self._secret):
+                for text, parts in (
+                    self._signed_wrong(received, some, secret, axes)
+                    if wrong
+                    else self._signed_right(received, some, secret)
+                ):
+                    yield Candidate(sum((part.mistakes for part in parts), ()), text)
+            self._may_go_on()
+
+    def _signed_right(self, received: str, texts: list[Made], secret: Candidate) -> list[Made]:
+        """The texts that give the received signature, signed with this secret as they should be."""
+        if not _SIGNATURE.fullmatch(received):
+            return []
+        raw, key, digest = bytes.fromhex(received), secret.value, hmac.digest
         return [
-            (made + then_made, text)
-            for made, text in texts
-            for then_made, signature in self._signatures(axes, text)
-            if signature == received
+            (text, (*parts, secret))
+            for text, parts in texts  # nearly all the work of a search, so in the shortest way
+            if digest(key, text.encode("utf-8", "surrogatepass"), "sha256") == raw
         ]
 
-    def _queries(self, axes: _Axes) -> Iterator[_Way]:
-        """The third line, in every way to make a mistake on each of the axes."""
-        parts = self._parts.copy()
-        digests = self._ways(axes, "digest", self.body_md5)
-        if "digest" not in axes and self.body_md5 not in ("", self._digest):
-            digests = [*digests, ((), self._digest)]  # it may have been spoiled after signing
-        for a, digest in digests:
-            if digest:
-                parts[self._at["body_md5"]] = f"body_md5={digest}"
-            for b, timestamp in self._ways(axes, "timestamp", self._timestamp):
-                if timestamp:
-                    parts[self._at["auth_timestamp"]] = f"auth_timestamp={timestamp}"
-                right = "&".join(parts)
-                if "query" not in axes:
-                    yield a + b, right
-                    continue
-                put = {"body_md5": digest, "auth_timestamp": timestamp}
-                pairs = [(key, put.get(key.lower()) or value) for key, value in self._pairs]
-                for c, query in self._different(TABLE["query"], right, pairs):
-                    yield a + b + c, query
+    def _signed_wrong(
+        self, received: str, texts: list[Made], secret: Candidate, axes: Axes
+    ) -> Iterator[Made]:
+        """The texts that give the received signature, by a wrong HMAC or in a wrong encoding."""
+        for text, parts in texts:
+            message = text.encode("utf-8", "surrogatepass")
+            right = hmac.digest(secret.value, message, "sha256")
+            for mac in self._candidates(axes, "mac", right, secret.value, message):
+                raw = mac.value
+                for written in self._candidates(axes, "encoding", raw.hex(), raw):
+                    if written.value == received:
+                        yield text, (*parts, secret, mac, written)
 
-    def _texts(self, axes: _Axes) -> Iterator[_Way]:
-        """What was signed, in every way to make a mistake on each of the axes."""
-        starts = [
-            (a + b, method, path)
-            for a, path in self._ways(axes, "path", self._request.path)
-            for b, method in self._ways(axes, "method", self._method)
-        ]
-        for made, query in self._queries(axes):
-            for a, method, path in starts:
-                right = f"{method}\n{path}\n{query}"
-                if "newline" not in axes:
-                    yield made + a, right
-                    continue
-                lines = (method, path, query)
-                for b, text in self._different(TABLE["newline"], right, lines, self._request.body):
-                    yield made + a + b, text
+    # Each of these gives what one part of signing may have given: every candidate has one mistake
+    # on each of the axes that this part has to do with, and none on the others.
 
-    def _signatures(self, axes: _Axes, text: str) -> Iterator[_Way]:
-        """What comes of a text, in every way to make a mistake on each of the axes."""
-        message = text.encode(errors="surrogatepass")
-        for a, secret in self._ways(axes, "secret", self._secret):
-            right = hmac.digest(secret, message, "sha256")
-            for b, raw in self._ways(axes, "mac", right, secret, message):
-                for c, signature in self._ways(axes, "encoding", raw.hex(), raw):
-                    yield a + b + c, signature
-
-    def _ways(self, axes: _Axes, axis: str, right: Any, *arguments: Any) -> list[_Way]:
-        """The right value; or, where a mistake is to be made on this axis, every wrong one."""
+    def _candidates(self, axes: Axes, axis: str, right: Any, *arguments: Any) -> list[Candidate]:
+        """The right value alone; or every wrong one, where a mistake is made on this axis."""
         if axis not in axes:
-            return [((), right)]
+            return [Candidate((), right)]
         if axis in self._wrong:
             return self._wrong[axis]
-        return self._different(TABLE[axis], right, *arguments)
+        return _wrong_values(TABLE[axis], right, *arguments)
+
+    def _queries(self, axes: Axes) -> Iterator[Candidate]:
+        """The third line."""
+        pieces = self._pieces.copy()
+        digests = self._candidates(axes, "digest", self.body_md5)
+        if "digest" not in axes and self.body_md5 not in ("", self._right_digest):
+            # The right hash may have been signed, and spoiled on its way to the wire.
+            digests = [*digests, Candidate((), self._right_digest)]
+        for digest in digests:
+            if digest.value:
+                pieces[self._piece_of["body_md5"]] = f"body_md5={digest.value}"
+            for timestamp in self._candidates(axes, "timestamp", self._timestamp):
+                if timestamp.value:
+                    pieces[self._piece_of["auth_timestamp"]] = f"auth_timestamp={timestamp.value}"
+                mistakes, right = digest.mistakes + timestamp.mistakes, "&".join(pieces)
+                if "query" not in axes:
+                    yield Candidate(mistakes, right)
+                    continue
+                signed = {"body_md5": digest.value, "auth_timestamp": timestamp.value}
+                pairs = [(name, signed.get(name.lower()) or value) for name, value in self._pairs]
+                for query in _wrong_values(TABLE["query"], right, pairs):
+                    yield Candidate(mistakes + query.mistakes, query.value)
+
+    def _texts(self, axes: Axes) -> Iterator[Made]:
+        """The canonical string."""
+        starts = [
+            (f"{method.value}\n{path.value}\n", path, method)
+            for path in self._candidates(axes, "path", self._request.path)
+            for method in self._candidates(axes, "method", self._method)
+        ]
+        for query in self._queries(axes):
+            for start, path, method in starts:
+                right = start + query.value
+                if "newline" not in axes:
+                    yield right, (query, path, method)
+                    continue
+                lines = (method.value, path.value, query.value)
+                for joined in _wrong_values(TABLE["newline"], right, lines, self._body):
+                    yield joined.value, (query, path, method, joined)
 
     def _shown(self, text: str) -> str:
-        """What was signed, fit to be shown: not where a secret was sent along by mistake.
+        """A text that was signed, as it may be shown: not at all where the request holds a secret.
 
-        Signing may have encoded it, or changed its case, so nothing less would hide it.
+        Signing may have encoded that secret, or cut it in two, so hiding it here isn't enough.
         """
+        return "(not shown, as the request holds a secret)" if self._holds_a_secret else text
+
+    @cached_property
+    def _holds_a_secret(self) -> bool:
         request = self._request
-        pieces = [request.path, self._method, request.body.decode(errors="replace")]
-        pieces += [part for pair in self._pairs for part in pair]
-        if any(_tells(app.secret, piece) for app in self._apps for piece in pieces):
-            return "(not shown, as the request holds a secret)"
-        return text
+        parts = [request.path, request.method, request.body.decode(errors="replace")]
+        parts += [part for pair in self._pairs for part in pair]
+        return any(app.holds(part) for app in self._apps for part in parts)
 
 
-def _tells(secret: str, text: str) -> bool:
-    """Whether a text holds a secret; a very short one counts only where it stands alone."""
-    secret, text = secret.casefold(), text.casefold()
-    return secret == text or (len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE and secret in text)
+def _wrong_values(rows: list[Row], right: object, *arguments: Any) -> list[Candidate]:
+    """Every value that the mistakes of an axis give, other than the right one."""
+    return [
+        Candidate((mistake,), value)
+        for mistake, function in rows
+        for value in values_of(function, *arguments)
+        if value != right
+    ]

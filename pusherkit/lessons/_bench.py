@@ -32,7 +32,7 @@ from pusherkit.lessons._interactive import (
     row,
 )
 from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice, practice
-from pusherkit.signing import Signature, sign
+from pusherkit.signing import Request, Signature, sign
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Message
 
@@ -375,6 +375,9 @@ class Bench(Interactive):
         super().refresh()
 
     def _as_curl(self) -> str:
-        query = urlencode(self.journey.signature.query)
-        url = f"{practice().credentials.base_url}{_path(self.journey)}?{query}"
-        return curl("POST", url, self.journey.sent_body)
+        signed, body = self.journey.signature.query, self.journey.sent_body
+        request = Request("POST", _path(self.journey), signed, body)
+        try:
+            return curl(practice().credentials.base_url, request)
+        except ValueError as error:
+            return str(error)

@@ -1,716 +1,768 @@
-"""Lesson 03, the canonical string: method, path and parameters, with real newlines between."""
-
-from __future__ import annotations
+"""Lesson 03, the canonical string: the script in the wiki prints the right text and is refused."""
 
 import random
-import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import httpx
-import ipywidgets
 
-from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake, equals
-from pusherkit.lessons._interactive import (
+from pusherkit.lessons.kit import (
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Event,
+    Explorer,
     Fact,
-    Interactive,
-    Prediction,
-    Range,
+    Lesson,
+    Picture,
+    Practice,
     View,
+    button,
+    choice,
     first_difference,
+    gesture,
     name_byte,
-    text_field,
+    visible,
 )
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Practice
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.lessons.kit.practice import COMPACT
-from pusherkit.signing import AUTH_VERSION, canonical_string, hmac_sha256, sign
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.picture import group, handle, rect, text
+from pusherkit.signing import AUTH_VERSION, hmac_sha256, sign
 
-NOTEBOOK = "03-canonical-string"
+lesson = Lesson("03-canonical-string", stages=(4,))
+map = lesson.map
+recall = lesson.recall_card
 
 Pair = tuple[str, str]
 
-# The worked example of Pusher's HTTP API documentation.
-METHOD = "POST"
-PATH = "/apps/3/events"
-SIGNED = sign(EXAMPLE_CREDENTIALS, METHOD, PATH, body=COMPACT, timestamp=EXAMPLE_TIMESTAMP)
-QUERY = SIGNED.canonical_string.split("\n")[2]
+# What the script in the wiki sends: a status for order 41.
+BODY = rb'{"name":"status","channel":"order-41","data":"{\"status\":\"delivered\"}"}'
+SIGNED = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=BODY, timestamp=EXAMPLE_TIMESTAMP)
+THEIRS = SIGNED.canonical_string  # what the server signs
+QUERY = THEIRS.split("\n")[2]
 
 
-def send(signature: str) -> httpx.Response:
-    """Send the example's request to a practice server, under a signature."""
-    return Practice().client.http.request(
-        METHOD,
-        PATH,
-        params=(*SIGNED.params, ("auth_signature", signature)),
-        content=COMPACT,
-        auth=None,
+def signed_parameters(params: list[Pair]) -> str:  # the solution of lesson 02
+    lowered = [(name.lower(), value) for name, value in params]
+    kept = [pair for pair in lowered if pair[0] != "auth_signature"]
+    ordered = sorted(kept, key=lambda pair: pair[0])
+    return "&".join(f"{name}={value}" for name, value in ordered)
+
+
+def send(signed: str) -> httpx.Response:
+    """Send the script's request to a practice server, with the signature of this text."""
+    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)
+    query = (*SIGNED.params, ("auth_signature", signature))
+    return Practice().http.post(EVENTS_PATH, params=query, content=BODY)
+
+
+# --- recall and prediction ----------------------------------------------------------------------
+
+
+@lesson.recall(
+    "A URL ends in &tag=2&Zone=north&area=3. In which order are the three signed?",
+    {
+        "Zone, area, tag": "That's sorted() on the names as they are: capitals come first. The "
+        "names are put in lower case before they're sorted.",
+        "tag, Zone, area": "That's the order in the URL, and the URL is free to have any.",
+        "area, tag, zone": "Lower case first, then sorted by name.",
+    },
+    why="Both sides lower-case the names and sort by them, so both get the same list.",
+)
+def which_order() -> tuple[str, Fact]:
+    params = [("tag", "2"), ("Zone", "north"), ("area", "3")]
+    now = EXAMPLE_TIMESTAMP
+    signed = sign(EXAMPLE_CREDENTIALS, "GET", "/apps/3/channels", params, timestamp=now)
+    third_line = signed.canonical_string.split("\n")[2]
+    names = [pair.partition("=")[0] for pair in third_line.split("&")]
+    return ", ".join(n for n in names if not n.startswith("auth_")), Fact("Signed", third_line)
+
+
+@lesson.recall(
+    "What part of a request's body ends up in the text that you sign?",
+    {
+        "Its MD5": "32 hex digits, however long the body is.",
+        "All of it": "A body can be 100 KB long. Something shorter takes its place.",
+        "Its length": "Then all bodies of one length would have the same signature.",
+    },
+    why="body_md5 is a parameter like any other, so it's signed, and with it the body.",
+)
+def which_part_of_the_body() -> tuple[str, Fact]:
+    found = {"Its MD5": SIGNED.body_md5, "All of it": BODY.decode(), "Its length": f"={len(BODY)}"}
+    (right,) = [option for option, part in found.items() if str(part) in THEIRS]
+    return right, Fact("Signed", THEIRS)
+
+
+@lesson.predict(
+    "How does the text that the script signs differ from the server's?",
+    {
+        "It's one character longer": "You're thinking of a newline at the end. It's the usual "
+        "suspect, but printf '%s' adds none.",
+        "It's two characters longer": "You've met this script before, haven't you?",
+        "It doesn't differ": "It looks that way. But you've seen what echo -e prints, and not "
+        "what's in the variable.",
+    },
+    why=r"Between double quotes, bash leaves \n alone: it's a backslash and an n. There are two of "
+    "them, and each should be one newline. echo -e turns them into newlines, but only for your "
+    "eyes. printf '%s' passes on what is really there, and that gets signed.",
+)
+def signed_by_kim() -> tuple[str, Fact, Fact, Fact]:
+    signed = r"POST\n/apps/3/events\n" + QUERY  # what is in the variable
+    printed = signed.replace(r"\n", "\n")  # what echo -e makes of it
+    longer = {0: "It doesn't differ", 1: "It's one character longer"}
+    return (
+        longer.get(len(signed) - len(THEIRS), "It's two characters longer"),
+        Fact("Kim's first line", r'text="POST\n/apps/3/events\n$query"'),
+        Fact("It signs", signed, f"With this one's signature, {send(signed).status_code}."),
+        Fact("It prints", printed, f"With this one's signature, {send(printed).status_code}."),
     )
 
 
-def signature_of(text: str) -> str:
-    """What a text gives when it is signed as it stands."""
-    return hmac_sha256(EXAMPLE_CREDENTIALS.secret, text)
+# --- newline tiles ------------------------------------------------------------------------------
 
-
-# --- recall and prediction --------------------------------------------------------------------
-
-
-def recall_order() -> Prediction:
-    """From lesson 02: the order of the parameters."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        sent = (("room", "7"), ("Info", "user_count"))
-        signed = sign(
-            EXAMPLE_CREDENTIALS, "GET", PATH, sent, timestamp=EXAMPLE_TIMESTAMP
-        ).canonical_string.split("\n")[2]
-        keys = [pair.partition("=")[0] for pair in signed.split("&")]
-        (right,) = [
-            order
-            for order, wanted in {
-                "As they stand in the URL": [key for key, _ in sent],
-                "Capitals first": ["Info", "room"],
-                "Sorted by lower-case key": ["info", "room"],
-            }.items()
-            if wanted == [key for key in keys if not key.startswith("auth_")]
-        ]
-        return right, (Fact("Signed", signed),)
-
-    return Prediction(
-        "Recall: a URL ends in &room=7&Info=user_count. In which order are the two signed?",
-        {
-            "As they stand in the URL": "The order in the URL does not matter.",
-            "Capitals first": "They would be, if the keys were sorted before they are lower-cased.",
-            "Sorted by lower-case key": "One list, one order.",
-        },
-        run,
-        "Keys in lower case first, then sorted.",
-    )
-
-
-def recall_body() -> Prediction:
-    """From lesson 01: what stands for the body."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        text = SIGNED.canonical_string
-        found = {
-            "The body itself": COMPACT.decode(),
-            "Its length": f"={len(COMPACT)}",
-            "Its MD5": str(SIGNED.body_md5),
-        }
-        (right,) = [name for name, value in found.items() if value in text]
-        return right, (Fact("Parameters", text.split("\n")[2]),)
-
-    return Prediction(
-        "Recall: what of the body stands in the text that is signed?",
-        {
-            "The body itself": "It can be 100 KB long. Something shorter stands for it.",
-            "Its length": "Two bodies of one length would then have one signature.",
-            "Its MD5": "32 digits, whatever the body is.",
-        },
-        run,
-        "body_md5 is one of the parameters, and so the signature covers the body.",
-    )
-
-
-def predict() -> Prediction:
-    """Does a backslash and an n, two characters, do for a newline?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        typed = SIGNED.canonical_string.replace("\n", r"\n")
-        status = send(signature_of(typed)).status_code
-        answers = {200: "It accepts the request", 401: "It refuses: 401"}
-        return answers[status], (
-            Fact("Signed", typed),
-            Fact("Its size", size(typed)),
-            Fact("The server signs", SIGNED.canonical_string),
-            Fact("Size of that", size(SIGNED.canonical_string)),
-        )
-
-    return Prediction(
-        r"Predict: the text is signed as it is printed, with \n in it. What does the server do?",
-        {
-            "It accepts the request": r"Between quotes in a program, \n becomes a newline. In a "
-            "text that is typed or pasted, nothing turns it into one.",
-            "It refuses: 401": "Two characters are not the one that is meant.",
-        },
-        run,
-        "The server puts one character between two parts, the newline, byte 0x0a.",
-    )
-
-
-# --- the assembler ----------------------------------------------------------------------------
-
-LITERAL = r"literal \n"
-SEPARATORS = {"real newline": "\n", LITERAL: r"\n", "CRLF": "\r\n", "space": " "}
-SHOWN_CHARACTERS = 1_000  # of a text; the first difference always lies before
-
-_REASONS = {
-    "real newline": "",
-    LITERAL: "Between the parts stand two characters, a backslash and an n. Only a program's "
-    "quotes make a newline of them.",
-    "CRLF": "A carriage return stands before each newline. Here a line ends in a newline alone.",
-    "space": "The parts are joined with spaces, not with newlines.",
+METHODS = {"POST": "POST", "post": "post"}
+PATHS = {
+    "/apps/3/events": EVENTS_PATH,
+    "with a ? after it": f"{EVENTS_PATH}?",
+    "with a / after it": f"{EVENTS_PATH}/",
+    "with scheme and host": f"https://host{EVENTS_PATH}",
 }
+TILES = {
+    "newline 1": "\n",
+    "newline 2": "\n",
+    "newline 3": "\n",
+    "backslash and n 1": r"\n",
+    "backslash and n 2": r"\n",
+    "carriage return and newline 1": "\r\n",
+    "carriage return and newline 2": "\r\n",
+}
+GAPS = ("between method and path", "between path and parameters", "at the end")
 
 
-def size(text: str) -> str:
-    """How many lines, characters and bytes a text has."""
-    lines = text.count("\n") + 1
-    return (
-        f"{lines} line{'' if lines == 1 else 's'}, {len(text):,} characters, "
-        f"{len(text.encode()):,} bytes"
+def your_text(method: str, path: str, params: str, gaps: list[str]) -> str:
+    """The text that you sign: three parts, and what you put into the gaps after them."""
+    return method + gaps[0] + path + gaps[1] + params + gaps[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Which tile is in each gap, which one is being dragged and where, and whether it's sent."""
+
+    gaps: tuple[str, ...] = ("", "", "")
+    held: str = ""
+    x: float = 0.0
+    y: float = 0.0
+    over: int | None = None
+    sent: bool = False
+
+    def contents(self) -> list[str]:
+        """The characters in each gap."""
+        return [TILES.get(tile, "") for tile in self.gaps]
+
+    def put(self, tile: str, gap: int | None) -> "Strip":
+        """With a tile in a gap, or back on the table for None; what was there makes room."""
+        gaps = ["" if each == tile else each for each in self.gaps]
+        if gap is not None:
+            gaps[gap] = tile
+        return replace(self, gaps=tuple(gaps), held="", over=None)
+
+
+@lesson.explorer
+def tiles() -> Explorer:
+    """Tiles to put into the gaps of a text, until the server accepts it."""
+    return Explorer(
+        _put_together,
+        method=choice("Method", METHODS),
+        path=choice("Path", PATHS),
+        strip=replace(gesture(Strip(), _moved), draw=button("Sign and send").draw),
+        code=[your_text],
     )
 
 
-def visible(text: str) -> str:
-    """A text whose line ends and spaces can be seen, still broken into its lines."""
-    return text.translate({10: "⏎\n", 13: "←", 9: "⇥", 32: "␣"})
+def _moved(strip: Strip, event: Event) -> Strip:
+    """The strip after a tile was dragged, pressed or moved by a key, or after Send was pressed."""
+    tile = event.id
+    if tile == "strip":
+        return replace(strip, sent=True)
+    if tile not in TILES:
+        return strip
+    over = _gap_of(strip, event.over)
+    if event.kind == "drag":
+        return replace(strip.put(tile, None), held=tile, x=event.x, y=event.y, over=over)
+    if event.kind == "drop":
+        return strip.put(tile, over)
+    here = strip.gaps.index(tile) if tile in strip.gaps else None
+    free = [gap for gap, there in enumerate(strip.gaps) if not there]
+    if event.kind == "press":
+        return strip.put(tile, free[0] if here is None and free else None)
+    at = -1 if here is None else here
+    if event.key == "ArrowRight":
+        return strip.put(tile, next((gap for gap in free if gap > at), here))
+    return strip.put(tile, next((gap for gap in reversed(free) if gap < at), None))
 
 
-def assembled(method: str, path: str, between: str, newline_at_end: bool = False) -> View:
-    """The text that is made of these parts, and what a practice server says to its signature.
+def _gap_of(strip: Strip, over: str) -> int | None:
+    """The gap under the pointer, or under the tile under the pointer."""
+    if over in strip.gaps and over:
+        return strip.gaps.index(over)
+    return int(over[3:]) if over.startswith("gap") else None
 
-    `between` names one of SEPARATORS. The third part is always QUERY.
-    """
-    # Half an emoji cannot be encoded, and a field may hold one.
-    method, path = (part.encode(errors="replace").decode() for part in (method, path))
-    ours = SEPARATORS[between].join((method, path, QUERY)) + "\n" * newline_at_end
-    theirs = SIGNED.canonical_string
-    at = first_difference(ours.encode(), theirs.encode())
-    response = send(signature_of(ours))
-    said = response.json().get("error", response.text).partition(":")[0]
-    facts = (
-        Fact("Your text", *_shown(ours, at, "⏎ newline, ← carriage return, ␣ space.")),
-        Fact("Its size", size(ours)),
-        Fact(
-            "In Python",
-            _cut(repr(ours)),
-            r"In a program's quotes, \n is a newline and \\ is one \.",
-        ),
-        Fact("The server's text", *_shown(theirs, at)),
-        Fact("Size of that", size(theirs)),
-        Fact(
-            "First difference",
-            "none: the bytes are the same"
+
+def _put_together(method: str, path: str, strip: Strip) -> View:
+    mine = your_text(method, path, QUERY, strip.contents())
+    at = first_difference(mine, THEIRS)
+    if not strip.sent:
+        status, good = "Three parts, and a gap after each. Which tiles go in?", None
+        theirs = difference = answer = "not sent yet"
+    else:
+        response = send(mine)
+        answer = f"{response.status_code} {response.json().get('error', '')}".strip()
+        good = response.status_code == 200
+        status = (
+            "Accepted (200): three lines, a newline between them, and nothing after the last."
+            if good
+            else f"Refused (401): {_reason(method, path, strip)}"
+        )
+        theirs = _size(THEIRS)
+        difference = (
+            "none"
             if at is None
-            else f"byte {at}: you have {_byte(ours, at)}, the server has {_byte(theirs, at)}",
+            else f"character {at}: you have {name_byte(mine.encode(), at)}, "
+            f"the server has {name_byte(THEIRS.encode(), at)}"
+        )
+    return View(
+        "Newline tiles",
+        (
+            Fact("Your text", _size(mine), kind="prose"),
+            Fact("The server's", theirs, kind="prose"),
+            Fact("First difference", difference, kind="prose"),
         ),
-        Fact("Your signature", signature_of(ours)),
-        Fact("The server's", SIGNED.hexdigest),
-        Fact("Answer", f"{response.status_code} {said}"),
-    )
-    title = "The canonical string, put together"
-    if response.status_code == 200:
-        return View(title, facts, "Accepted: three lines, and the same bytes.", True)
-    reasons = (
-        _method_reason(method),
-        _path_reason(path),
-        _REASONS[between],
-        "After the last parameter comes nothing, no newline either." if newline_at_end else "",
-    )
-    return View(title, facts, " ".join(filter(None, ("Refused.", *reasons))), False)
-
-
-def _method_reason(method: str) -> str:
-    if method == METHOD:
-        return ""
-    if method.strip().upper() != METHOD:
-        return f"The request goes out as {METHOD}, and that is signed."
-    return (
-        "White space stands around the method."
-        if method.upper() != METHOD
-        else ("The method is signed in upper case.")
+        status,
+        good,
+        picture=drawn(method, path, strip),
+        details=(
+            Fact("Your repr()", repr(mine)),
+            Fact("The server's", repr(THEIRS) if strip.sent else "not sent yet"),
+            Fact("Answer", answer),
+        ),
+        fold="Show both texts in full, and the answer",
     )
 
 
-def _path_reason(path: str) -> str:
-    if path == PATH:
+def _size(words: str) -> str:
+    lines = words.count("\n") + 1
+    return f"{lines} line{'s' * (lines > 1)}, {len(words)} characters"
+
+
+def _reason(method: str, path: str, strip: Strip) -> str:
+    """The first thing that's wrong, and how many more there are."""
+    between = {
+        "": "there's nothing {}.",
+        r"\n": "there's a backslash and an n {}, and no newline.",
+        "\r\n": "there's a carriage return before the newline {}.",
+    }
+    at_the_end = {
+        "\n": "there's a newline at the end.",
+        r"\n": "there's a backslash and an n at the end.",
+        "\r\n": "there's a carriage return and a newline at the end.",
+    }
+    first, second, end = strip.contents()
+    reasons = [
+        "the method is signed in capitals." if method != "POST" else "",
+        between.get(first, "").format(GAPS[0]),
+        _reason_of_path(path),
+        between.get(second, "").format(GAPS[1]),
+        at_the_end.get(end, ""),
+    ]
+    found = [each for each in reasons if each]
+    more = f" ({len(found) - 1} more.)" if len(found) > 1 else ""
+    return found[0] + more
+
+
+def _reason_of_path(path: str) -> str:
+    if path == EVENTS_PATH:
         return ""
     if "://" in path:
-        return "The path stands without scheme and host."
-    if "?" in path:
-        return "The path ends before the question mark."
-    if path == PATH + "/":
-        return "The request goes to a path without a slash at its end."
-    if path.strip() == PATH:
-        return "White space stands around the path."
-    return f"The request goes to {PATH}, and that is signed."
+        return "scheme and host aren't part of the path."
+    if path.endswith("?"):
+        return "the question mark isn't part of the path."
+    return "the request went to a path without a slash at the end."
 
 
-def _shown(text: str, at: int | None, why: str = "") -> tuple[str, str, tuple[Range, ...]]:
-    """The value, explanation and marks of a Fact for a text whose byte `at` differs."""
-    if at is None:
-        return _cut(visible(text)), why, ()
-    start = len(visible(text.encode()[:at].decode(errors="ignore")))
-    return _cut(visible(text)), why, ((start, start + 1),)
+# --- the picture --------------------------------------------------------------------------------
 
 
-_NAMED = {b"\n": "0x0a newline", b"\r": "0x0d carriage return", b"\\": "0x5c backslash"}
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Sizes in px, and what there's room for."""
+
+    width: int
+    left: int  # where a line begins
+    letter: float  # the width of a character in a part
+    pad: int  # inside a part, at each side
+    cell: int  # the width of a tile that is one character
+    space: int  # between two things on a line
+    letters: str  # the class of what is written in a part
+    params: str  # what is shown of the third part
+    longest: int  # characters of a path
 
 
-def _byte(text: str, at: int) -> str:
-    body = text.encode()
-    return _NAMED.get(body[at : at + 1]) or name_byte(body, at)
+_WIDE = _Layout(776, 34, 7.83, 10, 32, 5, "m", "auth_key=…&body_md5=…", 40)
+_NARROW = _Layout(340, 17, 6.65, 5, 18, 2, "hex", "auth_…", 16)
+TOP, PITCH, HEIGHT = 66, 37, 30  # px: the first line, from line to line, a part's height
+LINES = 4
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+def drawn(method: str, path: str, strip: Strip) -> Picture:
+    """The tiles on the table, and under them the text, broken where a newline breaks it."""
+    mine = your_text(method, path, "…", strip.contents())
+    lines = " / ".join(visible(each) for each in mine.split("\n"))
+    desc = (
+        "A newline is one coloured tile. Backslash and n are two gray ones. "
+        f"Your text, line by line, with … for the parameters: {lines}"
+    )
+    title = "Three parts, three gaps, and seven tiles"
+    height = TOP + LINES * PITCH + 4
+    narrow = Picture(title, desc, _NARROW.width, height, _drawn(method, path, strip, _NARROW))
+    return Picture(title, desc, _WIDE.width, height, _drawn(method, path, strip, _WIDE), narrow)
 
 
-class Assembler(Interactive):
-    """Change a part, or what stands between two parts: see the text, and whether it is right."""
-
-    def __init__(self) -> None:
-        self.method = text_field("Method", METHOD)
-        self.path = text_field("Path", PATH)
-        # Buttons, as JupyterLab takes the arrow keys that a list would need.
-        self.between = ipywidgets.ToggleButtons(
-            options=list(SEPARATORS),
-            value=LITERAL,
-            description="Between the parts",
-            style={"description_width": "auto", "button_width": "auto"},
-        )
-        self.at_end = ipywidgets.Checkbox(
-            value=False, description="A newline at the end", indent=False
-        )
-        for control in (self.method, self.path, self.between, self.at_end):
-            control.observe(lambda _: self.refresh(), names="value")
-        super().__init__(
-            [self.method, self.path, self.between, self.at_end],
-            lambda: assembled(
-                self.method.value, self.path.value, self.between.value, self.at_end.value
-            ),
-            twin=assembled(METHOD, PATH, LITERAL),
-        )
-
-
-def assembler() -> Assembler:
-    """Three parts, and what stands between them."""
-    return Assembler()
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-_LITERAL = (
-    r"Between the parts stand two characters, a backslash and an n. Write '\n' without an r before "
-    "the quote, and with one backslash."
-)
-_CRLF = (
-    "A carriage return stands before each newline, as in a Windows file. "
-    "Here a newline stands alone."
-)
-_AT_END = "A newline stands at the end. It belongs between two parts; after the last comes nothing."
-_SPACE = "The parts are joined with spaces, as in a request line. Here newlines join them."
-_QUESTION_MARK = (
-    "A question mark stands between path and parameters, as in a URL. "
-    "In the canonical string a newline stands there."
-)
-_NO_NEWLINE = (
-    "Nothing stands between path and parameters. The parameters have a line of their own, so a "
-    "newline comes first."
-)
-_METHOD_CASE = "The method is not in upper case. HTTP libraries take post; POST is signed."
-_PER_LINE = (
-    "Each parameter has a line of its own. All of them stand on the third line, joined with &."
-)
-_UNSORTED = "The parameters stand in the order in which they came. They are sorted by key."
-_KEY_CASE = "A key has upper case. Write the keys in lower case, then sort."
-_ENCODED = "The values are encoded, as in a URL. They are signed as they are."
-
-_ACTIONS = ("events", "batch_events", "channels", "channels/lobby", "channels/presence-hall/users")
-_WORDS = ("Two words", "Red, green", "A day, a night", "Left, then right")
-
-
-def _some_path(chance: random.Random) -> str:
-    return f"/apps/{chance.randrange(10, 10_000)}/{chance.choice(_ACTIONS)}"
-
-
-def _some_auth(chance: random.Random) -> list[Pair]:
-    return [
-        ("auth_key", f"{chance.getrandbits(40):010x}"),
-        ("auth_timestamp", str(EXAMPLE_TIMESTAMP + chance.randrange(10_000))),
-        ("auth_version", AUTH_VERSION),
+def _drawn(method: str, path: str, strip: Strip, at: _Layout) -> str:
+    short = path if len(path) <= at.longest else f"https://…{path[-7:]}"
+    places: dict[str, tuple[float, float]] = {}
+    x, y = float(at.left), float(TOP)
+    parts, gaps, lines = [], [], 1
+    words = (method, short, at.params)
+    for number, (word, kind) in enumerate(zip(words, ("box", "box", "s3"), strict=True)):
+        width = len(word) * at.letter + 2 * at.pad
+        parts.append(_part(word, kind, x, y, width, at))
+        x += width + at.space
+        tile = strip.gaps[number]
+        places[tile] = (x, y)
+        wide = _width(tile, at) if tile else at.cell
+        gaps.append(_gap(number, x, y, wide, strip, at))
+        x += wide + at.space
+        if TILES.get(tile, "").endswith("\n"):
+            x, y, lines = float(at.left), y + PITCH, lines + 1
+    numbers = [
+        text(at.left - 6, TOP + PITCH * n + 19, str(n + 1) if n < lines else "", "small", "end")
+        for n in range(LINES)
     ]
-
-
-def _some_params(chance: random.Random) -> list[Pair]:
-    """Unsorted; with a capital in a key, and values that encoding would change."""
-    one, other = chance.sample(("Zone", "Mood", "Info", "Room"), 2)
-    own = [(one, chance.choice(_WORDS)), (other.lower(), chance.choice(_WORDS))]
-    return [*own, *reversed(_some_auth(chance))]
-
-
-def _joined(params: list[Pair]) -> str:
-    return "&".join(f"{key}={value}" for key, value in params)
-
-
-def _lowered(params: list[Pair]) -> list[Pair]:
-    return [(key.lower(), value) for key, value in params]
-
-
-def _some_request(chance: random.Random) -> tuple[str, str, list[Pair]]:
-    return chance.choice(("post", "get", "Post")), _some_path(chance), _some_params(chance)
-
-
-def _but(old: str, new: str) -> Callable[..., str]:
-    """The canonical string of a request, with something else in place of its newlines."""
-    return lambda *request: canonical_string(*request).replace(old, new)
-
-
-def _third_line(line: Callable[[list[Pair]], str]) -> Callable[..., str]:
-    """The canonical string of a request, with another third line."""
-    return lambda method, path, params: "\n".join((method.upper(), path, line(params)))
-
-
-def _ordered(params: list[Pair]) -> list[Pair]:
-    return sorted(_lowered(params))
-
-
-prove_it = FunctionExercise(
-    name="canonical_string.prove_it",
-    task="The canonical string of any request, from its method, path and parameters.",
-    given=_some_request,
-    right=canonical_string,
-    mistakes=(
-        Mistake(_but("\n", r"\n"), _LITERAL),
-        Mistake(_but("\n", "\r\n"), _CRLF),
-        Mistake(lambda *request: canonical_string(*request) + "\n", _AT_END),
-        Mistake(_but("\n", " "), _SPACE),
-        Mistake(
-            lambda method, path, params: f"{method.upper()}\n{path}?{_joined(_ordered(params))}",
-            _QUESTION_MARK,
-        ),
-        Mistake(
-            lambda method, path, params: f"{method.upper()}\n{path}{_joined(_ordered(params))}",
-            _NO_NEWLINE,
-        ),
-        Mistake(
-            lambda method, path, params: f"{method}\n{path}\n{_joined(_ordered(params))}",
-            _METHOD_CASE,
-        ),
-        Mistake(_but("&", "\n"), _PER_LINE),
-        Mistake(_third_line(lambda params: _joined(_lowered(params))), _UNSORTED),
-        Mistake(_third_line(lambda params: _joined(sorted(params))), _KEY_CASE),
-        Mistake(
-            _third_line(lambda params: _joined(sorted(params, key=lambda pair: pair[0].lower()))),
-            "The order is right, but a key has upper case. Write every key in lower case.",
-        ),
-        Mistake(_third_line(lambda params: urlencode(_ordered(params))), _ENCODED),
-    ),
-    hints=(
-        "Three parts: the method in upper case, the path, the parameters as in lesson 02.",
-        r"'\n'.join(['a', 'b', 'c']) is 'a\nb\nc': five characters on three lines.",
-    ),
-    solution=(
-        "def prove_it(method, path, params):\n"
-        "    ordered = sorted((key.lower(), value) for key, value in params)\n"
-        "    query = '&'.join(f'{key}={value}' for key, value in ordered)\n"
-        "    return '\\n'.join([method.upper(), path, query])\n\n"
-        "Three parts, two newlines. join() puts them between the parts and nowhere else.\n"
-        "Now go on to the next lesson, or read why it is so in this one."
-    ),
-)
-
-
-def _some_parts(chance: random.Random) -> tuple[str, str, str]:
-    return (
-        chance.choice(("POST", "GET")),
-        _some_path(chance),
-        _joined(_ordered(_some_params(chance))),
+    is_empty = TILES.get(strip.gaps[-1], "").endswith("\n")
+    empty = text(at.left + 4, y + 19, "an empty line" if is_empty else "", "small")
+    table = float(at.left)
+    pieces = []
+    for tile in TILES:
+        home = (table, 18.0)
+        held = (strip.x - _width(tile, at) / 2, strip.y - HEIGHT / 2)
+        x, y = held if tile == strip.held else places.get(tile, home)
+        pieces.append(_tile(tile, x, y, strip, at))
+        table += _width(tile, at) + (14 if at is _WIDE else 5)
+    return "".join(
+        (
+            text(at.left, 11, "Tiles", "strong"),
+            text(at.left + 44, 11, "⏎ is a newline, CR a carriage return", "small"),
+            rect(0, TOP - 8, at.width, LINES * PITCH + 8, "bare", rx=6),
+            *numbers,
+            empty,
+            *parts,
+            *gaps,
+            *pieces,
+        )
     )
 
 
-three_lines = FunctionExercise(
-    name="canonical_string.three_lines",
-    task="Three parts on three lines, with real newlines between them.",
-    given=_some_parts,
-    right=lambda *parts: "\n".join(parts),
-    mistakes=(
-        Mistake(lambda *parts: r"\n".join(parts), _LITERAL),
-        Mistake(lambda *parts: "\r\n".join(parts), _CRLF),
-        Mistake(lambda *parts: "".join(f"{part}\n" for part in parts), _AT_END),
-        Mistake(lambda *parts: " ".join(parts), _SPACE),
-        Mistake(lambda *parts: "".join(parts), "Nothing stands between the parts."),
-        Mistake(lambda method, path, query: f"{method}\n{path}?{query}", _QUESTION_MARK),
-        Mistake(lambda method, path, query: f"{method}\n{path}{query}", _NO_NEWLINE),
-        Mistake(
-            lambda *parts: "/n".join(parts),
-            "Between the parts stand a slash and an n. The sign is a backslash, and even that "
-            "must become a newline.",
-        ),
-    ),
-    hints=(
-        "A text has a method that joins a list. The text is what stands between.",
-        "', '.join(['red', 'green', 'blue']) is 'red, green, blue'.",
-    ),
-    solution=(
-        "def three_lines(method, path, query):\n"
-        "    parts = [method, path, query]\n"
-        "    return '\\n'.join(parts)\n\n"
-        "In the quotes of a program, a backslash and an n are one character: the newline.\n"
-        "Now write r'\\n' in its place. Predict what the check says, then run it."
-    ),
+def _width(tile: str, at: _Layout) -> int:
+    return len(TILES[tile]) * at.cell
+
+
+def _part(word: str, kind: str, x: float, y: float, width: float, at: _Layout) -> str:
+    return group(
+        rect(0, 0, width, HEIGHT, kind, rx=5),
+        text(at.pad, 19.5, word, at.letters),
+        transform=f"translate({x:g} {y:g})",
+    )
+
+
+def _gap(number: int, x: float, y: float, width: float, strip: Strip, at: _Layout) -> str:
+    kind = "good" if strip.over == number else "bare"
+    return group(
+        rect(0, 0, width, HEIGHT, kind, rx=4, stroke_dasharray="4 3"),
+        # What a pointer can hit is a little larger than what is drawn.
+        rect(-4, -3, width + 8, HEIGHT + 6, "", fill_opacity=0, data_drop=f"gap{number}"),
+        transform=f"translate({x:g} {y:g})",
+    )
+
+
+def _tile(tile: str, x: float, y: float, strip: Strip, at: _Layout) -> str:
+    """A tile of one cell for each character: ⏎ in the stage's colour, all others gray."""
+    cells, marks = [], []
+    for number, character in enumerate(TILES[tile]):
+        newline = character == "\n"
+        left = number * at.cell
+        kind = "f4" if newline else "box"
+        cells.append(rect(left, 0, at.cell, HEIGHT, kind, rx=4))
+        shown = {"\n": "⏎", "\r": "CR"}.get(character, character)
+        kind = "" if newline else "hex" if character == "\r" else "m"
+        fill: dict[str, object] = {"fill": "var(--bg)"} if newline else {}
+        marks.append(text(left + at.cell / 2, 19.5, shown, kind, "middle", **fill))
+    where = GAPS[strip.gaps.index(tile)] if tile in strip.gaps else "on the table"
+    label = f"{tile}: {where}. Left and right arrow keys move it."
+    return group(
+        handle(*cells, *marks, id=tile, label=label, keys="ArrowLeft ArrowRight", drag=True),
+        transform=f"translate({x:g} {y:g})",
+    )
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+VALUES = ("night shift", "gate 3, left", "50 % off", "Łódź", "a+b", "☕ at 10:30")
+
+Call = tuple[str, str, list[Pair]]  # method, path and parameters
+
+
+def _calls(chance: random.Random) -> Iterator[Call]:
+    """Three calls that the API knows; parameters in any order, one name with a capital."""
+    order = chance.randrange(10, 99)
+    for method, path, own in (
+        ("POST", EVENTS_PATH, [("body_md5", f"{chance.getrandbits(128):032x}")]),
+        ("GET", "/apps/3/channels", [("filter_by_prefix", "presence-"), ("info", "user_count")]),
+        ("GET", f"/apps/3/channels/order-{order}", [("info", "subscription_count")]),
+    ):
+        params = [
+            ("auth_key", EXAMPLE_CREDENTIALS.key),
+            ("auth_timestamp", str(EXAMPLE_TIMESTAMP - chance.randrange(500))),
+            ("auth_version", AUTH_VERSION),
+            ("Tag", chance.choice(VALUES)),
+            *own,
+        ]
+        chance.shuffle(params)
+        yield method, path, params
+
+
+def _but(old: str, new: str) -> Callable[[str, str, list[Pair]], str]:
+    """The canonical string with something else in place of `old`."""
+    return lambda *call: str(canonical_string.solve(*call)).replace(old, new)
+
+
+@lesson.exercise(given=_calls, keep=True)
+def canonical_string(method: str, path: str, params: list[tuple[str, str]]) -> str:
+    """Return the text that is signed, from method, path and parameters."""
+    parts = [method.upper(), path, signed_parameters(params)]
+    return "\n".join(parts)
+
+
+canonical_string.hint("Text has a method that joins a list. What it's called on goes in between.")
+canonical_string.hint("', '.join(['red', 'green', 'blue']) is 'red, green, blue'.")
+canonical_string.wrong(
+    r"Between the parts there's a backslash and an n. Write '\n': no r before the quote, and one "
+    "backslash.",
+    _but("\n", r"\n"),
 )
-
-
-def _some_url(chance: random.Random) -> tuple[str, str]:
-    host = chance.choice(("https://ws-sa.mawjly.com", "https://push.example.com:8443"))
-    query = urlencode(_some_auth(chance))
-    return chance.choice(("post", "get", "Post")), f"{host}{_some_path(chance)}?{query}"
-
-
-def _first_lines(method: str, url: str) -> str:
-    return f"{method.upper()}\n{urlsplit(url).path}"
-
-
-def _path_as(form: Callable[[Any], str]) -> Callable[[str, str], str]:
-    """The first two lines, with the path in another form."""
-    return lambda method, url: f"{method.upper()}\n{form(urlsplit(url))}"
-
-
-first_lines = FunctionExercise(
-    name="canonical_string.first_lines",
-    task="The first two lines of the canonical string, for a method and a whole URL.",
-    given=_some_url,
-    right=_first_lines,
-    mistakes=(
-        Mistake(
-            _path_as(lambda parts: str(parts.geturl())),
-            "The whole URL stands there. The canonical string has the path alone: from the first "
-            "slash after the host to the question mark.",
-        ),
-        Mistake(
-            _path_as(lambda parts: f"{parts.scheme}://{parts.netloc}{parts.path}"),
-            "Scheme and host stand before the path. Proxies change them, so they are not signed.",
-        ),
-        Mistake(
-            _path_as(lambda parts: f"{parts.netloc}{parts.path}"),
-            "The host stands before the path. It is not signed.",
-        ),
-        Mistake(
-            _path_as(lambda parts: f"{parts.path}?{parts.query}"),
-            "The query is still there. The path ends before the question mark; the parameters "
-            "have a line of their own.",
-        ),
-        Mistake(
-            _path_as(lambda parts: f"{parts.path}?"),
-            "The question mark is still there. It parts path and query, and belongs to neither.",
-        ),
-        Mistake(
-            _path_as(lambda parts: f"{parts.path}/"),
-            "A slash stands at the end. The path is signed as it stands in the request, and "
-            "there it has none.",
-        ),
-        Mistake(
-            _path_as(lambda parts: str(parts.path).lstrip("/")),
-            "The path lost the slash at its start.",
-        ),
-        Mistake(lambda method, url: f"{method}\n{urlsplit(url).path}", _METHOD_CASE),
-        Mistake(lambda *given: _first_lines(*given).replace("\n", r"\n"), _LITERAL),
-        Mistake(lambda *given: _first_lines(*given).replace("\n", "\r\n"), _CRLF),
-        Mistake(lambda *given: _first_lines(*given).replace("\n", " "), _SPACE),
-        Mistake(
-            lambda *given: _first_lines(*given) + "\n",
-            "A newline stands at the end. Only two lines are asked for, with one newline between.",
-        ),
-    ),
-    hints=(
-        "Two steps: the method in upper case, and the part of the URL that is the path.",
-        "urlsplit('https://example.org/a/b?c=d') has .scheme, .netloc, .path and .query; "
-        "its path is '/a/b'.",
-    ),
-    solution=(
-        "def first_lines(method, url):\n"
-        "    parts = urlsplit(url)\n"
-        "    return method.upper() + '\\n' + parts.path\n\n"
-        "Host and port are not signed, so a request may travel through a proxy.\n"
-        "Now call it with a URL without a query, and with one that ends in a slash."
-    ),
+canonical_string.wrong(
+    "There's a newline after the last part, too. It belongs between two parts only.",
+    lambda *call: canonical_string.solve(*call) + "\n",
 )
+canonical_string.wrong(
+    "The parts are joined with spaces, as in a request line. Here newlines join them.",
+    _but("\n", " "),
+)
+canonical_string.wrong(
+    "There's a question mark between path and parameters, as in a URL. Here it's a newline.",
+    lambda method, path, params: f"{method}\n{path}?{signed_parameters(params)}",
+)
+canonical_string.wrong(
+    "Each parameter has a line of its own. All of them go on the third line, joined with &.",
+    _but("&", "\n"),
+)
+canonical_string.why(
+    r"Between quotes, Python makes one character of \n, and join() puts it between the parts and "
+    "nowhere else."
+)
+canonical_string.next(r"Write r'\n' instead. Predict what the card says, then run it.")
 
 
-_LISTING = "auth_key=5f1e0c&auth_timestamp=1353088179&auth_version=1.0&info=user_count"
-
-# Five texts for one request, GET /apps/9/channels. One of them is its canonical string.
-TEXTS = {
-    "A": f"GET\n/apps/9/channels\n{_LISTING}\n",
-    "B": f"GET\\n/apps/9/channels\\n{_LISTING}",
-    "C": f"GET\n/apps/9/channels?\n{_LISTING}",
-    "D": f"GET\n/apps/9/channels\n{_LISTING}",
-    "E": f"GET\r\n/apps/9/channels\r\n{_LISTING}",
+# Four ways to hand Kim's text to `sign`, in bash. One of them is right.
+LINES_OF_BASH = {
+    "A": r"""echo -e "POST\n$path\n$query" | sign""",
+    "B": r"""echo "POST\n$path\n$query" | sign""",
+    "C": r"""printf 'POST\n%s\n%s' "$path" "$query" | sign""",
+    "D": r"""printf '%s\n' POST "$path" "$query" | sign""",
 }
 
-which_text = Exercise(
-    name="canonical_string.which_text",
-    task="The letter of the text that a server would sign.",
-    judge=equals("D"),
-    right="D",
-    mistakes=(
-        Mistake("A", "A has a newline too many: look at its end."),
-        Mistake(
-            "B",
-            r"B is one line. repr() writes \\ for one backslash, so its \\n is a backslash and "
-            "an n.",
-        ),
-        Mistake("C", "C has a question mark at the end of its path."),
-        Mistake("E", r"E has \r before each \n: a carriage return, one more byte on two lines."),
-    ),
-    hints=(
-        r"repr() writes one newline as \n, and one backslash as \\.",
-        r"print(repr('a\nb'), repr(r'a\nb')) prints 'a\nb' 'a\\nb': three characters, and four.",
-    ),
-    solution=(
-        'right_text = "D"\n\n'
-        r"Three lines, two newlines, nothing before and nothing after. repr() shows all of it."
-        "\nNow print the five without repr(). Which of them can you still tell apart?"
-    ),
+
+@lesson.value
+def right_line() -> str:
+    """Find the letter of the line that hands the right bytes to `sign`."""
+    return "C"
+
+
+right_line.hint("echo ends what it prints with a newline. printf prints its format, and no more.")
+right_line.hint("In a terminal, write `| od -c` in place of `| sign`: it shows every character.")
+right_line.wrong(
+    "A makes real newlines, but echo adds one at the end. (And -e would change a backslash in a "
+    "value.)",
+    "A",
+)
+right_line.wrong("In bash, B signs what Kim signed, and echo adds a newline at the end.", "B")
+right_line.wrong(
+    "D repeats its format for each part, so there's a newline after the last one, too.", "D"
+)
+right_line.why(
+    r"In printf's format \n is a newline, whatever the quotes. The values come in through %s, as "
+    "they are, and nothing is added at the end. (And echo differs from shell to shell. printf "
+    "doesn't.)"
+)
+right_line.next(r"bash has one more way to write a newline: $'\n'. Write Kim's first line with it.")
+
+
+def _library_calls(chance: random.Random) -> Iterator[Call]:
+    for number, (method, path, params) in enumerate(_calls(chance)):
+        host = ("https://ws-sa.mawjly.com", "http://127.0.0.1:8080")[number % 2]
+        query = urlencode([pair for pair in params if not pair[0].startswith("auth_")])
+        yield (method.lower() if number else "Post"), f"{host}{path}?{query}", params
+
+
+@lesson.exercise(given=_library_calls)
+def text_to_sign(method: str, url: str, params: list[tuple[str, str]]) -> str:
+    """Return the text that is signed, from what an HTTP library knows."""
+    path = urlsplit(url).path
+    return "\n".join([method.upper(), path, signed_parameters(params)])
+
+
+text_to_sign.hint("Two parts have to change before they're joined: the method and the URL.")
+text_to_sign.hint("urlsplit('https://example.org/a/b?c=d') has .scheme, .netloc, .path and .query.")
+
+
+def _with_path(form: Callable[[str], str]) -> Callable[[str, str, list[Pair]], str]:
+    return lambda method, url, params: canonical_string.solve(method, form(url), params)
+
+
+text_to_sign.wrong(
+    "The second line is the whole URL. Only the path is signed: from the first slash after the "
+    "host up to the question mark.",
+    _with_path(str),
+)
+text_to_sign.wrong(
+    "Scheme and host are still there. A proxy may change them, so they aren't signed.",
+    _with_path(lambda url: url.partition("?")[0]),
+)
+text_to_sign.wrong(
+    "The path still has its query. Cut it off before the question mark: the parameters have a "
+    "line of their own.",
+    _with_path(lambda url: f"{urlsplit(url).path}?{urlsplit(url).query}"),
+)
+text_to_sign.wrong(
+    "The path ends in a question mark. It separates path and query, and belongs to neither.",
+    _with_path(lambda url: f"{urlsplit(url).path}?"),
+)
+text_to_sign.wrong(
+    "The method isn't in capitals. Your library takes post; POST is what travels, and is signed.",
+    lambda method, url, params: "\n".join([method, urlsplit(url).path, signed_parameters(params)]),
+)
+text_to_sign.why(
+    "Only what reaches the server unchanged can be signed. Proxies and load balancers change "
+    "scheme, host and port."
+)
+text_to_sign.next("What does yours return for https://example.org, without any path?")
+
+
+# --- be the server ------------------------------------------------------------------------------
+
+# A signed request as it arrives: who's watching? Written by a client with an order of its own.
+WATCHING = (
+    ("Tag", "night shift"),
+    ("note", ""),
+    ("info", "user_count"),
+    ("filter_by_prefix", "presence-"),
+    ("auth_version", AUTH_VERSION),
+    ("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
+    ("auth_key", EXAMPLE_CREDENTIALS.key),
 )
 
 
-def _some_request_line(chance: random.Random) -> tuple[str]:
-    params = [*_some_params(chance), ("auth_signature", f"{chance.getrandbits(256):064x}")]
-    chance.shuffle(params)
-    while _decoded(params) == _ordered(_decoded(params)):
-        chance.shuffle(params)
-    method = chance.choice(("POST", "GET"))
-    return (f"{method} {_some_path(chance)}?{urlencode(params)} HTTP/1.1",)
+def _request_line(method: str, path: str, params: Iterable[Pair]) -> str:
+    """The first line of the request, signed; its parameters in the order given."""
+    signed = canonical_string.solve(method, path, list(params))
+    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)
+    return f"{method} {path}?{urlencode([*params, ('auth_signature', signature)])} HTTP/1.1"
 
 
-def _decoded(params: list[Pair]) -> list[Pair]:
-    return [(key, value) for key, value in params if key != "auth_signature"]
+REQUEST_LINE = _request_line("GET", "/apps/3/channels", WATCHING)
 
 
-def _server_side(line: Callable[[str], str]) -> Callable[[str], str]:
-    """A reader of request lines that makes the third line in some way."""
+def _request_lines(chance: random.Random) -> Iterator[tuple[str]]:
+    """The first lines of signed requests; each has a parameter without a value."""
+    for method, path, params in _calls(chance):
+        yield (_request_line(method, path, [("note", ""), *params]),)
+
+
+@lesson.exercise(given=_request_lines)
+def as_the_server(request_line: str) -> str:
+    """Return the text that the server signs, from the first line of a request."""
+    method, target, _ = request_line.split(" ")
+    path, _, query = target.partition("?")
+    params = parse_qsl(query, keep_blank_values=True)
+    return "\n".join([method, path, signed_parameters(params)])
+
+
+def _third_line(made: Callable[[str], str]) -> Callable[[str], str]:
+    """A server that makes the third line in another way."""
 
     def read(request_line: str) -> str:
         method, target, _ = request_line.split(" ")
         path, _, query = target.partition("?")
-        return f"{method}\n{path}\n{line(query)}"
+        return f"{method}\n{path}\n{made(query)}"
 
     return read
 
 
-def _raw(query: str) -> list[Pair]:
-    pairs = (pair.partition("=") for pair in query.split("&"))
-    return _decoded([(key, value) for key, _, value in pairs])
+def _cut(query: str) -> list[Pair]:
+    pieces = [piece.partition("=") for piece in query.split("&")]
+    return [(name, value) for name, _, value in pieces]
 
 
-_as_the_server = _server_side(lambda query: _joined(_ordered(_decoded(parse_qsl(query)))))
+_BLANK = (
+    "`note=` is missing: parse_qsl() drops a parameter without a value, unless you say "
+    "keep_blank_values=True."
+)
+_ENCODED = "The values are still encoded as in the URL. The server decodes them before it signs."
 
-as_the_server = FunctionExercise(
-    name="canonical_string.as_the_server",
-    task="The canonical string as a server makes it, from the first line of an HTTP request.",
-    given=_some_request_line,
-    right=_as_the_server,
-    mistakes=(
-        Mistake(
-            _server_side(lambda query: query),
-            "The third line is the query as it stands in the URL. Decode it, leave out "
-            "auth_signature, lower-case the keys, sort.",
-        ),
-        Mistake(
-            _server_side(lambda query: _joined(_ordered(_raw(query)))),
-            "The values are still encoded. A server decodes them before it signs.",
-        ),
-        Mistake(
-            _server_side(lambda query: _joined(_ordered(_raw(unquote(query))))),
-            "The %XX are decoded, but a space is still +. In a query, + means a space.",
-        ),
-        Mistake(
-            _server_side(lambda query: _joined(_lowered(_decoded(parse_qsl(query))))), _UNSORTED
-        ),
-        Mistake(_server_side(lambda query: _joined(sorted(_decoded(parse_qsl(query))))), _KEY_CASE),
-        Mistake(
-            _server_side(lambda query: _joined(_ordered(parse_qsl(query)))),
-            "auth_signature is in it. It was made from this text, so it cannot be part of it.",
-        ),
-        Mistake(
-            lambda line: _as_the_server(line).replace("\n", "?").replace("?", "\n", 1),
-            _QUESTION_MARK,
-        ),
-        Mistake(lambda line: _as_the_server(line).replace("\n", r"\n"), _LITERAL),
-        Mistake(lambda line: _as_the_server(line) + "\n", _AT_END),
-        Mistake(
-            lambda line: _as_the_server(line) + " HTTP/1.1",
-            "HTTP/1.1 is still there. The version of HTTP is not signed.",
-        ),
-    ),
-    hints=(
-        "The line has three parts with spaces between. The second holds path and query.",
-        "method, target, version = line.split(' '), then path, _, query = target.partition('?').",
-        "parse_qsl('B=x+y&a=1%2C2') is [('B', 'x y'), ('a', '1,2')]: split and decoded.",
-    ),
-    solution=(
-        "def as_the_server(request_line):\n"
-        "    method, target, version = request_line.split(' ')\n"
-        "    path, _, query = target.partition('?')\n"
-        "    kept = [(k, v) for k, v in parse_qsl(query) if k != 'auth_signature']\n"
-        "    ordered = sorted((k.lower(), v) for k, v in kept)\n"
-        "    return '\\n'.join([method, path, '&'.join(f'{k}={v}' for k, v in ordered)])\n\n"
-        "Client and server begin with different things and end with the same bytes.\n"
-        "Now think: which of your lines would break if a proxy sorted the query on its way?"
-    ),
+as_the_server.hint("A space separates the three parts of the line; a ? separates path and query.")
+as_the_server.hint("'GET /a?b=c HTTP/1.1'.split(' ') is ['GET', '/a?b=c', 'HTTP/1.1'].")
+as_the_server.hint("parse_qsl('B=x+y&a=1%2C2') is [('B', 'x y'), ('a', '1,2')].")
+as_the_server.wrong(_BLANK, _third_line(lambda query: signed_parameters(parse_qsl(query))))
+as_the_server.wrong(_ENCODED, _third_line(lambda query: signed_parameters(_cut(query))))
+as_the_server.wrong(
+    "The %XX are decoded, but a space is still a +. In a query, + means a space: parse_qsl() "
+    "knows that.",
+    _third_line(lambda query: signed_parameters([(n, unquote(v)) for n, v in _cut(query)])),
+)
+as_the_server.wrong(
+    "The third line is the query as it came. Decode it, and sort it as in lesson 02.",
+    _third_line(str),
+)
+as_the_server.wrong(
+    "HTTP/1.1 is still in there. The version of HTTP isn't signed.",
+    lambda line: as_the_server.solve(line) + " HTTP/1.1",
+)
+as_the_server.why(
+    "You and the server begin with different things, and end with the same bytes. The server's "
+    "next step is to sign this text with its copy of the secret, and to compare."
+)
+as_the_server.next(
+    "Compare how? Look up hmac.compare_digest. What would == give away to somebody with a clock?"
 )
 
 
-def _broken(method: str, path: str, query: str) -> str:
-    return f"\n{method}\n{path}\n{query}\n"
+# --- find, explain, fix -------------------------------------------------------------------------
 
 
-def _some_tail(chance: random.Random) -> tuple[str, str, str]:
-    """Three parts; the last value ends in a space, as what people type does at times."""
-    method, path, query = _some_parts(chance)
-    return method, path, f"{query}&zzz=typed by hand "
+def broken_to_sign(method: str, path: str, params: list[tuple[str, str]]) -> str:
+    return f"""
+{method}
+{path}
+{signed_parameters(params)}
+""".strip()
 
 
-mend = FunctionExercise(
-    name="canonical_string.mend",
-    task="Three lines, and not a byte before, between or after them that does not belong.",
-    given=_some_tail,
-    right=lambda *parts: "\n".join(parts),
-    mistakes=(
-        Mistake(
-            _broken,
-            "This is still the broken text: a newline before the method, and one after the "
-            "parameters.",
-        ),
-        Mistake(
-            lambda *parts: _broken(*parts).lstrip(),
-            "The newline at the start is gone, the one at the end is still there.",
-        ),
-        Mistake(
-            lambda *parts: _broken(*parts).removesuffix("\n"),
-            "The newline at the end is gone, the one at the start is still there.",
-        ),
-        Mistake(
-            lambda *parts: _broken(*parts).strip(),
-            "strip() takes away all white space at both ends. Here a value ends in a space, and "
-            "that was signed. Do not repair the text; put it together without the newlines.",
-        ),
-        Mistake(lambda *parts: r"\n".join(parts), _LITERAL),
-        Mistake(
-            lambda *parts: "\n    ".join(parts),
-            "The second and the third line begin with spaces. Inside triple quotes, indentation "
-            "is part of the text.",
-        ),
-    ),
-    hints=(
-        "print(repr(…)) shows what print(…) hides. How many newlines are there? Two belong there.",
-        "f'{a}-{b}' begins with a and ends with b. Between triple quotes, so does a text that "
-        "starts right after the opening quotes and stops right before the closing ones.",
-    ),
-    solution=(
-        "def to_sign(method, path, query):\n"
-        "    return f'{method}\\n{path}\\n{query}'\n\n"
-        "Triple quotes keep every newline between them, the first and the last too.\n"
-        "Now say where your editor or your shell adds a newline at the end without asking."
-    ),
+def _typed(chance: random.Random) -> Iterator[Call]:
+    """Three calls with spaces in them: none, one at the very end, one in the middle."""
+    for number, (method, path, params) in enumerate(_calls(chance)):
+        gate = f"gate {chance.randrange(2, 9)}" + " " * (number == 1)
+        yield method, path, [*params, ("side", " left" if number == 2 else "left"), ("zone", gate)]
+
+
+@lesson.exercise(given=_typed)
+def to_sign(method: str, path: str, params: list[tuple[str, str]]) -> str:
+    """Make every request pass: return three lines, and not a character more or less."""
+    return f"{method}\n{path}\n{signed_parameters(params)}"
+
+
+to_sign.broken(
+    "“gate 3” passes, and “gate 3 ” is refused. Find the line, and change it.", broken_to_sign
+)
+to_sign.hint("print(repr(to_sign('GET', '/', [('zone', 'gate 3 ')]))) shows what print() hides.")
+to_sign.hint("Don't repair the text afterwards. Which two newlines shouldn't be there at all?")
+to_sign.wrong(
+    "Without strip(), there's a newline before the method and one after the parameters.",
+    lambda *call: f"\n{to_sign.solve(*call)}\n",
+)
+to_sign.wrong(
+    "The start is right now. But there's a newline after the last parameter.",
+    lambda *call: f"{to_sign.solve(*call)}\n",
+)
+to_sign.wrong(
+    "The end is right now. But there's a newline before the method.",
+    lambda *call: f"\n{to_sign.solve(*call)}",
+)
+to_sign.wrong(
+    "You strip spaces off every value. The server doesn't: it signs what was typed.",
+    lambda method, path, params: to_sign.solve(method, path, [(n, v.strip()) for n, v in params]),
+)
+to_sign.why(
+    "Triple quotes keep every newline, the first and the last as well. strip() takes them away, "
+    "and with them any space that is part of a value. If you put no newline there, none has to go."
+)
+to_sign.next("Where does your own code strip() something that is signed? Think of forms and files.")
+
+
+# --- prove it -----------------------------------------------------------------------------------
+
+_SLIPS: tuple[Callable[[str], str], ...] = (
+    lambda text: text.replace("\n", r"\n"),
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: text + "\n",
+    lambda text: text.partition("\n")[0].lower() + text[text.index("\n") :],
+    lambda text: text.replace("\n", "?\n", 2).replace("?", "", 1),
 )
 
 
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+def _refused(chance: random.Random) -> Iterator[tuple[str, str]]:
+    """A request line, and the text that its client signed, with a slip in it."""
+    lines = [line for (line,) in _request_lines(chance)]
+    for number, slip in enumerate(_SLIPS):
+        line = lines[number % len(lines)]
+        yield line, slip(as_the_server.solve(line))
+
+
+@lesson.exercise(given=_refused, covers_lesson=True)
+def prove_it(request_line: str, signed: str) -> tuple[str, int]:
+    """Return two things: the server's text, and the index at which the signed text differs."""
+    method, target, _ = request_line.split(" ")
+    path, _, query = target.partition("?")
+    params = parse_qsl(query, keep_blank_values=True)
+    text = "\n".join([method, path, signed_parameters(params)])
+    shorter = min(len(text), len(signed))
+    at = next((n for n in range(shorter) if text[n] != signed[n]), shorter)
+    return text, at
+
+
+def _proved(text: Callable[[str], str], at: Callable[[str, str], object]) -> Callable[..., object]:
+    return lambda line, signed: (text(line), at(text(line), signed))
+
+
+_AT = first_difference
+
+prove_it.hint("The first half is exercise 4: split the line, decode the query, sort, join.")
+prove_it.hint("For the second half, 'cat' leaves 'car' at 2, and 'cat' leaves 'cats' at 3.")
+prove_it.wrong(_BLANK, _proved(_third_line(lambda query: signed_parameters(parse_qsl(query))), _AT))
+prove_it.wrong(_ENCODED, _proved(_third_line(lambda query: signed_parameters(_cut(query))), _AT))
+prove_it.wrong(
+    "The text is right. Count its characters from 0, as Python does.",
+    _proved(as_the_server.solve, lambda text, signed: (_AT(text, signed) or 0) + 1),
+)
+prove_it.wrong(
+    "The text is right. But when one text ends and the other goes on, they differ there, too.",
+    _proved(
+        as_the_server.solve,
+        lambda text, signed: next(
+            (n for n, (a, b) in enumerate(zip(text, signed, strict=False)) if a != b), None
+        ),
+    ),
+)
+prove_it.why(
+    "This is how a refusal is read: make the server's text yourself, find the first character "
+    "that differs, and look at its repr()."
+)
+prove_it.next("Print text[at] and signed[at] with repr(). Which of the five slips can you name?")

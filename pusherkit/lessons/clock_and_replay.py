@@ -1,723 +1,584 @@
-"""Lesson 06, clock and replay: a signature is valid for 600 seconds, and more than once."""
-
-from __future__ import annotations
+"""Lesson 06, clock and replay: the page of order 41 says "delivered" twice."""
 
 import json
 import random
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import urlencode
 
-import ipywidgets
-
-from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
-from pusherkit.lessons._interactive import Fact, Interactive, Prediction, View, row
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.sandbox import RawRequest, Sandbox
+from pusherkit.errors import AuthenticationError
+from pusherkit.lessons.kit import (
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Event,
+    Explorer,
+    Fact,
+    Lesson,
+    Picture,
+    View,
+    Wrong,
+    choice,
+    difference,
+    gesture,
+    practice,
+    shown,
+)
+from pusherkit.lessons.kit.busy import BusyServer
+from pusherkit.lessons.kit.picture import group, handle, line, path, rect, text
 from pusherkit.signing import (
     AUTH_VERSION,
     TOLERANCE_SECONDS,
-    Request,
     body_digest,
     canonical_string,
     hmac_sha256,
-    judge,
-    sign,
+    verify,
 )
 
-NOTEBOOK = "06-clock-and-replay"
+lesson = Lesson("06-clock-and-replay", stages=(3, 6))
+map, recall = lesson.map, lesson.recall_card
+practice = practice
 
-# The worked example of Pusher's HTTP API documentation, signed on 2012-11-16.
-PATH = "/apps/3/events"
-BODY = rb'{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}'
-EXAMPLE = sign(EXAMPLE_CREDENTIALS, "POST", PATH, body=BODY, timestamp=EXAMPLE_TIMESTAMP)
-YEARS_LATER = 1_735_689_600  # Unix seconds: 2025-01-01, 00:00:00 UTC
-
-Query = tuple[tuple[str, str], ...]
+BODY = rb'{"name":"status","channel":"order-41","data":"{\"status\":\"delivered\"}"}'
 
 
-def signed(auth_timestamp: str) -> Query:
-    """The parameters of the example, rightly signed with any timestamp, also a wrong one."""
+def signed_with(auth_timestamp: str) -> tuple[tuple[str, str], ...]:
+    """The parameters of a request that is signed right, whatever it says about the time."""
     params = (
         ("auth_key", EXAMPLE_CREDENTIALS.key),
         ("auth_timestamp", auth_timestamp),
         ("auth_version", AUTH_VERSION),
         ("body_md5", body_digest(BODY)),
     )
-    text = canonical_string("POST", PATH, params)
-    return (*params, ("auth_signature", hmac_sha256(EXAMPLE_CREDENTIALS.secret, text)))
+    signed = canonical_string("POST", EVENTS_PATH, params)
+    return (*params, ("auth_signature", hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a practice server says to a request."""
-
-    status: int
-    words: str
-    fix: str
-
-
-def post(server: Sandbox, query: Query, now: float) -> Answer:
-    """Send the example's body under a query, at a time on the server's clock."""
-    target = f"{PATH}?{urlencode(query)}".encode()
-    reply = server.handle(RawRequest(method="POST", target=target, body=BODY), now=now)
-    fields = json.loads(reply.body)
-    words = fields.get("error", reply.body.decode())
-    return Answer(reply.status, f"{reply.status} {words}", fields.get("fix", ""))
+def server_says(auth_timestamp: str, clock: float) -> str:
+    """What the server says to that request when its own clock shows `clock`; "" if it accepts."""
+    params = signed_with(auth_timestamp)
+    try:
+        verify(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, params, BODY, now=clock)
+    except AuthenticationError as refused:
+        return str(refused)
+    return ""
 
 
-# --- recall and prediction --------------------------------------------------------------------
+# --- recall and prediction ----------------------------------------------------------------------
 
 
-def recall_order() -> Prediction:
-    """From lesson 02: whether the order of the parameters in the URL counts."""
+@lesson.recall(
+    "A request was signed right, and its parameters travel in reverse order. What comes back?",
+    {
+        "401: the order is another one": "It would be, if the order in the URL were what's signed.",
+        "200: it sorts them before it compares": "The order in the URL doesn't matter, because "
+        "both sides sort.",
+        "400: the URL is malformed": "A URL may list its parameters in any order.",
+    },
+    why="Both sides sort the parameters by name before they sign, whatever order they travel in.",
+)
+def reversed_order() -> tuple[str, Fact]:
+    reverse = signed_with(str(EXAMPLE_TIMESTAMP))[::-1]
+    verify(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, reverse, BODY, now=EXAMPLE_TIMESTAMP)
+    names = ", ".join(name for name, _ in reverse)
+    return "200: it sorts them before it compares", Fact("Sent", names)
 
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        query = EXAMPLE.query[::-1]
-        answer = post(Sandbox(EXAMPLE_CREDENTIALS), query, EXAMPLE_TIMESTAMP)
-        return "Accepted" if answer.status == 200 else "Refused", (
-            Fact("Sent", "\n".join(key for key, _ in query)),
-            Fact("Answer", answer.words),
-        )
 
-    return Prediction(
-        "Recall: a signed request travels with its parameters in reverse order. What happens?",
-        {
-            "Accepted": "The server sorts before it computes.",
-            "Refused": "It would be, if the order in the URL were the order that is signed.",
-        },
-        run,
-        "Both sides sort the parameters by key, whatever their order in the URL.",
+@lesson.recall(
+    "Somebody moves auth_timestamp on by one second, after signing. Which check fails?",
+    {
+        "auth_signature": "The time is one of the parameters, and they are all signed.",
+        "auth_timestamp": "By itself the new time is fine: it's one second off.",
+        "none": "Then anybody could give an old request today's date.",
+    },
+    why="The timestamp is part of the canonical string. To change it you'd have to sign again, and "
+    "for that you need the secret.",
+)
+def one_second_later() -> tuple[str, Fact]:
+    later = ("auth_timestamp", str(EXAMPLE_TIMESTAMP + 1))
+    params = [later if name == later[0] else (name, value) for name, value in signed_with("1")]
+    try:
+        verify(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, params, BODY, now=EXAMPLE_TIMESTAMP)
+    except AuthenticationError as error:
+        return error.reason, Fact("The server", str(error))
+    return "none", Fact("The server", "accepted")
+
+
+@lesson.predict(
+    "Your clock runs 590 seconds fast, and somebody copies a request as you send it. For how long "
+    "can they send the copy?",
+    {
+        "10 seconds": "600 less 590? The window has two sides, and you begin at the far end of "
+        "one.",
+        "600 seconds": "That's right for a clock that is right.",
+        "1,190 seconds": "Your timestamp has to grow 590 seconds “old” before it's even on time.",
+    },
+    why="What counts is the distance between the timestamp and the server's clock. The server's "
+    "clock first has to catch up with your timestamp, and then move 600 seconds past it.",
+)
+def fast_clock() -> tuple[str, Fact]:
+    stamp = str(EXAMPLE_TIMESTAMP + 590)
+    accepted = [s for s in range(1800) if not server_says(stamp, EXAMPLE_TIMESTAMP + s)]
+    return f"{max(accepted):,} seconds", Fact(
+        "Accepted until", f"{max(accepted):,} s after sending"
     )
 
 
-def recall_covered() -> Prediction:
-    """From lessons 02 to 04: the signature covers the timestamp."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        later = ("auth_timestamp", str(EXAMPLE_TIMESTAMP + 1))
-        query = tuple(later if pair[0] == later[0] else pair for pair in EXAMPLE.query)
-        verdict = judge(
-            EXAMPLE_CREDENTIALS, Request("POST", PATH, query, BODY), now=EXAMPLE_TIMESTAMP
-        )
-        return verdict.failed.rule if verdict.failed else "none", tuple(
-            Fact(check.rule, "passed" if check.passed else "failed") for check in verdict.checks
-        )
-
-    return Prediction(
-        "Recall: after signing, somebody moves auth_timestamp on by one second. Which rule fails?",
-        {
-            "auth_timestamp": "By itself, the new time is fine: one second off.",
-            "auth_signature": "The time is a parameter, and every parameter is signed.",
-            "none": "Then anybody could make an old request young again.",
-        },
-        run,
-        "The timestamp stands in the canonical string. Who changes it needs the secret.",
-    )
-
-
-_PREDICTED = {
-    None: "Accepted",
-    "auth_timestamp": "Refused: auth_timestamp",
-    "auth_signature": "Refused: auth_signature",
-}
-
-
-def predict() -> Prediction:
-    """Is the worked example of 2012 still accepted, years later?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        verdict = judge(
-            EXAMPLE_CREDENTIALS, Request("POST", PATH, EXAMPLE.query, BODY), now=YEARS_LATER
-        )
-        failed = verdict.failed
-        return _PREDICTED[failed.rule if failed else None], (
-            Fact("auth_signature", EXAMPLE.hexdigest),
-            Fact(
-                "Rules",
-                "\n".join(
-                    f"{'passed' if check.passed else 'failed'}  {check.rule}"
-                    for check in verdict.checks
-                ),
-            ),
-            Fact("Refusal", failed.error if failed else "(none)"),
-        )
-
-    return Prediction(
-        "Predict: the worked example was signed in 2012. On 1 January 2025 the same bytes are "
-        "sent. What does the practice server say?",
-        {
-            "Accepted": "Its signature is as right as it was. But a right signature is not all.",
-            "Refused: auth_timestamp": "The signature is right, and too old.",
-            "Refused: auth_signature": "The signature does not fade: same bytes, same secret, "
-            "same digest.",
-        },
-        run,
-        "A signature proves who signed. The timestamp says when, and the server takes no request "
-        "that is more than 600 s from its own clock.",
-    )
-
-
-# --- the clock bench --------------------------------------------------------------------------
+# --- two clocks on one ruler --------------------------------------------------------------------
 
 YOUR_CLOCK = EXAMPLE_TIMESTAMP + 0.25  # what time.time() returns has a fraction
-FARTHEST = 1_200  # seconds that the server's clock can be set ahead or behind
-ZONE_HOURS = 3  # the bench's machine stands in UTC+3
+FARTHEST = 1_500  # seconds that the server's clock can be set off, either way
+ZONE_HOURS = 1  # your machine is in UTC+1
 ZONE = timezone(timedelta(hours=ZONE_HOURS))
 
 
-def _wall_clock_as_utc(seconds: float) -> int:
-    """Unix time as it comes out where the wall clock's time is taken for UTC."""
-    return int(datetime.fromtimestamp(seconds, ZONE).replace(tzinfo=UTC).timestamp())
-
-
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One way to write the time. `wrong` is the rule that it breaks."""
+class Way:
+    """One way to write the time, as code and as what comes out of it."""
 
     code: str
     write: Callable[[float], str]
-    wrong: str = ""
 
 
-UNITS = {
-    "seconds": Unit("str(int(time.time()))", lambda now: str(int(now))),
-    "milliseconds": Unit(
-        "str(int(time.time() * 1000))",
-        lambda now: str(int(now * 1000)),
-        "The API counts seconds; these are milliseconds.",
-    ),
-    "with a fraction": Unit(
-        "str(time.time())", str, "The API wants whole seconds: digits, and no point."
-    ),
-    "local time taken for UTC": Unit(
+WAYS = {
+    "whole seconds": Way("str(int(time.time()))", lambda now: str(int(now))),
+    "milliseconds": Way("str(int(time.time() * 1000))", lambda now: str(int(now * 1000))),
+    "a fraction": Way("str(time.time())", str),
+    "the wall clock, taken for UTC": Way(
         "str(calendar.timegm(time.localtime()))",
-        lambda now: str(_wall_clock_as_utc(now)),
-        f"The wall clock shows UTC+{ZONE_HOURS}, so this is {ZONE_HOURS * 3600:,} s too many.",
+        lambda now: str(int(datetime.fromtimestamp(now, ZONE).replace(tzinfo=UTC).timestamp())),
     ),
 }
 
 
-def compare(offset: int, unit: str) -> View:
-    """Two clocks `offset` seconds apart, and what the server says to a request between them."""
-    way = UNITS[unit]
-    stamp, server_clock = way.write(YOUR_CLOCK), EXAMPLE_TIMESTAMP + offset
-    server, query = Sandbox(EXAMPLE_CREDENTIALS), signed(stamp)
-    first, again = (post(server, query, server_clock) for _ in range(2))
-    wall = datetime.fromtimestamp(YOUR_CLOCK, ZONE).strftime("%H:%M:%S")
-    facts = [
-        Fact("Your clock", f"{YOUR_CLOCK}  {_date(YOUR_CLOCK)}, {wall} in UTC+{ZONE_HOURS}"),
-        Fact("You send", f"auth_timestamp={stamp}", way.code),
-        Fact("Server's clock", f"{server_clock}     {_date(server_clock)}"),
-        Fact("Difference", _difference(stamp, server_clock)),
-        Fact("Practice server", first.words, first.fix),
-        Fact("Sent once more", *_once_more(again)),
-    ]
-    if first.status != 200:
-        late = f"The clocks are more than {TOLERANCE_SECONDS} s apart."
-        return View("Two clocks", tuple(facts), f"Refused. {way.wrong or late}", False)
-    left = int(stamp) + TOLERANCE_SECONDS - server_clock
-    accepted = (
-        f"Accepted. Whoever captured this request can send it for another {left:,} s."
-        if left
-        else "Accepted, in the last second of the window."
+@lesson.explorer
+def two_clocks() -> Explorer:
+    """Drag the server's clock, choose what you send as the time."""
+    return Explorer(
+        _two_clocks,
+        way=choice("You send", WAYS),
+        ahead=gesture(0, _moved),
+        code=[server_says],
     )
-    return View("Two clocks", tuple(facts), accepted, True)
 
 
-def _date(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return "after the year 9999"
+def _moved(ahead: int, event: Event) -> int:
+    """The server's clock after a drag or a key: seconds ahead of yours."""
+    if event.kind in ("drag", "drop"):
+        ahead = round((event.x - MIDDLE) / PX_PER_SECOND)
+    elif event.kind == "key":
+        steps = {"ArrowLeft": -1, "ArrowRight": 1, "PageDown": -60, "PageUp": 60}
+        ahead = 0 if event.key == "Home" else ahead + steps.get(event.key, 0)
+    return max(-FARTHEST, min(FARTHEST, ahead))
 
 
-def _difference(stamp: str, server_clock: int) -> str:
-    if not stamp.isdigit():
-        return "none: what you send is no whole number"
-    seconds = int(stamp) - server_clock
-    side = "ahead of" if seconds > 0 else "behind"
-    what = f": what you send is {side} the server's clock" if seconds else ""
-    read = "" if _plausible(stamp) else f"\nread as seconds, it is {_date(int(stamp))}"
-    return f"{abs(seconds):,} s{what}{read}"
+def _two_clocks(way: Way, ahead: int) -> View:
+    stamp, clock = way.write(YOUR_CLOCK), EXAMPLE_TIMESTAMP + ahead
+    refused = server_says(stamp, clock)
+    if refused:
+        said, again = f"Refused: {refused.partition(':')[0]}.", "The copy is refused as well."
+    else:
+        left = int(stamp) + TOLERANCE_SECONDS - clock
+        said = "Accepted."
+        again = f"The very same bytes are accepted again, for another {left:,} s."
+    return View(
+        "Your clock and the server's",
+        (
+            Fact("You send", f"auth_timestamp={stamp}", way.code),
+            Fact("Server's clock", f"{clock}", _off(ahead)),
+            Fact("A copy", again, kind="prose"),
+            Fact("The server", refused or "200"),
+        ),
+        said,
+        not refused,
+        picture=ruler(stamp, ahead, accepted=not refused),
+    )
 
 
-def _plausible(stamp: str) -> bool:
-    """Whether a timestamp has as many digits as Unix seconds have from 2001 to 2286."""
-    return len(stamp) == 10
+def _off(ahead: int) -> str:
+    if not ahead:
+        return "The same as yours."
+    return f"{abs(ahead):,} s {'ahead of' if ahead > 0 else 'behind'} yours."
 
 
-def _once_more(again: Answer) -> tuple[str, str]:
-    if again.status == 200:
-        return (
-            f"{again.words}: the event is delivered a second time",
-            "A replay. Nothing in the request says that it has been used.",
+WIDTH, MIDDLE = 640, 320  # px
+PX_PER_SECOND = 300 / 1_800  # the ruler reaches half an hour to either side
+
+
+def ruler(stamp: str, ahead: int, *, accepted: bool) -> Picture:
+    """Time as a ruler: your timestamp on it, and the server's clock with its window."""
+    seconds = int(stamp) - EXAMPLE_TIMESTAMP if stamp.isdigit() else None
+    on_ruler = seconds is not None and abs(seconds) <= 1_800
+    where = f"{_off(ahead)} The window reaches {TOLERANCE_SECONDS} s to either side of it."
+    what = (
+        "Your timestamp is inside."
+        if accepted
+        else "Your timestamp is outside."
+        if on_ruler
+        else "What you send isn't anywhere on this ruler."
+    )
+    server = MIDDLE + ahead * PX_PER_SECOND
+    reach = TOLERANCE_SECONDS * PX_PER_SECOND
+    left, right = max(4.0, server - reach), min(WIDTH - 4.0, server + reach)
+    ticks = [
+        group(
+            line(MIDDLE + m * 60 * PX_PER_SECOND, 104, MIDDLE + m * 60 * PX_PER_SECOND, 112),
+            text(MIDDLE + m * 60 * PX_PER_SECOND, 128, _minutes(m), "small", "middle"),
         )
-    return f"{again.status}: refused again", "It is refused to whoever captured it, too."
-
-
-class ClockBench(Interactive):
-    """Set the server's clock, choose what is sent as the time."""
-
-    def __init__(self) -> None:
-        self.offset = ipywidgets.BoundedIntText(
-            value=0,
-            min=-FARTHEST,
-            max=FARTHEST,
-            step=1,
-            description="Server ahead by (s)",
-            style={"description_width": "initial"},
-            layout=ipywidgets.Layout(width="16rem"),
-        )
-        self.unit = ipywidgets.ToggleButtons(
-            options=list(UNITS),
-            description="You send",
-            style={"button_width": "auto"},
-            layout=ipywidgets.Layout(width="auto", margin="2px"),
-        )
-        for control in (self.offset, self.unit):
-            control.observe(lambda _: self.refresh(), names="value")
-        super().__init__(
-            [row(self.offset), self.unit],
-            lambda: compare(self.offset.value, self.unit.value),
-            twin=compare(self.offset.value, self.unit.value),
-        )
-
-
-def bench() -> ClockBench:
-    """Two clocks, and what the server makes of them."""
-    return ClockBench()
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-def _a_clock(chance: random.Random) -> float:
-    """What time.time() may return: a fraction over a half, so that rounding shows."""
-    return chance.randrange(1_600_000_000, 1_900_000_000) + chance.randrange(60, 99) / 100
-
-
-def _clock_and_servers(chance: random.Random) -> tuple[float, list[int]]:
-    now = _a_clock(chance)
-    offsets = [-601, -600, 600, 601, chance.randrange(-599, 599), chance.randrange(900, 9_999)]
-    chance.shuffle(offsets)
-    return now, [int(now) + offset for offset in offsets]
-
-
-def _stamp_and_accepted(now: float, servers: list[int]) -> tuple[str, list[bool]]:
-    sent = int(now)
-    return str(sent), [abs(sent - server) <= TOLERANCE_SECONDS for server in servers]
-
-
-prove_it = FunctionExercise(
-    name="clock_and_replay.prove_it",
-    task="The auth_timestamp for a clock, and which servers accept it.",
-    given=_clock_and_servers,
-    right=_stamp_and_accepted,
-    mistakes=(
-        Mistake(
-            lambda now, servers: (str(int(now * 1000)), _stamp_and_accepted(now, servers)[1]),
-            "The servers are judged rightly. The timestamp is in milliseconds; send seconds.",
+        for m in range(-30, 31, 10)
+    ]
+    knob = handle(
+        rect(server - 58, 20, 116, 26, "box", rx=6),
+        text(server, 38, "Server's clock", "t", "middle"),
+        path(f"M{server:g} 46V104", "arrow"),
+        id="clock",
+        label=f"Server's clock, {_off(ahead)} Arrow keys move it by a second, Page Up and Page "
+        "Down by a minute.",
+        keys="ArrowLeft ArrowRight PageUp PageDown Home",
+        drag=True,
+    )
+    return Picture(
+        "Two clocks on a ruler",
+        f"The server's clock: {where} {what}",
+        WIDTH,
+        172,
+        "".join(
+            (
+                rect(left, 60, right - left, 44, "good" if accepted else "wrong", rx=3),
+                text((left + right) / 2, 14, f"window: ± {TOLERANCE_SECONDS} s", "small", "middle"),
+                line(4, 104, WIDTH - 4, 104, "arrow"),
+                *ticks,
+                _stamp_mark(stamp, seconds, accepted),
+                knob,
+            )
         ),
-        Mistake(
-            lambda now, servers: (str(round(now)), _stamp_and_accepted(now, servers)[1]),
-            "The timestamp is rounded up, to a second that has not come yet. Drop the fraction.",
-        ),
-        Mistake(
-            lambda now, servers: (int(now), _stamp_and_accepted(now, servers)[1]),
-            "The timestamp is a number. A parameter is text: str(…).",
-        ),
-        Mistake(
-            lambda now, servers: (str(int(now)), [abs(int(now) - at) < 600 for at in servers]),
-            "The timestamp is right. Here a difference of exactly 600 s is still accepted.",
-        ),
-        Mistake(
-            lambda now, servers: (str(int(now)), [at - int(now) <= 600 for at in servers]),
-            "The timestamp is right. The window has two sides: a server may also be behind you.",
-        ),
-    ),
-    hints=(
-        "Whole seconds first. Then compare them with each server's clock, in both directions.",
-        "For a window of 5 s around 100: [abs(100 - at) <= 5 for at in [95, 106]] is "
-        "[True, False].",
-    ),
-    solution=(
-        "def prove_it(now: float, servers: list[int]) -> tuple[str, list[bool]]:\n"
-        "    sent = int(now)\n"
-        "    return str(sent), [abs(sent - server) <= 600 for server in servers]\n\n"
-        "Seconds, whole, as text; and a window of 600 s in both directions.\n"
-        "Now go on to the next lesson, or read why it is so in this one."
-    ),
+    )
+
+
+def _minutes(minutes: int) -> str:
+    return f"{minutes:+d} min" if minutes else "your clock"
+
+
+def _stamp_mark(stamp: str, seconds: int | None, accepted: bool) -> str:
+    sign_of_it = "✓" if accepted else "✗"
+    kind = "okt" if accepted else "badt"
+    if seconds is None:
+        return text(MIDDLE, 160, f"{sign_of_it} {stamp} isn't a whole number", kind, "middle")
+    if abs(seconds) > 1_800:
+        far = f"{sign_of_it} your timestamp is {_far(seconds)} off to the right →"
+        return text(WIDTH - 8, 160, far, kind, "end")
+    x = MIDDLE + seconds * PX_PER_SECOND
+    return group(
+        path(f"M{x:g} 104l-6 14h12z", "f3"),
+        text(x, 160, f"{sign_of_it} your timestamp", kind, "middle"),
+    )
+
+
+def _far(seconds: int) -> str:
+    if seconds < 86_400:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 31_556_952:,} years"
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+
+def _clocks(chance: random.Random) -> Iterator[tuple[float]]:
+    for _ in range(3):  # a fraction over a half, so that rounding shows
+        yield (chance.randrange(1_600_000_000, 1_900_000_000) + chance.randrange(60, 99) / 100,)
+
+
+@lesson.exercise(given=_clocks)
+def timestamp(now: float) -> str:
+    """Return the auth_timestamp for what time.time() returned."""
+    return str(int(now))
+
+
+@timestamp.judge
+def _whole_seconds(result: Any, now: float) -> None:
+    if result not in (str(int(now)), str(round(now))):  # rounding is accepted by every server
+        raise difference(str(int(now)), result, (now,))
+
+
+timestamp.hint("Two steps: drop the fraction, then make it text.")
+timestamp.hint("int(7.9) is 7.")
+timestamp.wrong(
+    "These are milliseconds, as JavaScript's Date.now() counts. The API counts seconds.",
+    lambda now: str(int(now * 1000)),
+)
+timestamp.wrong("This has a fraction. The API wants whole seconds, so digits only.", str)
+timestamp.wrong("This is a number (int). A parameter is text: str(…).", int)
+timestamp.wrong(
+    "This is a date. The API wants the seconds since 1970, as digits.",
+    lambda now: datetime.fromtimestamp(now, UTC).isoformat(),
+)
+timestamp.why(
+    "Unix time counts seconds, and int() drops the fraction. Rounding works as well; by convention "
+    "a timestamp is never ahead of the clock."
+)
+timestamp.next(
+    "Call it with time.time() and print the result. How many digits will it have in 2300?"
 )
 
 
-def accepts(offset: int) -> bool:
-    """Whether a request is accepted where the server's clock is `offset` seconds ahead."""
-    query = signed(str(EXAMPLE_TIMESTAMP))
-    return post(Sandbox(EXAMPLE_CREDENTIALS), query, EXAMPLE_TIMESTAMP + offset).status == 200
+def _dates(chance: random.Random) -> Iterator[tuple[datetime]]:
+    for hours in chance.sample((-8, -5, -3, 1, 3, 5.5, 5.75, 9), 3):
+        seconds = chance.randrange(1_600_000_000, 1_900_000_000)
+        yield (datetime.fromtimestamp(seconds, timezone(timedelta(hours=hours))),)
 
 
-def _judge_last_second(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    if type(done) is not int:
-        return f"Expected a whole number of seconds, got {type(done).__name__}.", ()
-    if abs(done) > YEARS_LATER:
-        return "That is more than the seconds since 1970. Come nearer to 0.", ()
-    if not accepts(done):
-        return f"At {done:,} s the server refuses. Come nearer to 0.", ()
-    if accepts(done + 1):
-        return f"At {done:,} s the server accepts, and a second further on it does so still.", ()
-    return None
+@lesson.exercise(given=_dates)
+def timestamp_of(date: datetime) -> str:
+    """Return the auth_timestamp for a date that knows its time zone."""
+    return str(int(date.timestamp()))
 
 
-last_second = Exercise(
-    name="clock_and_replay.last_second",
-    task="The farthest that the server's clock may be ahead, in seconds.",
-    judge=_judge_last_second,
-    right=600,
-    mistakes=(
-        Mistake(599, "At 599 s the server accepts. Try the next second."),
-        Mistake(601, "At 601 s the server refuses: the window ends one second before."),
-        Mistake(10, "10 minutes, if you mean that. Write it in seconds."),
-        Mistake(600_000, "These are milliseconds. The API counts seconds."),
-        Mistake(-600, "This is the other end of the window: the server's clock is behind there."),
-    ),
-    hints=(
-        "Use the two clocks above: type an offset, press Enter, read the practice server's line.",
-        "clock_and_replay.accepts(300) says whether 300 s are accepted. Go on from there.",
-    ),
-    solution=(
-        "last_second = 600\n\n"
-        "The reference says: within 600 s. This server takes that to include the 600th:\n"
-        "clock_and_replay.accepts(600) is True, clock_and_replay.accepts(601) is False.\n"
-        "Others refuse at exactly 600 s, so nothing of yours should rest on that second.\n"
-        "Now find the other end of the window, where the server's clock is behind."
-    ),
+timestamp_of.hint("A datetime that knows its zone has a method for Unix time.")
+timestamp_of.hint("datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))).timestamp() is 0.0")
+timestamp_of.wrong(
+    "You took the wall clock's time for UTC. replace() changes the name of the zone and keeps the "
+    "hour, so it's another moment.",
+    lambda date: str(int(date.replace(tzinfo=UTC).timestamp())),
 )
-
-
-timestamp = FunctionExercise(
-    name="clock_and_replay.timestamp",
-    task="The auth_timestamp for what time.time() returned.",
-    given=lambda chance: (_a_clock(chance),),
-    right=lambda now: str(int(now)),
-    mistakes=(
-        Mistake(
-            lambda now: str(int(now * 1000)),
-            "These are milliseconds, as JavaScript's Date.now() counts. The API counts seconds.",
-        ),
-        Mistake(
-            lambda now: str(round(now)),
-            "This is rounded up, to a second that has not come yet. Drop the fraction.",
-        ),
-        Mistake(str, "This has a fraction. The API wants whole seconds: digits only."),
-        Mistake(int, "This is a number (int). A parameter is text: str(…)."),
-        Mistake(
-            lambda now: str(int(now) + ZONE_HOURS * 3600),
-            "This is 3 hours ahead: a wall clock's time, taken for UTC. time.time() needs no zone.",
-        ),
-        Mistake(
-            lambda now: datetime.fromtimestamp(now, UTC).isoformat(),
-            "This is a date. The API wants the seconds since 1970 as digits.",
-        ),
-    ),
-    hints=(
-        "Two steps: drop the fraction, then make it text.",
-        "str(int(7.9)) is '7', while str(round(7.9)) is '8'.",
-    ),
-    solution=(
-        "def timestamp(now: float) -> str:\n"
-        "    return str(int(now))\n\n"
-        "int() drops the fraction; the time never lies in the future.\n"
-        "Now call it with time.time(), and find today's date from the digits."
-    ),
+timestamp_of.wrong(
+    "You took the offset away, and then timestamp() did it once more. It knows the zone already.",
+    lambda date: str(int((date - date.utcoffset()).timestamp())),
 )
-
-
-def _a_moment(chance: random.Random) -> tuple[datetime]:
-    zone = timezone(timedelta(hours=chance.choice((-8, -5, -3, 1, 3, 5.5, 9))))
-    seconds = chance.randrange(1_600_000_000, 1_900_000_000)
-    return (datetime.fromtimestamp(seconds, zone),)
-
-
-moment = FunctionExercise(
-    name="clock_and_replay.moment",
-    task="The auth_timestamp for a date that knows its time zone.",
-    given=_a_moment,
-    right=lambda date: str(int(date.timestamp())),
-    mistakes=(
-        Mistake(
-            lambda date: str(int(date.replace(tzinfo=UTC).timestamp())),
-            "You took the wall clock's time for UTC. replace() changes the zone's name and keeps "
-            "the hour; the moment is then another.",
-        ),
-        Mistake(
-            lambda date: str(int((date - date.utcoffset()).timestamp())),
-            "You took the offset away, and timestamp() did so again. It knows the zone.",
-        ),
-        Mistake(
-            lambda date: str(int(date.timestamp() * 1000)),
-            "The moment is right, in milliseconds. The API counts seconds.",
-        ),
-        Mistake(
-            lambda date: str(date.timestamp()),
-            "The moment is right. It ends in .0, and the API wants digits only.",
-        ),
-        Mistake(
-            lambda date: int(date.timestamp()),
-            "The moment is right, as a number (int). A parameter is text: str(…).",
-        ),
-        Mistake(
-            lambda date: date.astimezone(UTC).isoformat(),
-            "This is a date in UTC. The API wants the seconds since 1970 as digits.",
-        ),
-    ),
-    hints=(
-        "A date that knows its zone has a method for Unix time. It does all the arithmetic.",
-        "datetime(1970, 1, 2, 1, tzinfo=timezone(timedelta(hours=1))).timestamp() is 86400.0: "
-        "one o'clock in UTC+1 is midnight in UTC.",
-    ),
-    solution=(
-        "def moment(date) -> str:\n"
-        "    return str(int(date.timestamp()))\n\n"
-        "One moment has many names, one for each zone, and one number of seconds.\n"
-        "Now call it with date.astimezone() of the same date, and compare."
-    ),
+timestamp_of.wrong(
+    "It's the right moment, in milliseconds. The API counts seconds.",
+    lambda date: str(int(date.timestamp() * 1000)),
 )
+timestamp_of.wrong(
+    "It's the right moment, and it ends in .0. The API wants digits only.",
+    lambda date: str(date.timestamp()),
+)
+timestamp_of.why(
+    "Unix time has no zone: at one moment it's the same number everywhere. timestamp() takes the "
+    "zone's offset away for you."
+)
+timestamp_of.next("Leave tzinfo out of a date and call timestamp(): which zone does Python assume?")
 
 
-# Three requests, each rightly signed and each refused; and the server's clock at the time.
-SERVER_CLOCK = 1_700_000_000  # Unix seconds: 2023-11-14, 22:13:20 UTC
+SERVER_CLOCK = 1_700_000_000  # Unix seconds, for the three refusals
 SENT = {
-    "A": str(SERVER_CLOCK * 1000),
-    "B": str(SERVER_CLOCK - 743),
-    "C": str(SERVER_CLOCK + ZONE_HOURS * 3600),
+    "A": str(SERVER_CLOCK + 19_800),  # India, +5:30
+    "B": str(SERVER_CLOCK * 1000 + 412),
+    "C": str(SERVER_CLOCK - 1_407),
 }
-REFUSALS = {
-    letter: post(Sandbox(EXAMPLE_CREDENTIALS), signed(stamp), SERVER_CLOCK).words
-    for letter, stamp in SENT.items()
-}
-_CAUSES = {"A": "milliseconds", "B": "late", "C": "zone"}
+REFUSALS = {letter: server_says(stamp, SERVER_CLOCK) for letter, stamp in SENT.items()}
 
 
-def _judge_causes(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    if not isinstance(done, dict) or set(done) != set(_CAUSES):
-        return (
-            'Expected a word for each letter: {"A": "…", "B": "…", "C": "…"}.',
-            (Fact("Yours", repr(done)[:200]),),
-        )
-    wrong = [letter for letter, cause in _CAUSES.items() if done[letter] != cause]
-    if wrong:
-        return (
-            f"Not yet right: {', '.join(wrong)}. Count the digits, then take the difference to "
-            "the server's clock.",
-            (),
-        )
-    return None
+@lesson.value
+def causes() -> dict[str, str]:
+    """Find the cause of each refusal: "milliseconds", "late" or "zone"."""
+    return {"A": "zone", "B": "milliseconds", "C": "late"}
 
 
-causes = Exercise(
-    name="clock_and_replay.causes",
-    task="The cause of each refused timestamp.",
-    judge=_judge_causes,
-    right=_CAUSES,
-    mistakes=(
-        Mistake(
-            _CAUSES | {"B": "zone", "C": "late"},
-            "B and C are exchanged. Time zones differ by whole hours, or half hours.",
-        ),
-        Mistake(
-            _CAUSES | {"A": "zone", "C": "milliseconds"},
-            "A and C are exchanged. Count the digits: Unix seconds have 10.",
-        ),
-        Mistake(
-            _CAUSES | {"A": "late", "B": "milliseconds"},
-            "A and B are exchanged. Count the digits: Unix seconds have 10.",
-        ),
-    ),
-    hints=(
-        "Three questions to each: how many digits? how far from the server's clock? is that a "
-        "whole number of hours?",
-        "At 1000000000, a request with 1000007200 is off by 7200 s, two hours: a zone.",
-    ),
-    solution=(
-        'causes = {"A": "milliseconds", "B": "late", "C": "zone"}\n\n'
-        "13 digits are milliseconds. 743 s fit no zone: the request waited, or the clock is\n"
-        "wrong. 10,800 s are three hours to the second: a wall clock's time, taken for UTC.\n"
-        "Now write the line of code that mends each."
-    ),
+causes.hint("Count the digits first. Then take the server's clock from each of the others.")
+causes.hint("Time zones differ from UTC by whole hours, half hours, and here and there 45 minutes.")
+causes.wrong(
+    "A and C are swapped. 19,800 seconds are exactly five and a half hours; 1,407 aren't a zone.",
+    {"A": "late", "B": "milliseconds", "C": "zone"},
 )
+causes.wrong(
+    "Look at the signs once more: a request that was sent late has a timestamp before the "
+    "server's clock. A's is after it.",
+    {"A": "late", "B": "milliseconds", "C": "late"},
+)
+causes.why(
+    "Thirteen digits are milliseconds. A difference of whole half hours is a zone. Whatever is "
+    "left was signed too early or sent too late, or one clock is off."
+)
+causes.next("What would milliseconds look like on a server that reads them as seconds? Which year?")
 
 
-# --- find, explain, fix -----------------------------------------------------------------------
+def _messages(chance: random.Random) -> Iterator[tuple[list[str]]]:
+    """Data of events as they arrive: some a second time, at once or later; some alike, but new."""
+    statuses = ["preparing", "left the depot", "out for delivery", "delivered"]
+    for _ in range(3):
+        first = chance.randrange(100, 900)
+        said = [*statuses, chance.choice(statuses)]
+        texts = [json.dumps({"id": first + n, "status": each}) for n, each in enumerate(said)]
+        at_once = chance.randrange(1, 4)
+        arrived = [*texts[: at_once + 1], *texts[at_once:], texts[0]]
+        yield (arrived,)
+
+
+@lesson.exercise(given=_messages)
+def new_statuses(messages: list[str]) -> list[str]:
+    """Return the statuses to show: each event once, in the order in which it first came."""
+    seen = set()
+    show = []
+    for message in messages:
+        event = json.loads(message)
+        if event["id"] not in seen:
+            seen.add(event["id"])
+            show.append(event["status"])
+    return show
+
+
+def _by_status(messages: list[str]) -> list[str]:
+    return list(dict.fromkeys(json.loads(message)["status"] for message in messages))
+
+
+def _all_of_them(messages: list[str]) -> list[str]:
+    return [json.loads(message)["status"] for message in messages]
+
+
+def _not_twice_in_a_row(messages: list[str]) -> list[str]:
+    events = [json.loads(message) for message in messages]
+    pairs = zip([None, *events], events, strict=False)
+    return [event["status"] for before, event in pairs if event != before]
+
+
+new_statuses.hint("Every event has an id of its own. Remember those that you've seen.")
+new_statuses.hint("A set is good at remembering: seen.add(3), and then 3 in seen is True.")
+new_statuses.wrong(
+    "The copies are all there. Skip an event whose id you've seen before.", _all_of_them
+)
+new_statuses.wrong(
+    "This drops events that are new and only say the same. Two different ids are two events.",
+    _by_status,
+)
+new_statuses.wrong(
+    "This notices a copy only right after the first one. It may come much later.",
+    _not_twice_in_a_row,
+)
+new_statuses.why(
+    "A receiver that knows the ids doesn't mind a second copy, whoever sent it: an attacker, or "
+    "your own retry after an answer got lost."
+)
+new_statuses.next("A page stays open for days. How would you keep `seen` from growing for ever?")
+
+
+# --- find, explain, fix -------------------------------------------------------------------------
 
 RETRY_AFTER = 700  # seconds that the busy server asks for
-MAX_SENT = 20  # requests, after which a loop is taken to be endless
 
 
-class Line:
-    """A line to a server that is busy for a while. Its clock moves only while you wait."""
-
-    def __init__(self, busy_seconds: int) -> None:
-        self.sandbox = Sandbox(EXAMPLE_CREDENTIALS)
-        self.now = SERVER_CLOCK
-        self._free_at = SERVER_CLOCK + busy_seconds
-        self.statuses: list[int] = []
-        self.log: list[str] = []
-
-    def sign(self) -> Query:
-        """Sign the event, with the time on the clock now."""
-        self.log.append("sign")
-        return signed(str(int(self.now)))
-
-    def send(self, request: Query) -> int:
-        """Send a signed request and return the answer's status: 200, 401, or 503 for busy."""
-        if len(self.statuses) == MAX_SENT:
-            raise RuntimeError(f"{MAX_SENT} requests sent. When does your loop end?")
-        answered = 503 if self.now < self._free_at else self._post(request)
-        self.statuses.append(answered)
-        self.log.append(f"send: {answered}")
-        return answered
-
-    def _post(self, request: Query) -> int:
-        return post(self.sandbox, request, self.now).status
-
-    def wait(self, seconds: int) -> None:
-        """Let time pass."""
-        self.log.append(f"wait {seconds}")
-        self.now += seconds
+def _busy_servers(chance: random.Random) -> Iterator[tuple[BusyServer]]:
+    for times in (1, 3, chance.randrange(2, 5)):
+        yield (BusyServer(busy_seconds=times * RETRY_AFTER),)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What a learner's function did with a line."""
-
-    returned: Any
-    statuses: tuple[int, ...]
-    log: tuple[str, ...]
-
-
-def _try_lines(answer: Any) -> Any:
-    """Call a learner's function with a free line, and with two that are busy for a while."""
-    runs = []
-    for busy_seconds in (0, RETRY_AFTER, 2 * RETRY_AFTER):
-        line = Line(busy_seconds)
-        returned = answer(line)
-        if returned is ...:
-            return ...
-        runs.append(_Run(returned, tuple(line.statuses), tuple(line.log)))
-    return tuple(runs)
+@lesson.exercise(given=_busy_servers)
+def publish(server: BusyServer) -> int:
+    """Publish one event to a busy server, and return the status of the last answer."""
+    answer = server.send(server.sign())
+    while answer.status == 503:
+        server.wait(700)
+        answer = server.send(server.sign())
+    return answer.status
 
 
-def _judge_runs(runs: tuple[_Run, ...]) -> tuple[str, tuple[Fact, ...]] | None:
-    for run in runs:
-        facts = (Fact("What it did", " → ".join(run.log) or "(nothing)"),)
-        if not run.statuses:
-            return "Nothing was sent. Call line.send(…) inside your function.", facts
-        if 401 in run.statuses:
-            return "A request was refused: its timestamp was too old when it was sent.", facts
-        if 200 not in run.statuses:
-            return "The event was never accepted. Wait, then try again.", facts
-        if run.statuses.count(200) > 1:
-            return "The event was published more than once. Stop at the first 200.", facts
-        if run.returned != 200:
-            return f"It was accepted. Return the status, 200; got {run.returned!r:.40}.", facts
-    return None
+@publish.observe
+def _what_happened(result: object, server: BusyServer) -> tuple[object, list[int], list[float]]:
+    return result, [each.status for each in server.tries], server.waits
 
 
-def broken_publish(line: Line) -> int:
-    """Publish, and try again while the server is busy. It signs at the wrong moment."""
-    request = line.sign()
-    status = line.send(request)
-    while status == 503:
-        line.wait(RETRY_AFTER)
-        status = line.send(request)
-    return status
+@publish.judge
+def _published_once(done: tuple[Any, list[int], list[float]], server: BusyServer) -> None:
+    result, statuses, _ = done
+    facts = [Fact("Answers", ", ".join(str(each) for each in statuses) or "none")]
+    if 401 in statuses:
+        raise Wrong("A request was too old when it went out.", *facts)
+    if statuses.count(200) > 1:
+        raise Wrong("The event was published more than once. Stop at the first 200.", *facts)
+    if 200 not in statuses:
+        raise Wrong("The event was never accepted. Wait, then try again.", *facts)
+    if result != 200:
+        raise Wrong(f"It was accepted. Return its status, and not {shown(result)}.", *facts)
 
 
-def _publish(line: Line) -> int:
-    status = line.send(line.sign())
-    while status == 503:
-        line.wait(RETRY_AFTER)
-        status = line.send(line.sign())
-    return status
+def _signs_once(server: BusyServer) -> int:
+    request = server.sign()
+    answer = server.send(request)
+    while answer.status == 503:
+        server.wait(700)
+        answer = server.send(request)
+    return answer.status
 
 
-def _sign_then_wait(line: Line) -> int:
-    status = line.send(line.sign())
-    while status == 503:
-        request = line.sign()
-        line.wait(RETRY_AFTER)
-        status = line.send(request)
-    return status
-
-
-def _never_wait(line: Line) -> int:
+def _never_waits(server: BusyServer) -> int:
     for _ in range(3):
-        status = line.send(line.sign())
-        if status == 200:
-            break
-    return status
+        answer = server.send(server.sign())
+    return answer.status
 
 
-def _never_stop(line: Line) -> int:
-    for _ in range(3):
-        status = line.send(line.sign())
-        line.wait(RETRY_AFTER)
-    return status
+def _never_stops(server: BusyServer) -> int:
+    for _ in range(6):
+        answer = server.send(server.sign())
+        server.wait(700)
+    return answer.status
 
 
-mend = Exercise(
-    name="clock_and_replay.mend",
-    task="A retry that is accepted, however long the wait, and publishes once.",
-    perform=_try_lines,
-    judge=_judge_runs,
-    right=_publish,
-    mistakes=(
-        Mistake(
-            broken_publish,
-            "After the wait you send the old signature. Its timestamp is 700 s old, so the server "
-            "answers 401. Sign again.",
-        ),
-        Mistake(
-            _sign_then_wait,
-            "You sign again, and then you wait. The signature grows old meanwhile. "
-            "Sign as the last thing before sending.",
-        ),
-        Mistake(
-            _never_wait,
-            "You sign anew and do not wait, so the server is still busy. Call line.wait(700).",
-        ),
-        Mistake(
-            lambda line: line.send(line.sign()),
-            "You send once. While the answer is 503, wait and try again.",
-        ),
-        Mistake(
-            _never_stop,
-            "You go on after a 200, so the event is published again. Stop at the first 200.",
-        ),
-    ),
-    hints=(
-        "How old is the timestamp when the second request goes out?",
-        "A letter with today's date is written today. In a loop: wait(); letter = write(); "
-        "post(letter).",
-    ),
-    solution=(
-        "def publish(line) -> int:\n"
-        "    status = line.send(line.sign())\n"
-        "    while status == 503:\n"
-        "        line.wait(700)\n"
-        "        status = line.send(line.sign())\n"
-        "    return status\n\n"
-        "Sign as the last thing before sending, each time. pusherkit.Client does so too.\n"
-        "Now let it give up after five tries, and check again."
+publish.broken(
+    "After the wait, the server answers 401. How old is the signature by then?", _signs_once
+)
+publish.hint("How old is the timestamp when the second request goes out?")
+publish.hint("You'd date a letter on the day you post it, not on the day you first tried to.")
+publish.wrong("You don't wait, so the server is still busy. Call server.wait(700).", _never_waits)
+publish.wrong(
+    "You send once. While the answer is 503, wait and try again.",
+    lambda server: server.send(server.sign()).status,
+)
+publish.wrong(
+    "You go on after a 200, so the event is published again. Stop at the first 200.", _never_stops
+)
+publish.why("Signed as the last thing before sending, a request is never older than its journey.")
+publish.next("Give up after five tries: a loop that depends on a server should always have an end.")
+
+
+# --- prove it -----------------------------------------------------------------------------------
+
+
+def _everything(chance: random.Random) -> Iterator[tuple[float, list[int], list[str]]]:
+    for (now,), (messages,) in zip(_clocks(chance), _messages(chance), strict=True):
+        off = [-601, -600, 600, 601, chance.randrange(-599, 599), chance.randrange(900, 9_999)]
+        chance.shuffle(off)
+        yield now, [int(now) + seconds for seconds in off], messages
+
+
+@lesson.exercise(given=_everything, covers_lesson=True)
+def prove_it(
+    now: float, servers: list[int], messages: list[str]
+) -> tuple[str, list[bool], list[str]]:
+    """Return the auth_timestamp, which servers accept it, and the statuses to show."""
+    sent = int(now)
+    accepted = [abs(sent - server) <= 600 for server in servers]
+    events: dict[int, str] = {}
+    for message in messages:
+        event = json.loads(message)
+        events.setdefault(event["id"], event["status"])
+    return str(sent), accepted, list(events.values())
+
+
+prove_it.hint("Whole seconds first. Compare them with each server's clock, in both directions.")
+prove_it.hint("The third part is the receiver of exercise 4: every id once, in order.")
+prove_it.wrong(
+    "Everything is right but the timestamp, which is a number. A parameter is text: str(…).",
+    lambda now, servers, messages: (
+        int(now),
+        [abs(int(now) - server) <= 600 for server in servers],
+        new_statuses.solve(messages),
     ),
 )
-
-
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+prove_it.wrong(
+    "The window has two sides: a server's clock may be ahead of yours or behind it.",
+    lambda now, servers, messages: (
+        str(int(now)),
+        [server - int(now) <= 600 for server in servers],
+        new_statuses.solve(messages),
+    ),
+)
+prove_it.wrong(
+    "Almost. Here, a difference of exactly 600 s is still accepted.",
+    lambda now, servers, messages: (
+        str(int(now)),
+        [abs(int(now) - server) < 600 for server in servers],
+        new_statuses.solve(messages),
+    ),
+)
+prove_it.why("Seconds, whole, as text; a window with two sides; and a receiver that knows the ids.")
+prove_it.next("Go on to lesson 07: it's Black Friday.")

@@ -1,20 +1,18 @@
-"""Lesson 07, fan out and batch: many channels or many events in one request, and the limits."""
+"""Lesson 07, fan out and batch: Black Friday, and every page wants to know."""
 
-from __future__ import annotations
-
-import itertools
 import json
 import math
 import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any
-from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
-import ipywidgets
-
-from pusherkit.errors import APIError, InvalidEvent
+from pusherkit.client import Client
+from pusherkit.errors import AuthenticationError, InvalidEvent
 from pusherkit.events import (
     MAX_BATCH_EVENTS,
     MAX_CHANNELS,
@@ -24,125 +22,96 @@ from pusherkit.events import (
     event_body,
     to_json,
 )
-from pusherkit.lessons._exercise import Exercise, Feedback, FunctionExercise, Mistake
-from pusherkit.lessons._interactive import Fact, Interactive, Prediction, View, button
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Practice
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.sandbox import RawRequest, Sandbox
-from pusherkit.signing import Request, Signature, body_digest, judge, sign
-from pusherkit.subscriber import Message, Subscriber
+from pusherkit.lessons.kit import (
+    BATCH_PATH,
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Explorer,
+    Fact,
+    Lesson,
+    Picture,
+    Practice,
+    View,
+    Wrong,
+    button,
+    choice,
+    number,
+    practice,
+    shown,
+    slider,
+    tick,
+)
+from pusherkit.lessons.kit.busy import BusyServer, Try
+from pusherkit.lessons.kit.picture import boxes, group, line, path, text
+from pusherkit.signing import sign, verify
+from pusherkit.subscriber import Message
 
-NOTEBOOK = "07-fan-out-and-batch"
-EVENTS_PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/events"
-BATCH_PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/batch_events"
-
-
-class Audience(Practice):
-    """A practice server with one subscriber on each of some channels. `heard` is what arrived."""
-
-    def __init__(self, channels: Iterable[str]) -> None:
-        super().__init__()
-        self.heard: list[Message] = []
-        for channel in channels:
-            self.subscribe(channel, on_message=self.heard.append)
-
-
-# --- recall and prediction --------------------------------------------------------------------
-
-
-def recall_path() -> Prediction:
-    """From lesson 03: the path stands in the canonical string."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        body = event_body(Event.of("chat", "message", {"text": "hello"}))
-        signed = sign(
-            EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP
-        )
-        verdict = judge(
-            EXAMPLE_CREDENTIALS,
-            Request("POST", BATCH_PATH, signed.query, body),
-            now=EXAMPLE_TIMESTAMP,
-        )
-        return verdict.failed.rule if verdict.failed else "none", (
-            Fact("Signed", signed.canonical_string),
-            Fact("The server's", verdict.canonical_string),
-        )
-
-    return Prediction(
-        "Recall: a request is signed for /apps/3/events and sent to /apps/3/batch_events. "
-        "Which rule fails?",
-        {
-            "none": "It would pass if the path were not signed.",
-            "body_md5": "The body is the same, and so is its digest.",
-            "auth_signature": "The path is the second line of the canonical string.",
-        },
-        run,
-        "Each path has signatures of its own.",
-    )
+lesson = Lesson("07-fan-out-and-batch", stages=(1, 6))
+map, recall = lesson.map, lesson.recall_card
+practice = practice
 
 
-WAITED_SECONDS = 660  # eleven minutes
+# --- recall and prediction ----------------------------------------------------------------------
+
+HELLO = event_body(Event.of("order-41", "status", {"status": "delayed"}))
 
 
-def recall_wait() -> Prediction:
-    """From lesson 06: a signature grows old."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        body = event_body(Event.of("chat", "message", {"text": "hello"}))
-        signed = sign(
-            EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP
-        )
-        now = EXAMPLE_TIMESTAMP + WAITED_SECONDS
-        verdict = judge(
-            EXAMPLE_CREDENTIALS, Request("POST", EVENTS_PATH, signed.query, body), now=now
-        )
-        failed = verdict.failed
-        return failed.rule if failed else "none", (Fact("Refusal", failed.error if failed else ""),)
-
-    return Prediction(
-        "Recall: a request is signed, then waits eleven minutes before it is sent. "
-        "Which rule fails?",
-        {
-            "none": "It would pass after nine minutes.",
-            "auth_timestamp": "The window is 600 seconds; eleven minutes are 660.",
-            "auth_signature": "The signature still fits its canonical string. It is only too old.",
-        },
-        run,
-        "Whoever waits must sign again before sending. This lesson needs that.",
-    )
+def _check_that_fails(path: str, *, seconds_later: int = 0) -> tuple[str, Fact]:
+    """Sign HELLO for EVENTS_PATH, send it to a path some time later: the check that fails."""
+    signed = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=HELLO, timestamp=EXAMPLE_TIMESTAMP)
+    now = EXAMPLE_TIMESTAMP + seconds_later
+    try:
+        verify(EXAMPLE_CREDENTIALS, "POST", path, signed.query, HELLO, now=now)
+    except AuthenticationError as error:
+        return error.reason, Fact("The server", str(error))
+    return "none", Fact("The server", "accepted")
 
 
-def predict() -> Prediction:
-    """One channel over the limit: what do the first hundred get?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        plan = Plan(batch=False, count=MAX_CHANNELS + 1, size=len("hello"))
-        sent = dispatch(plan)
-        outcomes = {
-            0: "Nobody hears it",
-            MAX_CHANNELS: "The first 100 hear it",
-            plan.count: "All 101 hear it",
-        }
-        return outcomes[len(sent.heard)], (
-            Fact("Answer", _answer(sent)),
-            Fact("At the subscribers", _arrivals(plan, sent)),
-        )
-
-    return Prediction(
-        "Predict: one event names 101 channels, and 100 are allowed. Who hears it?",
-        {
-            "The first 100 hear it": "That would be a server that takes what fits. "
-            "You could not tell who was left out.",
-            "All 101 hear it": "That would be a limit that is none.",
-            "Nobody hears it": "The request is one thing: all of it, or nothing.",
-        },
-        run,
-        "The server reads the whole request before it delivers any of it. A rule that is broken "
-        "refuses all of it.",
-    )
+@lesson.recall(
+    "A request is signed for /apps/3/events and sent to /apps/3/batch_events. Which check fails?",
+    {
+        "body_md5": "The body didn't change, so neither did its hash.",
+        "none": "It would pass if the path weren't signed.",
+        "auth_signature": "The path is the second line of the canonical string.",
+    },
+    why="A signature is good for one path. For another you sign again.",
+)
+def another_path() -> tuple[str, Fact]:
+    return _check_that_fails(BATCH_PATH)
 
 
-# --- the dispatcher ---------------------------------------------------------------------------
+@lesson.recall(
+    "A request is signed, and then waits eleven minutes before it's sent. Which check fails?",
+    {
+        "auth_timestamp": "The window is 600 seconds, and eleven minutes are 660.",
+        "auth_signature": "It still fits the canonical string. It's only old.",
+        "none": "It would have passed after nine minutes.",
+    },
+    why="If you wait, sign again before you send. You'll need that in this lesson.",
+)
+def eleven_minutes() -> tuple[str, Fact]:
+    return _check_that_fails(EVENTS_PATH, seconds_later=660)
+
+
+@lesson.predict(
+    "100 channels are allowed in one event, and yours names 101. Somebody listens on each. Who "
+    "hears it?",
+    {
+        "The first 100": "Then you'd get a 200, and never learn who was left out.",
+        "All 101 of them": "Then it wouldn't be a limit.",
+        "Nobody at all": "One request is one thing: all of it, or nothing.",
+    },
+    why="The server reads the whole request before it delivers any of it. One signature covers one "
+    "body, and one answer speaks for all of it. So a broken limit refuses everything.",
+)
+def one_too_many() -> tuple[str, Fact]:
+    sent = dispatch(Plan(batch=False, count=101, size=7))
+    hears = {0: "Nobody at all", 100: "The first 100", 101: "All 101 of them"}
+    return hears[len(sent.heard)], Fact("The server", sent.says)
+
+
+# --- one request for many -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,43 +129,31 @@ class Plan:
 
     @property
     def channels(self) -> list[str]:
-        return [f"news-{number}" for number in range(1, self.count + 1)]
+        return [f"order-{number}" for number in range(1, self.count + 1)]
+
+    @property
+    def data(self) -> str:
+        return ("delayed by snow " * (self.size // 16 + 1))[: self.size]
 
     def body(self) -> bytes:
         """The body as it would go out, whether or not it keeps the limits."""
         if not self.batch:
-            event = {"name": "headline", "channels": self.channels, "data": "x" * self.size}
-            return to_json(event).encode()
-        batch = [
-            {"channel": channel, "name": "headline", "data": self._data(number)}
-            for number, channel in enumerate(self.channels, start=1)
-        ]
-        return to_json({"batch": batch}).encode()
+            return to_json(
+                {"name": "status", "channels": self.channels, "data": self.data}
+            ).encode()
+        events = [{"channel": each, "name": "status", "data": self.data} for each in self.channels]
+        return to_json({"batch": events}).encode()
 
-    def check(self) -> InvalidEvent | None:
-        """What the client says before it sends: the rule that is broken, or None."""
+    def check(self) -> str:
+        """Why a client refuses to send this; "" if it doesn't."""
         try:
             if self.batch:
-                batch_body(
-                    Event.of(channel, "headline", self._data(number))
-                    for number, channel in enumerate(self.channels, start=1)
-                )
+                batch_body(Event.of(each, "status", self.data) for each in self.channels)
             else:
-                event_body(Event.of(self.channels, "headline", "x" * self.size))
+                event_body(Event.of(self.channels, "status", self.data))
         except InvalidEvent as error:
-            return error
-        return None
-
-    def one_by_one(self) -> int:
-        """The bytes of all bodies, if every channel or event had a request of its own."""
-        return sum(
-            len(event_body(Event.of(channel, "headline", ""))) + self.size
-            for channel in self.channels
-        )
-
-    def _data(self, number: int) -> str:
-        """Another text for each event of a batch, all of the same size."""
-        return f"{number} {'x' * self.size}"[: self.size]
+            return str(error)
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,857 +161,593 @@ class Sent:
     """What came of a request."""
 
     status: int
-    answer: dict[str, Any]
+    says: str
     heard: tuple[Message, ...]
 
 
 def dispatch(plan: Plan) -> Sent:
-    """Send a plan, unchecked, to a fresh server with a subscriber on each channel."""
-    server = Audience(plan.channels)
-    response = server.client.http.post(
-        plan.path, content=plan.body(), headers={"Content-Type": "application/json"}
-    )
-    return Sent(response.status_code, response.json(), tuple(server.heard))
+    """Send a plan, unchecked, to a fresh server with somebody listening on each channel."""
+    server, heard = Practice(), list[Message]()
+    for channel in plan.channels:
+        server.subscribe(channel, on_message=heard.append)
+    answer = server.client.http.post(plan.path, content=plan.body())
+    error = answer.json().get("error", "")
+    return Sent(answer.status_code, f"{answer.status_code} {error or answer.text}", tuple(heard))
 
 
-_SHOWN = 3  # subscribers that are listed
+MAX_SIZE = 120_000  # bytes of data: enough to break the limit
+MOST = 120  # dots, enough to break the limit of channels
 
 
-def _answer(sent: Sent) -> str:
-    said = sent.answer["error"] if "error" in sent.answer else json.dumps(sent.answer)
-    return f"{sent.status} {said}"
-
-
-def _arrivals(plan: Plan, sent: Sent) -> str:
-    """How many subscribers heard something, and the first few of them."""
-    lines = [f"{len(sent.heard)} of {plan.count} heard something"]
-    lines += [
-        f'{message.channel}: event "{message.event}", data {_cut(message.data)}'
-        for message in sent.heard[:_SHOWN]
-    ]
-    if len(sent.heard) > _SHOWN:
-        lines.append(f"and {len(sent.heard) - _SHOWN} more")
-    return "\n".join(lines)
-
-
-def _cut(data: str) -> str:
-    """The beginning of a text of one byte a character."""
-    return data if len(data) <= 24 else f"{data[:24]}… ({len(data):,} bytes)"
-
-
-def plan_view(plan: Plan, outcome: InvalidEvent | Sent | None) -> View:
-    """A plan and what came of it: refused by the client, answered by the server, or not sent."""
-    body = plan.body()
-    facts = [
-        Fact("Body", body[:200].decode() + "…" * (len(body) > 200), f"{len(body):,} bytes"),
-        Fact("Digest", f"body_md5 = {body_digest(body)}"),
-        Fact("Send", f"1 request, {len(body):,} bytes of body: POST {plan.path}"),
-        Fact("One by one", f"{plan.count} requests, {plan.one_by_one():,} bytes of bodies"),
-    ]
-    match outcome:
-        case None:
-            facts += [Fact("Answer", "(nothing yet)"), Fact("At the subscribers", "(nothing yet)")]
-            status, good = "Ready. Press Send.", None
-        case InvalidEvent():
-            facts += [
-                Fact("Before sending", f"InvalidEvent: {outcome}"),
-                Fact("Answer", "(none: no request went out)"),
-                Fact("At the subscribers", "(nothing)"),
-            ]
-            status, good = "Refused by the client, before sending.", False
-        case Sent():
-            facts += [
-                Fact("Answer", _answer(outcome)),
-                Fact("At the subscribers", _arrivals(plan, outcome)),
-            ]
-            status, good = "Accepted: one request, one signature, every subscriber.", True
-            if outcome.status != 200:
-                status, good = "Refused by the server: all of it. Nobody heard anything.", False
-    return View("One request, many receivers", tuple(facts), status, good)
-
-
-FAN_OUT = "One event, many channels"
-BATCH = "A batch of events"
-_FIRST_COUNT = 10
-_FIRST_SIZE = 16
-MAX_SHOWN_SIZE = 200_000  # bytes of data in the dispatcher: enough to break the limit
-
-
-class Dispatcher(Interactive):
+@lesson.explorer
+def one_request() -> Explorer:
     """Choose what goes into one request, send it, and count who hears it."""
-
-    def __init__(self) -> None:
-        self._outcome: InvalidEvent | Sent | None = None
-        self.kind = ipywidgets.ToggleButtons(
-            options=[FAN_OUT, BATCH],
-            description="Request",
-            style={"description_width": "7rem", "button_width": "13rem"},
-            layout=ipywidgets.Layout(display="flex", flex_flow="row wrap", width="auto"),
-        )
-        self.channels = _number("Channels", _FIRST_COUNT, 120)
-        self.events = _number("Events", MAX_BATCH_EVENTS, 12)
-        self.size = _number("Bytes of data", _FIRST_SIZE, MAX_SHOWN_SIZE)
-        self.unchecked = ipywidgets.Checkbox(
-            value=False,
-            description="Send it even if the client's check fails",
-            indent=False,
-            layout=ipywidgets.Layout(width="auto", margin="2px 0 2px 7.3rem"),
-        )
-        for control in (self.kind, self.channels, self.events, self.size, self.unchecked):
-            control.observe(lambda _: self._change(), names="value")
-        self.button = button("Send", self.send, "Send one request to the practice server")
-        self.events.layout.display = "none"
-        plan = Plan(batch=False, count=_FIRST_COUNT, size=_FIRST_SIZE)
-        numbers = ipywidgets.HBox(
-            [self.channels, self.events, self.size, self.button],
-            layout=ipywidgets.Layout(flex_flow="row wrap"),
-        )
-        super().__init__(
-            [self.kind, numbers, self.unchecked],
-            lambda: plan_view(self.plan(), self._outcome),
-            twin=plan_view(plan, dispatch(plan)),
-        )
-
-    def plan(self) -> Plan:
-        """What the controls say."""
-        batch = self.kind.value == BATCH
-        count = self.events.value if batch else self.channels.value
-        return Plan(batch=batch, count=count, size=self.size.value)
-
-    def _change(self) -> None:
-        batch = self.kind.value == BATCH
-        self.channels.layout.display = "none" if batch else None
-        self.events.layout.display = None if batch else "none"
-        self._outcome = None
-        self.refresh()
-
-    def send(self) -> None:
-        """What the button does."""
-        plan = self.plan()
-        refused = None if self.unchecked.value else plan.check()
-        self._outcome = refused or dispatch(plan)
-        self.refresh()
-
-
-def _number(label: str, value: int, most: int) -> ipywidgets.BoundedIntText:
-    return ipywidgets.BoundedIntText(
-        value=value,
-        min=0,
-        max=most,
-        description=label,
-        # Told once, when the field is left: a value that is still on its way while a button is
-        # pressed would come after the press.
-        continuous_update=False,
-        style={"description_width": "7rem"},
-        layout=ipywidgets.Layout(width="15rem"),
+    return Explorer(
+        _one_request,
+        batch=choice("Send", {"one event to many pages": False, "a batch of events": True}),
+        count=slider("How many", 60, 1, MOST),
+        size=number("Bytes of data in each", 16, 0, MAX_SIZE),
+        anyway=tick("Send it even if the client's own check refuses it"),
+        send=button("Send one request"),
+        code=[dispatch],
     )
 
 
-def dispatcher() -> Dispatcher:
-    """One request to many channels, or with many events."""
-    return Dispatcher()
-
-
-# --- the rate limit ---------------------------------------------------------------------------
-
-MAX_TRIES = 20  # of one BusyServer; nobody needs as many, and an endless loop ends
-
-
-class TooManyTries(Exception):
-    """Ends the loop of whoever never stops sending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One request to a BusyServer, and the answer."""
-
-    at: float
-    """Seconds since the server's clock began."""
-    text: str
-    signed_at: str
-    status: int
-    retry_after: int | None
-    """Seconds to wait, from the header Retry-After; None where the answer has none."""
-
-
-class BusyServer:
-    """A practice server with a rate limit. Its clock moves only when somebody waits.
-
-    `rivals` other requests of the same app come first: one now, one after each wait. The limit
-    is the app's, so they use it up too.
-    """
-
-    def __init__(self, rate: float, rivals: int = 0) -> None:
-        self._sandbox = Sandbox(EXAMPLE_CREDENTIALS, rate=rate)
-        self._rivals = rivals
-        self._elapsed = 0.0
-        self.tries: list[Try] = []
-        self.heard: list[Message] = []
-        Subscriber.attached(self._sandbox, "queue", on_message=self.heard.append)
-        self._rival()
-
-    def __repr__(self) -> str:
-        return f"<BusyServer, {len(self.tries)} tries so far>"
-
-    def now(self) -> int:
-        """The time in whole Unix seconds."""
-        return int(EXAMPLE_TIMESTAMP + self._elapsed)
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        if not isinstance(seconds, int | float) or not 0 <= seconds < 1e6:
-            raise ValueError(f"wait: expected a number of seconds, got {seconds!r}.")
-        self._elapsed += seconds
-        self._rival()
-
-    def sign(self, text: str = "event") -> Signature:
-        """Sign a request that carries a text, at the present time."""
-        return sign(
-            EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=_queued(text), timestamp=self.now()
+def _one_request(batch: bool, count: int, size: int, anyway: bool, send: bool) -> View:
+    plan = Plan(batch, count, size)
+    refused = plan.check()
+    sent = dispatch(plan) if send and (anyway or not refused) else None
+    things = "events" if batch else "pages"
+    if not send:
+        said, good = f"Ready: 1 request for {count} {things}.", None
+        says, heard = "not sent yet", "nobody yet"
+    elif sent is None:
+        said, good = "The client refused it, so no request went out.", False
+        says, heard = f"none. The client says: {refused}", "nobody"
+    else:
+        good = sent.status == 200
+        said = (
+            f"Accepted: 1 request, 1 signature, and {len(sent.heard)} of {count} arrived."
+            if good
+            else f"Refused, all of it: 0 of {count} arrived."
         )
+        says, heard = sent.says, f"{len(sent.heard)} of {count}"
+    return View(
+        "One request for many",
+        (
+            Fact("Request", f"POST {plan.path}, {len(plan.body()):,} bytes of body"),
+            Fact("Instead of", f"{count} requests, with {count} signatures"),
+            Fact("Answer", says),
+            Fact("Heard it", heard),
+        ),
+        said,
+        good,
+        picture=dots(plan, None if not send else len(sent.heard) if sent else 0),
+        details=(Fact("Body", plan.body()[:600].decode(errors="ignore"), kind="code"),),
+        fold="The beginning of the body",
+    )
 
-    def send(self, signature: Signature, text: str = "event") -> Try:
-        """Send the request that was signed, and return the answer."""
-        if not isinstance(signature, Signature):
-            raise TypeError(
-                "send: expected a signature, such as server.sign() returns; "
-                f"got {type(signature).__name__}."
-            )
-        if len(self.tries) == MAX_TRIES:
-            raise TooManyTries
-        reply = self._sandbox.handle(_request(signature, text), now=self._now())
-        headers = dict(reply.headers)
-        made = Try(
-            at=self._elapsed,
-            text=text,
-            signed_at=dict(signature.params)["auth_timestamp"],
-            status=reply.status,
-            retry_after=int(headers["Retry-After"]) if "Retry-After" in headers else None,
+
+def dots(plan: Plan, heard: int | None) -> Picture:
+    """A dot for each page or event; those over the limit apart, those that arrived filled."""
+    limit = MAX_BATCH_EVENTS if plan.batch else MAX_CHANNELS
+    over = max(0, plan.count - limit)
+    what = "events" if plan.batch else "pages"
+    desc = f"{plan.count} dots, one for each of the {what}. "
+    desc += f"{over} of them are over the limit of {limit}. " if over else ""
+    desc += {None: "Nothing was sent yet.", 0: "None of them is lit."}.get(
+        heard, "All of them are lit: the event arrived."
+    )
+    narrow = Picture("Who hears it", desc, 340, 340, _dots(plan, heard, limit, 12))
+    return Picture("Who hears it", desc, 760, 178, _dots(plan, heard, limit, 25), narrow)
+
+
+def _dots(plan: Plan, heard: int | None, limit: int, columns: int) -> str:
+    step = 28
+    places = [(10 + n % columns * step, 10 + n // columns * (step + 2)) for n in range(plan.count)]
+    inside, outside = places[:limit], places[limit:]
+    kind = "good" if heard else "wrong" if heard == 0 else "bare"
+    x, y = outside[0] if outside else (0, 0)
+    return "".join(
+        (
+            boxes(inside, 20, 20, kind),
+            boxes(outside, 20, 20, "wrong"),
+            text(x + 4, y + 15, "✗", "badt") if outside else "",
+            *(text(px + 4, py + 15, "✓", "okt") for px, py in inside[: heard or 0]),
         )
-        self.tries.append(made)
-        return made
-
-    def _now(self) -> float:
-        return EXAMPLE_TIMESTAMP + self._elapsed
-
-    def _rival(self) -> None:
-        if self._rivals:
-            self._rivals -= 1
-            self._sandbox.handle(_request(self.sign("rival"), "rival"), now=self._now())
+    )
 
 
-def _queued(text: str) -> bytes:
-    channel = "elsewhere" if text == "rival" else "queue"
-    return event_body(Event.of(channel, "job", text))
+# --- the rate limit -----------------------------------------------------------------------------
+
+RATE = 2.0  # requests per second
+BURST = 5  # events
 
 
-def _request(signature: Signature, text: str) -> RawRequest:
-    target = f"{EVENTS_PATH}?{urlencode(signature.query)}"
-    return RawRequest(method="POST", target=target.encode(), body=_queued(text))
-
-
-RATE = 2  # requests per second in the widget
-BURST = 5  # events that it sends
-
-
-def burst(wait: float, *, back_off: bool = False) -> BusyServer:
-    """Send five events, `wait` seconds between two. On 429: drop the event, or back off."""
-    server = BusyServer(RATE)
-    for number in range(1, BURST + 1):
-        text = str(number)
-        if number > 1:
-            server.wait(wait)
-        answer = server.send(server.sign(text), text)
+def five_events(rate: float, wait: float, *, back_off: bool) -> BusyServer:
+    server = BusyServer(rate=rate)  # requests a second, for the whole app
+    for event in "ABCDE":
+        answer = server.send(server.sign(event), event)
         while back_off and answer.retry_after is not None:
             server.wait(answer.retry_after)
-            answer = server.send(server.sign(text), text)
+            answer = server.send(server.sign(event), event)  # signed again, and then sent
+        server.wait(wait)
     return server
 
 
-def timeline(tries: Iterable[Try]) -> str:
+@lesson.explorer
+def bucket(rate: float = RATE) -> Explorer:
+    """Five events against a limit of some requests a second. No time passes here."""
+    return Explorer(
+        partial(_bucket, rate),
+        wait=slider("Wait after each, in ms", 0, 0, 800, step=100),
+        back_off=choice(
+            "On 429", {"drop the event": False, "wait as long as it says, and try again": True}
+        ),
+        send=button("Send five events"),
+        code=[five_events],
+    )
+
+
+def _bucket(rate: float, wait: int, back_off: bool, send: bool) -> View:
+    server = BusyServer(rate=rate)
+    if send:
+        server = five_events(rate, wait / 1000, back_off=back_off)
+    arrived = len(server.heard)
+    refused = sum(each.status == 429 for each in server.tries)
+    if not send:
+        said, good = "The bucket is full. Five events are waiting.", None
+    elif arrived < BURST:
+        said, good = f"{BURST - arrived} of {BURST} are lost: refused, and never sent again.", False
+    else:
+        said = f"All {BURST} arrived, the last after {server.tries[-1].at:g} s."
+        good = True
+    return View(
+        "Five events and a limit",
+        (
+            Fact("The limit", f"{rate:g} requests a second, for the whole app"),
+            Fact("Requests", f"{len(server.tries)}, of which {refused} were answered 429"),
+            Fact("Arrived", f"{arrived} of {BURST}"),
+        ),
+        said,
+        good,
+        picture=_marbles(server.tries),
+        details=(Fact("Each try", timeline(server.tries) or "(none yet)"),),
+        fold="Each try, with the time it was signed at",
+    )
+
+
+def timeline(tries: list[Try]) -> str:
     """A line for each try: when, what, the answer."""
-    lines, seen = [], set()
+    return "\n".join(
+        f"{each.at:5.2f} s   {each.text}   signed at {each.signed_at}   {each.status}"
+        + (f", Retry-After: {each.retry_after}" if each.retry_after is not None else "")
+        for each in tries
+    )
+
+
+SECONDS_SHOWN = 4
+
+
+def _marbles(tries: list[Try]) -> Picture:
+    """Time from left to right; a marble for each try, below the line if it bounced."""
+    desc = "A time line of four seconds. " + (
+        " ".join(
+            f"{each.text} at {each.at:g} s: {'accepted' if each.status == 200 else 'refused'}."
+            for each in tries
+        )
+        or "Nothing was sent yet."
+    )
+
+    def x(seconds: float) -> float:
+        return 40 + seconds * 160
+
+    shapes = [
+        text(4, 14, "accepted", "small"),
+        text(4, 142, "refused: 429", "small"),
+        line(24, 72, 700, 72, "arrow"),
+        *(
+            group(line(x(s), 68, x(s), 76), text(x(s), 90, f"{s} s", "small", "middle"))
+            for s in range(SECONDS_SHOWN + 1)
+        ),
+    ]
+    beside: dict[tuple[float, bool], int] = {}
     for each in tries:
-        again = " again" if each.text in seen else ""
-        seen.add(each.text)
-        retry = "" if each.retry_after is None else f", Retry-After: {each.retry_after}"
-        lines.append(
-            f"{each.at:5.2f} s   event {each.text}{again:<6}   signed at {each.signed_at}   "
-            f"{each.status}{retry}"
+        good = each.status == 200
+        place = beside.setdefault((each.at, good), 0)
+        beside[each.at, good] += 1
+        left, y = x(each.at) + place * 26, 40 if good else 112
+        shapes.append(
+            group(
+                path(f"M{left - 10:g} {y}a10 10 0 1 1 0 .1z", "good" if good else "wrong"),
+                text(left, y + 4.5, each.text, "m", "middle"),
+            )
         )
-    return "\n".join(lines)
+    return Picture("Five events and a bucket", desc, 720, 148, "".join(shapes))
 
 
-def burst_view(how: str, server: BusyServer) -> View:
-    """What came of five events."""
-    arrived = [message.data for message in server.heard]
-    lost = BURST - len(arrived)
-    took = server.tries[-1].at
-    facts = (
-        Fact("The limit", f"{RATE} requests per second, for the whole app"),
-        Fact("How", how),
-        Fact("Answers", timeline(server.tries)),
-        Fact("Requests", f"{len(server.tries)}, of which the server refused {_refused(server)}"),
-        Fact("At the subscriber", f"{len(arrived)} of {BURST}: events {', '.join(arrived)}"),
-    )
-    if lost:
-        said = f"{lost} of {BURST} events are lost: refused, and not sent again."
-        return View("Five events and a rate limit", facts, said, False)
-    said = f"All {BURST} events arrived, the last after {took:g} s."
-    return View("Five events and a rate limit", facts, said, True)
+# --- the exercises ------------------------------------------------------------------------------
 
 
-def _refused(server: BusyServer) -> int:
-    return sum(each.status != 200 for each in server.tries)
+def _lengths(chance: random.Random, most: int) -> list[int]:
+    """Exactly full; with a rest; and short."""
+    return [
+        most * chance.randint(2, 4),
+        most * chance.randint(2, 4) + chance.randint(1, most - 1),
+        chance.randint(2, most - 1),
+    ]
 
 
-_AT_ONCE = "all at once"
-_BACKING_OFF = "all at once; on 429 wait as long as Retry-After says, sign anew, send again"
-
-
-class RateLimit(Interactive):
-    """Send five events at once, with a wait between them, or backing off. No time passes here."""
-
-    def __init__(self) -> None:
-        self.wait = _number("Wait, in ms", 300, 5_000)
-        self.at_once = button("Send 5 at once", lambda: self._show(_AT_ONCE, 0))
-        self.spaced = button("Send 5 with the wait", self.send_spaced)
-        self.backing = button("Send 5 and back off", lambda: self._show(_BACKING_OFF, 0, True))
-        self._shown = burst_view(_AT_ONCE, burst(0))
-        line = ipywidgets.HBox(
-            [self.at_once, self.wait, self.spaced, self.backing],
-            layout=ipywidgets.Layout(flex_flow="row wrap"),
-        )
-        super().__init__([line], lambda: self._shown, twin=burst_view(_AT_ONCE, burst(0)))
-
-    def send_spaced(self) -> None:
-        """What the second button does."""
-        self._show(f"{self.wait.value:,} ms between two", self.wait.value / 1000)
-
-    def _show(self, how: str, wait: float, back_off: bool = False) -> None:
-        self._shown = burst_view(how, burst(wait, back_off=back_off))
-        self.refresh()
-
-
-def rate_limit() -> RateLimit:
-    """Five events against a limit of two requests per second."""
-    return RateLimit()
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-def _fewest(things: int, most: int) -> int:
-    return math.ceil(things / most)
-
-
-def _bytes_of(text: str) -> int:
-    return len(text.encode())
-
-
-def _some_load(chance: random.Random) -> tuple[list[str], list[str]]:
-    """Channels in full hundreds; texts that do not fill their last batch, and some too big."""
-    channels = [f"team-{number}" for number in range(100 * chance.randint(2, 6))]
-    fit = 10 * chance.randint(1, 3) + 9
-    texts = [f"note {number}" for number in range(fit - 1)] + ["x" * MAX_DATA_BYTES]
-    texts += ["☕" * chance.randint(40_000, 60_000), "x" * (MAX_DATA_BYTES + 1)]
-    chance.shuffle(texts)
-    return channels, texts
-
-
-def _load(channels: list[str], texts: list[str]) -> tuple[int, int, int]:
-    fit = [text for text in texts if _bytes_of(text) <= MAX_DATA_BYTES]
-    return (
-        _fewest(len(channels), MAX_CHANNELS),
-        _fewest(len(fit), MAX_BATCH_EVENTS),
-        len(texts) - len(fit),
-    )
-
-
-def _load_with(
-    channels: list[str], texts: list[str], *, fits: Any = None, fewest: Any = _fewest
-) -> tuple[int, int, int]:
-    """As _load, with one step done in another way: the mistakes."""
-    fits = fits or (lambda text: _bytes_of(text) <= MAX_DATA_BYTES)
-    fit = [text for text in texts if fits(text)]
-    return fewest(len(channels), 100), fewest(len(fit), 10), len(texts) - len(fit)
-
-
-prove_it = FunctionExercise(
-    name="fan_out_and_batch.prove_it",
-    task="The fewest requests for the channels, the fewest for the texts, and the texts too big.",
-    given=_some_load,
-    right=_load,
-    mistakes=(
-        Mistake(
-            lambda channels, texts: _load_with(
-                channels, texts, fits=lambda text: len(text) <= MAX_DATA_BYTES
-            ),
-            "You measured data in characters. The limit is 102,400 bytes: of é 2, of ☕ 3 each.",
-        ),
-        Mistake(
-            lambda channels, texts: _load_with(
-                channels, texts, fits=lambda text: _bytes_of(text) < MAX_DATA_BYTES
-            ),
-            "A text of exactly 102,400 bytes is allowed. The limit is a maximum.",
-        ),
-        Mistake(
-            lambda channels, texts: _load_with(channels, texts, fewest=lambda n, most: n // most),
-            "You rounded down. What does not fill a request needs one all the same.",
-        ),
-        Mistake(
-            lambda channels, texts: _load_with(
-                channels, texts, fewest=lambda n, most: n // most + 1
-            ),
-            "Where the last request is exactly full, you count one more, with nothing in it.",
-        ),
-        Mistake(
-            lambda channels, texts: (
-                *_load_with(channels, texts, fits=lambda text: True)[:2],
-                _load(channels, texts)[2],
-            ),
-            "You left texts that are too big in the batches. One of them refuses its whole batch.",
-        ),
-    ),
-    hints=(
-        "First leave out what is too big, measured in bytes. Then divide, and round up.",
-        "math.ceil(7 / 3) is 3: seven things, three at a time, need three rounds.",
-    ),
-    solution=(
-        "def prove_it(channels: list[str], texts: list[str]) -> tuple[int, int, int]:\n"
-        "    fit = [text for text in texts if len(text.encode()) <= 102_400]\n"
-        "    too_big = len(texts) - len(fit)\n"
-        "    return math.ceil(len(channels) / 100), math.ceil(len(fit) / 10), too_big\n\n"
-        "A request holds 100 channels or 10 events; each event's data 102,400 bytes of UTF-8.\n"
-        "Now count the requests if every channel and every text had one of its own."
-    ),
-)
-
-
-# Each check draws one list of each kind, as it draws three: exactly full, with a rest, short.
-_KINDS = itertools.cycle(("full", "rest", "short"))
-
-
-def _some_length(chance: random.Random, most: int) -> int:
-    match next(_KINDS):
-        case "full":
-            return most * chance.randint(2, 4)
-        case "rest":
-            return most * chance.randint(2, 4) + chance.randint(1, most - 1)
-        case _:
-            return chance.randint(2, most - 1)
-
-
-def _some_names(chance: random.Random) -> tuple[list[str]]:
-    word = chance.choice(("room", "desk", "ward", "line"))
-    return ([f"{word}-{number}" for number in range(_some_length(chance, MAX_CHANNELS))],)
+def _channel_lists(chance: random.Random) -> Iterator[tuple[list[str]]]:
+    for length in _lengths(chance, MAX_CHANNELS):
+        yield ([f"order-{n}" for n in range(length)],)
 
 
 def _slices(things: list[Any], step: int, width: int) -> list[list[Any]]:
     return [things[start : start + width] for start in range(0, len(things), step)]
 
 
-split = FunctionExercise(
-    name="fan_out_and_batch.split",
-    task="Lists of at most 100 channels, as few as possible, in the given order.",
-    given=_some_names,
-    right=lambda names: _slices(names, 100, 100),
-    mistakes=(
-        Mistake(
-            lambda names: _slices(names, 101, 101),
-            "Your lists hold 101. The limit is 100, and one too many refuses the whole request.",
-        ),
-        Mistake(
-            lambda names: _slices(names, 99, 99),
-            "Your lists hold 99. That is allowed, but 100 fit: you send more requests than needed.",
-        ),
-        Mistake(
-            lambda names: _slices(names, 100, 99),
-            "Every hundredth channel is missing. A slice ends before its second number: "
-            "names[0:100] holds 100.",
-        ),
-        Mistake(
-            lambda names: _slices(names[: len(names) // 100 * 100], 100, 100),
-            "The rest is missing: the channels after the last full hundred.",
-        ),
-        Mistake(
-            lambda names: [names[start : start + 100] for start in range(0, len(names) + 1, 100)],
-            "Where the last list is exactly full, you add an empty one. A request without "
-            "channels is refused.",
-        ),
-        Mistake(
-            lambda names: [[name] for name in names],
-            "This is one request for each channel. One request takes 100 of them.",
-        ),
-    ),
-    hints=(
-        "Each start has its list: from there, the next hundred names.",
-        "letters = 'abcdefg'; [letters[start:start + 3] for start in range(0, 7, 3)] is "
-        "['abc', 'def', 'g'].",
-    ),
-    solution=(
-        "def split(names: list[str]) -> list[list[str]]:\n"
-        "    starts = range(0, len(names), 100)\n"
-        "    return [names[start : start + 100] for start in starts]\n\n"
-        "A slice that reaches beyond the end stops there, so the rest needs no case of its own.\n"
-        "Now write it for any limit: split(names, most)."
-    ),
+@lesson.exercise(given=_channel_lists)
+def split(channels: list[str]) -> list[list[str]]:
+    """Return lists of at most 100 channels, as few as possible, in the given order."""
+    starts = range(0, len(channels), 100)
+    return [channels[start : start + 100] for start in starts]
+
+
+split.hint("Each start has its list: from there, the next hundred.")
+split.hint("'abcdefg'[3:6] is 'def', and 'abcdefg'[6:9] is 'g'.")
+split.wrong(
+    "Every hundredth channel is missing. A slice ends before its second number, so "
+    "channels[0:100] has a hundred.",
+    lambda channels: _slices(channels, 100, 99),
 )
+split.wrong(
+    "The rest is missing: the channels after the last full hundred.",
+    lambda channels: _slices(channels[: len(channels) // 100 * 100], 100, 100),
+)
+split.wrong(
+    "When the last list is exactly full, you add an empty one. A request without channels is "
+    "refused.",
+    lambda channels: [channels[at : at + 100] for at in range(0, len(channels) + 1, 100)],
+)
+split.wrong(
+    "That's one request for each channel. One request takes 100 of them.",
+    lambda channels: [[channel] for channel in channels],
+)
+split.why("A slice that reaches past the end just stops there, so the rest needs no special case.")
+split.next("Make it work for any limit: split(channels, most).")
 
 
-def _some_events(chance: random.Random) -> tuple[list[dict[str, str]]]:
-    channel = chance.choice(("orders", "alarms", "scores"))
-    return (
-        [
-            {"channel": channel, "name": "update", "data": f"{number} of {chance.randint(9, 99)}"}
-            for number in range(_some_length(chance, MAX_BATCH_EVENTS))
-        ],
-    )
+def _event_lists(chance: random.Random) -> Iterator[tuple[list[dict[str, str]]]]:
+    for length in _lengths(chance, MAX_BATCH_EVENTS):
+        yield (
+            [
+                {"channel": f"order-{n}", "name": "status", "data": f'{{"stop":{n}}}'}
+                for n in range(length)
+            ],
+        )
 
 
 def _wrapped(slices: list[list[Any]]) -> list[dict[str, Any]]:
     return [{"batch": each} for each in slices]
 
 
-batches = FunctionExercise(
-    name="fan_out_and_batch.batches",
-    task='Bodies of the form {"batch": […]}, each with at most 10 events, as few as possible.',
-    given=_some_events,
-    right=lambda events: _wrapped(_slices(events, 10, 10)),
-    mistakes=(
-        Mistake(
-            lambda events: _slices(events, 10, 10),
-            'The lists are right. The body is an object around each: {"batch": […]}.',
-        ),
-        Mistake(
-            lambda events: {"batch": events},
-            "This is one batch with all events. More than 10 refuse the whole batch.",
-        ),
-        Mistake(
-            lambda events: _wrapped(_slices(events, 11, 11)),
-            "Your batches hold 11. The limit is 10, and one too many refuses the whole batch.",
-        ),
-        Mistake(
-            lambda events: _wrapped(_slices(events[: len(events) // 10 * 10], 10, 10)),
-            "The rest is missing: the events after the last full batch.",
-        ),
-        Mistake(
-            lambda events: _wrapped([events[:10]]),
-            "This sends the first ten and forgets the others.",
-        ),
-        Mistake(
-            lambda events: _wrapped([[event] for event in events]),
-            "This is one request for each event. A batch takes 10 of them.",
-        ),
-    ),
-    hints=(
-        "Two steps: cut the list into tens, as in exercise 1; put each ten into an object.",
-        "[{'page': words[at:at + 2]} for at in range(0, 4, 2)] makes two objects of four words.",
-    ),
-    solution=(
-        "def batches(events: list[dict]) -> list[dict]:\n"
-        "    starts = range(0, len(events), 10)\n"
-        '    return [{"batch": events[start : start + 10]} for start in starts]\n\n'
-        "Each event keeps its own channel and name. What they share is the request.\n"
-        "Now say how many signatures 35 events need, and check it with len(batches(…))."
-    ),
+@lesson.exercise(given=_event_lists)
+def batches(events: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Return bodies {"batch": […]} with at most 10 events each, as few as possible."""
+    starts = range(0, len(events), 10)
+    return [{"batch": events[start : start + 10]} for start in starts]
+
+
+batches.hint("Two steps: cut the list into tens, as before, and put each ten into an object.")
+batches.hint("{'page': words[0:2]} is an object with the first two words.")
+batches.wrong(
+    'The lists are right. The body is an object around each of them: {"batch": […]}.',
+    lambda events: _slices(events, 10, 10),
 )
-
-
-_WORDS = ("Łódź", "café", "東京", "naïve", "5 €", "plain")
-
-
-def _some_data(chance: random.Random) -> tuple[str]:
-    """JSON, with quotes in it and with characters outside ASCII."""
-    words = ["☕", *chance.sample(_WORDS, 2)]
-    return (
-        json.dumps({"text": " ".join(words), "id": chance.randint(1, 999)}, ensure_ascii=False),
-    )
-
-
-size = FunctionExercise(
-    name="fan_out_and_batch.size",
-    task="The size of an event's data, as its limit counts it.",
-    given=_some_data,
-    right=_bytes_of,
-    mistakes=(
-        Mistake(len, "These are characters. The limit counts bytes of UTF-8; ☕ has three."),
-        Mistake(
-            sys.getsizeof,
-            "This is what the object takes up in Python's memory. It has nothing to do with "
-            "what goes over the wire.",
-        ),
-        Mistake(
-            lambda data: sys.getsizeof(data.encode()),
-            "This is the memory of a Python object that holds the bytes. Count the bytes: len.",
-        ),
-        Mistake(
-            lambda data: len(json.dumps(data, ensure_ascii=False).encode()),
-            "You encoded as JSON what is JSON already, so you count quotes and backslashes more.",
-        ),
-        Mistake(
-            lambda data: len(json.dumps(data).encode()),
-            "You encoded as JSON what is JSON already, and with \\u escapes besides.",
-        ),
-        Mistake(
-            lambda data: len(data.encode("utf-16")),
-            "These are bytes of UTF-16. On the wire it is UTF-8.",
-        ),
-    ),
-    hints=(
-        "data is text that is ready to send. How many bytes is it on the wire?",
-        "len('é'.encode('utf-8')) is 2.",
-    ),
-    solution=(
-        "def size(data: str) -> int:\n"
-        '    return len(data.encode("utf-8"))\n\n'
-        "Text has characters, the wire has bytes. Limits of a wire are in bytes.\n"
-        "Now find the longest run of ☕ that still fits into 102,400 bytes."
-    ),
+batches.wrong(
+    "This is a single batch with everything in it. Over ten, the whole batch is refused.",
+    lambda events: [{"batch": events}],
 )
+batches.wrong(
+    "This sends the first ten and forgets the others.",
+    lambda events: _wrapped([events[:10]]),
+)
+batches.wrong(
+    "That's one request for each event. A batch takes ten of them.",
+    lambda events: _wrapped([[event] for event in events]),
+)
+batches.why("Each event keeps its own channel, name and data. What they share is the request.")
+batches.next("How many signatures do 35 events need? Check it with len(batches(…)).")
 
 
-# --- an exercise on behaviour: what a function does to servers, not what it returns ------------
+def _datas(chance: random.Random) -> Iterator[tuple[str]]:
+    for word in chance.sample(("Łódź", "café", "東京", "naïve", "5 €"), 3):
+        data = {"status": f"☕ {word}", "stop": chance.randint(1, 999)}
+        yield (json.dumps(data, ensure_ascii=False),)
 
 
-class _BackOff(Exercise):
-    """Three servers at each check, fresh and seeded: one at rest, one busy, one busier.
-
-    They ask for waits that are longer than a signature lives.
-    """
-
-    def __init__(self, **given: Any) -> None:
-        self._checks = 0
-        self._waits = (700, 900)
-        super().__init__(perform=self._run, judge=_judge_tries, **given)
-
-    def check(self, answer: Any) -> Feedback:
-        self._checks += 1
-        chance = random.Random(f"{self.name} {self._checks}")  # noqa: S311 - no secret
-        self._waits = (chance.randint(620, 1_800), chance.randint(620, 1_800))
-        return super().check(answer)
-
-    def _run(self, answer: Any) -> Any:
-        one, two = self._waits
-        done = []
-        for server in (BusyServer(RATE), BusyServer(1 / one, 1), BusyServer(1 / two, 2)):
-            try:
-                if answer(server) is ...:
-                    return ...
-            except TooManyTries:
-                pass
-            done.append(tuple(server.tries))
-        return done
+@lesson.exercise(given=_datas)
+def size(data: str) -> int:
+    """Return the size of an event's data, as the limit of 102,400 counts it."""
+    return len(data.encode("utf-8"))
 
 
-def _judge_tries(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    for tries in done:
-        if (wrong := _wrong_with(tries)) is not None:
-            return wrong, (Fact("Your tries", timeline(tries) or "(none)"),)
-    return None
+size.hint("data is text, ready to send. How many bytes is it on the wire?")
+size.hint("len('é'.encode('utf-8')) is 2.")
+size.wrong("These are characters. The limit counts bytes of UTF-8, and ☕ has three of them.", len)
+size.wrong(
+    "That's what the object takes up in Python's memory, which has nothing to do with the wire.",
+    sys.getsizeof,
+)
+size.wrong(
+    "You encoded JSON that was JSON already, so you count more quotes and backslashes.",
+    lambda data: len(json.dumps(data, ensure_ascii=False).encode()),
+)
+size.why("Text has characters, and a wire has bytes. So the limits of a wire are in bytes.")
+size.next("How many ☕ fit into 102,400 bytes?")
 
 
-def _wrong_with(tries: tuple[Try, ...]) -> str | None:
-    if not tries:
-        return "Nothing was sent. Call server.send(server.sign())."
-    for before, after in itertools.pairwise(tries):
-        if before.status == 200:
-            return "The event was accepted, and you sent it again. Subscribers hear it twice."
-        waited = after.at - before.at
-        if before.retry_after is not None and waited < before.retry_after:
-            return f"The server asked for {before.retry_after} s. You came back after {waited:g} s."
-    if tries[-1].status == 429:
-        return "The last answer is 429, so the event never arrived."
-    if tries[-1].status != 200:
-        return f"The last answer is {tries[-1].status}, so the event never arrived."
-    return None
+# --- backing off --------------------------------------------------------------------------------
+
+MAX_POLITE_TRIES = 5
+NEVER_FREE = 30  # rivals: more than anybody tries
 
 
-def _backing_off(server: BusyServer) -> int:
-    answer = server.send(server.sign())
-    while answer.retry_after is not None:
-        server.wait(answer.retry_after)
+def _busy_servers(chance: random.Random) -> Iterator[tuple[BusyServer]]:
+    """At rest, busy, busier, and never free. They ask for longer waits than a signature lives."""
+    for rivals in (0, 1, 2, NEVER_FREE):
+        seconds = chance.randint(620, 1_800)
+        yield (BusyServer(rate=1 / seconds if rivals else RATE, rivals=rivals),)
+
+
+@lesson.exercise(given=_busy_servers)
+def back_off(server: BusyServer) -> int:
+    """Deliver one event to a busy server, in at most five tries; return the last status."""
+    for _ in range(5):
         answer = server.send(server.sign())
+        if answer.retry_after is None:
+            break
+        server.wait(answer.retry_after)
     return answer.status
 
 
-def _never_waiting(server: BusyServer) -> None:
-    while server.send(server.sign()).status == 429:
-        pass
+@back_off.observe
+def _tries(result: object, server: BusyServer) -> tuple[object, tuple[Try, ...]]:
+    return result, tuple(server.tries)
 
 
-def _waiting_a_second(server: BusyServer) -> None:
-    while server.send(server.sign()).status == 429:
+@back_off.judge
+def _polite(done: tuple[object, tuple[Try, ...]], server: BusyServer) -> None:
+    result, tries = done
+    facts = [Fact("Your tries", timeline(list(tries)) or "(none)")]
+    if not tries:
+        raise Wrong("Nothing was sent. Call server.send(server.sign()).", *facts)
+    for before, after in pairwise(tries):
+        if before.status == 200:
+            raise Wrong("It was accepted, and you sent it again: two events arrive.", *facts)
+        if before.retry_after is not None and after.at - before.at < before.retry_after:
+            asked, came = before.retry_after, after.at - before.at
+            raise Wrong(f"It asked for {asked} s, and you came back after {came:g} s.", *facts)
+    if len(tries) > MAX_POLITE_TRIES:
+        raise Wrong(f"{len(tries)} tries. This server is never free: give up after five.", *facts)
+    if tries[-1].status != 200 and len(tries) < MAX_POLITE_TRIES:
+        raise Wrong(f"You gave up after {len(tries)}, with a {tries[-1].status}.", *facts)
+    if result != tries[-1].status:
+        raise Wrong(f"Return the last status, and not {shown(result)}.", *facts)
+
+
+def _never_waits(server: BusyServer) -> int:
+    for _ in range(5):
+        answer = server.send(server.sign())
+        if answer.status != 429:
+            break
+    return answer.status
+
+
+def _waits_a_second(server: BusyServer) -> int:
+    for _ in range(5):
+        answer = server.send(server.sign())
+        if answer.status != 429:
+            break
         server.wait(1)
+    return answer.status
 
 
-def _trying_twice(server: BusyServer) -> None:
-    answer = server.send(server.sign())
-    if answer.retry_after is not None:
-        server.wait(answer.retry_after)
-        server.send(server.sign())
-
-
-def _signing_once(server: BusyServer) -> None:
+def _signs_once(server: BusyServer) -> int:
     signature = server.sign()
-    answer = server.send(signature)
-    while answer.retry_after is not None:
-        server.wait(answer.retry_after)
+    for _ in range(5):
         answer = server.send(signature)
+        if answer.status != 429:
+            break
+        server.wait(answer.retry_after or 0)
+    return answer.status
 
 
-back_off = _BackOff(
-    name="fan_out_and_batch.back_off",
-    task="An event arrives once at a busy server that says how long to wait.",
-    right=_backing_off,
-    mistakes=(
-        Mistake(
-            lambda server: server.send(server.sign()),
-            "You gave up at the first 429. It means: not now. The server says when.",
-        ),
-        Mistake(
-            _never_waiting,
-            "You sent again without waiting. Every try is one more request over the limit.",
-        ),
-        Mistake(
-            _waiting_a_second,
-            "You waited one second each time. The server names the wait: answer.retry_after.",
-        ),
-        Mistake(
-            _trying_twice,
-            "The second try can meet a 429 as well: the limit is the app's, and others send too. "
-            "Repeat until the answer is no 429.",
-        ),
-        Mistake(
-            _signing_once,
-            "You sent the old signature again. After the wait its timestamp was over 600 s old, "
-            "and the server answered 401. Sign anew before each try.",
-        ),
-    ),
-    hints=(
-        "As long as the answer is a 429: wait as long as it says, sign, send.",
-        "A loop of the same shape, for a door: answer = knock(); then "
-        "while answer.busy: sleep(answer.minutes); answer = knock().",
-    ),
-    solution=(
-        "def back_off(server):\n"
-        "    answer = server.send(server.sign())\n"
-        "    while answer.status == 429:\n"
-        "        server.wait(answer.retry_after)\n"
-        "        answer = server.send(server.sign())\n"
-        "    return answer.status\n\n"
-        "A 429 was not published, so sending it again cannot deliver twice.\n"
-        "Now give up after five tries, and say so with an exception."
-    ),
+back_off.hint("For each of at most five tries: sign, send, and on a 429 wait as long as it says.")
+back_off.hint("for knock in range(5): leaves a loop early with break, when somebody opens.")
+back_off.wrong(
+    "You gave up at the first 429. It means: not now. The server says when.",
+    lambda server: server.send(server.sign()).status,
 )
+back_off.wrong(
+    "You sent again without waiting. Each try is one more request over the limit.", _never_waits
+)
+back_off.wrong(
+    "You waited a second each time. The server says how long: answer.retry_after.",
+    _waits_a_second,
+)
+back_off.wrong(
+    "You sent the old signature again. After the wait it was over 600 s old, so the server "
+    "answered 401. Sign before each try.",
+    _signs_once,
+)
+back_off.why(
+    "A 429 means that nothing was published, so trying again can't deliver twice. And a loop that "
+    "depends on somebody else's server always needs an end."
+)
+back_off.next("What should your program do with the event after the fifth 429?")
 
 
-# --- find, explain, fix -----------------------------------------------------------------------
+def _attempts(chance: random.Random) -> Iterator[tuple[int, random.Random]]:
+    for attempt in (1, 3, chance.randint(6, 12)):
+        yield attempt, random.Random(chance.random())  # noqa: S311 - no secret
 
 
-def broken_publish(client: Any, events: list[Event]) -> None:
-    """Publish events in batches. One of the lines is wrong."""
+@lesson.exercise(given=_attempts)
+def pause(attempt: int, chance: random.Random) -> float:
+    """Return the seconds to wait before a try: random, up to 2 ** attempt, never over 30."""
+    longest = min(30, 2**attempt)
+    return chance.uniform(0, longest)
+
+
+@pause.judge
+def _jittered(result: Any, attempt: int, chance: random.Random) -> None:
+    longest = min(30, 2**attempt)
+    if isinstance(result, bool) or not isinstance(result, int | float):
+        raise Wrong("Return a number of seconds.", Fact("Yours", shown(result)))
+    if not 0 <= result <= longest:
+        raise Wrong(
+            f"Before try {attempt}, wait from 0 to {longest} s.", Fact("Yours", shown(result))
+        )
+
+
+pause.hint("First the longest wait that's allowed, then a random number up to it.")
+pause.hint("chance.uniform(0, 8) is a random number between 0 and 8; min(3, 5) is 3.")
+pause.wrong(
+    "Always the longest. If a thousand clients were refused together, they'd all come back "
+    "together. Make it random.",
+    lambda attempt, chance: min(30, 2**attempt),
+)
+pause.wrong(
+    "It doubles and it's random, and it never stops growing: before try 12 it's over an hour.",
+    lambda attempt, chance: chance.uniform(0, 2**attempt),
+)
+pause.why(
+    "Doubling gives a server in trouble room to recover, the cap keeps you responsive, and chance "
+    "keeps clients from marching in step. People call that jitter."
+)
+pause.next("Where would you keep counting the tries, so that a success starts again at 1?")
+
+
+# --- find, explain, fix -------------------------------------------------------------------------
+
+_HEARD: WeakKeyDictionary[Client, tuple[Practice, list[Message]]] = WeakKeyDictionary()
+
+
+def _loads(chance: random.Random) -> Iterator[tuple[Client, list[Event]]]:
+    """Fewer events than a batch holds, full batches, and some with a rest."""
+    for count in (4, 20, chance.randint(23, 29)):
+        server, heard = Practice(), list[Message]()
+        server.subscribe("news", on_message=heard.append)
+        _HEARD[server.client] = server, heard
+        yield server.client, [Event.of("news", "status", {"order": n}) for n in range(count)]
+
+
+@lesson.exercise(given=_loads)
+def publish(client: Client, events: list[Event]) -> None:
+    """Publish every event once and in order, in as few batches as possible."""
+    for start in range(0, len(events), 10):
+        client.trigger_batch(events[start : start + 10])
+
+
+@publish.observe
+def _arrived(result: object, client: Client, events: list[Event]) -> tuple[int, list[str]]:
+    """How many requests were accepted, and the data of what arrived."""
+    server, heard = _HEARD[client]
+    return len(server.log), [message.data for message in heard]
+
+
+@publish.judge
+def _all_of_them(done: tuple[int, list[str]], client: Client, events: list[Event]) -> None:
+    requests, heard = done
+    wanted = [event.data for event in events]
+    facts = [Fact("Arrived", f"{len(heard)} of {len(wanted)}")]
+    if missing := len(set(wanted) - set(heard)):
+        raise Wrong(f"Of {len(wanted)} events, {missing} never arrived.", *facts)
+    if heard != wanted:
+        raise Wrong("They all arrived, but not once each and in order.", *facts)
+    if requests > (fewest := math.ceil(len(wanted) / MAX_BATCH_EVENTS)):
+        raise Wrong(f"All arrived, in {requests} requests. {fewest} would do.", *facts)
+
+
+def _drops_the_rest(client: Client, events: list[Event]) -> None:
     try:
         client.trigger_batch(events)
     except InvalidEvent:
         client.trigger_batch(events[:10])
 
 
-@dataclass(frozen=True, slots=True)
-class _Published:
-    """What a learner's function caused on a fresh practice server."""
-
-    wanted: tuple[str, ...]
-    heard: tuple[str, ...]
-    requests: int
-    refusal: str
+def _one_each(client: Client, events: list[Event]) -> None:
+    for event in events:
+        client.trigger_batch([event])
 
 
-_COUNTS = (4, 20, 27)  # events: less than a batch, full batches, and a rest
-
-
-def _publish(answer: Any) -> Any:
-    done = []
-    for count in _COUNTS:
-        server = Audience(["orders"])
-        events = [Event.of("orders", "order", {"number": number}) for number in range(count)]
-        refusal = ""
-        try:
-            if answer(server.client, list(events)) is ...:
-                return ...
-        except (InvalidEvent, APIError) as error:
-            refusal = str(error)
-        heard = tuple(message.data for message in server.heard)
-        wanted = tuple(event.data for event in events)
-        done.append(_Published(wanted, heard, len(server.sandbox.log), refusal))
-    return done
-
-
-def _judge_published(done: list[_Published]) -> tuple[str, tuple[Fact, ...]] | None:
-    for each in done:
-        if each.refusal:
-            return "A request was refused. Read the reason.", (Fact("Reason", each.refusal),)
-        if each.heard != each.wanted:
-            missing = len(set(each.wanted) - set(each.heard))
-            said = f"{len(each.wanted)} events, of which {missing} never arrived."
-            if not missing:
-                said = "Every event arrived, but not once each and in order."
-            return said, (Fact("Arrived", "\n".join(each.heard) or "(nothing)"),)
-        if each.requests > (fewest := _fewest(len(each.wanted), MAX_BATCH_EVENTS)):
-            return (
-                f"All arrived, in {each.requests} requests. {fewest} would do for "
-                f"{len(each.wanted)} events.",
-                (),
-            )
-    return None
-
-
-def _mended_publish(client: Any, events: list[Event], step: int = 10) -> None:
-    for start in range(0, len(events), step):
-        client.trigger_batch(events[start : start + step])
-
-
-mend = Exercise(
-    name="fan_out_and_batch.mend",
-    task="Every event arrives once and in order, in as few batches as possible.",
-    perform=_publish,
-    judge=_judge_published,
-    right=_mended_publish,
-    mistakes=(
-        Mistake(
-            broken_publish,
-            "This still drops the events after the tenth, and nobody is told. "
-            "A limit asks for more requests, not for fewer events.",
-        ),
-        Mistake(
-            lambda client, events: [
-                client.trigger(event.channels, event.name, event.data) for event in events
-            ],
-            "All arrive, but each event has a request of its own. A batch takes ten.",
-        ),
-        Mistake(
-            lambda client, events: _mended_publish(client, events, 11),
-            "Your batches hold 11. The client refuses the first before sending.",
-        ),
-        Mistake(
-            lambda client, events: client.trigger_batch(events),
-            "This is one batch, however many events there are. Over ten, the client refuses it.",
-        ),
-    ),
-    hints=(
-        "What becomes of the eleventh event?",
-        "for at in range(0, len(pages), 2): bind(pages[at:at + 2]) leaves no page out.",
-    ),
-    solution=(
-        "def publish(client, events):\n"
-        "    for start in range(0, len(events), 10):\n"
-        "        client.trigger_batch(events[start : start + 10])\n\n"
-        "No exception to catch: what is sent keeps the limit, and all of it is sent.\n"
-        "Now let it return how many requests it made."
-    ),
+publish.broken(
+    "No error, and still: of 20 events, 10 never arrive. What happens to the eleventh?",
+    _drops_the_rest,
 )
+publish.hint("What happens to the eleventh event, and who is told about it?")
+publish.hint("range(0, 27, 10) is 0, 10, 20: where each batch begins.")
+publish.wrong(
+    "They all arrive, but each has a request of its own. A batch takes ten.",
+    _one_each,
+)
+publish.why(
+    "A limit asks for more requests, not for fewer events. There's nothing to catch now: what is "
+    "sent keeps the limit, and all of it is sent."
+)
+publish.next("Let it return how many requests it made.")
 
 
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+# --- prove it -----------------------------------------------------------------------------------
+
+
+def _everything(chance: random.Random) -> Iterator[tuple[list[str], list[str], int]]:
+    for attempt in (2, 5, 9):
+        channels = [f"order-{n}" for n in range(100 * chance.randint(2, 6))]
+        fit = 10 * chance.randint(1, 3) + 9
+        texts = [f"note {n}" for n in range(fit - 1)] + ["x" * MAX_DATA_BYTES]
+        texts += ["☕" * chance.randint(40_000, 60_000), "x" * (MAX_DATA_BYTES + 1)]
+        chance.shuffle(texts)
+        yield channels, texts, attempt
+
+
+@lesson.exercise(given=_everything, covers_lesson=True)
+def prove_it(channels: list[str], texts: list[str], attempt: int) -> tuple[int, int, int, int]:
+    """Return both numbers of requests, how many texts are too big, and the longest pause."""
+    fit = [text for text in texts if len(text.encode()) <= 102_400]
+    for_channels = math.ceil(len(channels) / 100)
+    for_texts = math.ceil(len(fit) / 10)
+    return for_channels, for_texts, len(texts) - len(fit), min(30, 2**attempt)
+
+
+def _proved(fits: Callable[[str], bool], rounded: Callable[[float], int]) -> Callable[..., Any]:
+    """prove_it with one step done in another way."""
+
+    def wrong(channels: list[str], texts: list[str], attempt: int) -> tuple[int, int, int, int]:
+        fit = [text for text in texts if fits(text)]
+        counts = rounded(len(channels) / 100), rounded(len(fit) / 10)
+        return *counts, len(texts) - len(fit), min(30, 2**attempt)
+
+    return wrong
+
+
+prove_it.hint("First leave out what is too big, in bytes. Then divide, and round up.")
+prove_it.hint("math.ceil(7 / 3) is 3: seven things, three at a time, take three rounds.")
+prove_it.wrong(
+    "You measured in characters. The limit is 102,400 bytes: é has two, ☕ has three.",
+    _proved(lambda text: len(text) <= MAX_DATA_BYTES, math.ceil),
+)
+prove_it.wrong(
+    "A text of exactly 102,400 bytes is allowed: the limit is the most you may send.",
+    _proved(lambda text: len(text.encode()) < MAX_DATA_BYTES, math.ceil),
+)
+prove_it.wrong(
+    "You rounded down. A request that isn't full is a request all the same.",
+    _proved(lambda text: len(text.encode()) <= MAX_DATA_BYTES, math.floor),
+)
+prove_it.why(
+    "100 channels or 10 events a request, 102,400 bytes of data each, and waits with a cap."
+)
+prove_it.next("Go on to lesson 08: a colleague has a refusal for you.")

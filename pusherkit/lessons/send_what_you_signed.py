@@ -1,689 +1,1346 @@
-"""Lesson 05, send what you signed: the bytes on the wire are the bytes in the digest."""
+"""Lesson 05, send what you signed: green in the test, 401 in production, and a file of your own."""
 
-from __future__ import annotations
+# ruff: noqa: S310 - the URLs that urllib opens here are the practice server's
 
-import functools
+import contextlib
+import hashlib
+import hmac
+import io
 import json
+import os
 import random
 import re
+import runpy
 import shlex
+import shutil
+import subprocess
 import sys
+import tempfile
+import time
+import urllib.response
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from email.message import Message
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.parse import parse_qsl, urlencode
+from urllib.request import BaseHandler, Request, build_opener, install_opener, urlopen
 
 import httpx
-import ipywidgets
 
-from pusherkit.credentials import Credentials
-from pusherkit.lessons._bench import (
-    CHANNEL,
-    Bench,
-    Journey,
-    outcome,
-    prepare,
-    signed_and_sent,
-    travel,
-)
-from pusherkit.lessons._exercise import Exercise, Mistake
-from pusherkit.lessons._interactive import (
-    STAGES,
-    Fact,
-    Interactive,
-    Prediction,
-    View,
-    button,
-    row,
-    text_field,
-)
-from pusherkit.lessons._practice import (
+from pusherkit.lessons.kit import (
+    EVENTS_PATH,
     EXAMPLE_CREDENTIALS,
     EXAMPLE_TIMESTAMP,
+    Explorer,
+    Fact,
+    Lesson,
+    Picture,
     Practice,
+    View,
+    Wrong,
+    area,
+    button,
+    choice,
+    excerpt,
+    first_difference,
+    line,
+    mark_at,
+    name_byte,
     practice,
-    stopped_clock,
+    preset,
+    shown,
+    visible,
 )
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
-from pusherkit.signing import Signature, canonical_string, hmac_sha256, sign
-from pusherkit.snippets import bash, curl, node, php, python
-from pusherkit.subscriber import Message, Subscriber
+from pusherkit.lessons.kit.journey import (
+    drawing,
+    outcome,
+    prepare,
+    stage_facts,
+    travel,
+    verdict,
+)
+from pusherkit.lessons.kit.picture import arrow, boxes, glyphs, group, rect, text
+from pusherkit.signing import canonical_string as signed_text
+from pusherkit.signing import hmac_sha256, sign
 
-NOTEBOOK = "05-send-what-you-signed"
-PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/events"
-EVENT = {"name": "message", "channel": CHANNEL, "data": '{"text":"hello"}'}
+lesson = Lesson("05-send-what-you-signed", stages=(1, 6))
+map = lesson.map
+recall = lesson.recall_card
 
-
-# --- recall and prediction --------------------------------------------------------------------
-
-
-def recall_key() -> Prediction:
-    """From lesson 04: which of the two is the key of the HMAC."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        signature = sign(EXAMPLE_CREDENTIALS, "POST", PATH, timestamp=EXAMPLE_TIMESTAMP)
-        text, secret = signature.canonical_string, EXAMPLE_CREDENTIALS.secret
-        digests = {
-            "The secret": hmac_sha256(secret, text),
-            "The canonical string": hmac_sha256(text, secret),
-        }
-        (right,) = [key for key, digest in digests.items() if digest == signature.hexdigest]
-        return right, tuple(Fact(f"{key} as key", digest) for key, digest in digests.items())
-
-    return Prediction(
-        "Recall: an HMAC has a key and a message. Which one is the key?",
-        {
-            "The secret": "Only the two sides know it.",
-            "The canonical string": "Anybody can write it down, as every part of it is sent.",
-        },
-        run,
-        "A key is what only the two sides have. Swap key and message, and the digest is another.",
-    )
+CHANNEL = "order-41"
+EVENT = {"name": "status", "channel": CHANNEL, "data": '{"status":"out for delivery"}'}
+JSON = {"Content-Type": "application/json"}
 
 
-def recall_encoding() -> Prediction:
-    """From lesson 02: what happens to a comma in a parameter's value before it is signed."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        text = canonical_string("GET", "/apps/3/channels", {"info": "user_count,cache"})
-        return text.split("info=")[1], (Fact("Canonical string", text),)
-
-    return Prediction(
-        'Recall: the parameter info has the value "user_count,cache". How is it signed?',
-        {
-            "user_count,cache": "As it is.",
-            "user_count%2Ccache": "This is how it stands in the URL. It is signed before that.",
-            "cache,user_count": "Parameters are sorted by key. What is inside a value stays.",
-        },
-        run,
-        "The URL is encoded for its journey, and decoded on arrival. Both sides sign the value "
-        "itself.",
-    )
+# --- recall and prediction ----------------------------------------------------------------------
 
 
-def predict() -> Prediction:
-    """Does json= send the bytes that were hashed?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        server = Practice()
-        journey = travel(_sent_as(_JSON_AGAIN, _signed(server.credentials)), server)
-        return f"{journey.status}", (
-            Fact("Hashed", journey.body.decode()),
-            Fact("Sent", journey.sent_body.decode()),
-            outcome(journey)[0],
-        )
-
-    return Prediction(
-        "Predict: body_md5 is of json.dumps(event). The request is sent with "
-        "http.post(…, json=event). What does the server answer?",
-        {
-            "200": "Both serialise the same event, but not to the same bytes.",
-            "400": "The JSON is fine. It is not the JSON that was hashed.",
-            "401": "Two serialisers, two texts.",
-        },
-        run,
-        "json.dumps puts a space behind each comma and colon; httpx does not. What you hash and "
-        "what the client sends are then two different bodies.",
-    )
-
-
-# --- the bench --------------------------------------------------------------------------------
-
-
-def _sign_fields(values: dict[str, str], credentials: Credentials) -> Journey:
-    """Sign what the bench's fields hold. Raises ValueError where a field cannot be right."""
-    timestamp = values["auth_timestamp"].strip()
-    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 15):
-        raise ValueError(f"auth_timestamp: expected whole Unix seconds, got {timestamp!r}.")
-    changed = replace(credentials, key=values["Key"], secret=values["Secret"])
-    return prepare(values["Body"].encode(), changed, timestamp=int(timestamp))
-
-
-_BODY = json.dumps(EVENT, separators=(",", ":"))
-
-
-def _body_field() -> ipywidgets.Textarea:
-    return ipywidgets.Textarea(
-        value=_BODY,
-        description="Body",
-        rows=2,
-        style={"description_width": "7rem"},
-        layout=ipywidgets.Layout(width="auto", max_width="66rem"),
-    )
-
-
-def bench() -> Bench:
-    """Every input of a signature, and every stage that follows from it."""
-    return Bench(
-        {
-            "Body": _body_field(),
-            "Key": text_field("Key", EXAMPLE_CREDENTIALS.key),
-            "Secret": text_field("Secret", EXAMPLE_CREDENTIALS.secret),
-            "auth_timestamp": text_field("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
-        },
-        _sign_fields,
-    )
-
-
-# --- the same request in four languages -------------------------------------------------------
-
-# Each language: the file to paste its program into, and what writes it. Node wants .mjs.
-LANGUAGES = {
-    "bash": ("event.sh", bash),
-    "Python": ("event.py", python),
-    "Node": ("event.mjs", node),
-    "PHP": ("event.php", php),
-}
-WHOLE = "Whole program"
-_HEADING = re.compile(rf"(?:#|//) (?:{'|'.join(STAGES)})\b[^:]*")
-_ROWS = 15  # of every box, whatever it shows, so that nothing jumps; every stage fits
-
-
-@functools.cache
-def _server() -> SandboxServer:
-    """The practice server that the programs lead to. Its clock runs, as theirs do."""
-    server = SandboxServer(EXAMPLE_CREDENTIALS)
-    return server if sys.platform == "emscripten" else server.start()
-
-
-def programs_view(base_url: str, body: str, stage: str = WHOLE) -> View:
-    """The four programs that sign a body and send it, or one stage of each."""
-    facts = []
-    for language, (file, write) in LANGUAGES.items():
-        try:
-            program = write(base_url, EXAMPLE_CREDENTIALS.key, "POST", PATH, (), body.encode())
-            shown = program if stage == WHOLE else _stage_of(program, stage)
-        except ValueError as error:
-            shown = str(error)
-        facts.append(Fact(f"{language} · {file}", shown))
-    return View(
-        "The same request in four languages",
-        tuple(facts),
-        "The secret stands in none of them. They read it from the environment, as PUSHER_SECRET.",
-    )
-
-
-def _stage_of(program: str, stage: str) -> str:
-    """The lines from the comment that names a stage to the next such comment."""
-    lines, here = [], False
-    for line in program.split("\n"):
-        if heading := _HEADING.match(line):
-            here = stage in heading[0]  # one heading can name two: "Body, Digest: none"
-        if here:
-            lines.append(line)
-    return "\n".join(lines)
-
-
-class Programs(Interactive):
-    """One body, and the programs that sign and send it: a box each, to compare and to copy from.
-
-    Boxes are fields, so that Ctrl+A in one takes that program and nothing else.
-    """
-
-    def __init__(self) -> None:
-        self.body = _body_field()
-        numbered = [(f"{number} {stage}", stage) for number, stage in enumerate(STAGES, start=1)]
-        self.stage = ipywidgets.ToggleButtons(
-            options=[(WHOLE, WHOLE), *numbered],
-            description="Show",
-            style={"description_width": "4rem", "button_width": "auto"},
-            layout=ipywidgets.Layout(display="flex", flex_flow="row wrap", width="auto"),
-        )
-        twin = programs_view(EXAMPLE_CREDENTIALS.base_url, _BODY)
-        self.boxes = [
-            ipywidgets.Textarea(
-                description=fact.name,
-                rows=_ROWS,
-                style={"description_width": "max-content"},
-                layout=ipywidgets.Layout(
-                    flex_flow="column", align_items="stretch", width="auto", min_width="0"
-                ),
-            )
-            for fact in twin.facts
-        ]
-        beside = ipywidgets.GridBox(
-            self.boxes,
-            layout=ipywidgets.Layout(
-                grid_template_columns="repeat(auto-fit, minmax(min(100%, 26rem), 1fr))",
-                grid_gap="4px 12px",
-                max_width="66rem",
-            ),
-        )
-        for control in (self.body, self.stage):
-            control.observe(lambda _: self.refresh(), names="value")
-        super().__init__([self.body, self.stage], lambda: replace(twin, facts=()), twin=twin)
-        self.widget.children = (*self.widget.children, beside)
-
-    def refresh(self) -> None:
-        with self._lock:
-            view = programs_view(_server().url, self.body.value, self.stage.value)
-            for box, fact in zip(self.boxes, view.facts, strict=True):
-                box.value = fact.value
-        super().refresh()
-
-
-def programs() -> Programs:
-    """The request of the bench as four programs beside each other."""
-    return Programs()
-
-
-# --- the wire ---------------------------------------------------------------------------------
-
-_JSON_AGAIN = "json=event: the client serialises again"
-SENDERS: dict[str, dict[str, Any]] = {
-    _JSON_AGAIN: {"json": EVENT},
-    "content=body: the bytes that were hashed": {"content": json.dumps(EVENT).encode()},
-    "content=json.dumps(event, indent=2): printed for people": {
-        "content": json.dumps(EVENT, indent=2).encode()
+@lesson.recall(
+    "HMAC takes a key and a message. Which is which when you sign a request?",
+    {
+        "The canonical string is the key": "Anybody who sees the request can write that text down.",
+        "It makes no difference": "Swap the two and you get another signature.",
+        "The secret is the key": "It's the one thing that only you and the server have.",
     },
-    "content=body + newline: as echo writes it": {"content": json.dumps(EVENT).encode() + b"\n"},
-    "data=event: as a form": {"data": EVENT},
+    why="The message may be public. The key must not be, because it's what proves who signed.",
+)
+def which_is_the_key() -> tuple[str, Fact, Fact]:
+    signed = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, timestamp=EXAMPLE_TIMESTAMP)
+    secret, message = EXAMPLE_CREDENTIALS.secret, signed.canonical_string
+    one, other = hmac_sha256(secret, message), hmac_sha256(message, secret)
+    if one == other:
+        right = "It makes no difference"
+    elif signed.hexdigest == one:
+        right = "The secret is the key"
+    else:
+        right = "The canonical string is the key"
+    return right, Fact("Secret as key", one), Fact("Text as key", other)
+
+
+COUNTS_PATH = "/apps/3/channels/presence-couriers"
+COUNTS_QUERY = "info=user_count%2Csubscription_count"
+
+
+@lesson.recall(
+    f"A URL ends in ?{COUNTS_QUERY}. What goes into the canonical string?",
+    {
+        "info=user_count,subscription_count": "The value itself, as both sides know it.",
+        "info=user_count%2Csubscription_count": "%2C is how a comma travels in a URL.",
+        "info=subscription_count,user_count": "Only parameters are sorted, not what's in a value.",
+    },
+    why="A value is encoded for its journey and decoded on arrival. Both sides sign it as it is.",
+)
+def how_is_a_comma_signed() -> tuple[str, Fact]:
+    canonical = signed_text("GET", COUNTS_PATH, dict(parse_qsl(COUNTS_QUERY)))
+    return canonical.split("\n")[2], Fact("Signed", canonical)
+
+
+@lesson.predict(
+    "The text above is what gets hashed. Then httpx.post(…, json=event) sends the event. "
+    "What arrives?",
+    {
+        "The same text, its names sorted": "Neither of the two sorts: a dict keeps its order.",
+        "The same text, without the spaces": "Since 0.28, httpx writes JSON as tightly as it can.",
+        "The very same text": "It would be, if both were made by the same function.",
+    },
+    why="json= is an order to serialise, and httpx has its own idea of how. Up to httpx 0.27, and "
+    "with requests to this day, that idea happens to be the same as json.dumps(). So Kim's script "
+    "passes by luck. Luck of this kind ends with an upgrade.",
+)
+def arriving() -> tuple[str, Fact, Fact, Fact]:
+    server = Practice()
+    hashed = json.dumps(EVENT)
+    query = sign(
+        server.credentials, "POST", EVENTS_PATH, body=hashed.encode(), timestamp=EXAMPLE_TIMESTAMP
+    ).query
+    answer = server.http.post(EVENTS_PATH, params=query, json=EVENT)
+    arrived = answer.request.content.decode()
+    if arrived == hashed:
+        right = "The very same text"
+    elif arrived == json.dumps(EVENT, separators=(",", ":")):
+        right = "The same text, without the spaces"
+    else:
+        right = "The same text, its names sorted"
+    error = answer.json().get("error", "accepted")
+    return (
+        right,
+        Fact("Hashed", hashed),
+        Fact("Arrived", arrived),
+        Fact("The server", f"{answer.status_code} {error}"),
+    )
+
+
+# --- one variable, two arrows -------------------------------------------------------------------
+
+
+class Sender(NamedTuple):
+    """A way to hand an event to an HTTP client: what the picture calls it, and its arguments."""
+
+    hashed: str
+    sent: str
+    arguments: str
+    note: str = ""
+
+
+SENDERS = {
+    "content=body: the variable that was hashed": Sender("body", "body", "content"),
+    "httpx: json=event": Sender("json.dumps(event)", "httpx: json=event", "json"),
+    "requests: json=event": Sender("json.dumps(event)", "requests: json=event", "requests"),
+    "json.dumps(event, indent=2): nice to read": Sender(
+        "json.dumps(event)", "dumps(…, indent=2)", "indent"
+    ),
+    'body + b"\\n": as echo would': Sender("body", 'body + b"\\n"', "newline"),
+    "data=event: a form": Sender("json.dumps(event)", "httpx: data=event", "form"),
 }
 
 
-def _signed(credentials: Credentials) -> Journey:
-    return prepare(json.dumps(EVENT).encode(), credentials)
-
-
-def _sent_as(sender: str, journey: Journey) -> Journey:
-    """The same signature over what httpx really makes of the arguments."""
-    request = httpx.Request("POST", "http://127.0.0.1", **SENDERS[sender])
-    return replace(journey, sent_body=request.read())
-
-
-class Wire(Interactive):
-    """One signed body, and several ways in which a client sends it."""
-
-    title = "What was signed, and what arrives"
-
-    def __init__(self) -> None:
-        self.sender = ipywidgets.Dropdown(
-            options=list(SENDERS),
-            description="The client sends",
-            style={"description_width": "initial"},
-            layout=ipywidgets.Layout(width="auto", flex="1 1 auto"),
-        )
-        self.journey = _sent_as(self.sender.value, _signed(practice().credentials))
-        self.sender.observe(lambda _: self._choose(), names="value")
-        self.button = button("Send", self.send, "Send it to the practice server")
-        offline = Practice()
-        sent = travel(_sent_as(_JSON_AGAIN, _signed(offline.credentials)), offline)
-        twin = signed_and_sent(self.title, sent)
-        super().__init__(
-            [row(self.sender, self.button)],
-            lambda: signed_and_sent(self.title, self.journey),
-            twin=twin,
-        )
-
-    def _choose(self) -> None:
-        self.journey = _sent_as(self.sender.value, _signed(practice().credentials))
-        self.refresh()
-
-    def send(self) -> None:
-        """What the button does."""
-        self.journey = travel(self.journey, practice())
-        self.refresh()
-
-
-def wire() -> Wire:
-    """Signed bytes beside received bytes."""
-    return Wire()
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-_NAMES = ("greet", "move", "score", "alarm")
-_DATA = ("Łódź", "5 €", "☕ to go", "naïve", "it's")
-
-
-class _Room:
-    """A fresh practice server with an event to send, and somebody who listens."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self.event = {
-            "name": chance.choice(_NAMES),
-            "channel": "room",
-            "data": json.dumps({"text": chance.choice(_DATA)}, ensure_ascii=False),
-        }
-        self.sandbox = Sandbox(EXAMPLE_CREDENTIALS)
-        self.heard: list[Message] = []
-        self.subscriber = Subscriber.attached(self.sandbox, "room", on_message=self.heard.append)
-        self.http = httpx.Client(
-            base_url=EXAMPLE_CREDENTIALS.base_url,
-            transport=SandboxTransport(self.sandbox, clock=stopped_clock),
-        )
-
-    def judge(self) -> tuple[str, tuple[Fact, ...]] | None:
-        """What is wrong with what happened here."""
-        if not self.sandbox.log:
-            return "Nothing was sent. Does your function call http.post(…)?", ()
-        reply = self.sandbox.log[-1].reply
-        if reply.status != 200:
-            answer = json.loads(reply.body)
-            return (
-                "The server refused the request. Read the rule.",
-                tuple(
-                    Fact(name, str(answer[key]))
-                    for name, key in (("Rule", "rule"), ("Answer", "error"), ("Fix", "fix"))
-                    if key in answer
-                ),
-            )
-        if [(m.event, m.data) for m in self.heard] != [(self.event["name"], self.event["data"])]:
-            return (
-                "The server accepted it, but another event arrived, or more than one.",
-                (Fact("Sent", self.event["name"]), Fact("Arrived", repr(self.heard))),
-            )
-        return None
-
-
-def _in_three_rooms(answer: Any) -> Any:
-    """Let a learner's function send in three fresh rooms; tell what came of it."""
-    rooms = [_Room(random.Random(seed)) for seed in range(3)]  # noqa: S311 - no secret
-    for room in rooms:
-        done = answer(room.http, EXAMPLE_CREDENTIALS, dict(room.event), EXAMPLE_TIMESTAMP)
-        if done is ...:
-            return ...
-    return tuple(room.judge() for room in rooms)
-
-
-def _judge_rooms(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    return next((verdict for verdict in done if verdict is not None), None)
-
-
-def _sign_for(credentials: Credentials, body: bytes, timestamp: int, path: str = PATH) -> Signature:
-    return sign(credentials, "POST", path, body=body, timestamp=timestamp)
-
-
-def _publish(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
+def bytes_sent(event: dict[str, str], how: str) -> bytes:
+    """What reaches the socket."""
     body = json.dumps(event).encode()
-    signature = _sign_for(credentials, body, timestamp)
-    return http.post(PATH, params=signature.query, content=body)
+    match how:
+        case "json":
+            return httpx.Request("POST", "http://host", json=event).read()
+        case "requests":
+            return as_requests_does(event)
+        case "indent":
+            return json.dumps(event, indent=2).encode()
+        case "newline":
+            return body + b"\n"
+        case "form":
+            return httpx.Request("POST", "http://host", data=event).read()
+    return body
 
 
-def _publish_json(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
+def as_requests_does(event: dict[str, str]) -> bytes:
+    """What `requests` makes of json=event: asked, where it is installed."""
+    try:
+        import requests
+    except ImportError:
+        return json.dumps(event, allow_nan=False).encode()  # requests 2.34, models.py
+    body = requests.Request("POST", "http://host", json=event).prepare().body
+    assert isinstance(body, bytes)  # noqa: S101 - what json= always makes
+    return body
+
+
+@lesson.explorer
+def two_lanes() -> Explorer:
+    """One variable with two arrows, beside one event in the hands of two serialisers."""
+    return Explorer(
+        _lanes,
+        status=line("Status", "out for delivery"),
+        sender=choice("Lane B sends", SENDERS),
+        send=button("Send both"),
+        code=[bytes_sent],
+    )
+
+
+def _lanes(status: str, sender: Sender, send: bool) -> View:
+    event = {**EVENT, "data": json.dumps({"status": status}, ensure_ascii=False)}
     body = json.dumps(event).encode()
-    return http.post(PATH, params=_sign_for(credentials, body, timestamp).query, json=event)
-
-
-def _publish_form(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
-    body = json.dumps(event).encode()
-    return http.post(PATH, params=_sign_for(credentials, body, timestamp).query, data=event)
-
-
-def _publish_unsigned(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
-    body = json.dumps(event).encode()
-    return http.post(PATH, params=_sign_for(credentials, body, timestamp).params, content=body)
-
-
-def _publish_without_body(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
-    body = json.dumps(event).encode()
-    return http.post(PATH, params=_sign_for(credentials, b"", timestamp).query, content=body)
-
-
-_SOLUTION = (
-    "def publish(http, credentials, event, timestamp):\n"
-    "    body = json.dumps(event).encode()\n"
-    '    path = "/apps/3/events"\n'
-    '    signature = sign(credentials, "POST", path, body=body, timestamp=timestamp)\n'
-    "    return http.post(path, params=signature.query, content=body)\n\n"
-    "One variable holds the bytes. It is signed, and it is sent.\n"
-)
-
-prove_it = Exercise(
-    name="send_what_you_signed.prove_it",
-    task="An event of your own serialising is signed, sent and delivered.",
-    perform=_in_three_rooms,
-    judge=_judge_rooms,
-    right=_publish,
-    mistakes=(
-        Mistake(
-            _publish_json,
-            "The body was serialised twice: once by you for the digest, once by the client for "
-            "the wire. Send your bytes: content=body.",
-        ),
-        Mistake(
-            _publish_form,
-            "data= sends a form, not your JSON. Send your bytes: content=body.",
-        ),
-        Mistake(
-            _publish_unsigned,
-            "The parameters went out without auth_signature. signature.query holds it, "
-            "signature.params does not.",
-        ),
-        Mistake(
-            _publish_without_body,
-            "The signature was made without the body, so body_md5 is missing. "
-            "Pass body=body to sign.",
-        ),
-    ),
-    hints=(
-        "sign(…) gives a Signature; its query is what to send as params=.",
-        "http.put('/elsewhere', params={'a': '1'}, content=b'bytes') sends bytes as they are.",
-    ),
-    solution=_SOLUTION + "Now let it send compact JSON. In how many places do you change it?",
-)
-
-
-def _finish(signature: Signature, http: httpx.Client, body: bytes) -> httpx.Response:
-    return http.post(PATH, params=signature.query, content=body)
-
-
-def _finish_in_a_room(answer: Any) -> Any:
-    """The last step only: everything is signed, the request has to go out."""
-    rooms = [_Room(random.Random(seed + 10)) for seed in range(3)]  # noqa: S311 - no secret
-    for room in rooms:
-        body = json.dumps(room.event).encode()
-        if answer(_sign_for(EXAMPLE_CREDENTIALS, body, EXAMPLE_TIMESTAMP), room.http, body) is ...:
-            return ...
-    return tuple(room.judge() for room in rooms)
-
-
-finish = Exercise(
-    name="send_what_you_signed.finish",
-    task="The signed bytes go out under their signature.",
-    perform=_finish_in_a_room,
-    judge=_judge_rooms,
-    right=_finish,
-    mistakes=(
-        Mistake(
-            lambda signature, http, body: http.post(PATH, params=signature.query),
-            "The request went out without its body. Pass content=body.",
-        ),
-        Mistake(
-            lambda signature, http, body: http.post(PATH, content=body),
-            "The body went out without its signature. Pass params=signature.query.",
-        ),
-        Mistake(
-            lambda signature, http, body: http.post(
-                PATH, params=signature.query, json=json.loads(body)
+    sent = bytes_sent(event, sender.arguments)
+    at = first_difference(body, sent)
+    answers = (_answer(body, body), _answer(body, sent)) if send else (0, 0)
+    where = (
+        "none: the same bytes"
+        if at is None
+        else f"byte {at}: hashed {name_byte(body, at)}, sent {name_byte(sent, at)}"
+    )
+    return View(
+        "From an event to the hash, and to the socket",
+        (
+            excerpt(Fact("Hashed", visible(body.decode()), f"{len(body)} bytes.")),
+            excerpt(
+                Fact(
+                    "Lane B sends",
+                    visible(sent.decode()),
+                    f"{len(sent)} bytes.",
+                    mark_at(sent, at if at is not None and at < len(sent) else None),
+                )
             ),
-            "The client serialised the event anew. Send the bytes: content=body.",
+            Fact("First difference", where),
         ),
-        Mistake(
-            lambda signature, http, body: http.put(PATH, params=signature.query, content=body),
-            "PUT is not for this path, and the signature says POST. Use http.post.",
-        ),
-    ),
-    hints=(
-        "Two things travel: the parameters in the URL, and the body.",
-        "http.put('/elsewhere', params={'a': '1'}, content=b'bytes') sends both.",
-    ),
-    solution=(
-        "def finish(signature, http, body):\n"
-        '    return http.post("/apps/3/events", params=signature.query, content=body)\n\n'
-        "params= goes into the URL, encoded for the journey. content= is sent as it is.\n"
-        "Now print signature.query, and find the five parameters."
-    ),
+        *_lanes_verdict(sender, answers),
+        picture=lanes(body, sent, sender, answers),
+    )
+
+
+def _answer(body: bytes, sent: bytes) -> int:
+    """The practice server's status for `sent`, under a signature that was made for `body`."""
+    server = practice()
+    query = sign(
+        server.credentials, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP
+    ).query
+    return server.http.post(EVENTS_PATH, params=query, content=sent, headers=JSON).status_code
+
+
+def _lanes_verdict(sender: Sender, answers: tuple[int, int]) -> tuple[str, bool | None]:
+    a, b = answers
+    if not a:
+        return "Both are signed and ready to go.", None
+    if b != 200:
+        return (
+            f"A: {a}, accepted. B: {b}, refused: these bytes aren't the ones that were hashed.",
+            False,
+        )
+    if sender.hashed != sender.sent:
+        return (
+            f"A: {a}, accepted. B: {b}, accepted too: two serialisers, the same bytes by luck.",
+            True,
+        )
+    return f"A: {a}, accepted. B: {b}, accepted: the same variable, the same bytes.", True
+
+
+LANE = 390  # px: a lane's width
+CELL, TAPE = 23, 64  # px: a byte on the tape, and where the tape begins
+
+
+def lanes(body: bytes, sent: bytes, sender: Sender, answers: tuple[int, int]) -> Picture:
+    """Both lanes: event, serialisers, hash and socket, and the bytes at either."""
+    at = first_difference(body, sent)
+    same = "The bytes are the same." if at is None else f"They differ from byte {at} on."
+    desc = (
+        "Lane A: one variable, and from it one arrow to the hash and one to the socket. "
+        f"Lane B: {sender.hashed} is hashed, {sender.sent} is sent. {same}"
+    )
+    title = "Two lanes from an event to the server"
+
+    def drawn(width: int, second: tuple[int, int]) -> str:
+        first_lane = _lane("A", body, body, SENDERS[next(iter(SENDERS))], answers[0], width)
+        second_lane = _lane("B", body, sent, sender, answers[1], width)
+        return group(first_lane) + group(
+            second_lane, transform=f"translate({second[0]} {second[1]})"
+        )
+
+    narrow = Picture(title, desc, 350, 470, drawn(346, (0, 238)))
+    return Picture(title, desc, 2 * LANE + 24, 232, drawn(LANE, (LANE + 22, 0)), narrow)
+
+
+def _lane(name: str, body: bytes, sent: bytes, sender: Sender, answer: int, width: int) -> str:
+    half, one = (width - 16) / 2, sender.hashed == sender.sent
+    right = half + 16
+    made = (
+        [(1.0, width - 2, "s1", "body = json.dumps(event).encode()")]
+        if one
+        else [(1.0, half, "s1", sender.hashed), (right, half - 2, "s6", sender.sent)]
+    )
+    heading = "one variable" if one else "two serialisers"
+    if sender.hashed == "body" and not one:
+        heading = "one variable, and then a change"
+    result = {0: ("not sent yet", "small"), 200: ("✓ 200", "okt")}.get(
+        answer, (f"✗ {answer}", "badt")
+    )
+    from_event = [width / 2] if one else [half / 2, right + half / 2]
+    shapes = [
+        text(1, 14, f"{name}: {heading}", "strong"),
+        text(width - 2, 14, result[0], result[1], "end"),
+        rect(1, 24, width - 2, 26, "box", rx=5),
+        text(width / 2, 41, "event", "m", "middle"),
+        *(arrow(x, 51, x, 65) for x in from_event),
+    ]
+    for x, w, kind, words in made:
+        shapes += [rect(x, 67, w, 26, kind, rx=5), text(x + w / 2, 84, words, "m", "middle")]
+    shapes += [arrow(x, 94, x, 108) for x in (half / 2, right + half / 2)]
+    md5 = hashlib.md5(body).hexdigest()
+    for x, w, kind, words in (
+        (1.0, half, "s2", f"hash {md5[:8]}…{md5[-4:]}"),
+        (right, half - 2, "s6", f"socket: {len(sent)} bytes"),
+    ):
+        shapes += [rect(x, 110, w, 26, kind, rx=5), text(x + w / 2, 127, words, "m", "middle")]
+    return "".join((*shapes, _tapes(body, sent, width)))
+
+
+def _tapes(body: bytes, sent: bytes, width: int) -> str:
+    """The bytes that were hashed above those at the socket; the first that differs is hot."""
+    at = first_difference(body, sent)
+    columns = (width - TAPE) // CELL
+    start = max(0, min(at or 0, len(body)) - 5)
+    shapes = []
+    for y, label, tape in ((148, "hashed", body), (188, "sent", sent)):
+        window = tape[start : start + columns]
+        shapes.append(text(1, y + 18, f"{'…' if start else ''}{label}", "small"))
+        hot = None if at is None or not 0 <= at - start < len(window) else at - start
+        for cells, kind, ink in (
+            ([n for n in range(len(window)) if n != hot], "box", "m"),
+            ([] if hot is None else [hot], "hot", "ink"),
+        ):
+            shapes += [
+                boxes(((TAPE + n * CELL, y) for n in cells), CELL, 28, kind),
+                glyphs(
+                    (TAPE + (n + 0.5) * CELL for n in cells),
+                    y + 19,
+                    "".join(_letter(window[n]) for n in cells),
+                    ink,
+                ),
+            ]
+        if at is not None and len(window) <= at - start:
+            shapes.append(text(TAPE + 6 + len(window) * CELL, y + 18, "end", "badt"))
+    return group(*shapes)
+
+
+def _letter(byte: int) -> str:
+    """One character for one byte; those outside ASCII have none of their own."""
+    if byte == 0x20:
+        return "␣"
+    return chr(byte) if 0x20 < byte < 0x7F else "⏎" if byte == 0x0A else "·"
+
+
+# --- the same request, drawn --------------------------------------------------------------------
+
+
+@lesson.explorer
+def bench(body: str = json.dumps(EVENT)) -> Explorer:
+    """Everything that goes into a signature, and the six stages as one drawing."""
+    start = prepare(body.encode(), EXAMPLE_CREDENTIALS)
+
+    def show(body: str, key: str, secret: str, timestamp: str, send: bool) -> View:
+        server = practice()
+        credentials = replace(server.credentials, key=key, secret=secret)
+        journey = prepare(body.encode(), credentials, timestamp=_seconds(timestamp))
+        if send:
+            journey = travel(journey, server, channel=CHANNEL)
+        command = (
+            Fact("As curl", as_curl(_url_of(server, journey), journey.sent_body), kind="code")
+            if send
+            else Fact("As curl", "Press Send, and here is the command.", kind="prose")
+        )
+        return View(
+            "One event, six stages",
+            (),
+            *verdict(journey),
+            picture=drawing(journey),
+            details=(*outcome(journey), *stage_facts(journey, start), command),
+            fold="The answer, every stage in full, and the request as a curl command",
+        )
+
+    return Explorer(
+        show,
+        body=area("Body", body),
+        key=line("App key", EXAMPLE_CREDENTIALS.key),
+        secret=line("Secret", EXAMPLE_CREDENTIALS.secret, hint="published"),
+        timestamp=line("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
+        send=button("Send"),
+        code=[signed_query.solve],
+    )
+
+
+def _seconds(timestamp: str) -> int:
+    digits = timestamp.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 15):
+        raise ValueError(
+            f"auth_timestamp is whole Unix seconds, such as 1353088179. Yours: {shown(digits)}."
+        )
+    return int(digits)
+
+
+def _url_of(server: Practice, journey: Any) -> str:
+    return f"{server.credentials.base_url}{journey.path}?{urlencode(journey.signature.query)}"
+
+
+# --- the same request in any language -----------------------------------------------------------
+
+_PYTHON = """\
+#!/usr/bin/env python3
+import hashlib, hmac, json, os, time
+from urllib.parse import urlencode
+
+env = os.environ
+data = '{"status":"delivered","to":"Zoë"}'
+event = {"name": "status", "channel": "order-41", "data": data}
+body = json.dumps(event).encode()
+path = f"/apps/{env['PUSHER_APP_ID']}/events"
+query = [
+    ("auth_key", env["PUSHER_KEY"]),
+    ("auth_timestamp", str(int(time.time()))),
+    ("auth_version", "1.0"),
+    ("body_md5", hashlib.md5(body).hexdigest()),
+]
+query.sort(key=lambda pair: pair[0])
+signed = "&".join(f"{name}={value}" for name, value in query)
+text = f"POST\\n{path}\\n{signed}"
+secret = env["PUSHER_SECRET"].encode()
+query.append(("auth_signature", hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()))
+url = f"{env['PUSHER_HOST']}{path}?{urlencode(query)}"
+headers = {"Content-Type": "application/json"}
+
+"""
+_HTTPX = """\
+import httpx
+answer = httpx.post(url, content=body, headers=headers)
+print(answer.status_code, answer.text)
+"""
+_REQUESTS = """\
+import requests
+answer = requests.post(url, data=body, headers=headers)
+print(answer.status_code, answer.text)
+"""
+_URLLIB = """\
+from urllib.request import Request, urlopen
+with urlopen(Request(url, body, headers)) as answer:  # raises HTTPError where it's refused
+    print(answer.status, answer.read().decode())
+"""
+_BASH = r"""#!/usr/bin/env bash
+set -euo pipefail
+
+BODY='{"name":"status","channel":"order-41","data":"{\"status\":\"delivered\",\"to\":\"Zoë\"}"}'
+REQUEST_PATH="/apps/$PUSHER_APP_ID/events"
+BODY_MD5=$(printf '%s' "$BODY" | md5sum | cut -c 1-32)
+QUERY="auth_key=$PUSHER_KEY&auth_timestamp=$(date +%s)&auth_version=1.0&body_md5=$BODY_MD5"
+printf -v TEXT 'POST\n%s\n%s' "$REQUEST_PATH" "$QUERY"
+
+# HMAC from two plain hashes. `openssl dgst -hmac` would show the secret to anyone who runs ps.
+mixed() {  # the secret, filled up to 64 bytes, each byte XOR $1
+    local hex i
+    hex=$(printf '%s' "$PUSHER_SECRET" | od -An -v -tx1 | tr -d ' \n')
+    printf -v hex '%-128s' "$hex"
+    hex=${hex// /0}
+    for ((i = 0; i < 128; i += 2)); do
+        printf "\\x$(printf '%02x' $((0x${hex:i:2} ^ $1)))"
+    done
+}
+SIGNATURE=$({
+    mixed 0x5c
+    { mixed 0x36; printf '%s' "$TEXT"; } | openssl dgst -sha256 -binary
+} | openssl dgst -sha256 -r | cut -c 1-64)
+
+curl --silent --show-error --write-out ' %{http_code}\n' \
+    "$PUSHER_HOST$REQUEST_PATH?$QUERY&auth_signature=$SIGNATURE" \
+    -H 'Content-Type: application/json' --data-binary "$BODY"
+"""
+_NODE = r"""#!/usr/bin/env node
+import { createHash, createHmac } from 'node:crypto';
+
+const { PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET, PUSHER_HOST } = process.env;
+const data = JSON.stringify({ status: 'delivered', to: 'Zoë' });
+const body = JSON.stringify({ name: 'status', channel: 'order-41', data });
+const path = `/apps/${PUSHER_APP_ID}/events`;
+const query = new URLSearchParams({
+  auth_key: PUSHER_KEY,
+  auth_timestamp: Math.floor(Date.now() / 1000),
+  auth_version: '1.0',
+  body_md5: createHash('md5').update(body).digest('hex'),
+});
+query.sort();
+const signed = [...query].map(([name, value]) => `${name}=${value}`).join('&');
+const text = ['POST', path, signed].join('\n');
+query.set('auth_signature', createHmac('sha256', PUSHER_SECRET).update(text).digest('hex'));
+
+const headers = { 'Content-Type': 'application/json' };
+const answer = await fetch(`${PUSHER_HOST}${path}?${query}`, { method: 'POST', headers, body });
+console.log(answer.status, await answer.text());
+"""
+_PHP = r"""#!/usr/bin/env php
+<?php
+$data = json_encode(['status' => 'delivered', 'to' => 'Zoë']);
+$body = json_encode(['name' => 'status', 'channel' => 'order-41', 'data' => $data]);
+$path = '/apps/' . getenv('PUSHER_APP_ID') . '/events';
+$query = [
+    'auth_key' => getenv('PUSHER_KEY'),
+    'auth_timestamp' => (string) time(),
+    'auth_version' => '1.0',
+    'body_md5' => md5($body),
+];
+ksort($query, SORT_STRING);
+$pairs = array_map(fn ($name) => "$name=$query[$name]", array_keys($query));
+$text = "POST\n$path\n" . implode('&', $pairs);
+$query['auth_signature'] = hash_hmac('sha256', $text, getenv('PUSHER_SECRET'));
+
+$url = getenv('PUSHER_HOST') . $path . '?' . http_build_query($query);
+$http = ['method' => 'POST', 'content' => $body, 'ignore_errors' => true];
+$http['header'] = 'Content-Type: application/json';
+$answer = file_get_contents($url, false, stream_context_create(['http' => $http]));
+echo $http_response_header[0], ' ', $answer, "\n";
+"""
+PROGRAMS = {
+    "Python with httpx": _PYTHON + _HTTPX,
+    "Python with requests": _PYTHON + _REQUESTS,
+    "Python with urllib": _PYTHON + _URLLIB,
+    "bash with curl": _BASH,
+    "Node with fetch": _NODE,
+    "PHP": _PHP,
+}
+SUFFIXES = {"bash": ".sh", "node": ".mjs", "php": ".php"}  # others: .py
+RUN_SECONDS = 20  # for a program to end; each takes less than one
+PRINTED_CHARACTERS = 2_000  # of what a program prints
+
+
+@lesson.explorer
+def programs() -> Explorer:
+    """The same request as whole programs: to read, to change, to run and to take along."""
+    return Explorer(
+        _ran,
+        language=preset("Language", PROGRAMS, into="program"),
+        program=area("Program", next(iter(PROGRAMS.values())), rows=17),
+        run=button("Run it"),
+        code=[run_program, _start],
+    )
+
+
+def _ran(program: str, run: bool) -> View:
+    status, good, answer, printed = "Ready to run.", None, "nothing sent yet", "nothing yet"
+    if run:
+        server = running_practice()
+        server.sandbox.clear()
+        printed = run_program(program)
+        replies = [(entry.reply.status, entry.reply.note) for entry in server.sandbox.log]
+        answer = "\n".join(
+            [
+                *(f"{code} {note}" for code, note in replies if code != 200),
+                *(
+                    f'200 "{d.event.name}" on {", ".join(d.event.channels)}: {d.event.data}'
+                    for d in server.sandbox.deliveries
+                ),
+            ]
+        )
+        good = [code for code, _ in replies] == [200]
+        status = "It ran, and the server accepted its request." if good else "It ran."
+        if not replies:
+            status = "It ended, and nothing reached the server."
+        elif not good:
+            status = f"It ran, and the server answered {replies[-1][0]}."
+    name = f"publish{SUFFIXES.get(_interpreter(program), '.py')}"
+    return View(
+        "A whole program",
+        (Fact("It printed", printed), Fact("Server", answer or "nothing arrived")),
+        status,
+        good,
+        details=(Fact(name, program, kind="code"),),
+        fold="Take it along",
+    )
+
+
+def _interpreter(program: str) -> str:
+    """The name on a program's first line: bash for #!/usr/bin/env bash."""
+    first = program.partition("\n")[0]
+    return first.removeprefix("#!/usr/bin/env ").strip() if first.startswith("#!") else ""
+
+
+NO_PROCESSES = (
+    "A browser tab can't start programs. Take this one along, start `pusherkit sandbox` on your "
+    "own machine, and run it there with the variables that it prints."
 )
 
 
-# A body with what a shell does not leave alone: both quotes, a dollar sign, a backslash.
+def run_program(program: str) -> str:
+    """Run a program that is led to a practice server, and return what it printed.
+
+    Its first line names what runs it. Raises ValueError, a sentence, where it can't be run.
+    """
+    if sys.platform == "emscripten":
+        raise ValueError(NO_PROCESSES)
+    name = _interpreter(program) or "python3"
+    found = sys.executable if name.startswith("python") else shutil.which(name)
+    if found is None:
+        raise ValueError(f"I can't find {shown(name)} on this machine. Choose another language.")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"publish{SUFFIXES.get(name, '.py')}")
+        file.write_text(program, encoding="utf-8")
+        printed = _start([found, str(file)]).replace(str(file), file.name)
+    if "No module named 'requests'" in printed:
+        return "requests isn't installed here. `pip install requests` changes that."
+    return printed
+
+
+def run_file(name: str) -> str:
+    """What `python my_pusher.py` prints, with the settings of a practice server around it."""
+    if sys.platform != "emscripten":
+        return _start([sys.executable, name])
+    os.environ.update(running_practice().environment)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        runpy.run_path(name, run_name="__main__")
+    return printed.getvalue().strip()
+
+
+def _start(command: list[str]) -> str:
+    """Start a process with a practice server's settings in its environment; what it printed."""
+    settings = {**running_practice().environment, "NO_PROXY": "127.0.0.1"}
+    try:
+        done = subprocess.run(  # noqa: S603 - the learner's own program
+            command,
+            env={**os.environ, **settings, "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"It was still running after {RUN_SECONDS} s, so I stopped it.") from None
+    return done.stdout.decode(errors="replace").strip()[-PRINTED_CHARACTERS:] or "(nothing)"
+
+
+def running_practice() -> Practice:
+    """A practice server whose clock runs, for code that reads the time by itself."""
+    server = practice(time.time)
+    if sys.platform == "emscripten":
+        lead_urllib_to(server)
+    return server
+
+
+def lead_urllib_to(server: Practice) -> None:
+    """Let urllib reach a practice server where there are no sockets."""
+
+    class InHere(BaseHandler):
+        handler_order = 100  # before urllib's own
+
+        def http_open(self, request: Request) -> urllib.response.addinfourl:
+            answer = server.http.request(
+                request.get_method(),
+                request.full_url,
+                content=request.data,  # type: ignore[arg-type]  # bytes, when it comes from here
+                headers=dict(request.header_items()),
+            )
+            headers = Message()
+            for name, value in answer.headers.items():
+                headers[name] = value
+            made = urllib.response.addinfourl(
+                io.BytesIO(answer.content), headers, request.full_url, answer.status_code
+            )
+            made.msg = answer.reason_phrase  # type: ignore[attr-defined]  # HTTPError reads it
+            return made
+
+    install_opener(build_opener(InHere))
+
+
+# --- the functions of lessons 01 to 04 ----------------------------------------------------------
+
+
+def body_md5(body: bytes) -> str:
+    return hashlib.md5(body).hexdigest()
+
+
+def signed_parameters(params: list[tuple[str, str]]) -> str:
+    pairs = [(name.lower(), value) for name, value in params]
+    pairs = [pair for pair in pairs if pair[0] != "auth_signature"]
+    pairs.sort(key=lambda pair: pair[0])
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def canonical_string(method: str, path: str, params: list[tuple[str, str]]) -> str:
+    return "\n".join([method, path, signed_parameters(params)])
+
+
+def signature(secret: str, text: str) -> str:
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+_STATUSES = ("preparing", "left the depot", "out for delivery", "delivered")
+_NAMES = ("Zoë", "José", "Łucja", "Søren", "あかり")
+
+
+def _events(chance: random.Random) -> Iterator[dict[str, str]]:
+    """Two events: one in ASCII, and one for a name that isn't."""
+    for status, name in (
+        (chance.choice(_STATUSES), ""),
+        (chance.choice(_STATUSES), chance.choice(_NAMES)),
+    ):
+        data = {"status": status} | ({"to": name} if name else {})
+        yield {
+            "name": "status",
+            "channel": f"order-{chance.randrange(10, 99)}",
+            "data": json.dumps(data, ensure_ascii=False),
+        }
+
+
+def _signings(chance: random.Random) -> Iterator[tuple[Any, ...]]:
+    key, secret = EXAMPLE_CREDENTIALS.key, EXAMPLE_CREDENTIALS.secret
+    timestamp = EXAMPLE_TIMESTAMP + chance.randrange(100)
+    for event in _events(chance):
+        body = json.dumps(event).encode()
+        yield key, secret, "POST", EVENTS_PATH, [], body, timestamp
+    watching = [("filter_by_prefix", "presence-"), ("info", "user_count")]
+    yield key, secret, "GET", "/apps/3/channels", watching, b"", timestamp
+
+
+Pairs = list[tuple[str, str]]
+
+
+@lesson.exercise(given=_signings, keep=True)
+def signed_query(
+    app_key: str,
+    secret: str,
+    method: str,
+    path: str,
+    params: list[tuple[str, str]],
+    body: bytes,
+    timestamp: int,
+) -> list[tuple[str, str]]:
+    """Return every parameter to send, as pairs of text: those given, yours, and the signature."""
+    query = [
+        *params,
+        ("auth_key", app_key),
+        ("auth_timestamp", str(timestamp)),
+        ("auth_version", "1.0"),
+    ]
+    if body:
+        query.append(("body_md5", body_md5(body)))
+    text = canonical_string(method, path, query)
+    return [*query, ("auth_signature", signature(secret, text))]
+
+
+@signed_query.judge
+def _signs(result: Any, *arguments: Any) -> None:
+    method, path = arguments[2:4]
+    right = signed_query(*arguments)
+    if not isinstance(result, list) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in result
+    ):
+        raise Wrong("Return a list of pairs: (name, value).", Fact("Yours", shown(result)))
+    if not all(isinstance(part, str) for pair in result for part in pair):
+        raise Wrong("Names and values are text, the timestamp too.", Fact("Yours", shown(result)))
+    names, expected = sorted(name for name, _ in result), sorted(name for name, _ in right)
+    if missing := [name for name in expected if name not in names]:
+        raise Wrong(f"This one is missing: {missing[0]}.", Fact("You send", ", ".join(names)))
+    if names != expected:
+        extra = next(name for name in names if names.count(name) > expected.count(name))
+        raise Wrong(f"{extra} is there once too often.", Fact("You send", ", ".join(names)))
+    for name, value in right[:-1]:
+        if (name, value) not in result:
+            raise Wrong(f"{name} has another value than I expect.", Fact("Yours", shown(result)))
+    if right[-1] not in result:
+        raise Wrong(
+            "Everything is there but the signature is another. Which text did you sign?",
+            Fact("Signed text", canonical_string(method, path, right)),
+        )
+
+
+def _unhashed(*arguments: Any) -> Pairs:
+    """The query of the same request, as if it had no body; still without its signature."""
+    *before, _, timestamp = arguments
+    return list(signed_query(*before, b"", timestamp)[:-1])
+
+
+def _hash_always(key: str, secret: str, method: str, path: str, *rest: Any) -> Pairs:
+    query = [*_unhashed(key, secret, method, path, *rest), ("body_md5", body_md5(rest[1]))]
+    return [*query, ("auth_signature", signature(secret, canonical_string(method, path, query)))]
+
+
+def _hash_too_late(key: str, secret: str, method: str, path: str, *rest: Any) -> Pairs:
+    query = _unhashed(key, secret, method, path, *rest)
+    text = canonical_string(method, path, query)
+    query.append(("auth_signature", signature(secret, text)))
+    return [*query, ("body_md5", body_md5(rest[1]))] if rest[1] else query
+
+
+def _number(*arguments: Any) -> list[Any]:
+    return [
+        (name, int(value) if name == "auth_timestamp" else value)
+        for name, value in signed_query(*arguments)
+    ]
+
+
+signed_query.hint("It's the worked example as a function. Which of its lines depend on the body?")
+signed_query.hint("Only a request with a body has a body_md5: if body: query.append((…, …)).")
+signed_query.wrong(
+    "body_md5 is missing where there's a body, so nothing protects the event.",
+    lambda *arguments: signed_query(*arguments[:5], b"", arguments[6]),
+)
+signed_query.wrong(
+    "The practice server would take this one, but the API has no body_md5 where there's no body. "
+    "Add it only where the body isn't empty.",
+    _hash_always,
+)
+signed_query.wrong(
+    "You add body_md5 after signing, so the signature doesn't cover it. Sign last.",
+    _hash_too_late,
+)
+signed_query.wrong(
+    "auth_timestamp is a number in your list. Text, please: str(timestamp).", _number
+)
+signed_query.wrong(
+    "That's only the signature. Return the whole list of pairs, with it at the end.",
+    lambda *arguments: signed_query(*arguments)[-1][1],
+)
+signed_query.why(
+    "Everything that is signed is in one list, and the signature is added to that very list. What "
+    "you signed is what you return, so nothing can get lost in between."
+)
+signed_query.next("What does it do with a parameter that is already called auth_key? Should it?")
+
+WRONG_SECRET = "not-the-secret"  # noqa: S105 - that is what it is for
+
+
+def _publications(chance: random.Random) -> Iterator[tuple[Any, ...]]:
+    """Two events to be accepted, and one under a wrong secret."""
+    server = running_practice()
+    server.sandbox.clear()
+    app = server.credentials
+    for secret, event in zip(
+        (app.secret, app.secret, WRONG_SECRET),
+        (*_events(chance), {**EVENT, "channel": "order-9"}),
+        strict=True,
+    ):
+        yield (
+            *(app.base_url, app.app_id, app.key, secret),
+            *(event["channel"], event["name"], event["data"]),
+        )
+
+
+@lesson.exercise(given=_publications, keep=True)
+def publish(
+    url: str, app_id: str, app_key: str, secret: str, channel: str, name: str, data: str
+) -> int:
+    """Publish an event with urllib, and return the status of the server's answer."""
+    event = {"name": name, "channel": channel, "data": data}
+    body = json.dumps(event).encode()
+    path = f"/apps/{app_id}/events"
+    query = signed_query(app_key, secret, "POST", path, [], body, int(time.time()))
+    headers = {"Content-Type": "application/json"}
+    request = Request(f"{url}{path}?{urlencode(query)}", body, headers)
+    try:
+        with urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as refused:
+        return refused.code
+
+
+@publish.observe
+def _what_happened(result: Any, *_: Any) -> tuple[Any, Any, Any]:
+    """The result, the answers that the server gave in this check, and what it delivered."""
+    sandbox = running_practice().sandbox
+    answers = tuple((entry.reply.status, _error(entry.reply.body)) for entry in sandbox.log)
+    events = tuple((*d.event.channels, d.event.name, d.event.data) for d in sandbox.deliveries)
+    return result, answers, events
+
+
+def _error(body: bytes) -> str:
+    """A refusal's sentence, without what is another at every try: signatures and timestamps."""
+    own = rf"(?!{hashlib.md5().hexdigest()})[0-9a-f]{{32,}}|\d{{10}}"
+    return re.sub(own, "…", str(json.loads(body).get("error", "")))
+
+
+@publish.judge
+def _published(
+    seen: Any, url: str, app_id: str, key: str, secret: str, channel: str, name: str, data: str
+) -> None:
+    result, answers, events = seen
+    if not answers:
+        raise Wrong("Nothing reached the server. Did you call urlopen()?")
+    if not isinstance(result, int):
+        raise Wrong("Return the answer's status: a number.", Fact("Yours", shown(result)))
+    if secret == WRONG_SECRET:
+        if result == 200:
+            raise Wrong("The secret was wrong, the server said 401, and you return 200.")
+        if result != 401:
+            raise Wrong("For a refusal, return its status.", Fact("Yours", shown(result)))
+    elif (channel, name, data) not in events:
+        refused = next(((code, said) for code, said in answers if code != 200), None)
+        if refused and not events:
+            raise Wrong("The server refused it.", Fact("It said", f"{refused[0]} {refused[1]}"))
+        raise Wrong(
+            "The server accepted something, but it isn't the event that I asked for.",
+            Fact("Asked for", shown((channel, name, data))),
+            Fact("Arrived", shown(events)),
+        )
+    elif result != 200:
+        raise Wrong("The server answered 200. Return that.", Fact("Yours", shown(result)))
+
+
+def _careless(
+    *,
+    signed: Callable[[Any], str] = json.dumps,
+    sent: Callable[[Any], str] = json.dumps,
+    data: Callable[[Any], str] = str,
+    whole_url: bool = False,
+) -> Callable[..., int]:
+    """A publish() that does one thing wrong: what it signs, what it sends, or what it publishes."""
+
+    def publish(
+        url: str, app_id: str, key: str, secret: str, channel: str, name: str, text: str
+    ) -> int:
+        event = {"name": name, "channel": channel, "data": data(text)}
+        path = f"/apps/{app_id}/events"
+        signed_path = url + path if whole_url else path
+        body = signed(event).encode()
+        query = signed_query(key, secret, "POST", signed_path, [], body, int(time.time()))
+        request = Request(f"{url}{path}?{urlencode(query)}", sent(event).encode(), JSON)
+        try:
+            with urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except HTTPError as refused:
+            return refused.code
+
+    return publish
+
+
+def _tight(event: Any) -> str:
+    return json.dumps(event, separators=(",", ":"))
+
+
+publish.hint("Four steps: body, path, query, request. Only the body is used twice.")
+publish.hint("urlopen() raises HTTPError for a 401. Catch it: its .code is the status.")
+publish.wrong(
+    "You serialise twice: one JSON for the hash, another for the request. Once is enough.",
+    _careless(signed=_tight),
+)
+publish.wrong(
+    "data is JSON text already. You encoded it a second time, so it arrives inside quotes.",
+    _careless(data=json.dumps),
+)
+publish.wrong(
+    "The request went out without its body: it's the second argument of Request().",
+    _careless(sent=lambda event: ""),
+)
+publish.wrong(
+    "You signed the whole URL. The canonical string has the path alone, from /apps on.",
+    _careless(whole_url=True),
+)
+publish.why(
+    "`body` is in two places, and it's made in one. urlencode() does the encoding for the URL, "
+    "after signing, and the server undoes it before checking."
+)
+publish.next("Publish to http://127.0.0.1:9, where nobody listens. What happens, and what should?")
+
+
+# --- curl ---------------------------------------------------------------------------------------
+
 _CURL_URL = "http://127.0.0.1/apps/3/events?auth_key=k&auth_version=1.0"
-_CURL_BODIES = tuple(
-    json.dumps({"name": name, "data": f"it's Ann's \"{name}\" for $5"}).encode()
-    for name in _NAMES[:3]
-)
-_DATA_OPTIONS = ("-d", "--data", "--data-raw", "--data-binary")
 
 
-class _Sent(NamedTuple):
-    """What a curl command line sends."""
+def _bodies(chance: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Bodies with what a shell doesn't leave alone: both quotes, a dollar, a backslash."""
+    for event, whose in zip(_events(chance), ("Ann's", "your"), strict=True):
+        data = json.dumps({"note": f'{whose} "{event["channel"]}" for $5'})
+        yield _CURL_URL, json.dumps({**event, "data": data}).encode()
 
-    urls: list[str]
-    bodies: list[str]
-    headers: list[str]
+
+@lesson.exercise(given=_bodies)
+def as_curl(url: str, body: bytes) -> str:
+    """Return a curl command for a POSIX shell that posts a JSON body to a URL, byte for byte."""
+    header = "-H 'Content-Type: application/json'"
+    return f"curl {shlex.quote(url)} {header} --data-binary {shlex.quote(body.decode())}"
 
 
-def _what_curl_sends(command: Any) -> Any:
-    """What a command line sends; a sentence where it is none, and what is no text as it is."""
+class Posted(NamedTuple):
+    """What curl would send; `problem` says why it would send nothing of use."""
+
+    url: str = ""
+    body: bytes = b""
+    content_type: str = ""
+    problem: str = ""
+
+
+@as_curl.observe
+def curl_posts(command: Any, *_: Any) -> Any:
+    """What a command line makes curl send, read as a POSIX shell and curl read it."""
     if not isinstance(command, str):
         return command
     try:
+        words = _shell_words(command)
+        return _curl_arguments(words)
+    except ValueError as error:
+        return Posted(problem=str(error))
+
+
+MAX_COMMAND = 131_072  # characters: Linux takes no longer argument (MAX_ARG_STRLEN, in bytes)
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
+
+
+def _shell_words(command: str) -> list[str]:
+    """A command's words, by the quoting rules of POSIX. Raises ValueError, a sentence."""
+    if len(command) > MAX_COMMAND:
+        raise ValueError(
+            f"It's {len(command):,} characters long, and {MAX_COMMAND:,} are too many."
+        )
+    try:
         words = shlex.split(command.replace("\\\n", " "))
     except ValueError:
-        return "a quote is open at the end"
-    if not words or words[0] != "curl":
-        return "it does not begin with curl"
-    sent = _Sent([], [], [])
-    rest = iter(words[1:])
+        raise ValueError("A quote is still open when the command ends.") from None
+    doubled = "".join(quoted for quoted in _QUOTED.findall(command) if quoted[0] == '"')
+    acted_on = re.search(r"(?<!\\)[$`]\w*", doubled)
+    acted_on = acted_on or re.search(r"[;&|<>()#*?~$`\n]\w*", _QUOTED.sub("", command))
+    if acted_on:
+        raise ValueError(f"The shell acts on the {visible(acted_on[0])} in it.")
+    return words
+
+
+_DATA = ("-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--json")
+_TAKES_VALUE = (*_DATA, "-H", "--header", "-X", "--request", "--url")
+
+
+def _options(words: list[str]) -> Iterator[tuple[str, str]]:
+    """curl's arguments as pairs: (option, its value); a URL has the option --url."""
+    rest = iter(words)
     for word in rest:
-        if word in _DATA_OPTIONS:
-            sent.bodies.append(next(rest, ""))
-        elif word in ("-H", "--header"):
-            sent.headers.append(next(rest, ""))
-        elif word in ("-X", "--request"):
-            next(rest, "")
+        if word[:2] in _TAKES_VALUE and word[2:]:  # -XPOST
+            yield word[:2], word[2:]
+        elif word in _TAKES_VALUE:
+            yield word, next(rest, "")
         elif not word.startswith("-"):
-            sent.urls.append(word)
-    return sent
+            yield "--url", word
 
 
-def _commands(answer: Any) -> Any:
-    done = [answer(_CURL_URL, body) for body in _CURL_BODIES]
-    return ... if any(each is ... for each in done) else [_what_curl_sends(each) for each in done]
+def _curl_arguments(words: list[str]) -> Posted:
+    """What curl makes of its arguments: see `man curl`. Raises ValueError, a sentence."""
+    if words[:1] != ["curl"]:
+        raise ValueError("It doesn't begin with curl.")
+    options = list(_options(words[1:]))
+    data = [(option, value) for option, value in options if option in _DATA]
+    for option, value in data:
+        if value.startswith("@") and option != "--data-raw":
+            raise ValueError(f"curl takes {shown(value)} for the name of a file to send.")
+    for option, value in options:
+        if option in ("-X", "--request") and value != "POST":
+            raise ValueError(f"curl would use the method {value}, and events are posted.")
+    urls = [value for option, value in options if option == "--url"]
+    if len(urls) != 1:
+        raise ValueError(f"curl would see {len(urls)} URLs in it: {shown(urls)}.")
+    types = ["application/json" for option, _ in data if option == "--json"]
+    types += [
+        value.partition(":")[2].strip()
+        for option, value in options
+        if option in ("-H", "--header") and value.lower().startswith("content-type:")
+    ]
+    body = "&".join(value for _, value in data).encode()
+    return Posted(urls[0], body, (types or ["application/x-www-form-urlencoded"])[-1])
 
 
-def _judge_commands(done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
-    for body, sent in zip(_CURL_BODIES, done, strict=True):
-        if isinstance(sent, str):
-            return f"A shell cannot use this command: {sent}.", ()
-        if not isinstance(sent, _Sent):
-            return f"Expected a command line (str), got {type(sent).__name__}.", ()
-        urls, bodies, headers = sent
-        if urls != [_CURL_URL]:
-            return "curl would see another URL.", (Fact("It sees", "\n".join(urls) or "(none)"),)
-        if bodies != [body.decode()]:
-            return (
-                "curl would send another body.",
-                (Fact("It sends", "\n".join(bodies) or "(none)"), Fact("Wanted", body.decode())),
-            )
-        if not any("application/json" in header for header in headers):
-            return "The header Content-Type: application/json is missing.", ()
-    return None
+def _judge_posted(posted: Any, url: str, body: bytes) -> None:
+    """Raise Wrong unless a command posts a JSON body to a URL."""
+    if not isinstance(posted, Posted):
+        raise Wrong("Return the command line as text.", Fact("Yours", shown(posted)))
+    if posted.problem:
+        raise Wrong(f"This command won't do. {posted.problem}")
+    if posted.url != url:
+        raise Wrong("curl would call another URL.", Fact("It calls", shown(posted.url)))
+    if posted.body != body:
+        at = first_difference(body, posted.body) or 0
+        raise Wrong(
+            f"curl would send another body: it differs from byte {at} on.",
+            Fact("It sends", visible(posted.body.decode(errors="replace")[:1_000])),
+            Fact("Wanted", visible(body.decode())),
+        )
+    if not posted.content_type.startswith("application/json"):
+        raise Wrong(
+            "curl would call the body a form. Add -H 'Content-Type: application/json'.",
+            Fact("Content-Type", posted.content_type),
+        )
 
 
-_JSON_HEADER = "-H 'Content-Type: application/json'"
+@as_curl.judge
+def _curls(posted: Any, url: str, body: bytes) -> None:
+    _judge_posted(posted, url, body)
 
-as_curl = Exercise(
-    name="send_what_you_signed.as_curl",
-    task="A curl command line that sends the very bytes of a body, whatever is in it.",
-    perform=_commands,
-    judge=_judge_commands,
-    right=lambda url, body: curl("POST", url, body),
-    mistakes=(
-        Mistake(
-            lambda url, body: f"curl '{url}' {_JSON_HEADER} --data-binary '{body.decode()}'",
-            "The body holds single quotes, and the first ends your quoted text early. "
-            "shlex.quote knows what to do.",
-        ),
-        Mistake(
-            lambda url, body: f'curl "{url}" {_JSON_HEADER} --data-binary "{body.decode()}"',
-            "The body is full of double quotes, and each ends your quoted text; in double quotes "
-            "the shell would also replace $5. shlex.quote knows what to do.",
-        ),
-        Mistake(
-            lambda url, body: f"curl {url} {_JSON_HEADER} --data-binary {body.decode()}",
-            "Nothing is quoted. The shell takes quotes, spaces and & for its own.",
-        ),
-        Mistake(
-            lambda url, body: f"curl {shlex.quote(url)} {_JSON_HEADER} --data-binary {body!r}",
-            "repr writes for Python, b'…' and all. shlex.quote writes for a shell.",
-        ),
-        Mistake(
-            lambda url, body: f"curl {shlex.quote(url)} --data-binary {shlex.quote(body.decode())}",
-            "Without a header curl calls the body a form. Add -H 'Content-Type: application/json'.",
-        ),
-    ),
-    hints=(
-        "Python has a function that quotes any text for a shell: shlex.quote.",
-        "shlex.quote(\"it's\") is what a shell reads as it's.",
-    ),
-    solution=(
-        "def command(url: str, body: bytes) -> str:\n"
-        "    data = shlex.quote(body.decode())\n"
-        "    header = \"-H 'Content-Type: application/json'\"\n"
-        '    return f"curl {shlex.quote(url)} {header} --data-binary {data}"\n\n'
-        "The shell reads the line before curl does. What is quoted, it passes on as it is.\n"
-        "Now tick Show as curl at the bench above, and paste the command into a terminal."
-    ),
+
+def _escaped(body: bytes) -> str:
+    return body.decode().replace("\\", "\\\\").replace('"', '\\"')
+
+
+_HEADER = "-H 'Content-Type: application/json'"
+
+as_curl.hint("Python has a function that quotes any text for a POSIX shell: shlex.quote().")
+as_curl.hint("shlex.quote(\"it's\") is 'it'\"'\"'s', and a shell reads that as it's.")
+as_curl.wrong(
+    "The first ' inside the body ends your quoted text. shlex.quote() knows a way round that.",
+    lambda url, body: f"curl '{url}' {_HEADER} --data-binary '{body.decode()}'",
+)
+as_curl.wrong(
+    "The body is full of double quotes, and each of them ends yours. Use shlex.quote().",
+    lambda url, body: f'curl "{url}" {_HEADER} --data-binary "{body.decode()}"',
+)
+as_curl.wrong(
+    "You escaped the double quotes, but in double quotes the shell still replaces $5.",
+    lambda url, body: f'curl "{url}" {_HEADER} -d "{_escaped(body)}"',
+)
+as_curl.wrong(
+    "repr() writes for Python, b'…' and all. For a shell it's shlex.quote().",
+    lambda url, body: f"curl {shlex.quote(url)} {_HEADER} --data-binary {body!r}",
+)
+as_curl.wrong(
+    "The URL isn't quoted, so the shell takes its & for the end of the command.",
+    lambda url, body: f"curl {url} {_HEADER} --data-binary {shlex.quote(body.decode())}",
+)
+as_curl.why(
+    "The shell reads the line before curl does. In single quotes it changes nothing, and for a "
+    "single quote in the text shlex.quote() leaves them for a moment. PowerShell and cmd.exe have "
+    "other rules. curl has one of its own: data that begins with @ is a file's name, except for "
+    "--data-raw."
+)
+as_curl.next("curl 7.82 and later know --json. Which two of your arguments does it replace?")
+
+
+# --- find, explain, fix -------------------------------------------------------------------------
+
+
+class OtherClient(httpx.Client):
+    """A client whose json= serialises as requests does, and as httpx did up to 0.27."""
+
+    def build_request(self, *arguments: Any, **named: Any) -> httpx.Request:
+        if named.get("json") is not None:
+            named["content"] = json.dumps(named.pop("json")).encode()
+        return super().build_request(*arguments, **named)
+
+
+def _servers(chance: random.Random) -> Iterator[tuple[Practice, dict[str, str], int]]:
+    """Two events, each through httpx and through a client with another serialiser."""
+    for event in _events(chance):
+        for other in (False, True):
+            server = Practice()
+            if other:
+                transport = server.http._transport  # the practice server itself
+                server.http = OtherClient(base_url=server.http.base_url, transport=transport)
+            yield server, event, EXAMPLE_TIMESTAMP
+
+
+def broken_send_update(server: "Practice", event: dict[str, str], timestamp: int) -> int:
+    key, secret = server.credentials.key, server.credentials.secret
+    body = json.dumps(event).encode()
+    query = signed_query(key, secret, "POST", "/apps/3/events", [], body, timestamp)
+    answer = server.http.post("/apps/3/events", params=query, json=event)
+    return answer.status_code
+
+
+@lesson.exercise(given=_servers)
+def send_update(server: "Practice", event: dict[str, str], timestamp: int) -> int:
+    """Make every update pass, whichever HTTP client sends it."""
+    key, secret = server.credentials.key, server.credentials.secret
+    body = json.dumps(event).encode()
+    query = signed_query(key, secret, "POST", "/apps/3/events", [], body, timestamp)
+    headers = {"Content-Type": "application/json"}
+    answer = server.http.post("/apps/3/events", params=query, content=body, headers=headers)
+    return answer.status_code
+
+
+@send_update.observe
+def _what_arrived(result: Any, server: Practice, *_: Any) -> tuple[Any, Any, Any, bool]:
+    """The result, the answers, what was delivered, and whether it was the other client."""
+    answers = tuple((entry.reply.status, _error(entry.reply.body)) for entry in server.sandbox.log)
+    events = tuple(
+        {"name": d.event.name, "channel": d.event.channels[0], "data": d.event.data}
+        for d in server.sandbox.deliveries
+    )
+    return result, answers, events, isinstance(server.http, OtherClient)
+
+
+def _judge_arrival(seen: Any, event: dict[str, str]) -> None:
+    """Raise Wrong unless one request arrived and delivered this event."""
+    _, answers, events, other = seen
+    if not answers:
+        raise Wrong("Nothing was sent. Did you call server.http.post()?")
+    status, error = answers[-1]
+    if status != 200:
+        which = "whose json= writes spaces" if other else "httpx"
+        raise Wrong(
+            f"Refused, through a client {which}." if other else f"Refused, through {which}.",
+            Fact("The server", f"{status} {error}"),
+        )
+    if events != (event,):
+        raise Wrong(
+            "It was accepted, but another event arrived, or more than one.",
+            Fact("Asked for", shown(event)),
+            Fact("Arrived", shown(events)),
+        )
+
+
+@send_update.judge
+def _passes(seen: Any, server: Practice, event: dict[str, str], timestamp: int) -> None:
+    _judge_arrival(seen, event)
+    if seen[0] != 200:
+        raise Wrong("It arrived. Return the answer's status.", Fact("Yours", shown(seen[0])))
+
+
+def _compact(server: Practice, event: dict[str, str], timestamp: int, ascii_only: bool) -> int:
+    key, secret = server.credentials.key, server.credentials.secret
+    body = json.dumps(event, separators=(",", ":"), ensure_ascii=ascii_only).encode()
+    query = signed_query(key, secret, "POST", EVENTS_PATH, [], body, timestamp)
+    return server.http.post(EVENTS_PATH, params=query, json=event).status_code
+
+
+def _as_form(server: Practice, event: dict[str, str], timestamp: int) -> int:
+    key, secret = server.credentials.key, server.credentials.secret
+    query = signed_query(
+        key, secret, "POST", EVENTS_PATH, [], json.dumps(event).encode(), timestamp
+    )
+    return server.http.post(EVENTS_PATH, params=query, data=event).status_code
+
+
+def _not_hashed(server: Practice, event: dict[str, str], timestamp: int) -> int:
+    key, secret = server.credentials.key, server.credentials.secret
+    query = signed_query(key, secret, "POST", EVENTS_PATH, [], b"", timestamp)
+    return server.http.post(EVENTS_PATH, params=query, json=event).status_code
+
+
+send_update.broken(
+    "With requests it passes, with httpx it's refused. Find the line, and change it.",
+    broken_send_update,
+)
+send_update.hint("How often is the event turned into JSON? Who does it the second time?")
+send_update.hint("httpx sends bytes as they are with content=.")
+send_update.wrong(
+    "Now the spaces match, but not what an ë becomes: httpx leaves it, your json.dumps() writes "
+    "\\u00eb. Don't imitate the client. Hand it the bytes.",
+    lambda server, event, timestamp: _compact(server, event, timestamp, ascii_only=True),
+)
+send_update.wrong(
+    "You imitate today's httpx exactly, and with it this passes. The next client, or the next "
+    "version, writes other JSON. Hand it the bytes.",
+    lambda server, event, timestamp: _compact(server, event, timestamp, ascii_only=False),
+)
+send_update.wrong("data= with a dict sends a form. For httpx, bytes go into content=.", _as_form)
+send_update.wrong(
+    "Without the body's hash the server can't check the body, so it refuses. Sign the body again.",
+    _not_hashed,
+)
+send_update.why(
+    "content= takes bytes and leaves them alone, so there's nothing left to agree on: the client "
+    "no longer takes part in what is signed. It no longer names the type either, hence the header."
+)
+send_update.next(
+    "Find the argument of your own HTTP client that takes bytes and leaves them alone."
 )
 
 
-def broken_publish(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
-    """Publish an event. One of the lines is wrong."""
-    body = json.dumps(event, sort_keys=True).encode()
-    signature = _sign_for(credentials, body, timestamp)
-    return http.post(PATH, params=signature.query, content=json.dumps(event).encode())
+# --- prove it -----------------------------------------------------------------------------------
 
 
-def _publish_twice_compact(
-    http: httpx.Client, credentials: Credentials, event: dict[str, str], timestamp: int
-) -> httpx.Response:
-    body = json.dumps(event, separators=(",", ":")).encode()
-    signature = _sign_for(credentials, body, timestamp)
-    return http.post(PATH, params=signature.query, content=json.dumps(event).encode())
+@lesson.exercise(given=_servers, covers_lesson=True)
+def prove_it(server: "Practice", event: dict[str, str], timestamp: int) -> str:
+    """Sign and publish an event, and return the very same request as a curl command."""
+    credentials = server.credentials
+    path, body = f"/apps/{credentials.app_id}/events", json.dumps(event).encode()
+    query = [
+        ("auth_key", credentials.key),
+        ("auth_timestamp", str(timestamp)),
+        ("auth_version", "1.0"),
+        ("body_md5", hashlib.md5(body).hexdigest()),
+    ]
+    text = "\n".join(["POST", path, "&".join(f"{name}={value}" for name, value in sorted(query))])
+    mac = hmac.new(credentials.secret.encode(), text.encode(), hashlib.sha256)
+    url = f"{credentials.base_url}{path}?{urlencode([*query, ('auth_signature', mac.hexdigest())])}"
+    header = "Content-Type: application/json"
+    server.http.post(url, content=body, headers={"Content-Type": "application/json"})
+    return f"curl '{url}' -H '{header}' --data-binary {shlex.quote(body.decode())}"
 
 
-mend = Exercise(
-    name="send_what_you_signed.mend",
-    task="The client sends the bytes that it signed.",
-    perform=_in_three_rooms,
-    judge=_judge_rooms,
-    right=_publish,
-    mistakes=(
-        Mistake(
-            broken_publish,
-            "This is the function as it was: it signs sorted keys and sends them unsorted. "
-            "Serialise once.",
-        ),
-        Mistake(
-            _publish_json,
-            "json= serialises as well, in its own way. Send what you signed: content=body.",
-        ),
-        Mistake(
-            _publish_twice_compact,
-            "This still serialises twice. The signed JSON is compact, the one that is sent is not.",
-        ),
-    ),
-    hints=(
-        "Count the calls of json.dumps.",
-        "Say a = f(x) once, then use a in both places.",
-    ),
-    solution=_SOLUTION + "Now think of your own client: which argument of it sends raw bytes?",
+@prove_it.observe
+def _both(result: Any, server: Practice, *rest: Any) -> tuple[Any, ...]:
+    return curl_posts(result), *_what_arrived(result, server)[1:]
+
+
+@prove_it.judge
+def _proven(seen: Any, server: Practice, event: dict[str, str], timestamp: int) -> None:
+    _judge_arrival(seen, event)
+    posted = seen[0]
+    if not isinstance(posted, Posted):
+        raise Wrong(
+            "Published! Now return the same request as a curl command: text.",
+            Fact("Yours", shown(posted)),
+        )
+    if posted.problem:
+        raise Wrong(f"Published! But the command won't do. {posted.problem}")
+    fresh = Practice()
+    answer = fresh.http.post(
+        posted.url, content=posted.body, headers={"Content-Type": posted.content_type}
+    )
+    if answer.status_code != 200:
+        raise Wrong(
+            "Published! But the server refuses what the command sends.",
+            Fact("The server", f"{answer.status_code} {answer.json().get('error', '')}"),
+        )
+    _judge_posted(posted, posted.url, posted.body)
+
+
+def _prove_json(server: Practice, event: dict[str, str], timestamp: int) -> str:
+    command = prove_it(Practice(), event, timestamp)
+    server.http.post(shlex.split(command)[1], json=event)
+    return str(command)
+
+
+def _prove_unquoted(server: Practice, event: dict[str, str], timestamp: int) -> str:
+    url, _, _, _, body = shlex.split(prove_it(server, event, timestamp))[1:]
+    return f"curl {url} {_HEADER} --data-binary '{body}'"
+
+
+prove_it.hint("Lines 1 to 3 of the canonical string: POST, /apps/3/events, and the sorted pairs.")
+prove_it.hint("server.http.post(url, content=body, headers=…), and shlex.quote() for the command.")
+prove_it.wrong(
+    "You signed one JSON, and json= sent another. Send the bytes: content=body.", _prove_json
 )
-
-
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+prove_it.wrong(
+    "It's published. In the command the URL isn't quoted, and its & would end it.", _prove_unquoted
+)
+prove_it.why("One variable, hashed once and sent twice: by your client, and by anybody's curl.")
+prove_it.next("Write it once more in the language that you use at work, from an empty file.")

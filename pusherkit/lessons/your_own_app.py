@@ -43,7 +43,6 @@ from pusherkit.lessons._practice import (
     stopped_clock,
 )
 from pusherkit.lessons._progress import ProgressView
-from pusherkit.lessons.fan_out_and_batch import Plan, dispatch
 from pusherkit.signing import Check, Request, Signature, canonical_string, hmac_sha256, judge, sign
 from pusherkit.subscriber import Message
 
@@ -140,8 +139,11 @@ def recall_batch() -> Prediction:
     """From lesson 07: a limit is all or nothing."""
 
     def run() -> tuple[str, tuple[Fact, ...]]:
-        sent = dispatch(Plan(batch=True, count=11, size=5))
-        return str(len(sent.heard)), (Fact("Answer", f"{sent.status} {sent.answer['error']}"),)
+        server, heard = Practice(), list[Message]()
+        with server.subscribe("news", on_message=heard.append):
+            batch = [{"channel": "news", "name": "n", "data": str(n)} for n in range(11)]
+            answer = server.client.http.post("/apps/3/batch_events", json={"batch": batch})
+        return str(len(heard)), (Fact("Answer", f"{answer.status_code} {answer.json()['error']}"),)
 
     return Prediction(
         "Recall: a batch of 11 events goes to the practice server. How many arrive?",

@@ -1,66 +1,154 @@
-"""Lesson 03 as a learner meets it: parts put together with keys and with clicks."""
+"""Lesson 03 as a learner meets it: tiles moved with the mouse and with keys, wide and narrow."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-LESSON = "03-canonical-string.ipynb"
-ASSEMBLER = "canonical_string.assembler()"
+from tests.browser.test_body_is_bytes import (
+    CARDS,
+    CLIPPED,
+    COPY,
+    LAPTOP,
+    MISPLACED,
+    NARROW,
+    STORED,
+    TRUSTED,
+)
+
+NAME = "03-canonical-string.ipynb"
+WIDGET = "lesson.tiles()"
+SHOWN = "svg:visible"
 
 
-def test_a_text_is_put_together_with_the_keyboard_alone(lab, expect):
-    widget = lab.run(LESSON).widget(ASSEMBLER)
-    status = widget.get_by_role("status")
-    method, path = (widget.get_by_label(name, exact=True) for name in ("Method", "Path"))
-    expect(status).to_contain_text("✗ Refused. Between the parts stand two characters")
+def tile(card, name):
+    """The tile, in the drawing that is shown."""
+    return card.locator(f"{SHOWN} [data-press='{name}']")
 
-    lab.retype(method, "post")
-    expect(status).to_contain_text("✗ Refused. The method is signed in upper case.")
-    lab.retype(method, "POST")
-    lab.press("Tab")
-    expect(path).to_be_focused()
-    lab.press("End", "/")
-    expect(status).to_contain_text("a path without a slash at its end")
-    lab.press("Backspace", "Tab")
-    expect(widget.get_by_role("button", name="real newline")).to_be_focused()
-    lab.press("Space")
-    expect(status).to_have_text("✓ Accepted: three lines, and the same bytes.")
-    lab.press("Tab", "Tab", "Tab", "Tab")
-    expect(widget.get_by_label("A newline at the end")).to_be_focused()
-    lab.press("Space")
-    expect(status).to_contain_text("After the last parameter comes nothing")
-    expect(widget).to_contain_text("4 lines, 135 characters, 135 bytes")
+
+def labelled(text):
+    """What a screen reader says of a tile that is there."""
+    return re.compile(f": {text}\\.")
+
+
+def drop(lab, card, name, gap):
+    """Drag a tile into a gap, by its middle."""
+    held = tile(card, name).bounding_box()
+    there = card.locator(f"{SHOWN} [data-drop=gap{gap}]").bounding_box()
+    mouse = lab.page.mouse
+    mouse.move(held["x"] + held["width"] / 2, held["y"] + held["height"] / 2)
+    mouse.down()
+    x, y = there["x"] + there["width"] / 2, there["y"] + there["height"] / 2
+    mouse.move(x - 8, y, steps=4)
+    mouse.move(x, y)
+    mouse.up()
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_a_text_is_put_together_with_clicks(lab, expect):
-    lesson = lab.run(LESSON)
+def test_before_the_first_run_an_untrusted_page_looks_right(lab):
+    lab.page.set_viewport_size(LAPTOP)
+    lab.page.evaluate(COPY, [NAME, "a-copy.ipynb"])
+    lesson = lab.open("a-copy.ipynb")
+    assert lab.page.evaluate(TRUSTED) == 0
+    assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
+    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 2
+    assert lab.page.evaluate(MISPLACED, STORED) == []
+    for number, code in enumerate(("lesson.map()", "lesson.signed_by_kim()", WIDGET)):
+        lesson.to_top(code)
+        lab.picture(f"03-untrusted-{number}")
 
-    predict = lesson.widget("canonical_string.predict()")
-    predict.get_by_role("button", name="It accepts the request").click()
-    expect(predict.get_by_role("status")).to_contain_text("A surprise.")
-    lab.picture("03-predict", predict)
 
-    widget = lesson.widget(ASSEMBLER)
-    status = widget.get_by_role("status")
-    expect(widget.locator("mark")).to_have_text(["\\", "⏎"])
-    lab.picture("03-literal", widget)
-    widget.get_by_role("button", name="real newline").click()
-    expect(status).to_contain_text("✓ Accepted")
-    expect(widget.locator("mark")).to_have_count(0)
-    lab.picture("03-accepted", widget)
-    widget.get_by_role("button", name="CRLF").click()
-    expect(widget).to_contain_text("byte 4: you have 0x0d carriage return")
-    expect(widget.locator("mark")).to_have_text(["←", "⏎"])
-    widget.get_by_label("A newline at the end").check()
-    expect(widget).to_contain_text("4 lines, 137 characters, 137 bytes")
-    lab.picture("03-crlf", widget)
+@pytest.mark.usefixtures("each_theme")
+def test_tiles_are_dragged_and_the_verdict_is_in_the_window(lab, expect):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.run(NAME)
+    lesson.cell(WIDGET).locator(".jp-InputArea").click()
+    lab.press("Control+Enter")
+    lesson.to_top(WIDGET)
+    card = lesson.card(WIDGET)
+    status = card.get_by_role("status")
+    expect(status).to_contain_text("Three parts")
+    lab.picture("03-before")
+    before = [row.bounding_box()["y"] for row in card.locator("tr:visible").all()]
 
-    cell, feedback = lesson.exercise("three_lines.check(three_lines)")
-    expect(feedback).to_contain_text("Not attempted yet")
-    lesson.rewrite(cell, "return ...", r'return r"\n".join(parts)')
-    expect(feedback).to_contain_text("✗ Between the parts stand two characters")
-    lab.picture("03-wrong", cell)
-    lesson.rewrite(cell, "return r", r'return "\n".join(parts)')
-    expect(feedback).to_contain_text("✓ Three parts on three lines")
+    for gap in (0, 1):
+        drop(lab, card, f"backslash and n {gap + 1}", gap)
+        dropped = tile(card, f"backslash and n {gap + 1}")
+        expect(dropped).to_have_attribute("aria-label", labelled("between .*"))
+    card.get_by_role("button", name="Sign and send").click()
+    expect(status).to_contain_text("✗ Refused (401): there's a backslash and an n")
+    for seen in (status, card.locator(SHOWN), card.get_by_text("First difference")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    lab.picture("03-refused")
+
+    drop(lab, card, "newline 1", 0)
+    out = tile(card, "backslash and n 1")
+    expect(out).to_have_attribute("aria-label", labelled("on the table"))
+    drop(lab, card, "newline 2", 1)
+    expect(status).to_contain_text("✓ Accepted (200)")
+    assert [row.bounding_box()["y"] for row in card.locator("tr:visible").all()] == before
+    lab.picture("03-accepted")
+
+
+def test_tiles_are_moved_by_keyboard_alone(lab, expect):
+    lesson = lab.run(NAME)
+    card = lesson.card(WIDGET)
+    status = card.get_by_role("status")
+    card.get_by_role("button", name="Sign and send").focus()
+    lab.press("Space", "Tab")
+    expect(tile(card, "newline 1")).to_be_focused()
+    lab.press("ArrowRight", "Tab", "Enter")
+    expect(status).to_contain_text("✓ Accepted (200)")
+    expect(tile(card, "newline 2")).to_be_focused()
+    lab.press("ArrowRight")
+    expect(status).to_contain_text("✗ Refused (401): there's nothing between path and parameters")
+    lab.picture("03-keys", card)
+
+
+@pytest.mark.usefixtures("each_theme")
+@pytest.mark.parametrize("side_bar", [True, False], ids=["side-bar", "no-side-bar"])
+def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
+    lab.page.set_viewport_size(NARROW)
+    lesson = lab.run(NAME)
+    if not side_bar:
+        lab.page.evaluate(
+            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+        )
+    card = lesson.card(WIDGET)
+    lesson.to_top(WIDGET)
+    for number in (1, 2):
+        tile(card, f"backslash and n {number}").press("Enter")
+    tile(card, "carriage return and newline 1").press("Enter")
+    card.get_by_label("Path", exact=True).select_option("with scheme and host")
+    card.get_by_role("button", name="Sign and send").press("Enter")
+    expect(card.get_by_role("status")).to_contain_text("(3 more.)")
+    card.get_by_text("Show the code").click()
+    asked = lesson.card("lesson.signed_by_kim()")
+    asked.get_by_role("button", name="It doesn't differ").click()
+    expect(asked.get_by_role("status")).to_contain_text("Surprise")
+    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    where = "side-bar" if side_bar else "alone"
+    for name, code in (("predict", "lesson.signed_by_kim()"), ("play", WIDGET)):
+        lesson.to_top(code)
+        lab.picture(f"03-narrow-{where}-{name}")
+
+
+def test_exercises_are_done_wrong_and_then_right(lab, expect):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.run(NAME)
+    cell = lesson.cell("lesson.canonical_string.check(canonical_string)")
+    card = lesson.card("lesson.canonical_string.check(canonical_string)")
+    lesson.rewrite(cell, "return ...", r'return r"\n".join(parts)', run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✗ Between the parts there's a backslash")
+    lesson.rewrite(cell, r'return r"\n"', r'return "\n".join(parts)', run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✓ Between quotes, Python makes")
+    expect(card).to_contain_text("my_pusher.py")
     lab.picture("03-right", cell)
+
+    cell = lesson.cell("lesson.to_sign.check(to_sign)")
+    card = lesson.card("lesson.to_sign.check(to_sign)")
+    expect(card).to_contain_text("“gate 3” passes")
+    lab.picture("03-broken", cell)
+    lesson.rewrite(cell, ".strip()", '"""', run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✗ Without strip()")

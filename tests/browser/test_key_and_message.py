@@ -1,53 +1,135 @@
-"""Lesson 04 as a learner meets it: the bench with keys and clicks, an exercise wrong and right."""
+"""Lesson 04 as a learner meets it: the lamps, the bucket, an exercise done wrong and then right."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.browser.test_body_is_bytes import CARDS, CLIPPED, LAPTOP, MISPLACED, NARROW, STORED
+
+NAME = "04-key-and-message.ipynb"
+LAMPS = "lesson.lamps()"
+BUCKET = "lesson.bucket()"
+
 
 @pytest.mark.usefixtures("each_theme")
-def test_the_bench_is_used_and_an_exercise_done_wrong_and_then_right(lab, expect):
-    lesson = lab.run("04-key-and-message.ipynb")
+def test_before_the_first_run_an_untrusted_page_looks_right(lab):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.open(NAME)
+    assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
+    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 3
+    assert lab.page.evaluate(MISPLACED, STORED) == []
+    for number, code in enumerate(("lesson.map()", LAMPS, BUCKET)):
+        lesson.to_top(code)
+        lab.picture(f"04-untrusted-{number}")
 
-    predict = lesson.widget("key_and_message.predict()")
-    predict.get_by_role("button", name="The same digest").click()
-    expect(predict.get_by_role("status")).to_contain_text("A surprise.")
-    expect(predict).to_contain_text("069b42f3")
-    lab.picture("04-predict", predict)
 
-    bench = lesson.widget("key_and_message.bench()")
-    status = bench.get_by_role("status")
-    expect(status).to_have_text("✓ Accepted. This is the right call.")
-    expect(bench).to_contain_text("da454824c97ba181")
-    lab.picture("04-bench", bench)
+@pytest.mark.usefixtures("each_theme")
+def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.run(NAME)
+    lesson.cell(LAMPS).locator(".jp-InputArea").click()
+    lab.press("Control+Enter")
+    lesson.to_top(LAMPS)
+    lamps = lesson.card(LAMPS)
+    status = lamps.get_by_role("status")
+    expect(status).to_contain_text("✓ The practice server accepts")
+    lab.picture("04-lamps-before")
+    places = [row.bounding_box()["y"] for row in lamps.locator("tr:visible").all()]
 
-    bench.get_by_label("Message", exact=True).focus()
+    lamps.get_by_label("Text", exact=True).focus()
     lab.press("ControlOrMeta+Home", "Delete")
     lab.type("p")
-    expect(status).to_contain_text("The message is not the canonical string")
-    expect(bench).to_contain_text("256 bits changed")
-    expect(bench).to_contain_text("^")
-    lab.picture("04-avalanche", bench)
+    expect(status).to_contain_text("✗ Refused. That isn't the text")
+    expect(lamps).to_contain_text("of 256 differ")
+    for seen in (status, lamps.locator("svg:visible"), lamps.locator("mark").first):
+        expect(seen).to_be_in_viewport(ratio=1)
+    assert [row.bounding_box()["y"] for row in lamps.locator("tr:visible").all()] == places
+    lab.picture("04-lamps-after")
     lab.press("Backspace")
     lab.type("P")
-    expect(status).to_contain_text("✓ Accepted.")
+    expect(status).to_contain_text("✓")
+    lamps.get_by_label("Recipe").select_option("HMAC-SHA256 of the secret, keyed by the text")
+    expect(status).to_contain_text("✗ Refused. The two are swapped")
+    expect(lamps).to_contain_text("069b42f3")
 
-    bench.get_by_label("What is done").select_option("HMAC(message, key): swapped")
-    expect(status).to_contain_text("✗ Refused. Key and message are swapped")
-    expect(bench).to_contain_text("069b42f3d9836406")
-    bench.get_by_label("What is done").select_option("HMAC(key, message)")
-    bench.get_by_label("Written as").focus()
-    lab.press("End")  # the last of the list
-    expect(status).to_contain_text("✗ Refused. The API asks for hex; this is base64.")
-    expect(bench).to_contain_text("2kVIJMl7")
-    lab.picture("04-base64", bench)
+    lesson.to_top(BUCKET)
+    bucket = lesson.card(BUCKET)
+    expect(bucket.get_by_role("status")).to_have_text(
+        "The stranger has one report and its signature."
+    )
+    lab.picture("04-bucket-before")
+    bucket.get_by_role("button", name="Go on from the signature").press("Enter")
+    expect(bucket.get_by_role("status")).to_contain_text("✗ Accepted: 200, order 42 is delivered")
+    for seen in (bucket.get_by_role("status"), bucket.locator("svg:visible")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    lab.picture("04-bucket-after")
+    bucket.get_by_label("The server checks").select_option("HMAC-SHA256, keyed by the secret")
+    expect(bucket.get_by_role("status")).to_contain_text("The stranger has one report")
+    lab.picture("04-nested-before")
+    bucket.get_by_label("Text to add").press("Enter")
+    expect(bucket.get_by_role("status")).to_contain_text("✓ 401, refused")
+    expect(bucket.locator("svg:visible")).to_be_in_viewport(ratio=1)
+    lab.picture("04-nested-after")
 
-    cell, feedback = lesson.exercise("key_and_message.signature.check(signature)")
-    expect(feedback).to_contain_text("Not attempted yet")
-    sign = "return hmac.new({}.encode(), {}.encode(), hashlib.sha256).hexdigest()"
-    lesson.rewrite(cell, "return ...", sign.format("canonical_string", "secret"))
-    expect(feedback).to_contain_text("✗ Key and message are swapped.")
+
+@pytest.mark.usefixtures("each_theme")
+@pytest.mark.parametrize("side_bar", [True, False], ids=["side-bar", "no-side-bar"])
+def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
+    lab.page.set_viewport_size(NARROW)
+    lesson = lab.run(NAME)
+    if not side_bar:
+        lab.page.evaluate(
+            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+        )
+    where = "side-bar" if side_bar else "alone"
+    bucket, lamps = lesson.card(BUCKET), lesson.card(LAMPS)
+    lamps.get_by_label("Text", exact=True).press("Delete")
+    bucket.get_by_role("button", name="Go on from the signature").click()
+    expect(bucket.get_by_role("status")).to_contain_text("✗ Accepted")
+    lesson.card("lesson.stranger()").get_by_role("button", name="Work the secret out").click()
+    expect(lesson.card("lesson.stranger()").get_by_role("status")).to_contain_text("Surprise")
+    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    for name, code in (("lamps", LAMPS), ("predict", "lesson.stranger()"), ("bucket", BUCKET)):
+        lesson.to_top(code)
+        lab.picture(f"04-narrow-{where}-{name}")
+    bucket.get_by_label("The server checks").select_option("HMAC-SHA256, keyed by the secret")
+    expect(bucket.get_by_role("status")).to_contain_text("The stranger has one report")
+    bucket.get_by_text("Show the code").click()
+    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    lab.picture(f"04-narrow-{where}-nested")
+
+
+def test_a_signature_is_made_wrong_and_then_right_and_a_forgery_is_sent(lab, expect):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.run(NAME)
+    cell = lesson.cell("lesson.signature.check(signature)")
+    card = lesson.card("lesson.signature.check(signature)")
+    expect(card).to_contain_text("Your turn")
+    line = "return hmac.new({}.encode(), {}.encode(), hashlib.sha256).hexdigest()"
+    lesson.rewrite(cell, "return ...", line.format("text", "secret"), run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✗ Secret and text are swapped.")
     lab.picture("04-wrong", cell)
-    lesson.rewrite(cell, "return hmac", sign.format("secret", "canonical_string"))
-    expect(feedback).to_contain_text("✓ The signature of a canonical string")
+    lesson.rewrite(cell, "return hmac", line.format("secret", "text"), run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✓ Bytes twice, the secret first")
+    expect(card).to_contain_text("my_pusher.py")
     lab.picture("04-right", cell)
+
+    cell = lesson.cell("lesson.extend.check(extend)")
+    card = lesson.card("lesson.extend.check(extend)")
+    short = "return report + more, go_on(seen, secret_length + len(report), more)"
+    lesson.rewrite(cell, "return ...", short, run="Control+Enter")
+    expect(card).to_contain_text("Count the padding, too.")
+    lab.picture("04-forging-stopped", cell)
+    glue = "padding(secret_length + len(report))"
+    forging = f"return report + {glue} + more, go_on(seen, 64, more)"
+    lesson.rewrite(cell, "return report", forging, run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✗ The report is right.")
+    hashed = f"secret_length + len(report + {glue})"
+    forging = f"return report + {glue} + more, go_on(seen, {hashed}, more)"
+    lesson.rewrite(cell, "return report", forging, run="Shift+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✓ You've forged a signature")
+    lab.picture("04-forged", cell)
+    lab.press("Shift+Enter")
+    servers = lesson.cell("def hmac_server")
+    expect(servers).to_contain_text("depot_server says: 200, order 42 is delivered")
+    expect(servers).to_contain_text("hmac_server says: 401")

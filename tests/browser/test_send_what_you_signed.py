@@ -1,117 +1,106 @@
-"""Lesson 05 in the browser: the bench, its steps and its curl; the wire; four programs."""
+"""Lesson 05 in the browser: two lanes, the drawing, programs that run, and a file of one's own."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 
 import pytest
 
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS
-
 LESSON = "05-send-what-you-signed.ipynb"
-PROGRAMS = "send_what_you_signed.programs()"
-LANGUAGES = ("bash", "Python", "Node", "PHP")
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 700, "height": 800}
+LANES, BENCH, PROGRAMS = "lesson.two_lanes()", "lesson.bench(", "lesson.programs()"
+
+
+def shown(lesson, code):
+    """What a cell shows, at the top of the window."""
+    widget = lesson.cell(code).locator(".pk").first
+    widget.evaluate("each => each.scrollIntoView({block: 'start'})")
+    return widget
+
+
+def in_view(widget, expect, *, words):
+    """A sentence in a widget, inside the window without scrolling."""
+    status = widget.get_by_role("status")
+    expect(status).to_contain_text(words)
+    expect(status).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_the_bench_the_wire_and_an_exercise(lab, expect):
+def test_two_lanes_a_drawing_and_programs(lab, expect):
+    lab.page.set_viewport_size(WIDE)
+    lesson = lab.open(LESSON)
+    for number, cell in enumerate((LANES, BENCH, PROGRAMS)):
+        lesson.cell(cell).locator("img, pre").first.scroll_into_view_if_needed()
+        lab.picture(f"05-still-{number}")
     lesson = lab.run(LESSON)
 
-    bench = lesson.widget("send_what_you_signed.bench()")
-    secret = bench.get_by_label("Secret")
-    secret.focus()
-    lab.press("End")
-    lab.type("x")
-    expect(bench.locator("mark")).to_have_count(2)  # in Sign and Send, no other stage
+    lanes = shown(lesson, LANES)
+    lab.picture("05-lanes-before")
+    lanes.get_by_label("Lane B sends").select_option("httpx: json=event")
+    lanes.get_by_role("button", name="Send both").click()
+    in_view(lanes, expect, words="A: 200, accepted. B: 401, refused")
+    expect(lanes).to_contain_text("byte 8: hashed a space (0x20), sent")
+    lab.picture("05-lanes-after")
+    lab.retype(lanes.get_by_label("Status"), "left with Zoë")
     lab.press("Enter")
-    expect(bench.get_by_role("status")).to_contain_text("✗ Refused")
-    secret.focus()
-    lab.press("End", "Backspace")
-    bench.get_by_label("Body", exact=True).focus()
-    lab.press("ControlOrMeta+Home", "ArrowRight")
-    lab.type(" ")
-    expect(bench).to_contain_text("Changed: character 2.")
-    lab.picture("05-bench", bench)
-    bench.get_by_role("button", name="Send").click()
-    expect(bench.get_by_role("status")).to_have_text("✓ Accepted, and the event arrived.")
-    bench.get_by_role("button", name="Back").click()
-    bench.get_by_role("button", name="Back").click()
-    expect(bench.get_by_role("status")).to_have_text("Stage 4 of 6: Canonical string.")
-    expect(bench.locator("dt")).to_have_count(4)
-    bench.get_by_role("button", name="Next").click()
-    expect(bench.locator("dt")).to_have_count(5)
-    bench.get_by_label("Show as curl").check()
-    expect(bench.get_by_label("curl", exact=True)).to_have_value(re.compile("--data-binary '{ "))
-    lab.picture("05-curl", bench)
+    in_view(lanes, expect, words="B: 401")
 
-    wire = lesson.widget("send_what_you_signed.wire()")
-    wire.get_by_role("button", name="Send").click()
-    expect(wire.get_by_role("status")).to_contain_text("✗ Refused")
-    wire.get_by_label("The client sends").select_option("content=body: the bytes that were hashed")
-    wire.get_by_role("button", name="Send").click()
-    expect(wire.get_by_role("status")).to_have_text("✓ Accepted, and the event arrived.")
-    lab.picture("05-wire", wire)
+    bench = shown(lesson, BENCH)
+    lab.picture("05-bench-before")
+    lab.retype(bench.get_by_role("textbox", name="Secret"), "another")
+    lab.press("Enter")
+    in_view(bench, expect, words="Refused: 401")
+    lab.picture("05-bench-after")
+    bench.locator("svg:visible [data-link=hash]").first.hover()
+    expect(bench).to_have_class(re.compile("pk-linking"))
+    lab.picture("05-bench-linked")
 
-    cell, feedback = lesson.exercise("finish.check(finish)")
-    call = 'return http.post("/apps/3/events", params=signature.query'
-    lesson.rewrite(cell, "return", f"{call})")
-    expect(feedback).to_contain_text("without its body")
-    lesson.rewrite(cell, "return", f"{call}, content=body)")
-    expect(feedback).to_contain_text("✓ The signed bytes go out")
-    lab.picture("05-finish", cell)
+    programs = shown(lesson, PROGRAMS)
+    lab.picture("05-programs-before")
+    programs.get_by_label("Language").select_option("Python with urllib")
+    programs.get_by_role("button", name="Run it").click()
+    in_view(programs, expect, words="It ran, and the server accepted its request.")
+    expect(programs.locator("td pre").first).to_be_in_viewport(ratio=1)
+    lab.picture("05-programs-after")
+
+    lab.page.set_viewport_size(NARROW)
+    for name, cell in (("lanes", LANES), ("bench", BENCH), ("programs", PROGRAMS)):
+        widget = shown(lesson, cell)
+        assert widget.evaluate("each => each.scrollWidth <= each.clientWidth"), name
+        lab.picture(f"05-{name}-700")
 
 
-@pytest.mark.usefixtures("each_theme")
-def test_four_programs_stand_beside_each_other_and_below_where_it_is_narrow(lab, expect):
-    widget = lab.run(LESSON).widget(PROGRAMS)
-    boxes = [widget.get_by_label(language) for language in LANGUAGES]
-
-    def expect_columns(number):
-        beside = widget.locator(".widget-gridbox")
-        expect(beside).to_have_css("grid-template-columns", re.compile(rf"^(\S+px ?){{{number}}}$"))
-        frame, found = widget.bounding_box(), [box.bounding_box() for box in boxes]
-        assert sum(box["y"] == found[0]["y"] for box in found) == number
-        assert all(box["x"] + box["width"] <= frame["x"] + frame["width"] for box in found)
-        assert all(box["width"] > 0.9 * frame["width"] / number for box in found)
-        assert all(box.evaluate("box => box.scrollWidth <= box.clientWidth") for box in boxes)
-
-    expect_columns(2)
-    lab.picture("05-programs", widget)
-    height = widget.bounding_box()["height"]
-    widget.get_by_role("button", name="5 Sign").click()
-    for box in boxes:
-        expect(box).to_have_value(re.compile(r"^(#|//) Sign\n.*PUSHER_SECRET", re.S))
-    assert widget.bounding_box()["height"] == height
-    lab.picture("05-sign", widget)
-    widget.get_by_role("button", name="6 Send").click()
-    for box in boxes:
-        expect(box).to_have_value(re.compile(r"^(#|//) Send"))
-        assert box.evaluate("box => box.scrollHeight <= box.clientHeight")  # all is seen
-    lab.page.set_viewport_size({"width": 700, "height": 1000})
-    expect_columns(1)
-    lab.picture("05-programs-narrow", widget)
-
-
-def test_a_program_is_copied_with_the_keyboard_and_run(lab, expect):
-    widget = lab.run(LESSON).widget(PROGRAMS)
-    page, script = lab.page, widget.get_by_label("bash")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-
-    body = widget.get_by_label("Body", exact=True)
-    lab.retype(body, '{"name":"</textarea>","channel":"chat","data":"it\'s ☕"}')
-    expect(script).to_have_value(re.compile('"</textarea>".*☕"}'))
-    lab.press(*["Tab"] * 8)  # over what is shown, into the first box
-    expect(script).to_be_focused()
-    lab.press("ControlOrMeta+a", "ControlOrMeta+c")
-    copied = page.evaluate("() => navigator.clipboard.readText()")
-    assert copied == script.input_value()
-    ran = subprocess.run(
-        ["bash", "-c", copied],
-        env={"PATH": os.environ["PATH"], "PUSHER_SECRET": EXAMPLE_CREDENTIALS.secret},
-        capture_output=True,
-        text=True,
-        timeout=60,
+def test_a_file_of_ones_own(lab, expect):
+    lesson = lab.run(LESSON)
+    cell, feedback = lesson.exercise("lesson.signed_query.check(signed_query)")
+    expect(feedback).to_contain_text("Your turn")
+    lesson.rewrite(cell, "return ...", "return query")
+    expect(feedback).to_contain_text("This one is missing: auth_signature")
+    lesson.rewrite(
+        cell,
+        "return query",
+        "if body: query.append(('body_md5', body_md5(body)))\n"
+        "    text = canonical_string(method, path, query)\n"
+        "    return [*query, ('auth_signature', signature(secret, text))]",
     )
-    assert ran.stdout.split() == ["{}", "200"], ran.stderr
+    expect(feedback).to_contain_text("It's in my_pusher.py now")
+
+    cell, feedback = lesson.exercise("lesson.publish.check(publish)")
+    lesson.rewrite(
+        cell,
+        "return ...",
+        "body = json.dumps(event).encode()\n"
+        "    query = signed_query(app_key, secret, 'POST', path, [], body, int(time.time()))\n"
+        "    request = Request(f'{url}{path}?{urlencode(query)}', body)\n"
+        "    try:\n"
+        "        with urlopen(request, timeout=10) as answer:\n"
+        "            return answer.status\n"
+        "    except HTTPError as refused:\n"
+        "        return refused.code",
+    )
+    expect(feedback).to_contain_text("It's in my_pusher.py now")
+    file = lesson.cell("lesson.run_file(")
+    file.click()
+    lab.press("Control+Enter")
+    expect(file.locator(".jp-OutputArea")).to_contain_text("$ python my_pusher.py\n200")
+    lab.picture("05-file", file)

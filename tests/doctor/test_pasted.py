@@ -6,19 +6,28 @@ import contextlib
 import random
 import shlex
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
-from pusherkit import PusherError, UnreadableEvidence
-from pusherkit.doctor.pasted import MAX_TEXT, PastedRequest, read_request
+from pusherkit import PusherError, UnreadableText
+from pusherkit.doctor.pasted import (
+    MAX_TARGET,
+    MAX_TEXT,
+    MAX_WORDS,
+    PastedRequest,
+    app_in,
+    read_request,
+)
+from pusherkit.signing import Request
 from pusherkit.snippets import curl
 
 URL = "http://127.0.0.1:8123/apps/3/events?auth_key=k&info=a%2Cb"
 BODY = '{"name":"it\'s","data":"$5 \\"☕\\""}'
 
 
-def read(text: str, **options: object) -> PastedRequest:
-    return read_request(text, **options)  # type: ignore[arg-type]
+def read(text: str, **options: object) -> Request:
+    return read_request(text, **options).request  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -35,23 +44,36 @@ def read(text: str, **options: object) -> PastedRequest:
     ],
 )
 def test_every_quoting_gives_the_same_request(command: str) -> None:
-    assert read(command) == PastedRequest(
-        method="POST",
+    params = (("auth_key", "k"), ("info", "a,b"))
+    assert read_request(command) == PastedRequest(
         base_url="http://127.0.0.1:8123",
-        path="/apps/3/events",
-        params=(("auth_key", "k"), ("info", "a,b")),
-        body=BODY.encode(),
+        request=Request("POST", "/apps/3/events", params, BODY.encode()),
     )
 
 
 @pytest.mark.parametrize(
-    "escape", ["\\n", "\\t", "\\x41", "\\u00e9", "\\101", "\\'", "\\\\", "\\q"]
+    "escape",
+    [
+        *(
+            "\\n",
+            "\\t",
+            "\\v",
+            "\\f",
+            "\\E",
+            "\\?",
+            "\\x41",
+            "\\u00e9",
+            "\\101",
+            "\\'",
+            "\\\\",
+            "\\q",
+        ),
+        *("\\xc3\\xa9", "\\303\\251", "\\501", "\\u", "\\x", "\\9"),
+    ],
 )
 def test_dollar_quotes_are_read_as_bash_reads_them(escape: str) -> None:
     shell = ["env", "LC_ALL=C.UTF-8", "bash", "-c", f"printf '%s' $'a{escape}b'"]
     meant = subprocess.run(shell, capture_output=True, check=True).stdout
-    if escape == "\\q":
-        meant = b"aqb"  # bash keeps the backslash of an unknown escape; no request holds one
     assert read(f"curl -d $'a{escape}b' http://h/p").body == meant
 
 
@@ -60,7 +82,10 @@ def test_what_curl_wrote_reads_back() -> None:
     letters = "abc \"'\\$`!\n\t☕é{}[]:,&?#%+"
     for _ in range(300):
         body = "".join(chance.choices(letters, k=chance.randint(1, 40)))
-        assert read(curl("POST", URL, body.encode())).body == body.encode()
+        request = Request("POST", "/apps/3/events", [("a", body)], body.encode())
+        assert read_request(curl("http://127.0.0.1:8123", request)) == PastedRequest(
+            base_url="http://127.0.0.1:8123", request=request
+        )
 
 
 def test_get_puts_data_into_the_query() -> None:
@@ -74,13 +99,15 @@ def test_several_pieces_of_data_are_joined() -> None:
 
 
 def test_a_url_without_a_scheme_or_with_credentials() -> None:
-    assert read("curl h.example/p").base_url == "https://h.example"
-    assert read("curl https://user:password@h.example/p").base_url == "https://h.example"
+    assert read_request("curl h.example/p").base_url == "https://h.example"
+    authorized = read_request("curl https://user:password@h.example:8443/p")
+    assert authorized.base_url == "https://h.example:8443"
+    assert read("curl https://h.example").path == "/"
 
 
 def test_no_file_is_read_unasked() -> None:
     for option in ("-d", "--data-binary", "--json"):
-        with pytest.raises(UnreadableEvidence, match="not read unasked"):
+        with pytest.raises(UnreadableText, match="not read unasked"):
             read(f"curl {option} @/etc/passwd http://h/p")
     assert read("curl --data-raw @name http://h/p").body == b"@name"
 
@@ -94,19 +121,16 @@ def test_a_file_that_may_be_read() -> None:
     def missing(name: str) -> bytes:
         raise FileNotFoundError(2, "No such file or directory", name)
 
-    with pytest.raises(UnreadableEvidence, match="'gone' cannot be read: No such file"):
+    with pytest.raises(UnreadableText, match="'gone' cannot be read: No such file"):
         read("curl -d @gone http://h/p", read_file=missing)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_an_http_request_as_text(end: str) -> None:
     text = end.join(["POST /apps/3/events?a=1 HTTP/1.1", "Host: h.example", "X: y", "", BODY])
-    assert read(text) == PastedRequest(
-        method="POST",
+    assert read_request(text) == PastedRequest(
         base_url="https://h.example",
-        path="/apps/3/events",
-        params=(("a", "1"),),
-        body=BODY.encode(),
+        request=Request("POST", "/apps/3/events", (("a", "1"),), BODY.encode()),
     )
 
 
@@ -118,6 +142,7 @@ def test_an_http_request_as_text(end: str) -> None:
         ("Content-Length: 8\n", '{"a":1}\n\n', b'{"a":1}\n'),
         ("Content-Length: x\n", '{"a":1}\n', b'{"a":1}'),
         ("", "\udcff", b"\xff"),
+        ("", "a\r\nb\r\n", b"a\r\nb"),
     ],
 )
 def test_the_end_of_a_body_in_text(headers: str, body: str, meant: bytes) -> None:
@@ -126,13 +151,50 @@ def test_the_end_of_a_body_in_text(headers: str, body: str, meant: bytes) -> Non
 
 def test_half_a_surrogate_pair_is_a_sentence() -> None:
     for text in ("POST /p\n\n\ud800", "curl -d \ud800 http://h/p"):
-        with pytest.raises(UnreadableEvidence, match="half of a surrogate pair"):
+        with pytest.raises(UnreadableText, match="half of a surrogate pair"):
             read(text)
 
 
 def test_an_http_request_without_host_or_body() -> None:
-    asked = read("GET /apps/3/channels?info=user_count")
-    assert (asked.base_url, asked.body) == ("", b"")
+    asked = read_request("GET /apps/3/channels?info=user_count")
+    assert (asked.base_url, asked.request.body) == ("", b"")
+
+
+@pytest.mark.parametrize(
+    ("host", "base_url"),
+    [
+        ("h.example:8443", "https://h.example:8443"),
+        ("127.0.0.1:8123", "http://127.0.0.1:8123"),
+        ("localhost", "http://localhost"),
+        ("[::1]:6001", "http://[::1]:6001"),
+    ],
+)
+def test_a_host_header_has_no_scheme_and_this_machine_speaks_http(host: str, base_url: str) -> None:
+    assert read_request(f"GET /p HTTP/1.1\nHost: {host}\n").base_url == base_url
+
+
+def test_the_path_of_a_request_line_is_left_as_it_is() -> None:
+    pasted = read_request("POST //evil.example/apps/3/events?a=1#b HTTP/1.1\nHost: h.example\n\n")
+    assert pasted.base_url == "https://h.example"
+    assert pasted.request.path == "//evil.example/apps/3/events"
+    whole = read_request("GET https://h.example/p?a=1 HTTP/1.1\nHost: other\n")
+    assert (whole.base_url, whole.request.path) == ("https://h.example", "/p")
+
+
+@pytest.mark.parametrize(
+    ("path", "app_id"),
+    [("/apps/3/events", "3"), ("/a/b/apps/7", "7"), ("/apps", ""), ("/", ""), ("", "")],
+)
+def test_the_app_that_a_path_names(path: str, app_id: str) -> None:
+    assert app_in(path) == app_id
+
+
+def test_switches_in_one_word_and_the_last_of_an_option() -> None:
+    asked = read("curl -sSXPUT -X PATCH --compressed --retry -- 'http://h/p' -vd '' -A '' -")
+    assert (asked.method, asked.path, asked.body) == ("PATCH", "/p", b"")
+    assert read("curl -G --url http://h/p -d ''").params == ()
+    assert read("curl -sGX POST http://h/p -da=b").params == (("a", "b"),)
+    assert read("curl -XGET http://h/p -d a=b").body == b"a=b"
 
 
 @pytest.mark.parametrize(
@@ -143,9 +205,28 @@ def test_an_http_request_without_host_or_body() -> None:
         ("curl 'http://h/p", "A quote in the command is not closed"),
         ("curl", "Expected one URL in the command, got 0"),
         ("curl http://a/ http://b/", "got 2: http://a/, http://b/"),
+        ("curl http://a/ http://b/" + "b" * 300, "bbb…."),
+        ("curl 'http://a/?" + "&".join(f"a{n}=" for n in range(101)) + "'", "over 100 parameters"),
+        ("curl http://a/" + "b" * MAX_TARGET, "over the limit of 65,536"),
+        ("curl -X 'touch x' http://a/", "Expected a method of 1 to 20 letters"),
+        ("curl -X $'\\164ouch\\040x' http://a/", "Expected a method of 1 to 20 letters"),
+        ("curl -X AAAAAAAAAAAAAAAAAAAAA http://a/", "Expected a method of 1 to 20 letters"),
+        ("curl file:///etc/passwd", "expected http or https"),
+        ("curl 'http://a$b/p'", "holds a shell variable"),
+        ("curl 'http://a;id/p'", "expected http or https, and a host"),
+        ("curl 'http://ex\u202eample/p'", "expected http or https, and a host"),
+        ("curl http://[/p", "expected http or https, and a host"),
+        ("POST @evil.example/apps HTTP/1.1\nHost: h", "expected http or https, and a host"),
+        ("POST .evil.example/apps HTTP/1.1\nHost: h", "expected http or https, and a host"),
+        ("POST /p HTTP/1.1\nHost: h`id`", "expected http or https, and a host"),
+        ("POST /\udcff HTTP/1.1", "it is not UTF-8"),
+        ("POST /?a=\udcff HTTP/1.1", "it is not UTF-8"),
+        ("curl http://a/" + " -s" * MAX_WORDS, "has over 10,000 words"),
+        ("curl http://a/ \\", "is not closed"),
+        ("curl http://a/ -d $'a", "is not closed"),
         ("curl http://h:port/p", "The URL cannot be read"),
         ("curl 'http://h/p?a=%ff'", "The URL cannot be read"),
-        ("curl -X", "expected one argument"),
+        ("curl -X", "ends with --request, which needs a value"),
         ('curl "https://h/apps/$APP_ID/events?$QS"', "holds a shell variable"),
         ("curl https://h/p?a=$(date)", "holds a shell variable"),
         ("POST", "Expected a curl command"),
@@ -154,7 +235,7 @@ def test_an_http_request_without_host_or_body() -> None:
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(UnreadableEvidence) as caught:
+    with pytest.raises(UnreadableText) as caught:
         read(text)
     assert said in str(caught.value)
     assert isinstance(caught.value, PusherError)
@@ -181,5 +262,52 @@ def test_garbage_never_raises_anything_else() -> None:
     ]
     for _ in range(3_000):
         text = "curl " + "".join(chance.choices(pieces, k=chance.randint(0, 12)))
-        with contextlib.suppress(UnreadableEvidence):
+        with contextlib.suppress(UnreadableText):
             read(text)
+
+
+def test_a_file_without_an_end_is_read_no_further_than_the_limit() -> None:
+    with pytest.raises(UnreadableText, match="over the limit of 8,388,608 bytes"):
+        read("curl -d @zero http://h/p", read_file=lambda name: bytes(MAX_TEXT + 1))
+
+
+# --- growth -------------------------------------------------------------------------------------
+
+# Each makes a text that is long in one way. None of them may take more than linear time.
+FAMILIES: dict[str, Callable[[int], str]] = {
+    "a body": lambda n: f"curl http://h/p -d '{'x' * n}'",
+    "escapes": lambda n: "curl http://h/p -d $'" + r"\n" * (n // 2) + "'",
+    "escapes of bytes": lambda n: "curl http://h/p -d $'" + r"\x41" * (n // 4) + "'",
+    "backslashes": lambda n: 'curl http://h/p -d "' + "\\" * (n // 2 * 2) + '"',
+    "an open quote": lambda n: "curl http://h/p -d '" + "x" * n,
+    "an open quote after backslashes": lambda n: 'curl http://h/p -d "' + r"\a" * (n // 2),
+    "quotes": lambda n: "curl http://h/p -d " + "''" * (n // 2),
+    "words": lambda n: "curl http://h/p" + " -s" * (n // 3),
+    "options": lambda n: "curl http://h/p" + " -d x" * (n // 5),
+    "switches": lambda n: "curl http://h/p -" + "s" * n,
+    "URLs": lambda n: "curl" + " http://h/p" * (n // 11),
+    "lines": lambda n: "curl http://h/p" + " \\\n" * (n // 3),
+    "dollars": lambda n: "curl http://h/p -d " + "$" * n,
+    "a URL": lambda n: "curl http://h/" + "a" * n,
+    "a method": lambda n: "A" * n + " /p",
+    "prompts": lambda n: "$ " * (n // 2) + "curl http://h/p",
+    "headers": lambda n: "POST /p HTTP/1.1\n" + "a: b\n" * (n // 5),
+    "colons": lambda n: "POST /p HTTP/1.1\n" + ":" * n,
+    "line ends": lambda n: "POST /p HTTP/1.1\r\n\r\n" + "\r\n" * (n // 2),
+    "carriage returns": lambda n: "POST /p HTTP/1.1\n" + "\r" * n,
+    "parameters": lambda n: "POST /p?" + "a&" * (n // 2),
+    "percent signs": lambda n: "POST /p?" + "%" * n,
+    "nothing": lambda n: "\0" * n,
+}
+
+
+def read_anyhow(text: str) -> None:
+    with contextlib.suppress(UnreadableText):
+        read_request(text)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reading_grows_with_the_text_and_no_faster(
+    family: str, growth: Callable[..., None]
+) -> None:
+    growth(read_anyhow, FAMILIES[family], largest=MAX_TEXT - 100)

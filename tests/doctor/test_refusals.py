@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from pusherkit import Credentials, canonical_string, diagnose_refusal, sign
+from pusherkit import (
+    AuthenticationError,
+    Credentials,
+    Event,
+    InvalidEvent,
+    authorize_channel,
+    canonical_string,
+    diagnose_refusal,
+    sign,
+    verify,
+    verify_channel,
+    verify_user,
+    verify_webhook,
+)
+from pusherkit.doctor.refusals import UNRECOGNISED
+from pusherkit.events import batch_body, to_json
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox
+from pusherkit.sandbox.channels import Channels
+from pusherkit.sandbox.visitors import Visitors
+
+Pair = tuple[str, str]
 
 SERVERS = "POST\n/apps/3/events\nauth_key=key&auth_timestamp=1353088179&auth_version=1.0&body_md5=x"
 # As a Ruby server prints it: newlines and quotes escaped.
@@ -58,6 +79,7 @@ def test_without_yours_the_servers_is_shown(wrap: Callable[[str], str]) -> None:
         (("1353088179", "1353088180"), 56, "the parameters, at auth_timestamp"),
         (("auth_key=key", "auth_key=kez"), 31, "the parameters, at auth_key"),
         (("&body_md5=x", ""), 75, "the parameters, at auth_version"),
+        (("auth_key=key&", ""), 25, "the parameters, at auth_key"),
     ],
 )
 def test_the_first_difference_is_named_with_its_rule(
@@ -83,6 +105,7 @@ def test_bytes_are_counted_not_characters() -> None:
         ("2013-09-29T08:00:00Z", "2013-09-29T08:36:32Z", "2192 s behind the server's"),
         ("2013-09-29T08:46:33Z", "2013-09-29T05:46:32Z", "local time taken for UTC?"),
         ("never", "now", "yours said never, the server's now"),
+        ("not a date", "2013-09-29T08:36:32Z", "it's in milliseconds, or finer"),
     ],
 )
 def test_the_clocks_are_compared(given: str, server: str, expected: str) -> None:
@@ -93,27 +116,58 @@ def test_the_clocks_are_compared(given: str, server: str, expected: str) -> None
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Unknown auth_key", "does not know this key"),
-        ("App key abc not in this cluster. Did you forget to specify the cluster?", "cluster"),
-        ('{"error":"The secret authentication failed","code":401}', "not what the server computed"),
-        ("Authentication signature invalid.", "not what the server computed"),
-        ('{"error":"Authentication error"}', "not what the server computed"),
-        ('{"error":"Invalid API signature","code":"auth_failed","status":401}', "not what"),
-        ('{"error":"body_md5 mismatch"}', "Serialise once"),
-        ("Timestamp expired or too far in the future", "Check the clock"),
-        ("Missing parameter: auth_key", "is missing from the query"),
-        ("Version not supported", "auth_version must be 1.0"),
+        (
+            '{"error":"The secret authentication failed","code":401}',
+            "isn't what the server computed",
+        ),
+        ("Authentication signature invalid.", "isn't what the server computed"),
+        ('{"error":"Authentication error"}', "isn't what the server computed"),
+        ('{"error":"Invalid API signature","code":"auth_failed","status":401}', "isn't what"),
     ],
 )
-def test_terse_refusals_say_what_can_be_known(text: str, expected: str) -> None:
+def test_a_server_that_only_says_no_sends_you_to_one_that_explains(
+    text: str, expected: str
+) -> None:
     answer = said(text)
     assert expected in answer
     assert "pusherkit sandbox" in answer, "and where more is said"
 
 
-@pytest.mark.parametrize("text", ["", "huh", "☕" * 1000, 'HmacSHA256Hex("', "{}", "\x00\\" * 500])
-def test_what_is_no_refusal_is_told(text: str) -> None:
-    assert said(text).startswith("This is no refusal that is known.")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Unknown auth_key", "doesn't know this app key"),
+        ("App key abc not in this cluster. Did you forget to specify the cluster?", "cluster"),
+        ("Authenticated app does not match the app in the path", "another app than the id"),
+        ('{"error":"body_md5 mismatch"}', "Serialise once"),
+        ("body_md5 is required", "body_md5 is missing"),
+        ("Timestamp expired or too far in the future", "over 600 s from the server's clock"),
+        ("auth_timestamp is missing", "auth_timestamp is missing. Add it"),
+        ("Timestamp required", "is missing, or it isn't a whole number"),
+        ("Missing parameter: auth_key", "is missing from the query"),
+        ("Version required", "it must be 1.0"),
+    ],
+)
+def test_a_server_that_names_the_rule_is_told_so(text: str, expected: str) -> None:
+    answer = said(text)
+    assert expected in answer
+    assert "pusherkit sandbox" not in answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "huh", "☕" * 1000, "{}", "\x00\\" * 500, "hostname: abc", "channels: none"),
+        *(
+            'HmacSHA256Hex("',
+            'HmacSHA256Hex(x", your_secret_key)',
+            'HmacSHA256Hex(", your_secret_key)',
+        ),
+        'your_secret_key) HmacSHA256Hex("x"',
+    ],
+)
+def test_what_isnt_recognised_is_said(text: str) -> None:
+    assert said(text).startswith("I don't recognise this message.")
 
 
 def test_a_lone_backslash_ends_the_unescaping() -> None:
@@ -137,3 +191,375 @@ def test_the_practice_servers_refusal_can_be_read() -> None:
     assert canonical_string("GET", path, signature.params) == signature.canonical_string
     answer = said(reply.body.decode(), signature.canonical_string)
     assert answer.startswith("Both sides signed the same canonical string.")
+
+
+# --- every sentence of our own ------------------------------------------------------------------
+#
+# Each is made by really asking: the practice server in this process, and the functions that verify.
+
+APP = PRACTICE_CREDENTIALS
+NOW = 1_353_088_179
+EVENT = {"name": "n", "channel": "c", "data": "d"}
+EVENTS, BATCH = "/apps/6855671/events", "/apps/6855671/batch_events"
+CHANNELS = "/apps/6855671/channels"
+
+
+def asked(
+    body: object = EVENT,
+    path: str = EVENTS,
+    method: str = "POST",
+    *,
+    own: dict[str, str] | None = None,
+    change: Callable[[list[Pair]], list[Pair]] = lambda pairs: pairs,
+    spoil: bytes = b"",
+    now: int = NOW,
+    query: str | None = None,
+    sandbox: Sandbox | None = None,
+) -> str:
+    """What the practice server answers to a request, signed right and then changed."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
+    signed = sign(APP, method, path, own or {}, data, timestamp=NOW).query
+    target = f"{path}?{urlencode(change(list(signed)))}" if query is None else f"{path}?{query}"
+    raw = RawRequest(method=method, target=target.encode("latin-1"), body=data + spoil)
+    reply = (sandbox or Sandbox(APP)).handle(raw, now=now)
+    assert reply.status >= 400
+    return reply.body.decode()
+
+
+def without(name: str) -> dict[str, Any]:
+    return {"change": lambda pairs: [pair for pair in pairs if pair[0] != name]}
+
+
+def with_value(name: str, value: str) -> dict[str, Any]:
+    return {"change": lambda pairs: [(k, value if k == name else v) for k, v in pairs]}
+
+
+def twice(name: str) -> dict[str, Any]:
+    return {"change": lambda pairs: [*pairs, (name, dict(pairs)[name])]}
+
+
+def event(**changed: object) -> dict[str, object]:
+    return {k: v for k, v in (EVENT | changed).items() if v is not None}
+
+
+def busy() -> Sandbox:
+    """A server whose rate limit is used up."""
+    sandbox = Sandbox(APP, rate=1)
+    signed = sign(APP, "GET", CHANNELS, timestamp=NOW).query
+    raw = RawRequest(method="GET", target=f"{CHANNELS}?{urlencode(signed)}".encode())
+    assert sandbox.handle(raw, now=NOW).status == 200
+    return sandbox
+
+
+def raised(call: Callable[[], object]) -> str:
+    with pytest.raises((AuthenticationError, InvalidEvent)) as caught:
+        call()
+    return str(caught.value)
+
+
+class Socket:
+    """A connection to the practice server's channels, and the errors that it is sent."""
+
+    def __init__(self, key: str = APP.key, protocol: str | None = "7", others: int = 0) -> None:
+        self.sent: list[str] = []
+        self.channels = Channels(APP)
+        for _ in range(others):
+            self.channels.open(lambda text: None, lambda *_: None, key=APP.key, protocol="7", now=0)
+        self.connection = self.channels.open(
+            self.sent.append, lambda *_: None, key=key, protocol=protocol, now=0
+        )
+
+    def says(self, *frames: object) -> str:
+        """The last error after these frames."""
+        for sent in frames:
+            text = sent if isinstance(sent, str) else json.dumps(sent)
+            assert self.connection is not None
+            self.channels.receive(self.connection, text, now=0)
+        errors = [text for text in self.sent if '"pusher:error"' in text]
+        return errors[-1]
+
+    def subscribes(self, channel: object, **data: object) -> str:
+        return self.says({"event": "pusher:subscribe", "data": {"channel": channel, **data}})
+
+
+def allowed(channel: str, data: object = None) -> dict[str, str]:
+    return authorize_channel(APP, "1.1", channel, data)
+
+
+def crowded() -> str:
+    """A presence channel with all the members that it can have, and one more."""
+    channels = Channels(APP)
+    sent: list[str] = []
+    for number in range(101):
+        connection = channels.open(sent.append, lambda *_: None, key=APP.key, protocol="7", now=0)
+        assert connection is not None
+        data = authorize_channel(APP, connection.socket_id, "presence-a", {"user_id": number})
+        frame = {"event": "pusher:subscribe", "data": {"channel": "presence-a", **data}}
+        channels.receive(connection, json.dumps(frame), now=0)
+    return sent[-1]
+
+
+TYPING = {"event": "client-a", "channel": "private-a", "data": ""}
+LONG = "n" * 201
+OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, and what it means
+    "no key": (lambda: asked(**without("auth_key")), "missing from the query"),
+    "no version": (lambda: asked(**without("auth_version")), "auth_version must be there"),
+    "no time": (lambda: asked(**without("auth_timestamp")), "auth_timestamp is missing"),
+    "no hash": (lambda: asked(**without("body_md5")), "body_md5 is missing"),
+    "no signature": (lambda: asked(**without("auth_signature")), "missing from the query"),
+    "two keys": (lambda: asked(**twice("auth_key")), "sent more than once"),
+    "another key": (lambda: asked(**with_value("auth_key", "x")), "doesn't know this app key"),
+    "another version": (lambda: asked(**with_value("auth_version", "2")), "it must be 1.0"),
+    "a fraction": (lambda: asked(**with_value("auth_timestamp", "1.5")), "isn't a whole number"),
+    "an old time": (lambda: asked(now=NOW + 601), "Your clock is 601 s behind"),
+    "milliseconds": (
+        lambda: asked(**with_value("auth_timestamp", f"{NOW}000")),
+        "it's in milliseconds, or finer",
+    ),
+    "another body": (lambda: asked(spoil=b" "), "isn't the body that was hashed"),
+    "another signature": (lambda: asked(**with_value("auth_signature", "0" * 64)), "server signed"),
+    "another app": (lambda: asked(path="/apps/3/events"), "an app that this server doesn't have"),
+    "another path": (lambda: asked(path="/apps/6855671/x"), "The server has no such path"),
+    "another method": (lambda: asked(method="GET"), "The path is right, and the method isn't"),
+    "no UTF-8": (lambda: asked(query="%ff"), "isn't UTF-8"),
+    "many parameters": (lambda: asked(query="a=1&" * 101), "too many parameters"),
+    "a large body": (lambda: asked(b"x" * 6_300_000), "It's too large"),
+    "too fast": (lambda: asked(b"", CHANNELS, "GET", sandbox=busy()), "The rate limit was reached"),
+    "info of an app": (lambda: asked(b"", CHANNELS, "GET", own={"info": "x"}), "info asks for"),
+    "info twice": (
+        lambda: asked(b"", CHANNELS, "GET", own={"info": "x"}, **twice("info")),
+        "server signed",  # a repeated parameter is in the signed text, too
+    ),
+    "users of all": (
+        lambda: asked(b"", CHANNELS, "GET", own={"info": "user_count"}),
+        "only for presence channels",
+    ),
+    "users of one": (
+        lambda: asked(b"", f"{CHANNELS}/a", "GET", own={"info": "user_count"}),
+        "only for presence channels",
+    ),
+    "who is there": (lambda: asked(b"", f"{CHANNELS}/a/users", "GET"), "know their users"),
+    "no body": (lambda: asked(b""), "must be one JSON object"),
+    "no JSON": (lambda: asked(b"{"), "must be one JSON object"),
+    "NaN": (lambda: asked(b'{"a": NaN}'), "must be one JSON object"),
+    "deep JSON": (lambda: asked(b"[" * 100_000), "must be one JSON object"),
+    "no object": (lambda: asked([1]), "must be one JSON object"),
+    "a byte": (lambda: asked(b"\xff"), "isn't UTF-8"),
+    "no name": (lambda: asked(event(name=None)), "A field is missing"),
+    "no data": (lambda: asked(event(data=None)), "A field is missing"),
+    "no channel": (lambda: asked(event(channel=None)), "A field is missing"),
+    "channel and channels": (lambda: asked(event(channels=["a"])), "in channel or in channels"),
+    "no array": (lambda: asked(event(channel=None, channels="a")), "in channel or in channels"),
+    "no channels": (lambda: asked(event(channel=None, channels=[])), "1 to 100 channels"),
+    "101 channels": (lambda: asked(event(channel=None, channels=["a"] * 101)), "1 to 100 channels"),
+    "a channel's type": (lambda: asked(event(channel=3)), "isn't a channel's name"),
+    "a channel's length": (lambda: asked(event(channel=LONG)), "isn't a channel's name"),
+    "a channel's letters": (lambda: asked(event(channel="a b")), "isn't a channel's name"),
+    "a name's type": (lambda: asked(event(name=3)), "An event's name is text"),
+    "a name's length": (lambda: asked(event(name=LONG)), "An event's name is text"),
+    "a name of Pusher's": (lambda: asked(event(name="pusher:a")), "An event's name is text"),
+    "half a character": (lambda: asked(b'{"name":"\\ud800","channel":"c","data":""}'), "UTF-8"),
+    "an object as data": (lambda: asked(event(data={})), "data must be a string"),
+    "large data": (lambda: asked(event(data="x" * 102_401)), "It's too large"),
+    "a socket_id": (lambda: asked(event(socket_id="x")), "A socket_id is what the server gave"),
+    "info's type": (lambda: asked(event(info=3)), "info asks for"),
+    "info": (lambda: asked(event(info="x")), "info asks for"),
+    "no batch": (lambda: asked({"a": 1}, BATCH), "A batch has 1 to 10 events"),
+    "an empty batch": (lambda: asked({"batch": []}, BATCH), "A batch has 1 to 10 events"),
+    "a batch of 11": (lambda: asked({"batch": [EVENT] * 11}, BATCH), "A batch has 1 to 10 events"),
+    "a batch of numbers": (lambda: asked({"batch": [1]}, BATCH), "A batch has 1 to 10 events"),
+    "in a batch": (lambda: asked({"batch": [event(data={})]}, BATCH), "data must be a string"),
+    "channels in a batch": (
+        lambda: asked({"batch": [event(channel=None, channels=["a"])]}, BATCH),
+        "A field is missing",
+    ),
+    "two channels in a batch": (
+        lambda: raised(lambda: batch_body([Event.of(["a", "b"], "n", "d")])),
+        "A batch has 1 to 10 events",
+    ),
+    "channels that are one": (
+        lambda: raised(lambda: Event(channels="a", name="n", data="d")),  # type: ignore[arg-type]
+        "1 to 100 channels",
+    ),
+    "what JSON cannot say": (lambda: raised(lambda: to_json({1, 2})), "data must be a string"),
+    "auth without a colon": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", "x")),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "auth of another app": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", "k:00")),
+        "begins with the key of another app",
+    ),
+    "auth of another channel": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-b", **allowed("private-a"))),
+        "exactly the text that this message quotes",
+    ),
+    "auth of another user": (
+        lambda: raised(lambda: verify_user(APP, "1.1", f"{APP.key}:00", "{}")),
+        "exactly the text that this message quotes",
+    ),
+    "a webhook's key": (
+        lambda: raised(lambda: verify_webhook(APP, b"{}", key="k", signature="00")),
+        "The webhook comes from another app",
+    ),
+    "a webhook's signature": (
+        lambda: raised(lambda: verify_webhook(APP, b"{}", key=APP.key, signature="00")),
+        "doesn't fit its body",
+    ),
+    "a webhook's header": (
+        lambda: raised(lambda: verify_webhook(APP, b"{}", key=APP.key, signature=None)),
+        "What proves who sent this is missing",
+    ),
+    "a webhook's text": (
+        lambda: raised(lambda: verify_webhook(APP, "{}", key=APP.key, signature="00")),  # type: ignore[arg-type]
+        "the raw bytes of its body",
+    ),
+    "no auth": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", None)),
+        "What proves who sent this is missing",
+    ),
+    "bytes as auth": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a", b"")),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
+    ),
+    "a list of values": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, {"auth_key": ["k"]}, now=NOW)),  # type: ignore[dict-item]
+        "verify() got something else than what arrived",
+    ),
+    "no value": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, {"auth_key": None}, now=NOW)),  # type: ignore[dict-item]
+        "missing from the query",
+    ),
+    "no pairs": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, "a=b", now=NOW)),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
+    ),
+    "a decoded body": (
+        lambda: raised(lambda: verify(APP, "GET", CHANNELS, {}, "{}", now=NOW)),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
+    ),
+    "a path in bytes": (
+        lambda: raised(lambda: verify(APP, "GET", b"/", {}, now=NOW)),  # type: ignore[arg-type]
+        "verify() got something else than what arrived",
+    ),
+    "an odd channel": (
+        lambda: raised(lambda: verify_channel(APP, "1.1", "private-a:{}", "k:00")),
+        "isn't a channel's name",
+    ),
+    "an odd socket_id": (
+        lambda: raised(lambda: verify_user(APP, "1", "k:00", "{}")),
+        "A socket_id is what the server gave",
+    ),
+    "another host": (
+        lambda: str(Visitors().objection("evil.example", None)),
+        "for this machine's own names and pages",
+    ),
+    "another page": (
+        lambda: str(Visitors().objection("localhost", "http://evil.example")),
+        "for this machine's own names and pages",
+    ),
+    "a page without an origin": (
+        lambda: str(Visitors().objection("localhost", "null")),
+        "for this machine's own names and pages",
+    ),
+    "socket: another key": (lambda: Socket(key="x").sent[0], "doesn't know this app key"),
+    "socket: no protocol": (lambda: Socket(protocol=None).sent[0], "needs a protocol version"),
+    "socket: old protocol": (lambda: Socket(protocol="4").sent[0], "needs a protocol version"),
+    "socket: full": (lambda: Socket(others=10_000).sent[0], "The server is full"),
+    "socket: no frame": (lambda: Socket().says("x"), "isn't one that the server knows"),
+    "socket: a new event": (lambda: Socket().says({"event": "x"}), "isn't one that the server"),
+    "socket: channel": (lambda: Socket().subscribes("a b"), "isn't a channel's name"),
+    "socket: no auth": (lambda: Socket().subscribes("private-a"), "Send it as KEY:SIGNATURE"),
+    "socket: bad auth": (
+        lambda: Socket().subscribes("private-a", auth=f"{APP.key}:00"),
+        "exactly the text that this message quotes",
+    ),
+    "socket: object": (
+        lambda: Socket().subscribes("presence-a", auth="k:0", channel_data={}),
+        "needs channel_data",
+    ),
+    "socket: no user": (
+        lambda: Socket().subscribes("presence-a", **allowed("presence-a")),
+        "needs channel_data",
+    ),
+    "socket: user_id": (
+        lambda: Socket().subscribes("presence-a", **allowed("presence-a", "{}")),
+        "needs channel_data",
+    ),
+    "socket: large user": (
+        lambda: Socket().subscribes("presence-a", **allowed("presence-a", "x" * 10_241)),
+        "It's too large",
+    ),
+    "socket: members": (crowded, "The server is full"),
+    "socket: channels": (
+        lambda: Socket().says(*subscriptions(1_001)),
+        "The server is full",
+    ),
+    "socket: sign-in": (
+        lambda: Socket().says({"event": "pusher:signin", "data": {}}),
+        "Signing in needs auth and user_data",
+    ),
+    "socket: client event": (lambda: Socket().says(TYPING), "Client events are for private"),
+    "socket: public client event": (
+        lambda: Socket().says(*subscriptions(1), TYPING | {"channel": "c0"}),
+        "Client events are for private",
+    ),
+    "socket: client events": (
+        lambda: Socket().says(
+            {
+                "event": "pusher:subscribe",
+                "data": {"channel": "private-a", **allowed("private-a")},
+            },
+            *[TYPING] * 11,
+        ),
+        "The rate limit was reached",
+    ),
+}
+
+
+def subscriptions(count: int) -> list[object]:
+    return [
+        {"event": "pusher:subscribe", "data": {"channel": f"c{number}"}} for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_sentence_of_our_own_is_recognised_for_what_it_is(name: str) -> None:
+    make, meaning = OURS[name]
+    for wrap in (WRAPPINGS["as it is"], WRAPPINGS["in JSON in JSON"]):
+        answer = said(wrap(make()))
+        assert meaning in answer
+        assert UNRECOGNISED not in answer
+
+
+def test_the_three_faults_of_a_timestamp_are_three_things() -> None:
+    answers = [said(OURS[name][0]()) for name in ("no time", "a fraction", "an old time")]
+    assert len(set(answers)) == 3
+    assert "is missing" in answers[0]
+    assert not any("is missing" in answer for answer in answers[1:])
+
+
+# --- growth -------------------------------------------------------------------------------------
+
+FAMILIES: dict[str, Callable[[int], str]] = {
+    "beginnings": lambda n: 'HmacSHA256Hex("' * (n // 15),
+    "ends": lambda n: '", your_secret_key)' * (n // 19),
+    "a long text": lambda n: f'HmacSHA256Hex("{"x" * n}", your_secret_key)',
+    "backslashes": lambda n: f'HmacSHA256Hex("{chr(92) * n}", your_secret_key)',
+    "backslashes before the quote": lambda n: "HmacSHA256Hex(" + "\\" * n + '", your_secret_key)',
+    "escapes": lambda n: 'HmacSHA256Hex("' + "\\a" * (n // 2) + '", your_secret_key)',
+    "clusters": lambda n: "App key " * (n // 8),
+    "timestamps": lambda n: "Given timestamp (" * (n // 17),
+    "a timestamp": lambda n: "Given timestamp (" + "x" * n,
+    "two timestamps": lambda n: "Given timestamp (a) not within 6s of server time (" * (n // 50),
+    "nothing": lambda n: "\0" * n,
+    "letters": lambda n: "a" * n,
+    "words": lambda n: "missing parameter timestamp " * (n // 28),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reading_grows_with_the_refusal_and_no_faster(
+    family: str, growth: Callable[..., None]
+) -> None:
+    growth(lambda text: diagnose_refusal(text, SERVERS), FAMILIES[family], largest=10_000_000)

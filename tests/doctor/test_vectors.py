@@ -18,17 +18,17 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 
 from pusherkit import Credentials, cli
-from pusherkit.doctor.mistakes import TABLE, Mistake, known_mistakes
+from pusherkit.doctor.mistakes import TABLE, Body, Mistake, known_mistakes
 from pusherkit.doctor.vectors import (
-    _ADDITIONS,
+    ADDITIONS,
     Vector,
-    _with,
     blind_spots,
     exposing_addition,
     read_vectors,
     report,
+    with_additions,
 )
-from pusherkit.errors import UnreadableEvidence
+from pusherkit.errors import UnreadableText
 from pusherkit.sandbox import Sandbox
 from pusherkit.sandbox.api import RawRequest
 
@@ -145,7 +145,7 @@ WRONG_CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {  # the mistake's name i
         {"digest": lambda body: md5(escaped(body.decode()).encode())},
     ),
     "strips the body before hashing": (
-        "body-with-newline",
+        "newline-sent-not-hashed",
         {"digest": lambda body: md5(body.strip())},
     ),
 }
@@ -174,7 +174,7 @@ BLIND_IN_THE_WORKED_EXAMPLE = {
     "body-escaped-to-ascii",
     "body-in-latin-1",
     "body-serialised-again",  # it is compact JSON, so whoever serialises so again has its bytes
-    "body-with-newline",  # it has none, so whoever strips the body has its bytes
+    "newline-sent-not-hashed",  # it has none, so whoever strips the body has its bytes
 }
 
 
@@ -198,7 +198,7 @@ def test_what_the_worked_example_lacks():
     addition = exposing_addition(vector(WORKED))
     assert addition.left == ()
     assert addition.what == tuple(
-        _ADDITIONS[name] for name in ("accent", "newline", "order", "key", "value")
+        ADDITIONS[name] for name in ("accent", "newline", "order", "key", "value")
     )
     (stored,) = (v for v in ALL["no_blind_spot"] if v["id"] == "worked-example-and-what-it-lacks")
     assert replace(addition.vector, name=stored["id"]) == vector(stored)
@@ -273,11 +273,11 @@ def outcomes(read: Vector, pairs: list[tuple[str, str]]) -> Iterator[tuple[Mista
     lines = (read.method, read.path, query)
     raw = hmac.new(secret, "\n".join(lines).encode(), hashlib.sha256).digest()
     arguments: dict[str, tuple[Any, ...]] = {
-        "digest": (body,),
+        "digest": (Body(body),),
         "query": (pairs,),
         "path": (read.path, read.credentials),
         "method": (read.method,),
-        "newline": (lines, body),
+        "newline": (lines, Body(body)),
         "timestamp": (str(read.timestamp),),
         "secret": (read.credentials,),
         "mac": (secret, "\n".join(lines).encode()),
@@ -318,8 +318,8 @@ def test_the_addition_exposes_all_and_nothing_smaller_does(stated):
     read = vector(stated)
     addition = exposing_addition(read)
     assert addition.left == blind_spots(addition.vector) == ()
-    for fewer in combinations(_ADDITIONS, max(0, len(addition.what) - 1)):
-        assert addition.what == () or blind_spots(_with(read, fewer)) != ()
+    for fewer in combinations(ADDITIONS, max(0, len(addition.what) - 1)):
+        assert addition.what == () or blind_spots(with_additions(read, fewer)) != ()
 
 
 @pytest.mark.parametrize(
@@ -341,15 +341,18 @@ def test_what_lacks_one_thing_is_given_that_alone(changed, addition):
     given = exposing_addition(lacking)
     # What a body must have comes along with it.
     wanted = ["accent", "newline", "body"] if addition == "body" else [addition]
-    assert (given.what, given.left) == (tuple(_ADDITIONS[name] for name in wanted), ())
+    assert (given.what, given.left) == (tuple(ADDITIONS[name] for name in wanted), ())
     assert given.vector.method == "POST"
 
 
 def test_no_parameter_is_added_without_need():
-    assert _with(worked(params=(("info", "x"),)), ["order"]).params == (("info", "x"), ("a", "1"))
+    assert with_additions(worked(params=(("info", "x"),)), ["order"]).params == (
+        ("info", "x"),
+        ("a", "1"),
+    )
     in_order = worked(params=(("a", "x"),))
-    assert _with(in_order, ["order"]).params == (("a", "x"), ("zone", "1"))
-    assert "parameters-unsorted" not in names(blind_spots(_with(in_order, ["order"])))
+    assert with_additions(in_order, ["order"]).params == (("a", "x"), ("zone", "1"))
+    assert "parameters-unsorted" not in names(blind_spots(with_additions(in_order, ["order"])))
 
 
 # --- particular vectors -------------------------------------------------------------------------
@@ -363,7 +366,7 @@ ONE_EACH = [
     ("body-in-latin-1", {"body": '{"a":"é"}'}),
     ("body-escaped-to-ascii", {"body": '{"a":"é"}'}),
     ("body-serialised-again", {"body": '{"a":"b" }'}),
-    ("body-with-newline", {"body": '{"a":"b"}\n'}),
+    ("newline-sent-not-hashed", {"body": '{"a":"b"}\n'}),
     ("parameters-unsorted", {"params": (("b", "1"), ("a", "1"))}),
     ("values-url-encoded", {"params": (("b", "a, b"),)}),
     ("keys-not-lower-cased", {"params": (("B", "1"),)}),
@@ -421,7 +424,7 @@ def test_a_body_that_is_no_json_is_given_one():
 
 def test_the_accent_leaves_json_json():
     for body in ('{"a:":"b"}', r'{"a":"\"b\\"}', '{"a":{"b":["c"]},"d":"e"}', '["x"]'):
-        changed = _with(worked(body=body), ["accent"]).body
+        changed = with_additions(worked(body=body), ["accent"]).body
         assert "é" in str(json.loads(changed))
         assert list(json.loads(changed)) == list(json.loads(body)) or body == '["x"]'
 
@@ -461,6 +464,29 @@ def test_reading_one_or_a_list():
     assert one.body == ""
 
 
+def test_reading_an_object_with_lists():
+    wrong = [{"kind": "hmac"}, BARE | {"kind": "rest", "params": [["body_md5", "0"]]}]
+    lists = {"about": "text", "vectors": [BARE, *wrong], "no_blind_spot": [BARE | {"id": "n"}]}
+    assert [read.name for read in read_vectors(json.dumps(lists))] == ["vector 1", "n"]
+    assert len(read_vectors(json.dumps({"vectors": [BARE], "no_blind_spot": 3}))) == 1
+    for empty in ({"vectors": []}, {"vectors": wrong}):
+        with pytest.raises(UnreadableText, match="there is none"):
+            read_vectors(json.dumps(empty))
+    with pytest.raises(UnreadableText, match="vector 1: expected an object"):
+        read_vectors(json.dumps({"vectors": [3]}))
+    with pytest.raises(UnreadableText, match="vector 1: missing method"):
+        read_vectors(json.dumps({"vectors": {}}))
+
+
+@pytest.mark.parametrize("name", ["id", "name", "canonical_string", "body"])
+def test_a_secret_in_the_wrong_place_of_a_vector_is_not_repeated(name, file, capsys):
+    secret = "MARKER-0123456789"
+    stated = BARE | {"secret": secret, "params": {"a": secret}, name: f"{secret}!"}
+    assert cli.main(["vectors", file(stated)]) in (1, 3)
+    said = capsys.readouterr()
+    assert secret not in said.out + said.err
+
+
 @pytest.mark.parametrize("stated", SIGNED_BY_ALL_RULES, ids=lambda stated: stated["id"])
 def test_the_published_vectors_can_be_read(stated):
     assert vector(stated).signature.hexdigest == stated["signature"]
@@ -471,7 +497,7 @@ def test_the_published_vectors_can_be_read(stated):
     [
         ("", "Expected vectors as JSON: Expecting value"),
         ("[" * 100_000, "Expected vectors as JSON"),
-        ("[]", "the list is empty"),
+        ("[]", "there is none"),
         ("\udcff", "character 0 is not UTF-8"),
         ("[1]", "vector 1: expected an object with method, path, key, secret, timestamp"),
         ('[{"method": "GET"}]', "vector 1: missing path, key, secret, timestamp"),
@@ -491,7 +517,7 @@ def test_the_published_vectors_can_be_read(stated):
     ],
 )
 def test_what_is_no_vector_is_a_sentence(text, said):
-    with pytest.raises(UnreadableEvidence, match=said) as caught:
+    with pytest.raises(UnreadableText, match=said) as caught:
         read_vectors(text)
     assert "hush" not in str(caught.value)
 
@@ -543,7 +569,7 @@ def test_vectors_exit_3_for_what_is_no_vector(content, said, file, capsys):
 
 def test_vectors_exit_3_for_a_file_that_is_not_there(tmp_path, capsys):
     assert cli.main(["vectors", str(tmp_path / "none")]) == 3
-    assert "pusherkit vectors: No such file or directory" in capsys.readouterr().err
+    assert f"pusherkit vectors: {tmp_path / 'none'}: No such file" in capsys.readouterr().err
 
 
 def test_vectors_print_nothing_that_moves_the_terminal(file, capsys):

@@ -1,173 +1,228 @@
-"""Lesson 03: the assembler, the recall questions, the prediction, the texts to tell apart."""
+"""Lesson 03: the tiles and their picture, the requests it shows, and what its checks let pass."""
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Callable
+import inspect
+import random
+import shutil
+import subprocess
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from pusherkit.lessons import canonical_string
-from pusherkit.lessons._exercise import Outcome
-from pusherkit.signing import canonical_string as right_string
+from pusherkit import signing
+from pusherkit.lessons import canonical_string as lesson
+from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, Event, Outcome, Practice
+from pusherkit.lessons.kit.view import to_text
+from tests.lessons.test_registry import code_cells, notebook
+
+# --- the tiles ------------------------------------------------------------------------------------
+
+RIGHT = ("newline 1", "newline 2", "")
 
 
-@pytest.mark.parametrize(
-    ("make", "drive"),
-    [
-        (canonical_string.recall_order, lambda made: made.choose("Capitals first")),
-        (canonical_string.recall_body, lambda made: made.choose("Its length")),
-        (canonical_string.predict, lambda made: made.choose("It accepts the request")),
-        (canonical_string.assembler, lambda made: None),
-    ],
-)
-def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
-    check_twin(make, drive)
-
-
-@pytest.mark.parametrize(
-    ("make", "right"),
-    [
-        (canonical_string.recall_order, "Sorted by lower-case key"),
-        (canonical_string.recall_body, "Its MD5"),
-        (canonical_string.predict, "It refuses: 401"),
-    ],
-)
-def test_the_code_says_what_the_lesson_says(make: Any, right: str) -> None:
-    made = make()
-    made.choose(right)
-    assert "✓ As predicted." in made.display.value
-
-
-# --- the assembler ----------------------------------------------------------------------------
-
-RIGHT = "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"  # published
-
-
-def shown(made: Any) -> str:
-    """What the View says, without its marks."""
-    return html.unescape(re.sub(r"<[^>]+>", "", made.display.value.split("</style>")[1]))
-
-
-def marked(made: Any) -> list[str]:
-    """What the View points at."""
-    return [html.unescape(mark) for mark in re.findall(r"<mark>(.*?)</mark>", made.display.value)]
-
-
-def right_one() -> Any:
-    made = canonical_string.assembler()
-    made.between.value = "real newline"
+def put_together(*gaps: str, **choices: str) -> Any:
+    """The widget after tiles were dropped into its gaps, and the text was sent."""
+    made = lesson.tiles()
+    for number, tile in enumerate(gaps):
+        if tile:
+            made.hear(Event("drag", tile, x=40, y=40, over=f"gap{number}"))
+            made.hear(Event("drop", tile, over=f"gap{number}"))
+    made.set(**choices)
+    made.press("strip")
     return made
 
 
-def test_real_newlines_give_the_published_signature() -> None:
-    made = right_one()
-    assert shown(made).count(RIGHT) == 2
-    assert "200 {}" in shown(made)
-    assert "✓ Accepted: three lines, and the same bytes." in shown(made)
-    assert "none: the bytes are the same" in shown(made)
-    assert shown(made).count("3 lines, 134 characters, 134 bytes") == 2
-    assert marked(made) == []
+def test_newlines_in_both_gaps_are_accepted() -> None:
+    made = put_together(*RIGHT)
+    assert made.view.good is True
+    assert made.view.status.startswith("Accepted (200)")
+    facts = {fact.name: fact.value for fact in made.view.facts}
+    assert facts["Your text"] == facts["The server's"] == "3 lines, 134 characters"
+    assert facts["First difference"] == "none"
 
 
 @pytest.mark.parametrize(
-    ("change", "signature", "said", "difference", "size"),
+    ("gaps", "choices", "said", "size", "difference"),
     [
-        # The signatures were measured with another implementation.
-        ({"between": r"literal \n"}, "ef728567", "two characters", "0x5c backslash", "1 line, 136"),
-        ({"between": "CRLF"}, "127823eb", "carriage return", "0x0d carriage return", "3 lines"),
-        ({"between": "space"}, "", "joined with spaces", "0x20 ' '", "1 line, 134"),
-        ({"at_end": True}, "e763e996", "no newline either", "0x0a newline", "4 lines, 135"),
-        ({"method": "post"}, "589ea878", "in upper case", "0x70 'p'", "3 lines, 134"),
-        ({"method": "GET"}, "27e16ce9", "goes out as POST", "0x47 'G'", "3 lines, 133"),
-        ({"method": " POST"}, "", "around the method", "0x20 ' '", "3 lines, 135"),
-        ({"method": ""}, "", "goes out as POST", "0x0a newline", "3 lines, 130"),
-        ({"path": "/apps/3/events?"}, "4c42f882", "question mark", "0x3f '?'", "3 lines, 135"),
-        ({"path": "/apps/3/events/"}, "97fd9426", "slash at its end", "0x2f '/'", "3 lines, 135"),
-        ({"path": "/apps/3/events "}, "", "around the path", "0x20 ' '", "3 lines, 135"),
-        ({"path": "https://a.example/apps/3/events"}, "", "scheme and host", "0x68 'h'", "3 lines"),
-        ({"path": ""}, "", "goes to /apps/3/events", "0x0a newline", "3 lines, 120"),
-        ({"path": "☕"}, "", "goes to /apps/3/events", "0xe2", "121 characters, 123 bytes"),
+        (
+            ("backslash and n 1", "backslash and n 2", ""),
+            {},
+            "there's a backslash and an n between method and path",
+            "1 line, 136 characters",
+            r"character 4: you have \ (0x5c), the server has a newline (0x0a)",
+        ),
+        (
+            ("carriage return and newline 1", "carriage return and newline 2", ""),
+            {},
+            "there's a carriage return before the newline between method and path",
+            "3 lines, 136 characters",
+            "character 4: you have a carriage return (0x0d)",
+        ),
+        (
+            ("newline 1", "newline 2", "newline 3"),
+            {},
+            "there's a newline at the end",
+            "4 lines, 135 characters",
+            "character 134: you have a newline (0x0a), the server has nothing more",
+        ),
+        (("", "newline 2", ""), {}, "there's nothing between method and path", "2 lines, 133", "/"),
+        (RIGHT, {"method": "post"}, "signed in capitals", "3 lines, 134", "you have p (0x70)"),
+        (RIGHT, {"path": "with a ? after it"}, "the question mark", "135", "you have ? (0x3f)"),
+        (RIGHT, {"path": "with a / after it"}, "without a slash", "135", "you have / (0x2f)"),
+        (RIGHT, {"path": "with scheme and host"}, "scheme and host", "146", "you have h (0x68)"),
     ],
 )
-def test_each_change_is_refused_and_explained(
-    change: dict[str, Any], signature: str, said: str, difference: str, size: str
+def test_each_mistake_is_refused_and_named(
+    gaps: tuple[str, ...], choices: dict[str, str], said: str, size: str, difference: str
 ) -> None:
-    made = right_one()
-    for name, value in change.items():
-        getattr(made, name).value = value
-    assert f"Your signature{signature}" in shown(made)
-    assert RIGHT in shown(made)  # the server's
-    assert "401 Invalid signature" in shown(made)
-    assert f"you have {difference}" in shown(made)
-    assert size in shown(made)
-    assert said in shown(made).split("✗ Refused. ")[1]
+    made = put_together(*gaps, **choices)
+    assert made.view.good is False
+    assert said in made.view.status
+    assert size in made.view.facts[0].value
+    assert difference in made.view.facts[2].value
+    assert "401 Invalid signature" in made.view.details[2].value
 
 
-def test_the_marks_stand_on_the_first_difference_in_both_texts() -> None:
-    made = canonical_string.assembler()
-    assert marked(made) == ["\\", "⏎"]
-    made.between.value = "CRLF"
-    assert marked(made) == ["←", "⏎"]
-    made.between.value = "real newline"
-    made.path.value = "/apps/4/events"
-    assert marked(made) == ["4", "3"]
-    made.path.value = "/apps/3/events"
-    made.at_end.value = True
-    assert marked(made) == ["⏎", ""]  # the right text has ended there
+def test_nothing_is_known_of_the_server_before_the_first_request() -> None:
+    made = lesson.tiles()
+    made.hear(Event("press", "newline 1"))
+    assert made.view.good is None
+    assert to_text(made.view).count("not sent yet") == 4
+    rows = [fact.name for fact in made.view.facts]
+    made.press("strip")
+    assert [fact.name for fact in made.view.facts] == rows
+    assert "not sent yet" not in to_text(made.view)
 
 
-@pytest.mark.parametrize("name", ["method", "path"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", " ", "☕ Zażółć", "\ud83d", "\x00", "'\"\\", "\n\r\t", "{}", "%s"),
-        *("<img src=x onerror=alert(1)>", "x" * 200_000, "☕" * 1_000),
-    ],
-)
-def test_whatever_is_typed_is_shown_and_refused(name: str, text: str) -> None:
-    made = right_one()
-    getattr(made, name).value = text
-    assert "✗ Refused. " in made.display.value
-    assert "<img" not in made.display.value
-    assert len(made.display.value) < 12_000
-    getattr(made, name).value = {"method": "POST", "path": "/apps/3/events"}[name]
-    assert "✓ Accepted" in made.display.value
+def test_tiles_are_moved_by_keys_and_by_clicks() -> None:
+    made = lesson.tiles()
+
+    def gaps() -> tuple[str, ...]:
+        return tuple(made.values["strip"].gaps)
+
+    def key(tile: str, name: str) -> None:
+        made.hear(Event("key", tile, key=name))
+
+    key("newline 1", "ArrowRight")
+    assert gaps() == ("newline 1", "", "")
+    key("newline 2", "ArrowRight")  # the first free gap
+    assert gaps() == ("newline 1", "newline 2", "")
+    key("newline 1", "ArrowRight")  # over the tile in between
+    assert gaps() == ("", "newline 2", "newline 1")
+    key("newline 1", "ArrowRight")  # there's no gap after the last
+    assert gaps() == ("", "newline 2", "newline 1")
+    key("newline 1", "ArrowLeft")
+    key("newline 1", "ArrowLeft")
+    assert gaps() == ("", "newline 2", "")
+    made.press("newline 2")
+    assert gaps() == ("", "", "")
+    for tile in ("newline 1", "newline 2", "newline 3", "backslash and n 1"):
+        made.press(tile)
+    assert gaps() == ("newline 1", "newline 2", "newline 3")
 
 
-def test_several_mistakes_have_several_reasons() -> None:
-    made = canonical_string.assembler()
-    made.method.value, made.path.value, made.at_end.value = "post", "/apps/3/events/", True
-    for said in ("in upper case", "slash at its end", "two characters", "no newline either"):
-        assert said in shown(made).split("✗ Refused.")[1]
+def test_a_tile_follows_the_pointer_and_takes_the_place_of_another() -> None:
+    made = put_together(*RIGHT)
+    made.hear(Event("drag", "newline 1", x=300, y=100))
+    assert made.values["strip"].gaps == ("", "newline 2", "")
+    assert "translate(284 85)" in made.view.picture.shapes
+    made.hear(Event("drop", "newline 1", over="newline 2"))
+    assert made.values["strip"].gaps == ("", "newline 1", "")
+    made.hear(Event("drag", "newline 1", x=1, y=1))
+    made.hear(Event("drop", "newline 1", over=""))
+    assert made.values["strip"].gaps == ("", "", "")
 
 
-def test_line_ends_can_be_seen() -> None:
-    assert canonical_string.visible("a\nb\r\nc\t d") == "a⏎\nb←⏎\nc⇥␣d"
-    assert canonical_string.size("é\n") == "2 lines, 2 characters, 3 bytes"
-    assert canonical_string.size(r"\n") == "1 line, 2 characters, 2 bytes"
+def test_only_a_newline_breaks_the_line_in_the_picture() -> None:
+    def lines(*gaps: str) -> str:
+        return str(put_together(*gaps).view.picture.desc).partition("parameters: ")[2]
+
+    assert lines(*RIGHT) == "POST / /apps/3/events / …"
+    assert lines("backslash and n 1", "backslash and n 2") == r"POST\n/apps/3/events\n…"
+    assert lines("carriage return and newline 1") == "POST␍ / /apps/3/events…"
 
 
-# --- the exercises ----------------------------------------------------------------------------
+# --- what it shows, and to whom it answers ----------------------------------------------------
 
 
-def test_one_of_the_five_texts_is_right() -> None:
-    params = [("info", "user_count"), ("auth_version", "1.0"), ("auth_key", "5f1e0c")]
-    params.append(("auth_timestamp", "1353088179"))
-    right = right_string("GET", "/apps/9/channels", params)
-    assert [letter for letter, text in canonical_string.TEXTS.items() if text == right] == ["D"]
-    assert len(set(canonical_string.TEXTS.values())) == 5
+@pytest.mark.parametrize("seed", range(5))
+def test_every_request_is_accepted_once_it_is_signed(seed: int) -> None:
+    server = Practice()
+    calls = [*lesson._calls(random.Random(seed)), *lesson._typed(random.Random(seed))]
+    for method, path, params in calls:
+        own = [pair for pair in params if not pair[0].startswith(("auth_", "body_md5"))]
+        body = lesson.BODY if method == "POST" else b""
+        now = lesson.EXAMPLE_TIMESTAMP
+        signed = signing.sign(EXAMPLE_CREDENTIALS, method, path, own, body, timestamp=now)
+        answer = server.http.request(method, path, params=signed.query, content=body)
+        assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("answer", ["d", "F", "", 4, canonical_string.TEXTS["D"]])
-def test_only_the_letter_is_an_answer(answer: Any) -> None:
-    assert canonical_string.which_text.check(answer).outcome is Outcome.WRONG
+def test_the_request_line_shown_is_accepted_and_makes_the_server_s_text() -> None:
+    method, target, _ = lesson.REQUEST_LINE.split(" ")
+    server = Practice()
+    assert server.http.request(method, target).status_code == 200
+    made = lesson.as_the_server.solve(lesson.REQUEST_LINE)
+    query = parse_qsl(urlsplit(target).query, keep_blank_values=True)
+    assert made == signing.canonical_string(method, "/apps/3/channels", query)
+    assert "note=&" in made
+
+
+def test_the_text_in_the_notebook_is_the_one_that_is_signed() -> None:
+    title = notebook(lesson.lesson).cells[0].source
+    assert lesson.THEIRS.partition("body_md5=")[0] in title
+
+
+def test_lesson_02_s_function_is_shown_as_it_is_used() -> None:
+    shown = next(cell for cell in code_cells(lesson.lesson) if "def signed_parameters" in cell)
+    used = inspect.getsource(lesson.signed_parameters)
+    assert shown.split("\n")[1:] == used.rstrip().split("\n")[1:]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_keeper_makes_what_the_package_makes(seed: int) -> None:
+    for call in lesson._calls(random.Random(seed)):
+        assert lesson.canonical_string.solve(*call) == signing.canonical_string(*call)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there's no bash on this machine")
+def test_bash_agrees_on_which_line_is_right() -> None:
+    def signed(line: str) -> str:
+        script = f'sign() {{ cat; }}; path=/apps/3/events; query="{lesson.QUERY}"; {line}'
+        ran = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+        return ran.stdout.decode()
+
+    texts = {letter: signed(line) for letter, line in lesson.LINES_OF_BASH.items()}
+    assert [letter for letter, text in texts.items() if text == lesson.THEIRS] == ["C"]
+    assert texts["A"] == texts["D"] == lesson.THEIRS + "\n"
+    assert texts["B"] == lesson.THEIRS.replace("\n", r"\n") + "\n"
+    kims = r'text="POST\n/apps/3/events\n$query"; echo -e "$text"; printf "%s" "$text" | sign'
+    assert signed(kims) == f"{lesson.THEIRS}\n" + lesson.THEIRS.replace("\n", r"\n")
+
+
+# --- the exercises --------------------------------------------------------------------------------
 
 
 def test_newlines_may_be_taken_off_where_spaces_stay() -> None:
-    def to_sign(method: str, path: str, query: str) -> str:
-        return f"\n{method}\n{path}\n{query}\n".strip("\n")
+    def to_sign(*call: Any) -> str:
+        return f"\n{lesson.to_sign.solve(*call)}\n".strip("\n")
 
-    assert canonical_string.mend.check(to_sign).outcome is Outcome.RIGHT
+    assert lesson.to_sign.check(to_sign).outcome is Outcome.PASSED
+
+
+def test_the_broken_function_is_right_but_for_the_space() -> None:
+    first, second, third = lesson._typed(random.Random(1))
+    for call, right in ((first, True), (second, False), (third, True)):
+        assert (lesson.broken_to_sign(*call) == lesson.to_sign.solve(*call)) is right
+
+
+def test_each_slip_to_be_found_is_another_one_and_is_refused() -> None:
+    pairs = list(lesson._refused(random.Random(1)))
+    assert len(pairs) == 5
+    for line, signed in pairs:
+        text, at = lesson.prove_it.solve(line, signed)
+        assert text != signed
+        assert text[:at] == signed[:at]
+        assert text[at : at + 1] != signed[at : at + 1]

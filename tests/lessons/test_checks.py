@@ -15,8 +15,9 @@ import pytest
 
 from pusherkit.lessons.kit import Event, Fact, Lesson, Outcome, Wrong, difference, shown
 from pusherkit.lessons.kit import guard as guard_module
-from pusherkit.lessons.kit.exercise import Exercise, Feedback, solution_of
+from pusherkit.lessons.kit.exercise import Exercise, Feedback
 from pusherkit.lessons.kit.lesson import LESSONS
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_html, to_text
 
 
@@ -264,3 +265,13 @@ def _spelled() -> str:
 
 def test_a_value_is_printed_as_an_assignment() -> None:
     assert solution_of(_spelled, as_value=True) == 'letters = "abc"\n_spelled = letters.upper()'
+
+
+def _typed(text: str, chance: random.Random, *, most: int = 3) -> dict[str, Any]:
+    return {text: chance.random()}
+
+
+def test_a_printed_solution_asks_for_no_import() -> None:
+    assert solution_of(_typed) == (
+        "def _typed(text, chance, *, most=3):\n    return {text: chance.random()}"
+    )

@@ -1,204 +1,263 @@
-"""Lesson 04: the bench, the recall questions, the prediction, what the exercises rest on."""
+"""Lesson 04: the lamps, the bucket, and the judges of its exercises."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import html
-import random
-import re
-from collections.abc import Callable
+import time
 from typing import Any
 
 import pytest
 
-from pusherkit.credentials import Credentials
-from pusherkit.errors import InvalidCredentials
 from pusherkit.lessons import key_and_message
-from pusherkit.lessons._exercise import Outcome
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS
+from pusherkit.lessons.kit import Outcome
+from pusherkit.lessons.kit.view import to_text
 
-# Each recipe with the first digits of what it makes of the worked example; one is published.
-FIRST_DIGITS = {
-    "HMAC(key, message)": "da454824",
-    "HMAC(message, key): swapped": "069b42f3",
-    "sha256(key + message)": "b3c304e7",
-    "sha256(message + key)": None,
-    "HMAC with SHA-1": "8b74d8a6",
-    "HMAC with MD5": "a05f6785",
-}
+RECIPES = list(key_and_message.RECIPES)
+FIRST_DIGITS = ("da454824", "069b42f3", "b3c304e7", "8b74d8a6", "a05f6785", "2kVIJMl7")
 
 
-def shown(made: Any) -> str:
-    return html.unescape(made.display.value)
+def fact(view: Any, name: str) -> str:
+    return next(each.value for each in view.facts if each.name == name)
+
+
+# --- the lamps ------------------------------------------------------------------------------------
+
+
+def test_the_lamps_begin_with_the_published_signature() -> None:
+    made = key_and_message.lamps()
+    assert made.view.good is True
+    assert fact(made.view, "Signature") == (
+        "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"
+    )
+    assert "0 have flipped" in made.view.picture.desc
+
+
+@pytest.mark.parametrize(("recipe", "digits"), list(zip(RECIPES, FIRST_DIGITS, strict=True)))
+def test_the_shown_code_makes_the_shown_signature_and_only_one_recipe_is_accepted(
+    recipe: str, digits: str
+) -> None:
+    import base64
+
+    made = key_and_message.lamps()
+    made.set(recipe=recipe)
+    names = {"hmac": hmac, "hashlib": hashlib, "base64": base64}
+    secret, text = key_and_message.SECRET.encode(), key_and_message.TEXT.encode()
+    shown = fact(made.view, "Signature")
+    assert eval(fact(made.view, "Code"), names, {"secret": secret, "text": text}) == shown
+    assert shown.startswith(digits)
+    assert made.view.good is (recipe == RECIPES[0])
+
+
+def test_one_letter_flips_about_half_of_the_lamps() -> None:
+    made = key_and_message.lamps()
+    made.set(text=key_and_message.TEXT.replace("POST", "PUST"))
+    count = int(fact(made.view, "Lamps").split()[0])
+    assert 96 < count < 160
+    assert f"{count} have flipped" in made.view.picture.desc
+    (signature,) = (each for each in made.view.facts if each.name == "Signature")
+    assert signature.marks == ((0, 64),), "a signature is marked as one"
+
+
+def test_a_joined_hash_does_not_see_where_the_secret_ends_and_hmac_does() -> None:
+    made = key_and_message.lamps()
+    made.set(secret=key_and_message.SECRET + "P", text=key_and_message.TEXT[1:])
+    assert "None" not in fact(made.view, "Lamps")
+    made.set(recipe="SHA-256 of secret and text, joined")
+    assert fact(made.view, "Lamps").startswith("None of 256")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_rows_stay_where_they_are_while_somebody_types(recipe: str) -> None:
+    made = key_and_message.lamps()
+    made.set(recipe=recipe)
+    size = made.view.picture.height
+    for typed in ("", "x" * 100_000, "ë\x00\n", "<b>&amp;"):
+        made.set(secret=typed, text=typed)
+        assert [each.name for each in made.view.facts] == ["Signature", "Code", "Lamps"]
+        assert made.view.picture.height == size
+        assert made.view.good is False
+
+
+# --- SHA-256 with its state open ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [0, 1, 54, 55, 56, 63, 64, 119, 120, 1000])
+@pytest.mark.parametrize("more", [b"", b"&order=42", b"x" * 200])
+def test_going_on_gives_the_hash_of_the_whole(length: int, more: bytes) -> None:
+    begun = b"s" * length
+    glue = key_and_message.padding(length)
+    assert (length + len(glue)) % 64 == 0
+    whole = hashlib.sha256(begun + glue + more).hexdigest()
+    state = hashlib.sha256(begun).hexdigest()
+    assert key_and_message.go_on(state, length + len(glue), more) == whole
+
+
+def test_a_count_that_cannot_be_is_explained() -> None:
+    with pytest.raises(ValueError, match="45 isn't a multiple of 64"):
+        key_and_message.go_on("0" * 64, 45, b"")
+    feedback = key_and_message.extend.check(
+        lambda length, report, seen, more: (
+            report,
+            key_and_message.go_on(seen, length + len(report), more),
+        )
+    )
+    assert feedback.outcome is Outcome.ERROR
+    assert "Count the padding, too." in feedback.message
+
+
+@pytest.mark.parametrize("state", ["", "xyz", "00", "é" * 64])
+def test_a_state_that_is_no_hash_is_explained(state: str) -> None:
+    with pytest.raises(ValueError, match="64 hex digits"):
+        key_and_message.go_on(state, 64, b"")
+
+
+# --- the bucket -----------------------------------------------------------------------------------
+
+
+def test_the_plain_hash_is_fooled_and_the_hmac_is_not() -> None:
+    made = key_and_message.bucket()
+    assert made.view.good is None
+    assert "accepted" not in to_text(made.view).lower(), "it answers the question above it"
+    made.press("send")
+    assert made.view.good is False
+    assert "200, order 42 is delivered" in made.view.status
+    forged = fact(made.view, "Signature")
+    assert forged[:8] in made.view.picture.desc
+    made.set(scheme=key_and_message.NESTED)
+    assert made.view.good is None
+    made.press("send")
+    assert made.view.good is True
+    assert made.view.status.startswith("401")
+
+
+@pytest.mark.parametrize("added", ["", "<&>", "ë" * 10, "&&&==", "&order", "&order=42&order=43"])
+@pytest.mark.parametrize("scheme", [key_and_message.PLAIN, key_and_message.NESTED])
+def test_whatever_is_added_is_answered(added: str, scheme: str) -> None:
+    made = key_and_message.bucket()
+    made.set(added=added, scheme=scheme)
+    made.press("send")
+    assert made.view.good is (scheme == key_and_message.NESTED)
+    assert [each.name for each in made.view.facts] == ["Report", "Signature", "The server"]
+
+
+def test_a_very_long_addition_is_turned_away_at_once() -> None:
+    made = key_and_message.bucket()
+    started = time.perf_counter()
+    made.set(added="x" * 1_000_000)
+    assert time.perf_counter() - started < 2
+    assert "too long for this picture" in made.view.status
+
+
+# --- the exercises --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("make", "drive"),
+    ("answer", "said"),
     [
-        (key_and_message.recall_host, lambda made: made.choose("The host")),
-        (key_and_message.recall_signature, lambda made: made.choose("Yes, at the end")),
-        (key_and_message.predict, lambda made: made.choose("The same digest")),
-        (key_and_message.bench, lambda made: None),
+        (lambda *_: b"x", "Return two things"),
+        (lambda *_: (1, 2), "Return bytes and text"),
+        (lambda *_: (b"x", "y"), "The report isn't right yet"),
+        (
+            lambda length, report, seen, more: (
+                key_and_message.extend.solve(length, report, seen, more)[0],
+                seen,
+            ),
+            "The report is right",
+        ),
     ],
 )
-def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
-    check_twin(make, drive)
-
-
-# --- the bench --------------------------------------------------------------------------------
-
-
-def test_the_bench_begins_with_the_published_signature() -> None:
-    made = key_and_message.bench()
-    assert "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c" in shown(made)
-    assert "✓ Accepted." in shown(made)
-    assert "0 of 256 bits changed" in shown(made)
-
-
-@pytest.mark.parametrize("output", key_and_message.OUTPUTS)
-@pytest.mark.parametrize("recipe", key_and_message.RECIPES)
-def test_one_recipe_and_one_form_are_accepted(recipe: str, output: str) -> None:
-    made = key_and_message.bench()
-    made.recipe.value, made.output.value = recipe, output
-    right = (recipe, output) == ("HMAC(key, message)", "hex")
-    assert ("✓ Accepted." in shown(made)) is right
-    assert ("✗ Refused." in shown(made)) is not right
-    assert ("401 Invalid signature" in shown(made)) is not right
-    for way in (key_and_message.RECIPES[recipe], key_and_message.OUTPUTS[output]):
-        assert way.wrong in shown(made)
-
-
-@pytest.mark.parametrize(("recipe", "digits"), FIRST_DIGITS.items())
-def test_the_code_shown_makes_the_digest_shown(recipe: str, digits: str | None) -> None:
-    assert FIRST_DIGITS.keys() == key_and_message.RECIPES.keys()
-    key = EXAMPLE_CREDENTIALS.secret.encode()
-    message = key_and_message.EXAMPLE.canonical_string.encode()
-    names: dict[str, Any] = {"key": key, "message": message}
-    exec("import base64, hashlib, hmac", names)
-    for output in key_and_message.OUTPUTS:
-        view = key_and_message.examine(key.decode(), message.decode(), recipe, output)
-        facts = {fact.name: fact.value for fact in view.facts}
-        assert eval(facts["Code"], names) == facts["Digest"]
-        assert facts["Length"].endswith(f"written as {len(facts['Digest'])} characters")
-        if output == "hex" and digits:
-            assert facts["Digest"].startswith(digits)
-
-
-@pytest.mark.parametrize("recipe", key_and_message.RECIPES)
-def test_the_changed_digits_are_pointed_at_and_counted(recipe: str) -> None:
-    made = key_and_message.bench()
-    made.recipe.value = recipe
-    assert re.search(r"0 of \d+ bits changed: key and message are as at the start", shown(made))
-    made.message.value = made.message.value.replace("POST", "post")
-    bits, of, digits = map(
-        int, re.search(r"(\d+) of (\d+) bits changed, (\d+) of", shown(made)).groups()
-    )
-    first = "".join(re.findall(r"first ([0-9a-f]+)", shown(made)))
-    now = "".join(re.findall(r"now   ([0-9a-f]+)", shown(made)))
-    assert len(first) == len(now) == of // 4
-    assert bits == f"{int(first, 16) ^ int(now, 16):b}".count("1")
-    assert digits == sum(a != b for a, b in zip(first, now, strict=True))
-    assert digits == shown(made).count("^")
-    assert of * 0.3 < bits < of * 0.7
-
-
-def test_each_mark_stands_under_a_changed_digit() -> None:
-    text, _ = key_and_message._avalanche(bytes.fromhex("00ff"), bytes.fromhex("01fe"), False)
-    assert text.split("\n") == [
-        "2 of 16 bits changed, 2 of 4 hex digits",
-        "first 00ff",
-        "now   01fe",
-        "       ^ ^",
-    ]
-
-
-@pytest.mark.parametrize("recipe", key_and_message.RECIPES)
-def test_only_a_plain_hash_misses_a_letter_that_moves_into_the_key(recipe: str) -> None:
-    made = key_and_message.bench()
-    made.recipe.value = recipe
-    made.key.value += made.message.value[0]
-    made.message.value = made.message.value[1:]
-    same = "0 of 256 bits changed, although key and message did" in shown(made)
-    assert same is (recipe == "sha256(key + message)")
-    assert "✗ Refused." in shown(made)
-
-
-def test_key_and_message_are_each_blamed() -> None:
-    made = key_and_message.bench()
-    made.key.value = "another"
-    assert "The key is not the app's secret." in shown(made)
-    made.message.value += "\n"
-    assert "The message is not the canonical string" in shown(made)
-    made.key.value = ""
-    assert "The key is empty" in shown(made)
-    assert "not the app's secret" not in shown(made)
-
-
-@pytest.mark.parametrize("text", ["", "☕ Zażółć", "'", '"', "\ud83d", "<b>&", "x" * 200_000, "\0"])
-def test_no_text_stops_the_bench(text: str) -> None:
-    made = key_and_message.bench()
-    for recipe in key_and_message.RECIPES:
-        for output in key_and_message.OUTPUTS:
-            made.recipe.value, made.output.value = recipe, output
-            made.key.value, made.message.value = text, "m"
-            assert "✗ Refused." in shown(made)
-            made.key.value, made.message.value = "k", text
-            assert "✗ Refused." in shown(made)
-
-
-def test_no_view_repeats_what_stands_in_the_key_field() -> None:
-    made = key_and_message.bench()
-    assert EXAMPLE_CREDENTIALS.secret not in shown(made)
-    made.key.value = "my own secret, typed by mistake"
-    assert made.key.value not in shown(made)
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-def test_the_lines_to_match_make_the_signatures() -> None:
-    names = {"key": key_and_message.KEY, "message": key_and_message.MESSAGE}
-    exec("import base64, hashlib, hmac", names)
-    for letter, number in key_and_message.matching.right.items():
-        made = eval(key_and_message.LINES[letter], names)
-        assert made == key_and_message.SIGNATURES[number]
-    assert len(set(key_and_message.SIGNATURES.values())) == 4
-
-
-@pytest.mark.parametrize("answer", [{}, {"A": 1}, {"A": 1, "B": 1, "C": 1, "D": 1}, "ABCD"])
-def test_a_wrong_match_is_told_and_not_given_away(answer: Any) -> None:
-    feedback = key_and_message.matching.check(answer)
+def test_other_ways_not_to_forge(answer: Any, said: str) -> None:
+    feedback = key_and_message.extend.check(answer)
     assert feedback.outcome is Outcome.WRONG
-    assert not re.search(r"\b[ABCD] is \d", feedback.message)
+    assert said in feedback.message
 
 
-def test_matches_that_are_in_part_wrong_name_the_letters() -> None:
-    feedback = key_and_message.matching.check({"A": 3, "B": 4, "C": 2, "D": 1})
-    assert feedback.message.startswith("Not yet right: B, C.")
+def signed(secret: str, text: str) -> str:
+    return key_and_message.signature.solve(secret, text)
 
 
-def test_the_refused_signature_was_made_with_the_newline() -> None:
-    made = hmac.new(
-        b"5b1f7a90c3de2468ab0c\n", key_and_message.REFUSED_TEXT.encode(), hashlib.sha256
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda secret, text, sent: signed(secret, text) == sent, "== stops at"),
+        (lambda secret, text, sent: not (signed(secret, text) != sent), "== stops at"),  # noqa: SIM202
+        (lambda secret, text, sent: sent == signed(secret, text), "== stops at"),
+        (lambda secret, text, sent: sent in [signed(secret, text)], "== stops at"),
+        (lambda secret, text, sent: True, "Your server accepts this one"),
+        (lambda secret, text, sent: False, "Your server refuses this one"),
+        (lambda secret, text, sent: signed(secret, text).startswith(sent), "An empty signature"),
+        (lambda secret, text, sent: 1, "True or False"),
+    ],
+)
+def test_a_careless_server_is_noticed(answer: Any, said: str) -> None:
+    feedback = key_and_message.accepts.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_a_careful_server_may_compare_text_too() -> None:
+    check = key_and_message.accepts.check
+    assert check(lambda s, t, sent: hmac.compare_digest(signed(s, t), sent)).outcome is (
+        Outcome.PASSED
     )
-    assert made.hexdigest() == key_and_message.REFUSED_SIGNATURE
 
 
-@pytest.mark.parametrize("letter", "BCD")
-def test_credentials_refuse_each_careless_secret(letter: str) -> None:
-    with pytest.raises(InvalidCredentials, match="white space or quotes"):
-        Credentials(app_id="1", key="k", secret=key_and_message.PASTED[letter])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *_: True, "You accept a plain hash"),
+        (lambda *_: "yes", "Return True, False, or"),
+        (lambda pasted, report, sent, more: (report + more, sent), "This one is a right HMAC"),
+    ],
+)
+def test_other_proofs_that_will_not_do(answer: Any, said: str) -> None:
+    feedback = key_and_message.prove_it.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
 
 
-def test_hmac_by_hand_is_hmac() -> None:
-    for seed in range(20):
-        key, message = key_and_message._key_and_message(random.Random(seed))
-        assert key_and_message._nested(key, message) == hmac.new(key, message, "sha256").hexdigest()
+def test_the_proof_needs_every_part() -> None:
+    solve = key_and_message.prove_it.solve
+
+    def half(pasted: str, report: bytes, sent: str, more: bytes) -> Any:
+        result = solve(pasted, report, sent, more)
+        return False if isinstance(result, tuple) else result
+
+    def hasty(pasted: str, report: bytes, sent: str, more: bytes) -> Any:
+        result = solve(pasted, report, sent, more)
+        return result if sent != "" else False
+
+    assert "Show what's wrong with it" in key_and_message.prove_it.check(half).message
+    assert "== stops at" in key_and_message.prove_it.check(hasty).message
 
 
-def test_what_the_exercises_draw_is_never_the_example() -> None:
-    for seed in range(20):
-        secret, text = key_and_message._secret_and_text(random.Random(seed))
-        assert secret != EXAMPLE_CREDENTIALS.secret
-        assert text != key_and_message.EXAMPLE.canonical_string
+# --- the notebook ---------------------------------------------------------------------------------
+
+
+def outputs(code: str) -> str:
+    from tests.lessons.test_registry import notebook
+
+    cells = notebook(key_and_message.lesson).cells
+    (cell,) = (cell for cell in cells if cell.cell_type == "code" and code in cell.source)
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def test_the_request_shown_is_accepted_and_the_pasted_newline_is_named() -> None:
+    accepted, refused, named = outputs("server.http.").splitlines()
+    assert (accepted, refused) == ("200", "401")
+    assert "newline" in named
+
+
+def test_the_servers_shown_are_the_ones_of_the_widget() -> None:
+    from tests.lessons.test_registry import code_cells
+
+    (cell,) = (cell for cell in code_cells(key_and_message.lesson) if "def depot_server" in cell)
+    names: dict[str, Any] = {"hashlib": hashlib, "lesson": key_and_message}
+    exec(cell, names)
+    assert names["DEPOT_SECRET"] == key_and_message.DEPOT_SECRET
+    assert names["report"] == key_and_message.REPORT
+    forged = key_and_message.extend.solve(20, names["report"], names["seen"], b"&order=42")
+    for server in (names["depot_server"], key_and_message.depot_server):
+        assert server(*forged) == "200, order 42 is delivered"
+        assert server(names["report"], "0" * 64) == "401"

@@ -203,7 +203,7 @@ def test_an_edit_elsewhere_is_kept_and_the_file_grows() -> None:
     keeper.FILE.write_text("# my notes\nimport json\n", encoding="utf-8")
     body_is_bytes.body_md5.check(written(ONE))
     source = keeper.FILE.read_text(encoding="utf-8")
-    assert source.startswith("# my notes\nimport json\nimport hashlib\n")
+    assert source.startswith("# my notes\nimport hashlib\nimport json\n")
     assert source.endswith(ONE)
 
 

@@ -15,9 +15,10 @@ import nbformat
 import pytest
 
 from pusherkit.lessons.kit import Live, Outcome
-from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer, solution_of
+from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer
 from pusherkit.lessons.kit.lesson import Lesson, lessons
 from pusherkit.lessons.kit.prediction import Prediction
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_html, to_static, to_text
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -149,7 +150,8 @@ def test_the_printed_solution_pasted_into_its_cell_passes(exercise: Exercise) ->
     ]
     with redirect_stdout(io.StringIO()):
         exec("\n".join(ast.unparse(node) for node in kept[:-1]), names)  # data, before the check
-        exec(exercise.solution(), names)
+        solution = compile(exercise.solution(), "solution", "exec", dont_inherit=True)
+        exec(solution, names)
     module = importlib.import_module(exercise.solve.__module__)
     assert getattr(module, exercise.function) is exercise
     assert exercise.check(names[exercise.function]).outcome is Outcome.PASSED

@@ -1,354 +1,516 @@
-"""Lesson 05: the bench with all its fields, and signed bytes beside received bytes."""
+"""Lesson 05: two lanes, the drawing, programs in several languages, curl, and the judges."""
 
 from __future__ import annotations
 
-import html
+import ast
 import json
+import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from pusherkit import sign, snippets
-from pusherkit.lessons import send_what_you_signed
-from pusherkit.lessons._bench import changes
-from pusherkit.lessons._exercise import Outcome
-from pusherkit.lessons._interactive import STAGES, WIDGET_VIEW, to_html, to_text
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, practice
+from pusherkit.lessons import send_what_you_signed as lesson
+from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Outcome, Practice, keeper
+from pusherkit.lessons.kit.view import to_text
+from pusherkit.signing import sign
+from tests.lessons.test_registry import code_cells
+
+# --- what it tells ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("make", "drive"),
-    [
-        (send_what_you_signed.recall_key, lambda made: made.choose("The secret")),
-        (send_what_you_signed.recall_encoding, lambda made: made.choose("user_count%2Ccache")),
-        (send_what_you_signed.predict, lambda made: made.choose("200")),
-        (send_what_you_signed.bench, lambda made: made.send()),
-        (send_what_you_signed.wire, lambda made: made.send()),
-    ],
-)
-def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
-    check_twin(make, drive)
+def test_the_request_of_a_recall_question_is_accepted() -> None:
+    server = Practice()
+    params = {"info": "user_count,subscription_count"}
+    signed = sign(
+        server.credentials, "GET", lesson.COUNTS_PATH, params, timestamp=EXAMPLE_TIMESTAMP
+    )
+    answer = server.http.get(lesson.COUNTS_PATH, params=signed.query)
+    assert answer.status_code == 200
+    assert lesson.COUNTS_QUERY in str(answer.request.url)
 
 
-# --- the bench --------------------------------------------------------------------------------
+def test_the_incident_is_what_happens() -> None:
+    requests = pytest.importorskip("requests")
+    event, hashed = lesson.EVENT, json.dumps(lesson.EVENT).encode()
+    assert requests.Request("POST", "http://host", json=event).prepare().body == hashed
+    assert httpx.Request("POST", "http://host", json=event).read() != hashed
 
 
-def stage(made: Any, name: str) -> Any:
-    return next(fact for fact in made._view().facts if fact.name.endswith(name))
+def test_requests_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "requests", None)
+    assert lesson.as_requests_does(lesson.EVENT) == json.dumps(lesson.EVENT).encode()
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "marks"),
-    [
-        ("", "", ()),
-        ("same", "same", ()),
-        ("abc", "aXc", ((1, 2),)),
-        ("abc", "abXc", ((2, 3),)),
-        ("abc", "ac", ((1, 1),)),
-        ("aaa", "aaaa", ((3, 4),)),
-        ("", "new", ((0, 3),)),
-        ("gone", "", ((0, 0),)),
-        ("abc", "xyz", ((0, 3),)),
-        ("a=1&b=2&c=3", "a=1&b=X&c=Y", ((6, 7), (10, 11))),
-        ("a=1\nb=2", "a=9\nb=2", ((2, 3),)),
-        ("a=1", "a=1&b=2", ((3, 7),)),
-    ],
-)
-def test_what_changed_is_told_parameter_by_parameter(
-    old: str, new: str, marks: tuple[tuple[int, int], ...]
-) -> None:
-    assert changes(old, new) == marks
+# What the table in the notebook says of serialisers, asked where they are.
+SERIALISERS = {
+    "node": ("JSON.stringify(JSON.parse(require('fs').readFileSync(0)))", '{"a":"/ë"}'),
+    "php": ("json_encode(json_decode(stream_get_contents(STDIN)))", '{"a":"\\/\\u00eb"}'),
+}
 
 
-def test_one_byte_of_the_body_changes_every_later_stage() -> None:
-    made = send_what_you_signed.bench()
-    assert not any(fact.marks for fact in made._view().facts)
-    made.fields["Body"].value = made.fields["Body"].value.replace("hello", "jello")
-    marks = {fact.name: fact.marks for fact in made._view().facts if fact.marks}
-    assert list(marks) == [
-        "1 Body",
-        "2 Digest",
-        "3 Parameters",
-        "4 Canonical string",
-        "5 Sign",
-        "6 Send",
-    ]
-    ((start, end),) = marks["1 Body"]
-    assert stage(made, "Body").value[start:end] == "j"
-    assert stage(made, "Body").why.startswith(f"Changed: character {end}. ")
-    assert len(marks["6 Send"]) == 3  # body_md5, auth_signature, the body
-    made.fields["Body"].value = made.fields["Body"].value.replace("jello", "hello")
-    assert not any(fact.marks for fact in made._view().facts)
+@pytest.mark.parametrize("language", SERIALISERS)
+def test_what_other_serialisers_write(language: str) -> None:
+    if shutil.which(language) is None:
+        pytest.skip(f"{language} is not installed")
+    expression, expected = SERIALISERS[language]
+    code = (
+        ["-e", f"console.log({expression})"]
+        if language == "node"
+        else ["-r", f"echo {expression};"]
+    )
+    ran = subprocess.run([language, *code], input='{"a": "/ë"}'.encode(), capture_output=True)
+    assert ran.stdout.decode().strip() == expected
 
 
-def test_another_secret_changes_only_the_signature() -> None:
-    made = send_what_you_signed.bench()
-    made.fields["Secret"].value = "another"
-    marked = [fact.name for fact in made._view().facts if fact.marks]
+def test_curl_drops_line_breaks_only_without_binary(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    (tmp_path / "body").write_bytes(b'{\n"a":1}\n')
+    server = lesson.running_practice()
+    for option, sent in (("--data", b'{"a":1}'), ("--data-binary", b'{\n"a":1}\n')):
+        server.sandbox.clear()
+        url = f"{server.credentials.base_url}/apps/3/events"
+        command = ["curl", "--silent", url, option, f"@{tmp_path}/body", "--noproxy", "*"]
+        ran = subprocess.run(command, capture_output=True)
+        assert b"error" in ran.stdout  # it is not signed
+        (entry,) = server.sandbox.log
+        assert entry.verdict is not None
+        md5 = lesson.body_md5(sent)
+        query = sign(
+            EXAMPLE_CREDENTIALS, "POST", "/apps/3/events", body=sent, timestamp=int(time.time())
+        ).query
+        signed = [*command]
+        signed[2] = f"{url}?{httpx.QueryParams(query)}"
+        refused = json.loads(subprocess.run(signed, capture_output=True).stdout)
+        assert refused.get("rule") != "body_md5", (option, md5)  # the bytes were those
+
+
+# --- two lanes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", lesson.SENDERS)
+def test_only_the_hashed_bytes_are_accepted(label: str) -> None:
+    made = lesson.two_lanes()
+    made.set(sender=label)
+    assert made.view.good is None
+    made.press("send")
+    accepted = label.startswith(("content=body", "requests"))
+    assert made.view.good is accepted
+    assert made.view.status.startswith("A: 200, accepted. B: " + ("200" if accepted else "401"))
+    picture = made.view.picture
+    assert picture is not None
+    assert ("class='hot'" in picture.shapes) is not accepted
+    assert ("✗ 401" in picture.shapes) is not accepted
+
+
+def test_the_rows_stay_where_they_are_whatever_is_chosen_or_typed() -> None:
+    made = lesson.two_lanes()
+    rows = [fact.name for fact in made.view.facts]
+    for label in lesson.SENDERS:
+        for status in ("", "Zoë ☕", '"', "x" * 300, "\ud800"):
+            made.set(sender=label, status=status)
+            made.press("send")
+            assert [fact.name for fact in made.view.facts] == rows
+
+
+def test_an_e_with_dots_parts_httpx_even_from_compact_json() -> None:
+    event = {"name": "status", "channel": "order-41", "data": "Zoë"}
+    compact = json.dumps(event, separators=(",", ":")).encode()
+    assert lesson.bytes_sent(event, "json") != compact
+    assert lesson.bytes_sent(event, "requests") == json.dumps(event).encode()
+
+
+# --- the drawing --------------------------------------------------------------------------------
+
+
+def test_another_secret_reaches_the_signature_alone() -> None:
+    made = lesson.bench()
+    made.set(secret="another")
+    marked = [fact.name for fact in made.view.details if fact.marks]
     assert marked == ["5 Sign", "6 Send"]
-    made.send()
-    assert made.journey.status == 401
-    assert "Invalid signature: you should have sent" in html.unescape(made.display.value)
+    made.press("send")
+    assert made.view.status.startswith("Refused: 401 Invalid signature")
 
 
-@pytest.mark.parametrize("text", ["", "soon", "1.5", "-1", "²", "9" * 400, "１３５３０８８１７９"])
+def test_another_letter_reaches_every_stage() -> None:
+    made = lesson.bench()
+    made.set(body=made.values["body"].replace("out", "cut"))
+    assert [fact.name[0] for fact in made.view.details if fact.marks] == list("123456")
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1.5", "-1", "²", "9" * 400, "１３５３"])
 def test_a_timestamp_that_is_none_is_a_sentence(text: str) -> None:
-    made = send_what_you_signed.bench()
-    made.fields["auth_timestamp"].value = text
-    assert "auth_timestamp: expected whole Unix seconds" in html.unescape(made.display.value)
-    made.send()
-    assert made.journey.status is None
-    made.fields["auth_timestamp"].value = "1353088179"
-    made.send()
-    assert made.journey.status == 200
+    made = lesson.bench()
+    made.set(timestamp=text)
+    assert made.view.status.startswith("auth_timestamp is whole Unix seconds")
+    made.set(timestamp=str(EXAMPLE_TIMESTAMP))
+    made.press("send")
+    assert made.view.good is True
 
 
-@pytest.mark.parametrize("text", ["", " s", '"s"'])
-def test_a_secret_that_cannot_be_right_is_a_sentence(text: str) -> None:
-    made = send_what_you_signed.bench()
-    made.fields["Secret"].value = text
-    assert "secret: " in made.display.value
-    assert "✗ Not sent." in made.display.value
+@pytest.mark.parametrize("secret", ["", " s", '"s"'])
+def test_a_secret_that_cannot_be_right_is_a_sentence(secret: str) -> None:
+    made = lesson.bench()
+    made.set(secret=secret)
+    assert made.view.good is False
+    assert "secret" in made.view.status
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", "☕" * 50, '{"name":"n","data":"d"}'])
 def test_any_body_can_be_signed_and_the_server_judges_it(body: str) -> None:
-    made = send_what_you_signed.bench()
-    made.fields["Body"].value = body
-    made.send()
-    assert made.journey.status == 400
-    assert "✗ Refused" in made.display.value
+    made = lesson.bench()
+    made.set(body=body)
+    made.press("send")
+    assert made.view.status.startswith("Refused: 400")
 
 
-def test_an_event_for_another_channel_is_accepted_and_nobody_waits_for_it() -> None:
-    made = send_what_you_signed.bench()
-    made.fields["Body"].value = '{"name":"n","channel":"elsewhere","data":"d"}'
-    made.send()
-    assert "✓ Accepted, but nobody on the channel chat was meant." in made.display.value
-
-
-def test_stepping_hides_and_shows_stages() -> None:
-    made = send_what_you_signed.bench()
-    for _ in range(9):
-        made.go(-1)
-    assert [fact.name for fact in made._view().facts] == ["1 Body"]
-    made.go(+1)
-    assert [fact.name for fact in made._view().facts] == ["1 Body", "2 Digest"]
-    assert "Stage 2 of 6: Digest." in made.display.value
-    for _ in range(9):
-        made.go(+1)
-    assert len(made._view().facts) == 8
-
-
-def test_a_long_body_is_cut_around_the_change_and_counted() -> None:
-    made = send_what_you_signed.bench()
-    event = {"name": "n", "channel": "chat", "data": "x" * 100_000}
-    made.fields["Body"].value = json.dumps(event)
-    made.first = made.journey
-    event["data"] = "x" * 50_000 + "HERE" + "x" * 49_996
-    made.fields["Body"].value = json.dumps(event)
-    fact = stage(made, "Body")
-    ((start, end),) = fact.marks
-    assert fact.value[start:end] == "HERE"
-    assert len(fact.value) == 1_500
-    assert "Shown: characters 49," in fact.why
-    assert "Changed: characters 50," in fact.why
-    assert len(made.display.value) < 20_000
-
-
-def test_curl_sends_the_same_request() -> None:
-    made = send_what_you_signed.bench()
-    assert made.curl.layout.display == "none"
-    assert made.curl.value == ""
-    made.fields["Body"].value = '{"name":"it\'s","channel":"chat","data":"$HOME \\"☕\\""}'
-    made.as_curl.value = True
-    assert made.curl.layout.display == "flex"
-    words = shlex.split(made.curl.value.replace("\\\n", " "))
-    url, body = words[words.index("POST") + 1], words[words.index("--data-binary") + 1]
-    assert url.startswith(practice().credentials.base_url)
-    assert body == made.fields["Body"].value
-    answer = httpx.post(url, content=body.encode(), trust_env=False)
-    assert (answer.status_code, answer.json()) == (200, {})
-
-
-# --- the same request in four languages -------------------------------------------------------
-
-LANGUAGES = {
-    "bash": snippets.bash,
-    "Python": snippets.python,
-    "Node": snippets.node,
-    "PHP": snippets.php,
-}
-NASTY_BODY = 'it\'s "☕" </pre><script>alert(1)</script>\n&amp; $HOME `id` \\\n'
-
-
-def box(made: Any, language: str) -> Any:
-    (found,) = [each for each in made.boxes if each.description.startswith(language)]
-    return found
-
-
-def written(made: Any, language: str, base_url: str) -> str:
-    key, body = EXAMPLE_CREDENTIALS.key, made.body.value.encode()
-    return LANGUAGES[language](base_url, key, "POST", "/apps/3/events", (), body)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_each_program_stands_in_the_widget_and_in_the_twin(language: str) -> None:
-    made = send_what_you_signed.programs()
-    shown = box(made, language).value
-    (base_url,) = re.findall(r"http://127\.0\.0\.1:\d+", shown)
-    assert shown == written(made, language, base_url)
-    twin = made._repr_mimebundle_()
-    program = written(made, language, "http://127.0.0.1")
-    assert f"<pre>{html.escape(program)}</pre>" in twin["text/html"]
-    for line in program.split("\n"):
-        assert line in twin["text/plain"]
-    for text in (made.display.value, twin["text/html"], twin["text/plain"]):
-        assert made.twin.verdict in text
-    assert EXAMPLE_CREDENTIALS.secret not in shown + str(twin)
-
-
-def test_the_programs_twin_is_the_same_on_every_run() -> None:
-    one, other = (send_what_you_signed.programs()._repr_mimebundle_() for _ in range(2))
-    assert one.pop(WIDGET_VIEW) != other.pop(WIDGET_VIEW)
-    assert one == other
-
-
-def test_a_body_full_of_markup_is_escaped_in_the_twin_and_whole_in_the_widget() -> None:
-    view = send_what_you_signed.programs_view("http://127.0.0.1", NASTY_BODY)
-    fragment = to_html(view)
-    assert "<script" not in fragment
-    shown = re.findall(r"<pre>(.*?)</pre>", fragment, flags=re.S)
-    assert [html.unescape(each) for each in shown] == [fact.value for fact in view.facts]
-    assert "☕" in to_text(view)
-    made = send_what_you_signed.programs()
-    made.body.value = NASTY_BODY
-    for language in LANGUAGES:
-        (base_url,) = re.findall(r"http://127\.0\.0\.1:\d+", box(made, language).value)
-        assert box(made, language).value == written(made, language, base_url)
-    assert "script" not in made.display.value
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_stages_put_together_are_the_program(language: str) -> None:
-    made = send_what_you_signed.programs()
-    program = box(made, language).value
-    pieces = []
-    for stage in STAGES:
-        made.stage.value = stage
-        pieces.append(box(made, language).value)
-        assert pieces[-1].split("\n")[0].lstrip("#/ ").startswith(stage)
-    assert program.endswith("\n".join(pieces))
-    made.stage.value = send_what_you_signed.WHOLE
-    assert box(made, language).value == program
-
-
-@pytest.mark.parametrize("stage", ["Body", "Digest"])
-def test_without_a_body_both_of_its_stages_say_so(stage: str) -> None:
-    made = send_what_you_signed.programs()
-    made.body.value = ""
-    made.stage.value = stage
-    for each in made.boxes:
-        assert each.value.endswith("Body, Digest: none, and so no body_md5")
-
-
-def test_what_one_language_cannot_hold_is_a_sentence_in_its_box_alone() -> None:
-    made = send_what_you_signed.programs()
-    made.body.value = '{"name":"\0"}'
-    assert box(made, "bash").value.startswith("No bash variable can hold a NUL character.")
-    assert box(made, "Python").value.startswith("import hashlib")
-
-
-def test_a_program_is_accepted_when_it_is_run() -> None:
-    made = send_what_you_signed.programs()
-    ran = subprocess.run(
-        [sys.executable, "-c", box(made, "Python").value],
-        env={"PUSHER_SECRET": EXAMPLE_CREDENTIALS.secret},
-        capture_output=True,
-        text=True,
-        timeout=60,
+def test_the_curl_command_of_the_drawing_is_accepted() -> None:
+    made = lesson.bench()
+    made.press("send")
+    (command,) = (fact.value for fact in made.view.details if fact.name == "As curl")
+    posted = lesson.curl_posts(command)
+    answer = httpx.post(
+        posted.url,
+        content=posted.body,
+        headers={"Content-Type": posted.content_type},
+        trust_env=False,
     )
-    assert (ran.stdout, ran.stderr) == ("200 {}\n", "")
+    assert answer.status_code == 200
 
 
-def test_every_control_of_the_programs_has_a_label() -> None:
-    made = send_what_you_signed.programs()
-    assert all(control.description for control in (made.body, made.stage, *made.boxes))
+# --- programs -----------------------------------------------------------------------------------
 
 
-# --- the wire ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("language", lesson.PROGRAMS)
+def test_a_program_is_accepted_and_shows_no_secret(language: str) -> None:
+    name = lesson._interpreter(lesson.PROGRAMS[language])
+    if name != "python3" and shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    made = lesson.programs()
+    made.set(language=language)
+    assert made.values["program"] == lesson.PROGRAMS[language]
+    made.press("run")
+    assert made.view.good is True, to_text(made.view)
+    assert '"status" on order-41: {"status":"delivered"' in made.view.facts[1].value
+    assert EXAMPLE_CREDENTIALS.secret not in lesson.PROGRAMS[language]
+    assert "-hmac" not in lesson.PROGRAMS[language].replace("`openssl dgst -hmac`", "")
 
 
-@pytest.mark.parametrize("sender", send_what_you_signed.SENDERS)
-def test_only_the_hashed_bytes_are_accepted(sender: str) -> None:
-    made = send_what_you_signed.wire()
-    made.sender.value = sender
-    made.send()
-    same = sender.startswith("content=body: ")
-    assert made.journey.status == (200 if same else 401)
-    assert ("none: the bytes are the same" in made.display.value) is same
+def test_the_bash_program_gives_the_secret_to_no_other_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lesson, "PRINTED_CHARACTERS", 1_000_000)
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    traced = "#!/usr/bin/env bash\nset -x\n" + lesson.PROGRAMS["bash with curl"]
+    printed = lesson.run_program(traced)
+    external = [
+        each
+        for each in printed.splitlines()
+        if re.match(r"\++ (md5sum|openssl|curl|od|tr|cut|date)\b", each)
+    ]
+    assert len(external) > 6
+    assert not [each for each in external if EXAMPLE_CREDENTIALS.secret in each]
 
 
-def test_the_sent_bytes_are_what_httpx_makes() -> None:
-    made = send_what_you_signed.wire()
-    assert (
-        made.journey.sent_body
-        == httpx.Request("POST", "http://x", json=send_what_you_signed.EVENT).read()
-    )
+@pytest.mark.parametrize(
+    ("program", "status", "printed"),
+    [
+        ("#!/usr/bin/env python3\nprint('hi')", "nothing reached the server", "hi"),
+        ("print('no first line')", "nothing reached the server", "no first line"),
+        ("#!/usr/bin/env python3\n1/0", "nothing reached the server", "ZeroDivisionError"),
+        ("", "nothing reached the server", "(nothing)"),
+        ("#!/usr/bin/env nosuchthing", "I can't find 'nosuchthing'", ""),
+        (
+            lesson.PROGRAMS["Python with urllib"].replace("time.time()", "0"),
+            "the server answered 401",
+            "HTTPError",
+        ),
+    ],
+)
+def test_other_programs_are_a_sentence(program: str, status: str, printed: str) -> None:
+    made = lesson.programs()
+    made.set(program=program)
+    made.press("run")
+    assert status in made.view.status
+    assert printed in made.view.facts[0].value
+    assert "/tmp" not in made.view.facts[0].value
 
 
-def test_the_example_credentials_are_published_ones() -> None:
-    # They stand in a field of the bench, and a saved notebook keeps what is in a field.
-    assert EXAMPLE_CREDENTIALS.secret == "7ad3773142a6692b25b8"
+def test_a_program_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson, "RUN_SECONDS", 0.5)
+    made = lesson.programs()
+    made.set(program="#!/usr/bin/env python3\nwhile True: pass")
+    made.press("run")
+    assert "so I stopped it" in made.view.status
 
 
-# --- the exercises ----------------------------------------------------------------------------
+def test_without_processes_a_program_is_to_be_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    made = lesson.programs()
+    made.press("run")
+    assert made.view.status.startswith("A browser tab can't start programs.")
+
+
+def test_without_sockets_urllib_reaches_the_practice_server_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    server = Practice(time.time)
+    lesson.lead_urllib_to(server)
+    app = server.credentials
+    for secret, status in ((app.secret, 200), ("another", 401)):
+        data = '{"status":"delivered","to":"Zoë"}'
+        assert (
+            lesson.publish("http://practice", app.app_id, app.key, secret, "order-41", "s", data)
+            == status
+        )
+    assert [delivery.event.data for delivery in server.sandbox.deliveries] == [data]
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def test_the_notebooks_four_functions_are_the_lessons() -> None:
+    (cell,) = (cell for cell in code_cells(lesson.lesson) if "def body_md5" in cell)
+    for node in ast.parse(cell).body:
+        assert isinstance(node, ast.FunctionDef)
+        own = ast.parse(_source(getattr(lesson, node.name))).body[0]
+        assert isinstance(own, ast.FunctionDef)
+        assert ast.unparse(own.body[0]) == ast.unparse(node.body[0])
+
+
+def _source(function: Any) -> str:
+    return keeper._source(function)
+
+
+def test_the_file_is_short_and_needs_nothing_and_publishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notebook, with both keepers solved, in a module of its own that calls itself __main__."""
+    source = "\n\n".join(
+        [
+            *(
+                cell
+                for cell in code_cells(lesson.lesson)
+                if "import hashlib" in cell or "def body_md5" in cell
+            ),
+            lesson.signed_query.solution(),
+            lesson.publish.solution(),
+        ]
+    ).replace("lesson.map()", "")
+    file = tmp_path / "cells.py"
+    file.write_text(source, encoding="utf-8")
+    main = type(sys)("__main__")
+    main.__dict__["__file__"] = str(file)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    exec(compile(source, str(file), "exec"), main.__dict__)
+    for exercise in (lesson.signed_query, lesson.publish):
+        feedback = exercise.check(getattr(main, exercise.function))
+        assert feedback.outcome is Outcome.PASSED
+        assert "It's in my_pusher.py now" in to_text(feedback.view)
+    (finish,) = (cell for cell in code_cells(lesson.lesson) if "run_file" in cell)
+    exec(finish, main.__dict__)
+    exec(finish, main.__dict__)  # twice is once
+    written = Path("my_pusher.py").read_text(encoding="utf-8")
+    assert written.count("__main__") == 1
+    assert "pusherkit" not in re.sub(r'""".*?"""', "", written)
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]  # type: ignore[union-attr]
+        for node in ast.walk(ast.parse(written))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert imported <= sys.stdlib_module_names
+    assert lesson.run_file("my_pusher.py") == "200"
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+
+def signed_otherwise(change: Any) -> Any:
+    return lambda *arguments: change(lesson.signed_query(*arguments))
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda url, body: None, "Expected a command line (str), got NoneType."),
-        (lambda url, body: (url, body), "Expected a command line (str), got tuple."),
-        (lambda url, body: f"wget {url}", "it does not begin with curl"),
-        (lambda url, body: "", "it does not begin with curl"),
-        (lambda url, body: "curl -sS -X POST", "curl would see another URL."),
-        (lambda url, body: f"curl '{url}' -d", "curl would send another body."),
+        (signed_otherwise(dict), "Return a list of pairs"),
+        (signed_otherwise(lambda query: [list(pair) for pair in query]), "Return a list of pairs"),
+        (signed_otherwise(lambda query: query[:-1]), "This one is missing: auth_signature"),
+        (signed_otherwise(lambda query: [*query, query[-1]]), "auth_signature is there once too"),
         (
-            lambda url, body: f"curl '{url}' -H 'Accept: */*' -d {shlex.quote(body.decode())}",
-            "The header Content-Type: application/json is missing.",
+            signed_otherwise(lambda query: [*query[:-1], ("auth_signature", "0" * 64)]),
+            "Which text did you sign?",
+        ),
+        (
+            signed_otherwise(
+                lambda query: [(n, "2.0" if n == "auth_version" else v) for n, v in query]
+            ),
+            "auth_version has another value",
         ),
     ],
 )
-def test_other_commands_are_told_what_curl_would_do(answer: Any, said: str) -> None:
-    feedback = send_what_you_signed.as_curl.check(answer)
+def test_other_queries_that_will_not_do(answer: Any, said: str) -> None:
+    feedback = lesson.signed_query.check(answer)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
 
 
-def test_any_command_is_right_that_sends_the_same() -> None:
-    def command(url: str, body: bytes) -> str:
-        data = shlex.quote(body.decode())
-        header = "--header 'content-type: application/json'"
-        return f"curl -sS --request POST \\\n  {header} \\\n  -d {data} {shlex.quote(url)}"
-
-    assert send_what_you_signed.as_curl.check(command).outcome is Outcome.RIGHT
+def test_the_order_of_the_query_is_free() -> None:
+    assert lesson.signed_query.check(signed_otherwise(sorted)).outcome is Outcome.PASSED
 
 
-def test_an_event_of_another_name_is_not_the_one() -> None:
-    def renamed(http: Any, credentials: Any, event: Any, timestamp: int) -> Any:
-        body = json.dumps(event | {"name": "renamed"}).encode()
-        path = f"/apps/{credentials.app_id}/events"
-        signature = sign(credentials, "POST", path, body=body, timestamp=timestamp)
-        return http.post(path, params=signature.query, content=body)
-
-    feedback = send_what_you_signed.mend.check(renamed)
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *_: 200, "Nothing reached the server"),
+        (lambda *a: str(lesson.publish(*a)), "Return the answer's status: a number"),
+        (lambda *a: lesson.publish(*a) and 200, "The secret was wrong"),
+        (lambda *a: {200: 200, 401: 0}[lesson.publish(*a)], "For a refusal, return its status"),
+        (lambda *a: {200: 201, 401: 401}[lesson.publish(*a)], "The server answered 200"),
+        (lambda *a: lesson.publish(*a[:4], "order-1", *a[5:]), "isn't the event that I asked for"),
+        (lambda *a: lesson.publish(*a[:2], "unknown", *a[3:]), "The server refused it."),
+    ],
+)
+def test_other_ways_not_to_publish(answer: Any, said: str) -> None:
+    feedback = lesson.publish.check(answer)
     assert feedback.outcome is Outcome.WRONG
-    assert "another event arrived" in feedback.message
-    assert "renamed" in feedback.facts[1].value
+    assert said in feedback.message
+
+
+def test_any_client_may_publish() -> None:
+    def publish(url: Any, app_id: str, key: str, secret: str, *event: str) -> int:
+        body = json.dumps(dict(zip(("channel", "name", "data"), event, strict=True))).encode()
+        path = f"/apps/{app_id}/events"
+        query = lesson.signed_query(key, secret, "POST", path, [], body, int(time.time()))
+        return httpx.post(url + path, params=query, content=body, trust_env=False).status_code
+
+    assert lesson.publish.check(publish).outcome is Outcome.PASSED
+
+
+J = lesson._HEADER
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda url, body: (url, body), "Return the command line as text"),
+        (lambda url, body: f"wget '{url}'", "It doesn't begin with curl"),
+        (lambda url, body: "", "It doesn't begin with curl"),
+        (lambda url, body: "curl -sS", "curl would see 0 URLs"),
+        (lambda url, body: f"curl '{url}' {J} -d", "differs from byte 0 on"),
+        (lambda url, body: f"curl '{url}' {J} -d @body.json", "the name of a file"),
+        (lambda url, body: f"curl -X PUT '{url}' {J} -d x", "method PUT"),
+        (lambda url, body: f"curl '{url}?' {J} -d x", "another URL"),
+        (lambda url, body: f'curl "{url}" -d "$BODY"', "The shell acts on the $BODY in it"),
+        (
+            lambda url, body: f"curl '{url}' {J} -d {shlex.quote(body.decode())}; ls",
+            "acts on the ;",
+        ),
+        (lambda url, body: f"curl '{url}' -d {shlex.quote(body.decode())}", "the body a form"),
+        (
+            lambda url, body: f"curl '{url}' -H 'Accept: */*' -d {shlex.quote(body.decode())}",
+            "the body a form",
+        ),
+    ],
+)
+def test_other_commands_are_told_what_curl_would_do(answer: Any, said: str) -> None:
+    feedback = lesson.as_curl.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "curl -sS --request POST \\\n  --header 'content-type: application/json' \\\n  -d {} {}",
+        "curl -XPOST -H'Content-Type: application/json; charset=utf-8' --data-raw {} --url {}",
+        "curl --json {} {}",
+    ],
+)
+def test_any_command_is_right_that_sends_the_same(written: str) -> None:
+    def as_curl(url: str, body: bytes) -> str:
+        return written.format(shlex.quote(body.decode()), shlex.quote(url))
+
+    assert lesson.as_curl.check(as_curl).outcome is Outcome.PASSED
+
+
+def test_a_body_that_begins_with_an_at_goes_as_raw_data() -> None:
+    assert lesson.curl_posts("curl http://h --data-raw @home").body == b"@home"
+    assert lesson.curl_posts("curl http://h --json @home").problem
+
+
+@pytest.mark.parametrize(
+    "text", ["'", '"', "\\", "a'b", "'a'", '"a\\"', "$'\\n'", "'$5'", '"\\$5"']
+)
+def test_the_checker_reads_quotes_as_a_shell_does(text: str) -> None:
+    """Where the checker finds words, sh finds the same."""
+    try:
+        words = lesson._shell_words(f"printf %s {text}")
+    except ValueError:
+        return
+    ran = subprocess.run(["sh", "-c", f"printf %s {text}"], capture_output=True, text=True)
+    assert ran.stdout == "".join(words[2:]).replace("\\$", "$")
+
+
+@pytest.mark.parametrize("piece", ["'", '"', "\\", "\\'", "'\"", "$", "a "])
+def test_a_long_command_is_bounded(piece: str) -> None:
+    started = time.perf_counter()
+    assert "too many" in lesson.curl_posts(piece * 5_000_000).problem
+    assert lesson.curl_posts(piece * (lesson.MAX_COMMAND // 2)).problem
+    assert time.perf_counter() - started < 10
+
+
+def test_with_requests_the_broken_function_is_green_and_with_httpx_it_is_not() -> None:
+    servers = list(lesson._servers(random.Random(0)))
+    statuses = [
+        lesson.broken_send_update(server, event, timestamp) for server, event, timestamp in servers
+    ]
+    assert statuses == [401, 200, 401, 200]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda server, event, timestamp: 200, "Nothing was sent"),
+        (lambda *a: str(lesson.send_update(*a)), "Return the answer's status"),
+        (
+            lambda server, event, timestamp: lesson.send_update(
+                server, {**event, "name": "renamed"}, timestamp
+            ),
+            "another event arrived",
+        ),
+        (
+            lambda s, e, t: (lesson.send_update(s, e, t), lesson.send_update(s, e, t))[0],
+            "more than",
+        ),
+    ],
+)
+def test_other_ways_not_to_fix_it(answer: Any, said: str) -> None:
+    feedback = lesson.send_update.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda command: None, "Published! Now return the same request"),
+        (lambda command: command.replace("curl", "wget"), "It doesn't begin with curl"),
+        (lambda command: command.replace("auth_version=1.0", "auth_version=1.1"), "server refuses"),
+        (lambda command: command.replace("application/json", "text/plain"), "the body a form"),
+    ],
+)
+def test_a_command_that_is_another_request_proves_nothing(change: Any, said: str) -> None:
+    feedback = lesson.prove_it.check(lambda *arguments: change(lesson.prove_it(*arguments)))
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message

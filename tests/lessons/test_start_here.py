@@ -1,175 +1,110 @@
-"""Lesson 00: the timeline, the changed body, the prediction."""
+"""Lesson 00: the event on its way, the picture of it, and the judges of its exercises."""
 
 from __future__ import annotations
 
-import html
-import json
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pusherkit.errors import PusherError
-from pusherkit.lessons import _bench, start_here
-from pusherkit.lessons._exercise import Outcome
-from pusherkit.lessons._practice import practice
+from pusherkit.lessons import start_here
+from pusherkit.lessons.kit import Outcome
+from pusherkit.lessons.kit.view import to_text
 
 
-def drive_tamper(made: Any) -> None:
-    made.body.value = made.body.value.replace("hello", "jello")
-    made.send()
+def test_a_press_sends_and_the_page_of_order_41_changes() -> None:
+    made = start_here.send_status()
+    assert made.view.good is None
+    assert "preparing" in made.view.picture.shapes
+    made.press("send")
+    assert made.view.good is True
+    assert made.view.status.endswith("the page of order 41 has changed.")
+    assert "✓ out for delivery" in made.view.picture.shapes
+    assert 'on order-41: {"status":"out for delivery"}' in to_text(made.view)
 
 
-@pytest.mark.parametrize(
-    ("make", "drive"),
-    [
-        (start_here.timeline, lambda made: made.send()),
-        (start_here.tamper, drive_tamper),
-        (start_here.predict, lambda made: made.choose("It arrives")),
-    ],
-)
-def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
-    check_twin(make, drive)
+def test_typing_signs_a_new_event_and_sends_nothing() -> None:
+    made = start_here.send_status()
+    made.press("send")
+    made.set(status="at Zoë's <b>")
+    assert made.view.status == "Signed and ready to go."
+    assert "preparing" in made.view.picture.shapes
+    made.press("send")
+    assert "✓ at Zoë's &lt;b&gt;" in made.view.picture.shapes
 
 
-# --- the timeline -----------------------------------------------------------------------------
+def test_the_picture_tells_in_words_where_the_event_is() -> None:
+    made = start_here.send_status()
+    assert "still on your backend" in made.view.picture.desc
+    made.press("send")
+    assert "to the page of order 41" in made.view.picture.desc
+    assert "The others got nothing" in made.view.picture.desc
 
 
-def test_typing_signs_anew_and_sends_nothing() -> None:
-    made = start_here.timeline()
-    before = made.journey.signature
-    made.send()
-    made.fields["Message"].value = "good evening"
-    assert made.journey.signature != before
-    assert made.journey.status is None
-    assert "good evening" in made.display.value
-    assert "Signed and ready" in made.display.value
+def test_a_status_over_the_limit_is_a_sentence_and_nothing_is_lost() -> None:
+    made = start_here.send_status()
+    made.set(status="x" * 200_000)
+    assert made.view.good is False
+    assert "over the limit" in made.view.status
+    made.set(status="fine")
+    made.press("send")
+    assert made.view.good is True
 
 
-def test_enter_sends() -> None:
-    made = start_here.timeline()
-    made.fields["Message"]._handle_custom_msg({"event": "submit"}, [])
-    assert made.journey.arrived is not None
-
-
-def test_another_message_of_the_field_does_not_send() -> None:
-    made = start_here.timeline()
-    made.fields["Message"]._handle_custom_msg({"event": "focus"}, [])
-    assert made.journey.status is None
-
-
-@pytest.mark.parametrize("message", ["", "☕ Zażółć", '"quoted" \\ & <b>', "x" * 90_000])
-def test_any_message_arrives_as_it_was_typed(message: str) -> None:
-    made = start_here.timeline()
-    made.fields["Message"].value = message
-    made.send()
-    assert made.journey.arrived is not None
-    assert json.loads(made.journey.arrived.data) == {"text": message}
-
-
-def test_a_message_over_the_limit_is_refused_before_sending() -> None:
-    made = start_here.timeline()
-    made.fields["Message"].value = "x" * 102_400
-    made.send()
-    assert made.journey.status is None
-    assert "over the limit of 102,400 bytes" in made.display.value
-    made.fields["Message"].value = "short again"
-    made.send()
-    assert made.journey.arrived is not None
-
-
-def test_what_was_typed_is_escaped() -> None:
-    made = start_here.timeline()
-    made.fields["Message"].value = "<img src=x onerror=alert(1)>"
-    made.send()
-    assert "<img" not in made.display.value
-
-
-def test_a_server_that_is_gone_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = start_here.timeline()
-
-    class Gone(start_here.Practice):
-        def subscribe(self, *_: Any, **__: Any) -> Any:
-            raise PusherError("No connection.")
-
-    monkeypatch.setattr(_bench, "practice", Gone)
-    made.send()
-    assert "No connection. Restart the kernel" in made.display.value
-    assert "✗ Not sent" in made.display.value
-
-
-def test_an_unchanged_body_is_accepted_under_its_signature() -> None:
-    made = start_here.tamper()
-    made.send()
-    assert made.journey.status == 200
-    assert "none: the bytes are the same" in made.display.value
-
-
-def test_a_signature_error_shows_the_servers_words() -> None:
-    made = start_here.tamper()
-    made.body.value += " "
-    made.send()
-    assert made.journey.answer is not None
-    for check in made.journey.answer["checks"]:
-        if not check["passed"]:
-            assert html.escape(check["expected"]) in made.display.value
-            assert html.escape(check["received"]) in made.display.value
-
-
-def test_the_lessons_share_one_server_and_leave_no_subscriber() -> None:
-    def servers() -> list[threading.Thread]:
-        return [t for t in threading.enumerate() if t.name.startswith("pusherkit-sandbox")]
-
-    assert practice() is practice()
-    before = servers()
-    assert before
-    start_here.timeline().send()
-    assert servers() == before
-    for thread in threading.enumerate():
-        if thread.name == "pusherkit-subscriber":
-            thread.join(5)
-            assert not thread.is_alive()
-
-
-# --- the exercises ----------------------------------------------------------------------------
+def test_a_changed_body_is_refused_and_the_same_bytes_are_not() -> None:
+    made = start_here.change_a_byte()
+    made.press("send")
+    assert made.view.good is True
+    body = made.values["body"]
+    made.set(body=body.replace("order-41", "order-47"))
+    assert made.view.status == "Changed, and still under the signature of the old bytes."
+    made.press("send")
+    assert made.view.good is False
+    assert "401 Invalid body_md5" in made.view.status
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "fact"),
+    ("answer", "said"),
     [
-        (lambda client: client.trigger("the lobby", "greeting", {}), "was refused", "the lobby"),
-        (lambda client: client.trigger("lobby", "hello", {}), "under another name", "hello"),
-        (lambda client: client.trigger("hall", "greeting", {}), "nobody in the lobby", "hall"),
+        (lambda client: client.trigger("order-41", "Status", {"status": "x"}), "not as “status”"),
+        (lambda client: client.trigger("order-41", "status", {"state": "x"}), "look at the data"),
+        (lambda client: client.trigger("order-41", "status", "[" * 9), "look at the data"),
     ],
 )
-def test_other_ways_not_to_arrive(answer: Any, said: str, fact: str) -> None:
-    feedback = start_here.deliver.check(answer)
-    assert feedback.outcome is Outcome.WRONG
-    assert said in feedback.message
-    assert fact in feedback.facts[0].value
-
-
-def test_what_the_event_holds_is_free() -> None:
-    def to_both(client: Any) -> None:
-        client.trigger(["hall", "lobby"], "greeting", "good night")
-
-    assert start_here.deliver.check(to_both).outcome is Outcome.RIGHT
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (b"noon", b"afternoon", "the length changed"),
-        (b"no", b"\xff\xff", "Expected one changed byte, got 2."),
-    ],
-)
-def test_more_than_one_byte_is_counted(old: bytes, new: bytes, said: str) -> None:
-    feedback = start_here.one_byte.check(lambda body: body.replace(old, new))
+def test_an_event_that_is_not_the_one_asked_for(answer: Any, said: str) -> None:
+    feedback = start_here.announce.check(answer)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
 
 
-def test_one_byte_may_be_any() -> None:
-    feedback = start_here.one_byte.check(lambda body: body.replace(b"n", b"\xff", 1))
-    assert feedback.outcome is Outcome.RIGHT
+def test_an_event_that_cannot_be_sent_stops_with_the_clients_own_sentence() -> None:
+    feedback = start_here.announce.check(lambda client: client.trigger("order 41", "status", {}))
+    assert feedback.outcome is Outcome.ERROR
+    assert "InvalidEvent: channel: expected letters" in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda body: body.replace(b"order", b"ORDER"), "You changed 5"),
+        (lambda body: body[:-1], "the length changed"),
+        (lambda body: [body], "yours is list"),
+    ],
+)
+def test_a_change_that_is_not_one_byte(answer: Any, said: str) -> None:
+    feedback = start_here.change_one_byte.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda status: b"{}", "still refuses it"),
+        (lambda status: start_here.status_update("fixed"), "can't read its status"),
+        (lambda status: start_here.status_update(status).decode(), "yours is str"),
+    ],
+)
+def test_a_body_that_does_not_bring_the_status(answer: Any, said: str) -> None:
+    feedback = start_here.update.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message

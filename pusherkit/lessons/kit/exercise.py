@@ -17,12 +17,10 @@ raises Wrong.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import random
 import re
 import reprlib
-import textwrap
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from typing import Any, Protocol
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.guard import Printed, Stopped, guarded
 from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View, first_difference
 
@@ -165,6 +164,20 @@ class Exercise:
         """
         self._observe = function
         return function
+
+    # --- building on it -------------------------------------------------------------------------
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the right answer returns: so a later solution of the lesson can call this one."""
+        return self.solve(*arguments)
+
+    def working(self, answer: Any) -> Any:
+        """The answer if it passes, else the lesson's own, for a cell that builds on either."""
+        try:
+            outcome, _, _ = self._examine(answer, Printed())
+        except Stopped:
+            return self.solve
+        return answer if outcome is Outcome.PASSED else self.solve
 
     # --- checking -------------------------------------------------------------------------------
 
@@ -343,25 +356,6 @@ def _same(one: Any, other: Any) -> bool:
 def _types(value: Any) -> Any:
     """The types inside a list or tuple, so that [True] is not [1]."""
     return [_types(each) for each in value] if isinstance(value, list | tuple) else type(value)
-
-
-def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:
-    """The source of a function without decorators and docstring; or of the value it returns."""
-    source = textwrap.dedent(inspect.getsource(solve))
-    lines = source.rstrip().split("\n")
-    (function,) = ast.parse(source).body
-    if not isinstance(function, ast.FunctionDef):
-        raise TypeError(f"{solve.__name__} is not a plain function.")
-    body = function.body
-    if ast.get_docstring(function) is not None:
-        body = body[1:]
-    head = lines[function.lineno - 1 : function.body[0].lineno - 1]
-    rest = lines[body[0].lineno - 1 :]
-    if not as_value:
-        return "\n".join([*head, *rest])
-    text = textwrap.dedent("\n".join(rest))
-    before, _, value = text.rpartition("return ")
-    return f"{before}{solve.__name__} = {value}"
 
 
 # --- what the learner sees ----------------------------------------------------------------------

@@ -11,6 +11,7 @@ import ast
 import dis
 import hashlib
 import inspect
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.source import solution_of
 
 FILE = Path("my_pusher.py")
 BEGINNING = '"""My own Pusher client, one function at a time, from the lessons of pusherkit."""\n'
@@ -46,7 +48,7 @@ def keep(function: Any) -> Kept:
     known = PROGRESS.read().kept
     place = next((n for n in tree.body if getattr(n, "name", None) == name), None)
     if place is None:
-        new = f"{old.rstrip()}\n\n\n{text}\n"
+        new = _added(old, tree, text)
     else:
         present = ast.get_source_segment(old, place) or ""
         if _digest(present) == _digest(text):
@@ -58,12 +60,14 @@ def keep(function: Any) -> Kept:
                 text,
             )
         new = old.replace(present, text, 1)
+    brought: dict[str, str] = {}
     try:
-        new = _with_needs(new, function)
+        new = _with_needs(new, function, brought)
         FILE.write_text(new, encoding="utf-8")
     except OSError:
         return Kept(f"This folder can't be written to. Put this into your {FILE} yourself.", text)
-    PROGRESS.kept(name, _digest(text))
+    for kept, source in {**brought, name: text}.items():
+        PROGRESS.kept(kept, _digest(source))
     return Kept(f"It's in {FILE} now, next to this notebook.")
 
 
@@ -82,39 +86,60 @@ def reset() -> None:
         FILE.unlink(missing_ok=True)
 
 
+def _added(source: str, tree: ast.Module, text: str) -> str:
+    """The source with a function at its end, but above an `if __name__ == "__main__":`."""
+    main = next((node for node in tree.body if isinstance(node, ast.If)), None)
+    if main is None:
+        return f"{source.rstrip()}\n\n\n{text}\n"
+    lines = source.split("\n")
+    above, below = lines[: main.lineno - 1], lines[main.lineno - 1 :]
+    return "\n".join(["\n".join(above).rstrip(), "", "", text, "", "", *below])
+
+
 def _source(function: Any) -> str:
     if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
         raise TypeError
+    if _is_of_a_lesson(function):
+        return solution_of(function)
     source = textwrap.dedent(inspect.getsource(function)).rstrip()
     (node,) = ast.parse(source).body
     return "\n".join(source.split("\n")[node.lineno - 1 :])  # without decorators
+
+
+def _is_of_a_lesson(function: FunctionType) -> bool:
+    return str(function.__module__).startswith("pusherkit.lessons.")
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
-def _with_needs(source: str, function: FunctionType) -> str:
-    """The source with everything added that the function takes from its notebook."""
-    imports: list[str] = []
-    above: list[str] = []
-    present = _bound(source)
+def _with_needs(source: str, function: FunctionType, brought: dict[str, str]) -> str:
+    """The source with everything added that the function takes from its notebook.
+
+    The functions among it are noted in `brought`. One that is the lesson's own, because the
+    learner skipped it, is marked as such.
+    """
     for name in _names(function):
         value = function.__globals__.get(name, Ellipsis)
-        if value is Ellipsis or name in present or name == function.__name__:
+        if value is Ellipsis or name in _bound(source) or name == function.__name__:
             continue
         if isinstance(value, ModuleType):
             as_name = "" if value.__name__ == name else f" as {name}"
-            imports.append(f"import {value.__name__}{as_name}")
+            source = _imported(source, f"import {value.__name__}{as_name}")
+        elif isinstance(value, FunctionType) and (
+            value.__module__ == "__main__" or _is_of_a_lesson(value)
+        ):
+            brought[name] = _source(value)
+            mark = "# The lesson's own: you skipped this one.\n" if _is_of_a_lesson(value) else ""
+            source = _insert_above(source, function.__name__, mark + brought[name])
+            source = _with_needs(source, value, brought)
         elif getattr(value, "__module__", "__main__") not in ("__main__", None):
             if hasattr(value, "__qualname__"):
-                imports.append(f"from {value.__module__} import {name}")
-        elif isinstance(value, FunctionType):
-            above.append(_source(value))
-            source = _with_needs(source, value)
+                source = _imported(source, f"from {value.__module__} import {name}")
         elif isinstance(value, str | bytes | int | float | tuple | type(None)):
-            above.append(f"{name} = {value!r}")
-    return _insert(_insert(source, imports, separate="\n"), above, separate="\n\n\n")
+            source = _insert(source, f"{name} = {value!r}", separate="\n\n\n")
+    return source
 
 
 def _names(function: FunctionType) -> list[str]:
@@ -141,10 +166,42 @@ def _bound(source: str) -> set[str]:
     return names
 
 
-def _insert(source: str, pieces: list[str], *, separate: str) -> str:
-    """The source with pieces after its last import, or after its docstring."""
-    if not pieces:
+def _insert_above(source: str, name: str, piece: str) -> str:
+    """The source with a function above the function called `name`, and above its comments."""
+    lines = source.split("\n")
+    node = next(each for each in ast.parse(source).body if getattr(each, "name", None) == name)
+    at = node.lineno - 1
+    while at and lines[at - 1].startswith("#"):
+        at -= 1
+    return "\n".join([*lines[:at], piece, "", "", *lines[at:]])
+
+
+_PLAIN_IMPORT = re.compile(r"import [\w. ]+|from ([\w.]+) import ([\w, ]+)")
+
+
+def _imported(source: str, line: str) -> str:
+    """The source with an import more; its imports in order, if they are plain lines."""
+    source = _insert(source, line, separate="\n")
+    nodes = [n for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    first, last = nodes[0].lineno - 1, nodes[-1].end_lineno
+    lines = source.split("\n")
+    found = [_PLAIN_IMPORT.fullmatch(each) for each in lines[first:last]]
+    plain = [each for each in found if each]
+    if len(plain) < len(found):
         return source
+    names: dict[str, set[str]] = {}
+    for each in plain:
+        if each[1]:
+            names.setdefault(each[1], set()).update(each[2].replace(" ", "").split(","))
+    ordered = sorted(each[0] for each in plain if not each[1])
+    ordered += [
+        f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)
+    ]
+    return "\n".join([*lines[:first], *ordered, *lines[last:]])
+
+
+def _insert(source: str, piece: str, *, separate: str) -> str:
+    """The source with a piece after its last import, or after its docstring."""
     lines = source.split("\n")
     head = [
         node
@@ -156,4 +213,4 @@ def _insert(source: str, pieces: list[str], *, separate: str) -> str:
     after_import = bool(head) and isinstance(head[-1], ast.Import | ast.ImportFrom)
     gap = [] if after_import and separate == "\n" else [""] * (len(separate) - 1 or 1)
     before, after = lines[:at], lines[at:]
-    return "\n".join([*before, *gap, separate.join(pieces), *after])
+    return "\n".join([*before, *gap, piece, *after])

@@ -49,17 +49,27 @@ class Practice:
     that hide nothing: `server.http.post("/apps/3/events", params=…, content=…)`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
         self.sandbox = Sandbox(EXAMPLE_CREDENTIALS)
         self.credentials = EXAMPLE_CREDENTIALS
-        transport = SandboxTransport(self.sandbox, clock=stopped_clock)
-        self.client = Client(self.credentials, transport=transport, clock=stopped_clock)
+        transport = SandboxTransport(self.sandbox, clock=clock)
+        self.client = Client(self.credentials, transport=transport, clock=clock)
         self.http = httpx.Client(base_url=self.credentials.base_url, transport=transport)
 
     @property
     def log(self) -> tuple[Entry, ...]:
         """What reached the server, oldest first."""
         return tuple(self.sandbox.log)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a program here, as `pusherkit sandbox` prints them."""
+        return {
+            "PUSHER_APP_ID": self.credentials.app_id,
+            "PUSHER_KEY": self.credentials.key,
+            "PUSHER_SECRET": self.credentials.secret,
+            "PUSHER_HOST": self.credentials.base_url,
+        }
 
     def subscribe(
         self,
@@ -75,13 +85,13 @@ class Practice:
 class LivePractice(Practice):
     """A practice server on 127.0.0.1: real requests, and events over a real WebSocket."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
         from pusherkit.sandbox.server import SandboxServer  # here: not every place has sockets
 
-        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=stopped_clock).start()
+        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock).start()
         self.sandbox = self._server.sandbox
         self.credentials = self._server.credentials
-        self.client = Client(self.credentials, clock=stopped_clock)
+        self.client = Client(self.credentials, clock=clock)
         self.http = httpx.Client(base_url=self.credentials.base_url, trust_env=False)
 
     def subscribe(
@@ -95,6 +105,9 @@ class LivePractice(Practice):
 
 
 @functools.cache
-def practice() -> Practice:
-    """This kernel's practice server, started at the first call; the same one at every call."""
-    return Practice() if sys.platform == "emscripten" else LivePractice()
+def practice(clock: Callable[[], float] = stopped_clock) -> Practice:
+    """This kernel's practice server, started at the first call; the same one at every call.
+
+    Another `clock`, such as time.time for programs that read the time themselves, is another one.
+    """
+    return Practice(clock) if sys.platform == "emscripten" else LivePractice(clock)

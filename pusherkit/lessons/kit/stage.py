@@ -104,7 +104,8 @@ function render({ model, el }) {
     for (const name in values) write(name, values[name]);
     typed = { ...typed, ...values };
   };
-  const tell = event => model.send(event);
+  // With what was typed: while the kernel is busy, that waits, and an event would overtake it.
+  const tell = event => model.send({ ...event, typed });
   showHead();
   showForm();
   showBody();
@@ -342,6 +343,8 @@ class Live:
     def _heard(self, _: Any, message: Any, __: Any) -> None:
         known = {name: message[name] for name in Event.__dataclass_fields__ if name in message}
         with self._lock:
+            if "typed" in message:
+                self.stage.set_state({"typed": message["typed"]})
             self.hear(Event(**known))
 
     def _typed(self, change: dict[str, Any]) -> None:
