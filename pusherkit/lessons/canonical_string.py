@@ -23,7 +23,6 @@ from pusherkit.lessons.kit import (
     first_difference,
     gesture,
     name_byte,
-    visible,
 )
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
 from pusherkit.lessons.kit.picture import group, handle, rect, text
@@ -249,6 +248,11 @@ def _put_together(method: str, path: str, strip: Strip) -> View:
     )
 
 
+def visible(words: str) -> str:
+    """A text whose line ends and spaces can be seen, still broken into its lines. Lesson 08's."""
+    return words.translate({10: "⏎\n", 13: "←", 9: "⇥", 32: "␣"})
+
+
 def _size(words: str) -> str:
     lines = words.count("\n") + 1
     return f"{lines} line{'s' * (lines > 1)}, {len(words)} characters"
@@ -316,7 +320,7 @@ LINES = 4
 def drawn(method: str, path: str, strip: Strip) -> Picture:
     """The tiles on the table, and under them the text, broken where a newline breaks it."""
     mine = your_text(method, path, "…", strip.contents())
-    lines = " / ".join(visible(each) for each in mine.split("\n"))
+    lines = " / ".join(mine.replace("\r", "␍").split("\n"))
     desc = (
         "A newline is one coloured tile. Backslash and n are two gray ones. "
         f"Your text, line by line, with … for the parameters: {lines}"
