@@ -314,10 +314,10 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             on = end in lit
             middle = x + width / 2
             shapes.append(rect(x, place_y, width, HEIGHT, "hot" if on else "box", rx=6))
-            mark = "▶ " if on else ""
-            shapes.append(
-                text(middle, place_y + 18, mark + title, "inkhex" if on else "t", "middle")
-            )
+            short = len(title) <= 12
+            mark = "" if not on else "▶ " if short else "▶"
+            kind = "t" if not on else "ink" if short else "inkhex"
+            shapes.append(text(middle, place_y + 18, mark + title, kind, "middle"))
             shapes.append(text(middle, place_y + 35, where, "inkhex" if on else "small", "middle"))
         y = bottom + 34
         if number < len(ONWARD):
@@ -367,7 +367,7 @@ def ruler(signed: str, server: str | None) -> Picture:
         )
     start = max(0, (at or 0) - BEFORE)
     wide, small = (
-        Picture("Two strings under a ruler", desc, 78 + n * CELL, 98, shapes)
+        Picture("Two strings under a ruler", desc, 98 + n * CELL, 98, shapes)
         for n in (30, 10)
         for shapes in [_ruler(mine, None if server is None else theirs, start, n, at)]
     )
@@ -382,7 +382,7 @@ def _ruler(mine: bytes, theirs: bytes | None, start: int, columns: int, at: int 
         shapes.append(line(x, 16 if tick else 20, x, 24))
         if tick:
             shapes.append(text(x, 12, str(start + n), "small", "middle"))
-    for name, body, y in (("You", mine, 28), ("The server", theirs, 62)):
+    for name, body, y in (("You", mine, 28), ("Server", theirs, 62)):
         shapes.append(text(2, y + 18, name, "strong"))
         if body is None:
             shapes.append(text(78, y + 18, "no text in the refusal", "small"))
@@ -627,7 +627,7 @@ def _consult(case: str, evidence: str, guess: str) -> View:
     story = (
         Fact("Story", told.story, kind="prose"),
         excerpt(Fact("The server", told.answer)),
-        excerpt(Fact("It signed", visible(told.signed))),
+        excerpt(Fact("It signed", told.signed.encode("unicode_escape").decode())),
     )
     if not guess:
         asked = "Where is the mistake? Name it before the doctor does."
