@@ -193,7 +193,7 @@ QUESTIONS: tuple[tuple[str, str, Ends], ...] = (
         "does it name?",
         (
             ("settings", "auth_key", "app key, host"),
-            ("clock", "auth_timestamp", "your clock"),
+            ("clock", "timestamp", "your clock"),
             ("body", "body_md5", "body, and hash"),
             ("other", "another one", "do what it says"),
             ("ask", "none at all", "practice server"),
@@ -214,7 +214,7 @@ QUESTIONS: tuple[tuple[str, str, Ends], ...] = (
         "Prove it.",
         (
             ("secret", "the secret", "quotes? newline?"),
-            ("call", "the HMAC call", "key, text, hex?"),
+            ("call", "the call", "key, text, hex?"),
         ),
     ),
 )
@@ -314,10 +314,8 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             on = end in lit
             middle = x + width / 2
             shapes.append(rect(x, place_y, width, HEIGHT, "hot" if on else "box", rx=6))
-            short = len(title) <= 12
-            mark = "" if not on else "▶ " if short else "▶"
-            kind = "t" if not on else "ink" if short else "inkhex"
-            shapes.append(text(middle, place_y + 18, mark + title, kind, "middle"))
+            mark = "▶ " if on else ""
+            shapes.append(text(middle, place_y + 18, mark + title, "ink" if on else "t", "middle"))
             shapes.append(text(middle, place_y + 35, where, "inkhex" if on else "small", "middle"))
         y = bottom + 34
         if number < len(ONWARD):
@@ -641,7 +639,7 @@ def _consult(case: str, evidence: str, guess: str) -> View:
     )
     proven = "Proven." if found else "The doctor can't prove it."
     if len(found) > 1:
-        proven = f"{len(found)} explanations fit."
+        proven = "Two explanations fit." if len(found) == 2 else f"{len(found)} explanations fit."
     return View(
         "The doctor",
         (*_verdict(diagnosis, evidence), *story),
