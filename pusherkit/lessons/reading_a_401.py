@@ -265,12 +265,13 @@ class _Layout:
     columns: int  # of answers
     left: int  # px, where the answers begin
     question: int  # px: the width of a question's box
+    answer: int  # px: the width of an answer's
     beside: bool
 
 
-WIDE = _Layout(width=808, columns=5, left=216, question=156, beside=True)
-NARROW = _Layout(width=340, columns=3, left=4, question=332, beside=False)
-GAP, BOX, HEIGHT = 6, 112, 44  # px: between answers, their width and height
+WIDE = _Layout(width=808, columns=5, left=216, question=156, answer=112, beside=True)
+NARROW = _Layout(width=340, columns=3, left=4, question=332, answer=107, beside=False)
+GAP, HEIGHT = 6, 44  # px: between answers, and the height of every box
 
 
 def flowchart(place: str = "") -> Picture:
@@ -308,12 +309,12 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             bottom = top
         for at, (end, title, where) in enumerate(ends):
             row, column = divmod(at, layout.columns)
-            width = BOX if layout.beside else 107
-            x, place_y = layout.left + column * (width + GAP), top + row * (HEIGHT + GAP)
+            x = layout.left + column * (layout.answer + GAP)
+            place_y = top + row * (HEIGHT + GAP)
             bottom = max(bottom, place_y + HEIGHT)
             on = end in lit
-            middle = x + width / 2
-            shapes.append(rect(x, place_y, width, HEIGHT, "hot" if on else "box", rx=6))
+            middle = x + layout.answer / 2
+            shapes.append(rect(x, place_y, layout.answer, HEIGHT, "hot" if on else "box", rx=6))
             mark = "▶ " if on else ""
             shapes.append(text(middle, place_y + 18, mark + title, "ink" if on else "t", "middle"))
             shapes.append(text(middle, place_y + 35, where, "inkhex" if on else "small", "middle"))
@@ -1070,7 +1071,7 @@ def _everything(chance: random.Random) -> Iterator[tuple[str, str, str]]:
 
 @lesson.exercise(given=_everything, covers_lesson=True)
 def prove_it(refusal: str, signed: str, secret: str) -> str:
-    """Return the cause of a refusal, and for the last three the one that you can prove."""
+    """Return the cause of a refusal: a setting, the clock, a line, or an accident you proved."""
     named = {"Unknown auth_key": "settings", "Timestamp": "clock", "Invalid body_md5": "body"}
     for words, cause in named.items():
         if refusal.startswith(words):
