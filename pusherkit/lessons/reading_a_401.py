@@ -193,7 +193,7 @@ QUESTIONS: tuple[tuple[str, str, Ends], ...] = (
         "does it name?",
         (
             ("settings", "auth_key", "app key, host"),
-            ("clock", "auth_timestamp", "your clock"),
+            ("clock", "timestamp", "your clock"),
             ("body", "body_md5", "body, and hash"),
             ("other", "another one", "do what it says"),
             ("ask", "none at all", "practice server"),
@@ -214,7 +214,7 @@ QUESTIONS: tuple[tuple[str, str, Ends], ...] = (
         "Prove it.",
         (
             ("secret", "the secret", "quotes? newline?"),
-            ("call", "the HMAC call", "key, text, hex?"),
+            ("call", "the call", "key, text, hex?"),
         ),
     ),
 )
@@ -265,12 +265,13 @@ class _Layout:
     columns: int  # of answers
     left: int  # px, where the answers begin
     question: int  # px: the width of a question's box
+    answer: int  # px: the width of an answer's
     beside: bool
 
 
-WIDE = _Layout(width=808, columns=5, left=216, question=156, beside=True)
-NARROW = _Layout(width=340, columns=3, left=4, question=332, beside=False)
-GAP, BOX, HEIGHT = 6, 112, 44  # px: between answers, their width and height
+WIDE = _Layout(width=808, columns=5, left=216, question=156, answer=112, beside=True)
+NARROW = _Layout(width=340, columns=3, left=4, question=332, answer=107, beside=False)
+GAP, HEIGHT = 6, 44  # px: between answers, and the height of every box
 
 
 def flowchart(place: str = "") -> Picture:
@@ -308,16 +309,14 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             bottom = top
         for at, (end, title, where) in enumerate(ends):
             row, column = divmod(at, layout.columns)
-            width = BOX if layout.beside else 107
-            x, place_y = layout.left + column * (width + GAP), top + row * (HEIGHT + GAP)
+            x = layout.left + column * (layout.answer + GAP)
+            place_y = top + row * (HEIGHT + GAP)
             bottom = max(bottom, place_y + HEIGHT)
             on = end in lit
-            middle = x + width / 2
-            shapes.append(rect(x, place_y, width, HEIGHT, "hot" if on else "box", rx=6))
+            middle = x + layout.answer / 2
+            shapes.append(rect(x, place_y, layout.answer, HEIGHT, "hot" if on else "box", rx=6))
             mark = "▶ " if on else ""
-            shapes.append(
-                text(middle, place_y + 18, mark + title, "inkhex" if on else "t", "middle")
-            )
+            shapes.append(text(middle, place_y + 18, mark + title, "ink" if on else "t", "middle"))
             shapes.append(text(middle, place_y + 35, where, "inkhex" if on else "small", "middle"))
         y = bottom + 34
         if number < len(ONWARD):
@@ -367,7 +366,7 @@ def ruler(signed: str, server: str | None) -> Picture:
         )
     start = max(0, (at or 0) - BEFORE)
     wide, small = (
-        Picture("Two strings under a ruler", desc, 78 + n * CELL, 98, shapes)
+        Picture("Two strings under a ruler", desc, 98 + n * CELL, 98, shapes)
         for n in (30, 10)
         for shapes in [_ruler(mine, None if server is None else theirs, start, n, at)]
     )
@@ -382,7 +381,7 @@ def _ruler(mine: bytes, theirs: bytes | None, start: int, columns: int, at: int 
         shapes.append(line(x, 16 if tick else 20, x, 24))
         if tick:
             shapes.append(text(x, 12, str(start + n), "small", "middle"))
-    for name, body, y in (("You", mine, 28), ("The server", theirs, 62)):
+    for name, body, y in (("You", mine, 28), ("Server", theirs, 62)):
         shapes.append(text(2, y + 18, name, "strong"))
         if body is None:
             shapes.append(text(78, y + 18, "no text in the refusal", "small"))
@@ -627,7 +626,7 @@ def _consult(case: str, evidence: str, guess: str) -> View:
     story = (
         Fact("Story", told.story, kind="prose"),
         excerpt(Fact("The server", told.answer)),
-        excerpt(Fact("It signed", visible(told.signed))),
+        excerpt(Fact("It signed", told.signed.encode("unicode_escape").decode())),
     )
     if not guess:
         asked = "Where is the mistake? Name it before the doctor does."
@@ -641,7 +640,7 @@ def _consult(case: str, evidence: str, guess: str) -> View:
     )
     proven = "Proven." if found else "The doctor can't prove it."
     if len(found) > 1:
-        proven = f"{len(found)} explanations fit."
+        proven = "Two explanations fit." if len(found) == 2 else f"{len(found)} explanations fit."
     return View(
         "The doctor",
         (*_verdict(diagnosis, evidence), *story),
@@ -1072,7 +1071,7 @@ def _everything(chance: random.Random) -> Iterator[tuple[str, str, str]]:
 
 @lesson.exercise(given=_everything, covers_lesson=True)
 def prove_it(refusal: str, signed: str, secret: str) -> str:
-    """Return the cause of a refusal, and for the last three the one that you can prove."""
+    """Return the cause of a refusal: a setting, the clock, a line, or an accident you proved."""
     named = {"Unknown auth_key": "settings", "Timestamp": "clock", "Invalid body_md5": "body"}
     for words, cause in named.items():
         if refusal.startswith(words):

@@ -66,7 +66,7 @@ def test_a_refusal_is_read_and_a_cause_is_named_before_it_is_proven(lab, expect)
     card.get_by_label("Case").select_option("the office's dashboard")
     expect(status).to_contain_text("Name it before the doctor does")
     card.get_by_role("button", name="The body or its hash").press("Enter")
-    expect(status).to_have_text("✓ You named it: the body or its hash. 2 explanations fit.")
+    expect(status).to_have_text("✓ You named it: the body or its hash. Two explanations fit.")
     lab.picture("08-doctor-two")
     card.get_by_label("Request").fill("curl 'http://127.0.0.1/apps/3/events")
     card.get_by_role("button", name="Ask the doctor").click()
@@ -79,11 +79,11 @@ def test_kims_script_is_half_fixed_and_then_right(lab, expect):
     code = "lesson.kims_script.check(kims_script)"
     cell, card = lesson.cell(code), lesson.card(code)
     expect(card).to_contain_text("Kim's script as it was")
-    joined = '    text = "\\n".join(["POST", path, joined])'
+    joined = 'text = "\\n".join(["POST", path, joined])'
     lesson.rewrite(cell, "text = ", joined, run="Control+Enter")
     expect(card.get_by_role("status")).to_contain_text("✗ Half of it is fixed")
     lab.picture("08-half", cell)
-    read = "    secret = secret_file.read().strip()"
+    read = "secret = secret_file.read().strip()"
     lesson.rewrite(cell, "secret = secret_file", read, run="Control+Enter")
     expect(card.get_by_role("status")).to_contain_text("✓ Two mistakes")
     lab.picture("08-right", cell)
