@@ -1,59 +1,462 @@
-"""Lesson 09, your own app: real credentials, a dry run, one event, and how servers differ.
+"""Lesson 09, your own app: real settings, where a secret gets out, and what a green test proves.
 
-A real secret lives in a Credentials object and nowhere else: in no control, no View, no message.
-Nothing is sent before somebody presses a button that names the host.
+A real secret lives in a Credentials object and nowhere else: in no widget, no View, no message.
+Nothing is sent to a real host before somebody presses the button that names it.
 """
 
 from __future__ import annotations
 
+import base64
 import getpass
-import itertools
 import json
 import os
 import random
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
-import ipywidgets
 
 from pusherkit.client import Client
 from pusherkit.credentials import DEFAULT_BASE_URL, Credentials
 from pusherkit.errors import InvalidCredentials, InvalidEvent, PusherError
 from pusherkit.events import Event, event_body
-from pusherkit.httpx_auth import SIGNATURE_EXTENSION, PusherAuth
-from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
-from pusherkit.lessons._interactive import (
-    Fact,
-    Interactive,
-    Prediction,
-    View,
-    button,
-    row,
-    text_field,
-)
-from pusherkit.lessons._practice import (
+from pusherkit.lessons.kit import (
+    BATCH_PATH,
+    EVENTS_PATH,
     EXAMPLE_CREDENTIALS,
     EXAMPLE_TIMESTAMP,
+    Explorer,
+    Fact,
+    Lesson,
+    Picture,
     Practice,
-    stopped_clock,
+    View,
+    Wrong,
+    button,
+    gesture,
+    line,
+    shown,
+    tick,
 )
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.signing import Check, Request, Signature, canonical_string, hmac_sha256, judge, sign
+from pusherkit.lessons.kit import Event as Gesture
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.journey import Journey, drawing, prepare, stage_facts
+from pusherkit.lessons.kit.picture import arrow, group, handle, path, rect, text
+from pusherkit.signing import Check, Request, canonical_string, hmac_sha256, judge, sign
 from pusherkit.subscriber import Message
 
-NOTEBOOK = "09-your-own-app"
-PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/events"
-_PIECE = 4  # characters in a row that are too much of a secret
+lesson = Lesson("09-your-own-app", stages=(5, 6))
+map = lesson.map
+recall = lesson.recall_card
 
 
-# --- whose credentials ------------------------------------------------------------------------
+# --- recall and prediction ----------------------------------------------------------------------
 
-NAMES = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET")
+
+@lesson.recall(
+    "A secret was pasted with a newline at the end. Which of the server's checks fails?",
+    {
+        "auth_signature": "The newline became part of what keys the HMAC.",
+        "auth_key": "The app key is another value, and it's fine.",
+        "body_md5": "The body hash is made without the secret.",
+    },
+    why="Every other value is made without the secret, so only the signature can be wrong.",
+)
+def pasted_secret() -> str:
+    body, now = b'{"name":"status","channel":"order-41","data":"delivered"}', EXAMPLE_TIMESTAMP
+    honest = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=body, timestamp=now)
+    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret + "\n", honest.canonical_string)
+    params = (*honest.params, ("auth_signature", signature))
+    verdict = judge(EXAMPLE_CREDENTIALS, Request("POST", EVENTS_PATH, params, body), now=now)
+    return verdict.failed.rule if verdict.failed else "none"
+
+
+@lesson.recall(
+    "A batch of 11 events goes to the practice server. How many of them arrive?",
+    {
+        "10": "A server that took ten would drop one without telling you.",
+        "11": "The practice server keeps to the limit of ten.",
+        "0": "One too many refuses the whole batch.",
+    },
+    why="A limit takes all or nothing. Not every server draws it at the same place, though.",
+)
+def eleven_in_a_batch() -> tuple[str, Fact]:
+    server, heard = Practice(), list[Message]()
+    batch = [{"channel": "news", "name": "status", "data": str(n)} for n in range(11)]
+    body = json.dumps({"batch": batch}).encode()
+    signed = sign(server.credentials, "POST", BATCH_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP)
+    headers = {"Content-Type": "application/json"}
+    with server.subscribe("news", on_message=heard.append):
+        answer = server.http.post(BATCH_PATH, params=signed.query, content=body, headers=headers)
+    return str(len(heard)), Fact("Answer", f"{answer.status_code} {answer.json()['error']}")
+
+
+@lesson.predict(
+    "Seven servers that speak this protocol get the same request, signed two hours ago. How many "
+    "refuse it?",
+    {
+        "All of them": "The protocol says 600 seconds. It doesn't make anybody look.",
+        "Four of them": "You've met servers before, haven't you?",
+        "One of them": "It isn't as bad as that.",
+    },
+    why="The signature fits, so a server notices only if it looks at the clock as well. A green "
+    "test proves what that one server checks, and nothing about the others.",
+)
+def two_hours_late() -> tuple[str, Fact]:
+    checks = fault("two hours old")
+    refusing = [name for name, skips in SKIPS.items() if refused_by(checks, skips)]
+    words = {7: "All of them", 4: "Four of them", 1: "One of them"}
+    return words[len(refusing)], Fact("They refuse it", ", ".join(refusing), kind="prose")
+
+
+# --- the same bytes at seven servers ------------------------------------------------------------
+
+# Read in their sources and, except for Sockudo, measured on running servers in 2026, for
+# POST /apps/{app_id}/events. Other versions may do otherwise.
+RULES = ("auth_key", "auth_version", "auth_timestamp", "body_md5", "auth_signature")
+SKIPS: dict[str, tuple[str, ...]] = {
+    "practice server": (),
+    "Poxa": (),
+    "Sockudo": ("auth_version",),
+    "Slanger": ("auth_key", "body_md5"),
+    "soketi": ("auth_key", "auth_version", "auth_timestamp"),
+    "Reverb": ("auth_key", "auth_version", "auth_timestamp"),
+    "pusher-fake": RULES,
+}
+VERSIONS = "Poxa 1.3.0, Sockudo 5.0.1, Slanger 0.6.0, soketi 1.6.1, Reverb 1.9.0, pusher-fake 6.1.0"
+
+# What each answers to a wrong signature.
+ANSWERS = {
+    "practice server": "401, with the rule, both values and the fix",
+    "Poxa": '401 {"error":"Authentication error"}',
+    "Sockudo": "401 Invalid API signature",
+    "Slanger": "401 401 UNAUTHORIZED",
+    "soketi": 'status 200, and in the body "code":401 and The secret authentication failed',
+    "Reverb": "401 Authentication signature invalid.",
+    "pusher-fake": "200 {}: it's a test double, and accepts everything",
+}
+
+_BODY = event_body(Event.of("order-41", "status", {"status": "delivered"}))
+
+
+def _signed(**changes: str) -> tuple[tuple[str, str], ...]:
+    """The parameters of a request, some of them changed before it was signed."""
+    honest = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=_BODY, timestamp=EXAMPLE_TIMESTAMP)
+    params = tuple((name, changes.get(name, value)) for name, value in honest.params)
+    signed = canonical_string("POST", EVENTS_PATH, params)
+    return (*params, ("auth_signature", hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)))
+
+
+# Each fault: what the parameters are, and what the body is.
+FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], bytes]] = {
+    "two hours old": (_signed(auth_timestamp=str(EXAMPLE_TIMESTAMP - 7_200)), _BODY),
+    "time in milliseconds": (_signed(auth_timestamp=f"{EXAMPLE_TIMESTAMP}000"), _BODY),
+    "another app key": (_signed(auth_key="00000000000000000000"), _BODY),
+    "auth_version 2.0": (_signed(auth_version="2.0"), _BODY),
+    "body changed": (_signed(), _BODY.replace(b"delivered", b"cancelled")),
+    "another secret": ((*_signed()[:-1], ("auth_signature", "0" * 64)), _BODY),
+}
+
+
+def fault(name: str) -> tuple[Check, ...]:
+    """Every rule of the practice server, judged for a request with one fault."""
+    params, body = FAULTS[name]
+    request = Request("POST", EVENTS_PATH, params, body)
+    return judge(EXAMPLE_CREDENTIALS, request, now=EXAMPLE_TIMESTAMP).checks
+
+
+def refused_by(checks: tuple[Check, ...], skips: tuple[str, ...]) -> str | None:
+    for check in checks:
+        if not check.passed and check.rule not in skips:
+            return check.rule
+    return None  # nobody looked: the request is accepted
+
+
+Sent = tuple[str, ...]  # the names of the faults that were sent, the last one last
+
+
+def _send_one(sent: Sent, event: Gesture) -> Sent:
+    if event.kind != "press" or event.id not in FAULTS:
+        return sent
+    return (*(name for name in sent if name != event.id), event.id)
+
+
+@lesson.explorer
+def servers() -> Explorer:
+    """Send requests with one fault each to seven servers, and see who notices."""
+    return Explorer(
+        _servers,
+        sent=gesture((), _send_one),
+        everything=tick("Send all six"),
+        code=[refused_by],
+    )
+
+
+def _servers(sent: Sent, everything: bool) -> View:
+    seen = {*FAULTS} if everything else {*sent}
+    last = sent[-1] if sent else None
+    rule, noticed, missed = "nothing sent yet", "–", "–"
+    status = "Six requests, each with one thing wrong. Press one to send it to all seven."
+    if last:
+        checks = fault(last)
+        rule = ", ".join(check.rule for check in checks if not check.passed)
+        refusing = [name for name, skips in SKIPS.items() if refused_by(checks, skips)]
+        accepting = [name for name in SKIPS if name not in refusing]
+        noticed, missed = ", ".join(refusing) or "nobody", ", ".join(accepting) or "nobody"
+        status = f"“{last}”: {len(refusing)} of {len(SKIPS)} refuse it."
+    elif everything:
+        status = "All six are sent. Press one to see which rule it breaks."
+    return View(
+        "The same bytes at seven servers",
+        (
+            Fact("Breaks the rule", rule),
+            Fact("Refused by", noticed, kind="prose"),
+            Fact("Accepted by", missed, kind="prose"),
+        ),
+        status,
+        picture=heat_map(seen, last),
+        details=tuple(Fact(name, answer) for name, answer in ANSWERS.items()),
+        fold="What each of them answers to a wrong signature",
+        note=f"Worked out from what each server checks: {VERSIONS}. Only the practice server "
+        "runs here.",
+    )
+
+
+REFUSED, ACCEPTED = "#bfe3c6", "#f6c1bb"  # with dark text on both, in either theme
+
+
+def heat_map(seen: set[str], last: str | None = None) -> Picture:
+    """Servers × faults: who refuses what, for the faults that were sent."""
+    rows = []
+    for name in FAULTS:
+        if name in seen:
+            checks = fault(name)
+            accepting = [s for s, skips in SKIPS.items() if refused_by(checks, skips) is None]
+            rows.append(f"{name} is accepted by {', '.join(accepting) or 'nobody'}")
+    desc = "A table of seven servers and six faulty requests. "
+    desc += "; ".join(rows) + "." if rows else "Nothing was sent yet, so all cells are empty."
+    title = "Who notices"
+    narrow = Picture(title, desc, 340, 390, _narrow_map(seen, last))
+    return Picture(title, desc, 760, 274, _wide_map(seen, last), narrow)
+
+
+def _wide_map(seen: set[str], last: str | None) -> str:
+    left, column, top = 124, 105, 48
+    shapes = []
+    for number, name in enumerate(FAULTS):
+        x = left + number * column
+        one, _, two = name.rpartition(" ")
+        kind = "ink" if name == last else "t"
+        shapes.append(
+            handle(
+                rect(x + 2, 2, column - 5, 42, "hot" if name == last else "box", rx=6),
+                text(x + column / 2, 19, one, kind, "middle"),
+                text(x + column / 2, 36, two, kind, "middle"),
+                id=name,
+                label=f"Send the request: {name}",
+            )
+        )
+    for row, (server, skips) in enumerate(SKIPS.items()):
+        y = top + row * 32
+        shapes.append(text(4, y + 20, server, "strong"))
+        for number, name in enumerate(FAULTS):
+            x = left + number * column
+            cell = _cell(x + 2, y, column - 5, 28, name in seen, name, skips)
+            shapes.append(cell)
+    return "".join(shapes)
+
+
+def _narrow_map(seen: set[str], last: str | None) -> str:
+    shapes = []
+    for number, name in enumerate(FAULTS):
+        x, y = 4 + number % 2 * 168, 4 + number // 2 * 40
+        label = f"{number + 1} {name}"
+        shapes.append(
+            handle(
+                rect(x, y, 162, 34, "hot" if name == last else "box", rx=6),
+                text(x + 8, y + 22, label, "inkhex" if name == last else "t"),
+                id=name,
+                label=f"Send the request: {name}",
+            )
+        )
+        shapes.append(text(134 + number * 36, 146, str(number + 1), "strong", "middle"))
+    for row, (server, skips) in enumerate(SKIPS.items()):
+        y = 154 + row * 33
+        shapes.append(text(4, y + 20, server, "strong"))
+        for number, name in enumerate(FAULTS):
+            cell = _cell(118 + number * 36, y, 32, 28, name in seen, name, skips, words=False)
+            shapes.append(cell)
+    return "".join(shapes)
+
+
+def _cell(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    sent: bool,
+    name: str,
+    skips: tuple[str, ...],
+    *,
+    words: bool = True,
+) -> str:
+    if not sent:
+        return rect(x, y, width, height, "bare", rx=4)
+    refused = refused_by(fault(name), skips) is not None
+    said = ("✓" if refused else "✗") + (" refused" if refused else " accepted") * words
+    return group(
+        rect(x, y, width, height, "", fill=REFUSED if refused else ACCEPTED, rx=4),
+        text(x + width / 2, y + 19, said, "ink", "middle"),
+    )
+
+
+# --- where a secret gets out --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One way out for a secret."""
+
+    name: str
+    how: str
+    instead: str
+
+
+LEAKS: dict[str, tuple[Leak, Leak]] = {
+    "the file": (
+        Leak(
+            "git",
+            "A .env that was committed once stays in the history, even after you delete it.",
+            "Put .env into .gitignore first. Commit a .env.example that has names and no values.",
+        ),
+        Leak(
+            "chat or wiki",
+            "Kim pasted it “so that we have it”. Now everybody can search for it, for years.",
+            "Share it through a password manager or a secret store, person by person.",
+        ),
+    ),
+    "the command line": (
+        Leak(
+            "shell history",
+            "PUSHER_SECRET=… python tracker.py is a line in a file now, such as ~/.bash_history.",
+            "Type it where nothing records it: read -rs PUSHER_SECRET; export PUSHER_SECRET.",
+        ),
+        Leak(
+            "ps",
+            'Arguments are public: openssl dgst -hmac "$PUSHER_SECRET" shows the value to anybody '
+            "on that machine who runs ps at the right moment.",
+            "Pass it in the environment or on standard input, never as an argument.",
+        ),
+    ),
+    "the build": (
+        Leak(
+            "CI log",
+            "A debugging env or set -x prints it, and logs are kept. A mask hides the plain value, "
+            "but not its base64 or percent-encoded form.",
+            "Store it as a secret of the CI, for one step only, and print nothing.",
+        ),
+        Leak(
+            "browser bundle",
+            "Bundlers copy variables with certain names (VITE_…, NEXT_PUBLIC_…) into the "
+            "JavaScript. Every visitor can read them.",
+            "The app key may go to the browser. The secret may not: sign on your server.",
+        ),
+    ),
+    "the program": (
+        Leak(
+            "traceback or log",
+            "Error trackers send local variables along, and an error may repeat a whole "
+            "PUSHER_URL.",
+            "Keep it in an object that never prints it, such as Credentials. Log the app key.",
+        ),
+        Leak(
+            "notebook",
+            "A notebook is a file. It saves its cells, its outputs, and what's in its widgets, "
+            "even password fields.",
+            "Read it from the environment or from a hidden prompt. Clear outputs before you share.",
+        ),
+    ),
+}
+_BY_NAME = {leak.name: leak for pair in LEAKS.values() for leak in pair}
+
+
+def _point(leak: str, event: Gesture) -> str:
+    return event.id if event.kind == "press" and event.id in _BY_NAME else leak
+
+
+@lesson.explorer
+def ways_out() -> Explorer:
+    """Press a place to see how a secret gets out there, and what to do instead."""
+    return Explorer(_ways_out, leak=gesture("", _point))
+
+
+def _ways_out(leak: str) -> View:
+    chosen = _BY_NAME.get(leak)
+    return View(
+        "Where a secret gets out",
+        (
+            Fact("How", chosen.how if chosen else "Press one of the eight.", kind="prose"),
+            Fact("Instead", chosen.instead if chosen else "–", kind="prose"),
+        ),
+        f"Out through: {chosen.name}." if chosen else "The secret has one job, and eight ways out.",
+        picture=ways(leak),
+    )
+
+
+def ways(leak: str = "") -> Picture:
+    """Four places that hold the secret, two ways out of each, and the one way that's meant."""
+    places = "; ".join(f"out of {p}: {a.name}, {b.name}" for p, (a, b) in LEAKS.items())
+    desc = f"A secret goes from place to place until it keys the HMAC. Ways out, {places}. "
+    desc += "What the HMAC makes, the signature, may be seen."
+    title = "Where a secret gets out"
+    wide = "".join(
+        _place(place, pair, leak, 4 + n * 162, 4, chain=n < len(LEAKS))
+        for n, (place, pair) in enumerate(LEAKS.items())
+    )
+    wide += rect(652, 4, 124, 34, "good", rx=6) + text(714, 26, "✓ signature", "okt", "middle")
+    wide += text(714, 58, "HMAC: may be seen", "small", "middle")
+    narrow = "".join(
+        _place(place, pair, leak, 4 + n % 2 * 170, 4 + n // 2 * 158, chain=n % 2 == 0)
+        for n, (place, pair) in enumerate(LEAKS.items())
+    )
+    narrow += rect(4, 320, 316, 34, "good", rx=6)
+    narrow += text(162, 342, "✓ HMAC → signature: may be seen", "okt", "middle")
+    return Picture(title, desc, 780, 152, wide, Picture(title, desc, 340, 360, narrow))
+
+
+def _place(
+    place: str, pair: tuple[Leak, Leak], leak: str, x: float, y: float, *, chain: bool
+) -> str:
+    width = 142
+    shapes = [
+        rect(x, y, width, 34, "s5", rx=6),
+        text(x + width / 2, y + 22, place, "t5", "middle"),
+    ]
+    if chain:
+        shapes.append(arrow(x + width + 2, y + 17, x + width + 18, y + 17))
+    for number, each in enumerate(pair):
+        top = y + 56 + number * 46
+        lit = each.name == leak
+        shapes += [
+            path(f"M{x + 10} {y + 36}V{top + 17}H{x + 20}", "wrong"),
+            handle(
+                rect(x + 20, top, width - 20, 34, "hot" if lit else "box", rx=6),
+                text(x + 28, top + 22, "✗", "ink" if lit else "badt"),
+                text(x + 44, top + 22, each.name, "inkhex" if lit else "t"),
+                id=each.name,
+                label=f"How a secret gets out through: {each.name}",
+            ),
+        ]
+    return "".join(shapes)
+
+
+# --- whose settings -----------------------------------------------------------------------------
+
+NAMES = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_HOST")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,135 +477,40 @@ class Found:
 
 
 def find(environ: Mapping[str, str] | None = None) -> Found:
-    """The app that the environment names; the published example where it names none.
+    """The app that the environment names, or the practice server's if it names none.
 
-    Never asks, and never raises: what is wrong with the environment stands in `source`.
+    Never asks, and never raises: what's wrong with the environment is said in `source`.
     """
     environ = os.environ if environ is None else environ
-    named = [name for name in NAMES if environ.get(name)]
     try:
-        if named:
-            return Found(Credentials.from_env(environ), "the environment: PUSHER_APP_ID and so on")
+        if any(environ.get(name) for name in NAMES[:3]):
+            return Found(Credentials.from_env(environ), "the environment (PUSHER_APP_ID, …)")
         if environ.get("PUSHER_URL"):
-            return Found(Credentials.from_url(environ["PUSHER_URL"]), "the environment: PUSHER_URL")
-        why = "published example values, as the environment has no PUSHER_APP_ID"
+            return Found(Credentials.from_url(environ["PUSHER_URL"]), "the environment, PUSHER_URL")
+        why = "the published example, because the environment names no app"
     except InvalidCredentials as error:  # its message never repeats the secret
-        why = f"published example values, as those of the environment cannot be right. {error}"
+        why = f"the published example, because those in the environment can't be right. {error}"
     return Found(EXAMPLE_CREDENTIALS, why, practice=True)
 
 
 def ask() -> Credentials:
-    """Ask for credentials; the secret is not shown while it is typed, and not stored."""
+    """Ask for an app. The secret isn't shown while it's typed, and it isn't stored."""
     try:
         return Credentials(
             app_id=input("App id: ").strip(),
-            key=input("Key: ").strip(),
+            key=input("App key: ").strip(),
             secret=getpass.getpass("Secret (hidden): ").strip(),
             base_url=input(f"Host (empty for {DEFAULT_BASE_URL}): ").strip() or DEFAULT_BASE_URL,
         )
     except InvalidCredentials as error:
         problem = str(error)
-    # Raised anew: the traceback of the first would lead to where the secret is.
+    # Raised again here: the traceback of the first would lead to where the secret is.
     raise InvalidCredentials(problem)
 
 
-# --- recall and prediction --------------------------------------------------------------------
+# --- the dry run, and one event -----------------------------------------------------------------
 
-
-def recall_secret() -> Prediction:
-    """From lesson 04: the secret is a key, and stays at home."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        request = draft(Found(EXAMPLE_CREDENTIALS, ""), "chat", "message", "hello", stopped_clock)
-        sent = f"POST {request.url}\n\n{request.content.decode()}"
-        secret = EXAMPLE_CREDENTIALS.secret
-        pieces = [secret[at : at + _PIECE] for at in range(len(secret) - _PIECE + 1)]
-        seen = [piece for piece in pieces if piece in sent]
-        right = (
-            "Nothing of it" if not seen else "A part of it" if secret not in sent else "All of it"
-        )
-        return right, (Fact("Sent", sent),)
-
-    return Prediction(
-        "Recall: how much of the secret stands in a signed request?",
-        {
-            "All of it": "Then whoever reads along could sign in your name.",
-            "A part of it": "Not one piece of it. The signature cannot be turned back either.",
-            "Nothing of it": "It is the key of the HMAC, and the key stays at home.",
-        },
-        run,
-        "Nobody needs to see the secret: neither the network, nor a log, nor a notebook.",
-    )
-
-
-def recall_batch() -> Prediction:
-    """From lesson 07: a limit is all or nothing."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        server, heard = Practice(), list[Message]()
-        with server.subscribe("news", on_message=heard.append):
-            batch = [{"channel": "news", "name": "n", "data": str(n)} for n in range(11)]
-            answer = server.client.http.post("/apps/3/batch_events", json={"batch": batch})
-        return str(len(heard)), (Fact("Answer", f"{answer.status_code} {answer.json()['error']}"),)
-
-    return Prediction(
-        "Recall: a batch of 11 events goes to the practice server. How many arrive?",
-        {
-            "0": "The limit is ten, and one too many refuses the batch.",
-            "10": "A server that took ten would drop one without telling you.",
-            "11": "The practice server holds the limit of ten.",
-        },
-        run,
-        "The practice server holds this limit. Not every compatible server does.",
-    )
-
-
-def predict() -> Prediction:
-    """A mistake that one server does not see: what does another say?"""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        checks = fault("the time in milliseconds")
-        strict, lenient = (
-            refused_by(server, checks)
-            for server in (SERVERS[0], Server("", frozenset({"auth_timestamp"})))
-        )
-        right = f"It answers 401: {strict.rule}" if strict else "It accepts it"
-        return right, (
-            Fact("Server A", f"401 {lenient.error}" if lenient else "accepted"),
-            Fact("Server B", f"401 {strict.error}" if strict else "accepted"),
-        )
-
-    return Prediction(
-        "Predict: auth_timestamp is in milliseconds. Server A does not look at the clock and "
-        "accepts the request. What does server B, which does, say to the same bytes?",
-        {
-            "It accepts it": "It would if all compatible servers asked the same questions.",
-            "It answers 401: auth_signature": "The signature fits: it was made over these "
-            "milliseconds, and the canonical string holds them.",
-            "It answers 401: auth_timestamp": "Server A never asked, so the mistake was there "
-            "all the time.",
-        },
-        run,
-        "A green test on one server proves only what that server checks.",
-    )
-
-
-# --- the dry run, and one event ---------------------------------------------------------------
-
-
-def draft(
-    found: Found, channel: str, name: str, data: str, clock: Callable[[], float]
-) -> httpx.Request:
-    """The signed request, ready to go out. Sends nothing. Raises InvalidEvent."""
-    credentials = found.credentials
-    event = Event.of(channel, name, data)
-    request = httpx.Request(
-        "POST",
-        f"{credentials.base_url}/apps/{credentials.app_id}/events",
-        content=event_body(event),
-        headers={"Content-Type": "application/json"},
-    )
-    return next(PusherAuth(credentials, clock=clock).sync_auth_flow(request))
+SHOWN_CHARACTERS = 300  # of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,635 +522,475 @@ class Answer:
     arrived: Message | None = None
 
     @property
-    def accepted(self) -> bool:
-        """Success, and no error in the body: some servers answer 200 to what they refuse."""
-        return self.status in (200, 202) and not self.hidden_error
-
-    @property
     def hidden_error(self) -> bool:
-        """Whether a success has an error inside."""
+        """Whether a success has an error inside, as some servers answer to what they refuse."""
         try:
             body = json.loads(self.text)
         except (ValueError, RecursionError):
             return False
         return self.status in (200, 202) and isinstance(body, dict) and "error" in body
 
+    @property
+    def accepted(self) -> bool:
+        """Success, and no error in the body."""
+        return self.status in (200, 202) and not self.hidden_error
 
-SHOWN_CHARACTERS = 500  # of an answer
+
+def request_of(credentials: Credentials, body: bytes, timestamp: int) -> httpx.Request:
+    path = f"/apps/{credentials.app_id}/events"
+    signed = sign(credentials, "POST", path, body=body, timestamp=timestamp)
+    return httpx.Request(
+        "POST",
+        credentials.base_url + path,
+        params=signed.query,
+        content=body,
+        headers={"Content-Type": "application/json"},
+    )
 
 
-def _desk_view(found: Found, request: httpx.Request, answer: Answer | None) -> View:
-    credentials, body = found.credentials, request.content
-    signature: Signature = request.extensions[SIGNATURE_EXTENSION]
-    facts = [
-        Fact("Credentials", found.source),
-        Fact("App id, key", f"{credentials.app_id}, {credentials.key}"),
-        Fact("Secret", "(not shown)"),
-        Fact("1 Body", body.decode(), f"{len(body):,} bytes"),
-        Fact("2 Digest", f"body_md5 = {signature.body_md5}"),
-        Fact("3 Parameters", "\n".join(f"{key} = {value}" for key, value in signature.params)),
-        Fact("4 Canonical string", signature.canonical_string),
-        Fact("5 Sign", f"auth_signature = {signature.hexdigest}"),
-        Fact("6 Send", f"POST {request.url}"),
-    ]
-    if answer is None:
-        status, good = "Dry run: this is the whole request, and nothing was sent.", None
-    else:
-        facts.append(
-            Fact("Answer", f"{answer.status or ''} {answer.text[:SHOWN_CHARACTERS]}".strip())
+class Desk(Explorer):
+    """Write an event, read the request that it becomes, and send it if you say so.
+
+    `transport` is an httpx transport, for tests. The clock is the machine's own, but stands still
+    for the practice server. The twin always shows the published example: nothing of your app is
+    stored in the notebook.
+    """
+
+    def __init__(self, found: Found, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._credentials = found.credentials
+        super().__init__(
+            partial(_desk, found, transport),
+            channel=line("Channel", "order-41"),
+            name=line("Event", "status"),
+            data=line("Data", '{"status":"delivered"}'),
+            send=button(f"Send to {found.host}"),
+            code=[request_of],
         )
+        self.twin = replace(_desk(find({}), None, **self.values), code=self.view.code)
+
+    def hear(self, event: Gesture) -> None:
+        """Only the button sends: Enter in a field is too easily hit for a real host."""
+        if event.kind != "enter":
+            super().hear(event)
+
+    def read(self, values: dict[str, Any]) -> None:
+        """Take what was typed; but a secret is taken out of its field at once."""
+        held = {n: "" for n, v in values.items() if isinstance(v, str) and self._holds(v)}
+        if held:
+            self.stage.put = {}  # so that the same thing can be put a second time
+            self.put(held)
+            self.stage.typed = {**self.stage.typed, **held}
+            values = {**values, **held}
+        super().read(values)
+        if held:
+            said = "That was your app's secret, so it was taken out of the field. Nothing was sent."
+            self.show(replace(self.view, status=said, good=False))
+
+    def _holds(self, typed: str) -> bool:
+        return self._credentials.holds(typed)
+
+
+def desk(app: Found | Credentials | None = None) -> Desk:
+    """A dry run, and a button that sends; for the environment's app, unless you give another."""
+    if isinstance(app, Credentials):
+        app = Found(app, "what you typed")
+    return Desk(app or find())
+
+
+lesson.explorer(desk)
+
+
+def _desk(
+    found: Found,
+    transport: httpx.BaseTransport | None,
+    channel: str,
+    name: str,
+    data: str,
+    send: bool,
+) -> View:
+    credentials = found.credentials
+    title = f"One event for {found.host}"
+    where = (
+        Fact("Goes to", found.host if found.practice else credentials.base_url),
+        Fact("Settings from", found.source, kind="prose"),
+    )
+    try:
+        body = event_body(Event.of(channel, name, data))
+    except InvalidEvent as error:
+        facts = (*where, Fact("Answer", "not sent"), Fact("Arrived", "nothing"))
+        return View(title, facts, f"Not signed, and nothing was sent. {error}", False)
+    now = EXAMPLE_TIMESTAMP if found.practice else int(time.time())
+    journey = prepare(body, credentials, timestamp=now)
+    if not send:
+        status, good = "Dry run: this is the whole request, and nothing was sent.", None
+        said, arrived = "not sent yet", "nothing yet"
+    else:
+        request = request_of(credentials, body, now)
+        practises = found.practice and transport is None
+        answer = _practise(request) if practises else _send_away(credentials, request, transport)
         status, good = _verdict(found, answer), answer.accepted
+        safe = credentials.hide(answer.text)  # before the cut, which might leave half of a secret
+        said = f"{answer.status or ''} {safe[:SHOWN_CHARACTERS]}".strip()
+        arrived = "look at one of your own subscribers"
         if found.practice:
-            arrived = answer.arrived
-            shown = f'event "{arrived.event}" on "{arrived.channel}"' if arrived else "(nothing)"
-            facts.append(Fact("At the subscriber", shown))
-    # Whatever a server answers or a learner types: the secret is not repeated.
-    safe = tuple(replace(fact, value=credentials.hide(fact.value)) for fact in facts)
-    return View(f"One event for {found.host}", safe, status, good)
+            got = answer.arrived
+            arrived = f'"{got.event}" on {got.channel}' if got else "nothing"
+    return View(
+        title,
+        (*where, Fact("Answer", said), Fact("Arrived", arrived, kind="prose")),
+        status,
+        good,
+        picture=drawing(journey),
+        details=_stages(credentials, journey),
+        fold="The whole request, stage by stage",
+    )
+
+
+def _stages(credentials: Credentials, journey: Journey) -> tuple[Fact, ...]:
+    return tuple(replace(each, value=credentials.hide(each.value)) for each in stage_facts(journey))
 
 
 def _verdict(found: Found, answer: Answer) -> str:
     if answer.status is None:
-        return f"No answer from {found.host}. The reason stands beside Answer."
+        return f"No answer from {found.host}. The reason is below, under Answer."
     if answer.hidden_error:
-        return f"Refused by {found.host}: the status says success, the body says error."
+        return f"Refused by {found.host}: the status says success, but the body says error."
     if not answer.accepted:
         return f"Refused by {found.host}. Nothing was published."
     if found.practice:
         return "Accepted by the practice server, and the event arrived."
-    return f"Accepted by {found.host}. Now look whether it arrived at a subscriber of yours."
+    return f"Accepted by {found.host}."
 
 
-def _problem_view(found: Found, problem: str) -> View:
-    facts = (Fact("Credentials", found.source), Fact("Problem", problem))
-    return View(f"One event for {found.host}", facts, "Not signed, and nothing was sent.", False)
-
-
-_FIRST = ("chat", "message", '{"text":"hello"}')
-
-
-class Desk(Interactive):
-    """Write an event, read the request that it becomes, and send it if you say so.
-
-    `transport` is an httpx transport, for tests. The clock is that of the machine, but stands
-    still for the practice server.
-    """
-
-    def __init__(self, found: Found, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._found = found
-        self._clock = stopped_clock if found.practice else time.time
-        self._client = Client(found.credentials, transport=transport) if transport else None
-        self._answer: Answer | None = None
-        self.channel, self.name, self.data = (
-            text_field(label, value)
-            for label, value in zip(("Channel", "Event", "Data"), _FIRST, strict=True)
-        )
-        for field in (self.channel, self.name, self.data):
-            field.observe(lambda _: self._write(), names="value")
-        self.button = button(f"Send to {found.host}", self.send)
-        self._prepare()
-        example = find({})
-        twin = _desk_view(example, draft(example, *_FIRST, stopped_clock), None)
-        controls = [row(self.channel, self.name), row(self.data, self.button)]
-        super().__init__(controls, self._current, twin=twin)
-
-    def _write(self) -> None:
-        self._answer = None
-        self._prepare()
-        self.refresh()
-
-    def _prepare(self) -> None:
-        """Sign what the fields hold; where that cannot be sent, keep the reason."""
-        fields = (self.channel.value, self.name.value, self.data.value)
-        try:
-            if any(self._found.credentials.hide(field) != field for field in fields):
-                raise InvalidEvent("This field holds your app's secret. Take it out.", rule="data")
-            self._request: httpx.Request | str = draft(self._found, *fields, self._clock)
-        except InvalidEvent as error:
-            self._request = self._found.credentials.hide(str(error))
-
-    def _current(self) -> View:
-        if isinstance(self._request, str):
-            return _problem_view(self._found, self._request)
-        return _desk_view(self._found, self._request, self._answer)
-
-    def send(self) -> None:
-        """What the button does: sign anew, as a signature grows old, and send once."""
-        self._prepare()
-        if isinstance(self._request, httpx.Request):
-            practice = self._found.practice and self._client is None
-            self._answer = (_practise if practice else self._send_away)(self._request)
-        self.refresh()
-
-    def _send_away(self, request: httpx.Request) -> Answer:
-        if self._client is None:
-            self._client = Client(self._found.credentials)
-        try:
-            response = self._client.http.send(request, auth=None)  # it is signed already
-        except (httpx.HTTPError, OSError) as error:
-            return Answer(None, f"{type(error).__name__}: {error}")
-        return Answer(response.status_code, response.text)
+def _send_away(
+    credentials: Credentials, request: httpx.Request, transport: httpx.BaseTransport | None
+) -> Answer:
+    try:
+        with Client(credentials, transport=transport) as client:
+            response = client.http.send(request, auth=None)  # it is signed already
+    except (httpx.HTTPError, PusherError, OSError) as error:
+        return Answer(None, f"{type(error).__name__}: {error}")
+    return Answer(response.status_code, response.text)
 
 
 def _practise(request: httpx.Request) -> Answer:
     """Send to a practice server in this process, with a subscriber on the event's channel."""
     server, heard = Practice(), list[Message]()
-    server.subscribe(json.loads(request.content)["channels"][0], on_message=heard.append)
+    channel = json.loads(request.content)["channels"][0]
     try:
-        response = server.client.http.send(request, auth=None)
+        server.subscribe(channel, on_message=heard.append)
+        response = server.http.send(request)
     except (httpx.HTTPError, PusherError, OSError) as error:
         return Answer(None, str(error))
     return Answer(response.status_code, response.text.strip(), heard[0] if heard else None)
 
 
-def desk(credentials: Credentials | None = None) -> Desk:
-    """A dry run, and a button that sends. Without credentials: those of the environment."""
-    return Desk(Found(credentials, "given to desk()") if credentials else find())
+# --- the exercises ------------------------------------------------------------------------------
 
 
-# --- what servers check -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A compatible server, and which of the practice server's rules it leaves out."""
-
-    name: str
-    leaves_out: frozenset[str]
-
-
-# Read in their sources and, but for Sockudo, measured on running servers, in 2026, for
-# POST /apps/{app_id}/events. What they do in another version, nobody here has looked at.
-SERVERS = (
-    Server("Practice server", frozenset()),
-    Server("Sockudo 5.0.1", frozenset({"auth_version"})),
-    Server("Poxa 1.3.0", frozenset()),
-    Server("soketi 1.6.1", frozenset({"auth_key", "auth_version", "auth_timestamp"})),
-    Server("Reverb 1.9.0", frozenset({"auth_key", "auth_version", "auth_timestamp"})),
-    Server("Slanger 0.6.0", frozenset({"auth_key", "body_md5"})),
-    Server(
-        "pusher-fake 6.1.0",
-        frozenset({"auth_key", "auth_version", "auth_timestamp", "body_md5", "auth_signature"}),
-    ),
-)
-
-_BODY = event_body(Event.of("chat", "message", {"text": "hello"}))
-
-
-def _signed(**changes: str) -> tuple[tuple[str, str], ...]:
-    """The parameters of a request, some of them changed before it was signed."""
-    honest = sign(EXAMPLE_CREDENTIALS, "POST", PATH, body=_BODY, timestamp=EXAMPLE_TIMESTAMP)
-    params = tuple((key, changes.get(key, value)) for key, value in honest.params)
-    text = canonical_string("POST", PATH, params)
-    return (*params, ("auth_signature", hmac_sha256(EXAMPLE_CREDENTIALS.secret, text)))
-
-
-# Each fault: what the parameters are, and what the body is.
-FAULTS: dict[str, tuple[tuple[tuple[str, str], ...], bytes]] = {
-    "nothing": (_signed(), _BODY),
-    "signed two hours ago": (_signed(auth_timestamp=str(EXAMPLE_TIMESTAMP - 7_200)), _BODY),
-    "the time in milliseconds": (_signed(auth_timestamp=f"{EXAMPLE_TIMESTAMP}000"), _BODY),
-    "another app's key, the right secret": (_signed(auth_key="00000000000000000000"), _BODY),
-    "auth_version=2.0": (_signed(auth_version="2.0"), _BODY),
-    "a byte of the body changed": (_signed(), _BODY.replace(b"hello", b"jello")),
-    "another secret": ((*_signed()[:-1], ("auth_signature", "0" * 64)), _BODY),
-}
-
-
-def fault(name: str) -> tuple[Check, ...]:
-    """Every rule of the practice server, judged for a request with one fault."""
-    params, body = FAULTS[name]
-    return judge(
-        EXAMPLE_CREDENTIALS, Request("POST", PATH, params, body), now=EXAMPLE_TIMESTAMP
-    ).checks
-
-
-def refused_by(server: Server, checks: tuple[Check, ...]) -> Check | None:
-    """The first failed rule that a server looks at; None where it accepts the request."""
-    return next(
-        (check for check in checks if not check.passed and check.rule not in server.leaves_out),
-        None,
-    )
-
-
-def servers_view(name: str) -> View:
-    """One request with a fault, and what each server makes of it."""
-    checks = fault(name)
-    params, body = FAULTS[name]
-    failed = [check.rule for check in checks if not check.passed]
-    accepting = [server for server in SERVERS if refused_by(server, checks) is None]
-    facts = [
-        Fact("Body", body.decode()),
-        Fact("Canonical string", canonical_string("POST", PATH, params)),
-        Fact("Breaks the rule", ", ".join(failed) or "(none)"),
-    ]
-    for server in SERVERS:
-        said = "refused"
-        if server in accepting:
-            said = f"accepted, as it does not check {failed[0]}" if failed else "accepted"
-        facts.append(Fact(server.name, said))
-    return View(
-        "The same bytes at seven servers",
-        tuple(facts),
-        f"{len(accepting)} of {len(SERVERS)} accept it. Worked out from the rules that each "
-        "server checks; only the practice server runs here.",
-    )
-
-
-_FIRST_FAULT = "signed two hours ago"
-
-
-class Comparison(Interactive):
-    """Choose what is wrong with a request, and see who notices."""
-
-    def __init__(self) -> None:
-        self.fault = ipywidgets.Dropdown(
-            options=list(FAULTS),
-            value=_FIRST_FAULT,
-            description="What is wrong",
-            style={"description_width": "7rem"},
-            layout=ipywidgets.Layout(width="auto", max_width="28rem"),
-        )
-        self.fault.observe(lambda _: self.refresh(), names="value")
-        super().__init__(
-            [self.fault],
-            lambda: servers_view(self.fault.value),
-            twin=servers_view(_FIRST_FAULT),
-        )
-
-
-def servers() -> Comparison:
-    """One request, judged by the rules of seven servers."""
-    return Comparison()
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-def _hex(chance: random.Random, digits: int = 20) -> str:
+def _random(chance: random.Random, digits: int = 20) -> str:
     return "".join(chance.choice("0123456789abcdef") for _ in range(digits))
 
 
 def _some_app(chance: random.Random) -> dict[str, str]:
-    """The four variables of an app that does not exist. Its host has a port."""
-    word = chance.choice(("north", "river", "maple", "stone"))
+    """The variables of an app that doesn't exist. Its secret has characters special to URLs."""
     return {
         "PUSHER_APP_ID": str(chance.randint(100_000, 999_999)),
-        "PUSHER_KEY": _hex(chance),
-        # As other services make them: with signs that mean something in a URL.
-        "PUSHER_SECRET": f"{_hex(chance, 8)}/{_hex(chance, 8)}+=",
-        "PUSHER_HOST": f"{word}.example.com:{chance.randint(1_024, 9_999)}",
+        "PUSHER_KEY": _random(chance),
+        "PUSHER_SECRET": f"{_random(chance, 8)}/{_random(chance, 8)}+{_random(chance, 4)}",
+        "PUSHER_HOST": f"push.example.com:{chance.randint(1_024, 9_999)}",
     }
 
 
-def _as_url(app: Mapping[str, str]) -> str:
-    secret = quote(app["PUSHER_SECRET"], safe="")
-    return f"https://{app['PUSHER_KEY']}:{secret}@{app['PUSHER_HOST']}/apps/{app['PUSHER_APP_ID']}"
-
-
-def _swapped(right: Credentials) -> Credentials:
-    return replace(right, key=right.secret, secret=right.key)
-
-
-def _without_host(right: Credentials) -> Credentials:
-    return replace(right, base_url=DEFAULT_BASE_URL)
-
-
-def _without_port(right: Credentials) -> Credentials:
-    return replace(right, base_url=right.base_url.rpartition(":")[0])
-
-
-def _encoded(right: Credentials) -> Credentials:
-    return replace(right, secret=quote(right.secret, safe=""))
-
-
-_SWAPPED = "Key and secret are swapped. The key names you and travels; the secret signs and stays."
-_WITHOUT_HOST = (
-    f"The host is missing, so this is for {DEFAULT_BASE_URL}. A key is valid on one host only."
-)
-_WITHOUT_PORT = "The port is missing. Without it, requests go to port 443 of that host."
-_ENCODED = "The secret is still percent-encoded. In a URL, %2F stands for a slash of the secret."
-
-_FORMS = itertools.cycle(("url", "plain", "pasted"))  # one of each among the three of a check
-
-
-def _some_environment(chance: random.Random) -> tuple[dict[str, str]]:
+def _some_environments(chance: random.Random) -> Iterator[tuple[dict[str, str]]]:
+    """One complete, one with a variable left out and one empty, one with a third."""
+    yield (_some_app(chance),)
+    out, empty, blank = chance.sample(NAMES, 3)
     app = _some_app(chance)
-    noise = {"PATH": "/bin", "LANG": "C.UTF-8"}
-    match next(_FORMS):
-        case "url":
-            return ({**noise, "PUSHER_URL": _as_url(app)},)
-        case "plain":
-            return ({**noise, **app},)
-        case _:
-            pasted = {
-                name: chance.choice((f'"{value}"', f" '{value}'\n")) for name, value in app.items()
-            }
-            return ({**noise, **pasted},)
+    del app[out]
+    yield ({**app, empty: ""},)
+    yield ({**_some_app(chance), empty: "", blank: "  "},)
 
 
-def _tidy(value: str) -> str:
-    return value.strip().strip("\"'")
+@lesson.exercise(given=_some_environments)
+def complaints(environ: dict[str, str]) -> list[str]:
+    """Return a sentence for each of NAMES that has no value in the environment, in their order."""
+    return [
+        f"{name} is missing: set it, then start again."
+        for name in NAMES
+        if not environ.get(name, "").strip()
+    ]
 
 
-def _own(environ: Mapping[str, str]) -> Credentials:
-    tidy = {name: _tidy(value) for name, value in environ.items()}
-    if "PUSHER_URL" in tidy:
-        return Credentials.from_url(tidy["PUSHER_URL"])
-    return Credentials.from_env(tidy)
+@complaints.judge
+def _one_sentence_each(result: Any, environ: dict[str, str]) -> None:
+    if not isinstance(result, list) or not all(isinstance(each, str) for each in result):
+        raise Wrong("Return a list of sentences, as text.", Fact("Yours", shown(result)))
+    secret = environ.get("PUSHER_SECRET", "").strip()
+    if secret and any(secret in sentence for sentence in result):
+        raise Wrong("One of your sentences repeats the secret, and sentences end up in logs.")
+    missing = [name for name in NAMES if not environ.get(name, "").strip()]
+    named = [[name for name in NAMES if name in sentence] for sentence in result]
+    if named != [[name] for name in missing]:
+        has = {name: ("(a value)" if environ[name].strip() else environ[name]) for name in environ}
+        raise Wrong(
+            f"{len(missing)} of the four are without a value here, and your sentences don't name "
+            "just those, one each, in order.",
+            Fact("Environment", shown(has)),
+            Fact("Yours", shown(result)),
+        )
+    if any(sentence == name for sentence, name in zip(result, missing, strict=True)):
+        raise Wrong("A name alone isn't a sentence. Say that it's missing.")
 
 
-prove_it = FunctionExercise(
-    name="your_own_app.prove_it",
-    task="The Credentials that an environment names, however they stand in it.",
-    given=_some_environment,
-    right=_own,
-    mistakes=(
-        Mistake(lambda environ: _swapped(_own(environ)), _SWAPPED),
-        Mistake(lambda environ: _without_host(_own(environ)), _WITHOUT_HOST),
-        Mistake(lambda environ: _without_port(_own(environ)), _WITHOUT_PORT),
-        Mistake(lambda environ: _encoded(_own(environ)), _ENCODED),
-    ),
-    hints=(
-        "First take white space and quotes off every value. Then: is there a PUSHER_URL?",
-        "Credentials.from_url('https://k:s@push.example.com:8443/apps/7') has the base_url "
-        "https://push.example.com:8443. Credentials.from_env takes any dict.",
-    ),
-    solution=(
-        "def prove_it(environ: dict[str, str]) -> Credentials:\n"
-        '    tidy = {name: value.strip().strip("\\"\'") for name, value in environ.items()}\n'
-        '    if "PUSHER_URL" in tidy:\n'
-        '        return Credentials.from_url(tidy["PUSHER_URL"])\n'
-        "    return Credentials.from_env(tidy)\n\n"
-        "The environment is outside the notebook, so the secret is not saved with it.\n"
-        "Now let it say which variable is missing. What does Credentials.from_env({}) do?"
-    ),
+complaints.hint("Three ways to have no value: not there at all, empty, or nothing but blanks.")
+complaints.hint("environ.get('HOME', '') is '' where there's no HOME, so .strip() works on it.")
+complaints.wrong(
+    "A line PUSHER_KEY= in a .env makes a variable that's there, and empty. It's missing too.",
+    lambda environ: [f"{name} is missing." for name in NAMES if name not in environ],
 )
-
-
-read = FunctionExercise(
-    name="your_own_app.read",
-    task="The Credentials of the app that an environment names.",
-    given=lambda chance: (_some_app(chance),),
-    right=Credentials.from_env,
-    mistakes=(
-        Mistake(lambda environ: _swapped(Credentials.from_env(environ)), _SWAPPED),
-        Mistake(lambda environ: _without_host(Credentials.from_env(environ)), _WITHOUT_HOST),
-        Mistake(
-            lambda environ: replace(Credentials.from_env(environ), app_id=environ["PUSHER_KEY"]),
-            "This takes the key for the app id. The id is the number after /apps/ in the path.",
-        ),
-        Mistake(
-            lambda environ: tuple(environ.values()),
-            "These are the four values as a tuple. Put them into Credentials(…).",
-        ),
-    ),
-    hints=(
-        "Credentials takes app_id, key, secret and base_url, all by name.",
-        "Credentials(app_id='7', key='k', secret='s', base_url='push.example.com') is another "
-        "app. The scheme https is added.",
-    ),
-    solution=(
-        "def read(environ: dict[str, str]) -> Credentials:\n"
-        '    app_id, key = environ["PUSHER_APP_ID"], environ["PUSHER_KEY"]\n'
-        '    secret, host = environ["PUSHER_SECRET"], environ["PUSHER_HOST"]\n'
-        "    return Credentials(app_id=app_id, key=key, secret=secret, base_url=host)\n\n"
-        "Credentials.from_env(environ) does the same, and says what is missing.\n"
-        "Now print what your function returns, and look for the secret in it."
-    ),
+complaints.wrong(
+    "Blanks aren't a value either. Strip them before you look.",
+    lambda environ: [f"{name} is missing." for name in NAMES if not environ.get(name)],
 )
-
-
-def _some_url(chance: random.Random) -> tuple[str]:
-    return (_as_url(_some_app(chance)),)
-
-
-read_url = FunctionExercise(
-    name="your_own_app.read_url",
-    task="The Credentials that stand in a PUSHER_URL, port and all.",
-    given=_some_url,
-    right=Credentials.from_url,
-    mistakes=(
-        Mistake(lambda url: _without_port(Credentials.from_url(url)), _WITHOUT_PORT),
-        Mistake(lambda url: _encoded(Credentials.from_url(url)), _ENCODED),
-        Mistake(lambda url: _swapped(Credentials.from_url(url)), _SWAPPED),
-        Mistake(
-            lambda url: replace(Credentials.from_url(url), base_url=f"http://{_host(url)}"),
-            "This goes out over http. The URL says https, and means it.",
-        ),
-    ),
-    hints=(
-        "The form is https://KEY:SECRET@HOST:PORT/apps/APP_ID. Credentials has a method for it.",
-        "Credentials.from_url('https://k:a%2Fb@push.example.com:8443/apps/7').secret is 'a/b'.",
-    ),
-    solution=(
-        "def read_url(url: str) -> Credentials:\n"
-        "    return Credentials.from_url(url)\n\n"
-        "One text instead of four, which is handy, and it holds the secret, so treat it as one.\n"
-        "Now do it with urllib.parse.urlsplit and unquote, and check again."
-    ),
+complaints.wrong(
+    "You stop at the first. Then whoever sets this up starts the program four times.",
+    lambda environ: [f"{name} is missing." for name in NAMES if not environ.get(name, "").strip()][
+        :1
+    ],
 )
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-_DAMAGE = itertools.cycle(("double", "single", "none"))  # one of each among the three of a check
-
-
-def _some_paste(chance: random.Random) -> tuple[str]:
-    one, other = _hex(chance, 8), _hex(chance, 8)
-    match next(_DAMAGE):
-        case "double":
-            return (f' "{one}\'{other}"\n',)
-        case "single":
-            return (f"'{one}/{other}'",)
-        case _:
-            return (f"{one}-{other}",)
-
-
-clean = FunctionExercise(
-    name="your_own_app.clean",
-    task="A secret without the quotes and white space that pasting left around it.",
-    given=_some_paste,
-    right=_tidy,
-    mistakes=(
-        Mistake(lambda pasted: pasted, "This is the text as it was pasted."),
-        Mistake(
-            lambda pasted: pasted.strip(),
-            "White space is off, the quotes are still there. They would sign along.",
-        ),
-        Mistake(
-            lambda pasted: pasted.strip("\"'"),
-            "Quotes behind white space stay: take off the white space first.",
-        ),
-        Mistake(
-            lambda pasted: pasted.strip().strip('"'),
-            "Single quotes are still there. A shell, a .env file and Python know both kinds.",
-        ),
-        Mistake(
-            lambda pasted: pasted.strip()[1:-1],
-            "Where there were no quotes, you cut off two characters of the secret.",
-        ),
-        Mistake(
-            lambda pasted: pasted.replace('"', "").replace("'", "").strip(),
-            "A quote inside the secret belongs to it. Take off those at its ends only.",
-        ),
-    ),
-    hints=(
-        "Text has a method that takes signs off both ends. Which signs, its argument says.",
-        "'--[x]--'.strip('-').strip('[]') is 'x'.",
-    ),
-    solution=(
-        "def clean(pasted: str) -> str:\n"
-        '    return pasted.strip().strip("\\"\'")\n\n'
-        "Two steps, as the white space stands outside. Credentials refuses both, and tells you.\n"
-        "Now predict the status if quotes stayed around the secret, and the rule that fails."
-    ),
+complaints.why(
+    "All of it at once, when the program starts, in words: that beats a KeyError at the first "
+    "event, or a 401 that takes an hour. And no sentence repeats a value."
 )
+complaints.next("Credentials.from_env({}) does this for you. Compare its sentence with yours.")
 
 
-# What a saved notebook can hold. The app and its secret do not exist.
-LEAKED = "blue-harbour-41"
+# What people find when they search. The app and its secret don't exist.
+LEAKED = "q7Xv/2mZk9+RtB4nLs8w"
 PLACES = {
-    "A": "source of a cell    credentials = Credentials.from_env()",
-    "B": f'source of a cell    secret = "{LEAKED}"  # for now',
-    "C": "output of a cell    Credentials(app_id='12', key='k-12', base_url='https://push.example.com')",
-    "D": f"output of a cell    {{'PUSHER_KEY': 'k-12', 'PUSHER_SECRET': '{LEAKED}'}}",
-    "E": f'state of a widget   {{"_model_name": "PasswordModel", "value": "{LEAKED}"}}',
-    "F": f"an error message    no answer from https://k-12:{LEAKED}@push.example.com/apps/12",
-    "G": f"output of a cell    auth_signature={hmac_sha256(LEAKED, 'POST')}",
+    "A": "source file     credentials = Credentials.from_env()",
+    "B": f"shell history   PUSHER_SECRET='{LEAKED}' python tracker.py",
+    "C": f"ps              openssl dgst -sha256 -hmac {LEAKED}",
+    "D": "git             .env.example: PUSHER_SECRET=",
+    "E": "browser         new Pusher('f05d0c9b', {wsHost: 'push.example.com'})",
+    "F": f"error tracker   timeout: https://f05d0c9b:{quote(LEAKED, safe='')}@push.example.com",
+    "G": f"server log      auth_signature={hmac_sha256(LEAKED, 'POST')}",
+    "H": f"CI log          SETTINGS={base64.b64encode(f'secret={LEAKED}'.encode()).decode()}",
 }
-_LEAKING = "".join(letter for letter, text in PLACES.items() if LEAKED in text)
 
 
-def _judge_letters(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    if not isinstance(done, str):
-        return f'Expected letters as text, such as "AB", got {type(done).__name__}.', ()
-    named = {letter for letter in done.upper() if letter in PLACES}
-    if too_many := sorted(named - set(_LEAKING)):
-        return "One of yours is harmless.", (Fact("Harmless", PLACES[too_many[0]]),)
-    if missing := len(set(_LEAKING) - named):
-        return f"{missing} more {'place gives' if missing == 1 else 'places give'} it away.", ()
-    return None
+def _gives_away(line: str) -> bool:
+    encoded = base64.b64encode(f"secret={LEAKED}".encode()).decode()
+    return any(form in line for form in (LEAKED, quote(LEAKED, safe=""), encoded))
 
 
-commit = Exercise(
-    name="your_own_app.commit",
-    task="The letters of all places that give the secret away.",
-    judge=_judge_letters,
-    right=_LEAKING,
-    mistakes=(
-        Mistake("B", "The source is one place. Outputs, messages and widgets are saved as well."),
-        Mistake("BD", "D prints the environment, well seen. Widgets and messages are saved too."),
-        Mistake(
-            "BDF",
-            "One is left: a password field shows dots, and its value is saved as it is.",
-        ),
-        Mistake("BDE", "One is left: an address can carry the secret, and errors repeat it."),
-        Mistake(
-            "BDEFG",
-            "All of them, and one too many: a signature cannot be turned back into the secret.",
-        ),
-        Mistake(
-            "BCDEF",
-            "All of them, and one too many: Credentials leaves the secret out where it prints.",
-        ),
-        Mistake("ABDEF", "All of them, and one too many: A reads the secret and does not hold it."),
-    ),
-    hints=(
-        "Search each place for the secret itself, blue-harbour-41.",
-        "texts = {'X': 'tea', 'Y': 'coffee'}; [k for k in texts if 'off' in texts[k]] is ['Y'].",
-    ),
-    solution=(
-        'leaks = "BDEF"\n\n'
-        "Everything that a notebook shows is saved with it, and a widget's value besides.\n"
-        "Now look into a notebook of yours: open the .ipynb file as text and search it."
-    ),
+@lesson.value
+def leaks() -> str:
+    """Give the letters of all places where somebody can read the secret, such as "AD"."""
+    return "BCFH"
+
+
+@leaks.judge
+def _letters(result: Any) -> None:
+    if not isinstance(result, str):
+        raise Wrong('Give the letters as text, such as "AD".', Fact("Yours", shown(result)))
+    named = {letter for letter in result.upper() if letter in PLACES}
+    right = {letter for letter, said in PLACES.items() if _gives_away(said)}
+    if too_many := sorted(named - right):
+        raise Wrong("One of yours gives nothing away.", Fact("Harmless", PLACES[too_many[0]]))
+    if missing := len(right - named):
+        places = "1 more place gives" if missing == 1 else f"{missing} more places give"
+        raise Wrong(f"{places} it away. Encoded isn't hidden.")
+
+
+leaks.hint("Search for the secret itself first. Then for what it looks like percent-encoded.")
+leaks.hint("One is base64. import base64; base64.b64decode('aGVsbG8=') is b'hello'.")
+leaks.wrong("These two are in plain sight. Two more are only encoded.", "BC")
+leaks.wrong("One is left. CI masks the plain value in a log, but not another form of it.", "BCF")
+leaks.wrong(
+    "G is the one too many. A signature can't be turned back into the secret, as long as the "
+    "secret is long and random. A short word could be found by trying a dictionary.",
+    "BCFGH",
 )
+leaks.wrong(
+    "E is the one too many. That's the app key, which every browser needs. It opens nothing alone.",
+    "BCEFH",
+)
+leaks.wrong("D is the one too many. It has the name and no value, just as it should.", "BCDFH")
+leaks.why(
+    "History, ps, an error, a log: none of them is source code, so no code review finds them. "
+    "Percent-encoding and base64 hide nothing."
+)
+leaks.next("Search your own: grep -c PUSHER_SECRET in your shell's history file. Is it 0?")
 
 
-# --- find, explain, fix -----------------------------------------------------------------------
+def _some_servers(chance: random.Random) -> Iterator[tuple[list[str]]]:
+    yield (["Slanger", "soketi"],)
+    yield (["Reverb", "pusher-fake"],)
+    yield (["soketi", chance.choice(["Reverb", "Sockudo"])],)
+    yield (chance.sample(sorted(SKIPS), 2),)
 
 
-def broken_describe(environ: Mapping[str, str]) -> str:
-    """Say which app a program uses, for its log. It says too much."""
+@lesson.exercise(given=_some_servers)
+def unproven(servers: list[str]) -> list[str]:
+    """Return the RULES that stay untested when your tests are green on all of these servers."""
+    return [rule for rule in RULES if all(rule in SKIPS[server] for server in servers)]
+
+
+unproven.hint("A rule is tested as soon as one of the servers checks it.")
+unproven.hint("all(n > 2 for n in [3, 1]) is False; any(n > 2 for n in [3, 1]) is True.")
+unproven.wrong(
+    "These are skipped by at least one. But if another one checks it, it's tested.",
+    lambda servers: [rule for rule in RULES if any(rule in SKIPS[s] for s in servers)],
+)
+unproven.wrong(
+    "These are the rules that were tested. The question is which ones nobody looked at.",
+    lambda servers: [rule for rule in RULES if any(rule not in SKIPS[s] for s in servers)],
+)
+unproven.wrong(
+    "This looks at the first server only.",
+    lambda servers: [rule for rule in RULES if rule in SKIPS[servers[0]]],
+)
+unproven.why(
+    "A green test says something about a rule only if a server looked. Two lenient servers that "
+    "skip the same rule prove no more than one."
+)
+unproven.next("Which two servers, apart from the practice server and Poxa, leave nothing out?")
+
+
+# --- find, explain, fix -------------------------------------------------------------------------
+
+_PIECE = 4  # characters in a row that are too much of a secret
+
+
+def broken_describe(environ: dict[str, str]) -> str:
     return f"using {environ['PUSHER_URL']}"
 
 
-_ENVIRONMENTS = tuple(
-    {"PUSHER_URL": url}
-    for url in (
-        "https://key-of-quay:Wq7/Zx9+Vt5=@quay.example.com:8443/apps/314".replace("7/", "7%2F"),
-        "https://key-of-mill:Hj2Kp8Lm4Nr6@mill.example.com/apps/2718",
-    )
+def _some_urls(chance: random.Random) -> Iterator[tuple[dict[str, str]]]:
+    for _ in range(2):
+        app = _some_app(chance)
+        # Upper case, so that no piece of it is in the app key by chance.
+        secret = quote(app["PUSHER_SECRET"].upper().replace("0", "X"), safe="")
+        address = f"{app['PUSHER_HOST']}/apps/{app['PUSHER_APP_ID']}"
+        yield ({"PUSHER_URL": f"https://{app['PUSHER_KEY'].lower()}:{secret}@{address}"},)
+
+
+@lesson.exercise(given=_some_urls)
+def describe(environ: dict[str, str]) -> str:
+    """Return a line for the log that has app id, app key and host, and nothing of the secret."""
+    credentials = Credentials.from_url(environ["PUSHER_URL"])
+    return f"using {credentials}"
+
+
+@describe.judge
+def _no_piece_of_it(result: Any, environ: dict[str, str]) -> None:
+    if not isinstance(result, str):
+        raise Wrong("A log wants text, and yours is something else.", Fact("Yours", shown(result)))
+    right = Credentials.from_url(environ["PUSHER_URL"])
+    host = right.base_url.partition("://")[2]
+    rest = result
+    for harmless in (right.key, right.app_id, host):
+        rest = rest.replace(harmless, "")
+    for secret in (right.secret, quote(right.secret, safe="")):
+        pieces = [secret[at : at + _PIECE] for at in range(len(secret) - _PIECE + 1)]
+        if any(piece.isalnum() and piece in rest for piece in pieces):
+            raise Wrong("A piece of the secret is still in it.", Fact("Yours", shown(result)))
+    for what, value in (("app id", right.app_id), ("app key", right.key), ("host", host)):
+        if value not in result:
+            raise Wrong(f"The line should still name the {what}.", Fact("Yours", shown(result)))
+
+
+describe.broken(
+    "The line has the secret in it. Find where, and change the function.", broken_describe
+)
+describe.hint("In a PUSHER_URL the secret is between the second colon and the @.")
+describe.hint("print(Credentials(app_id='7', key='k', secret='s')) prints everything but the s.")
+describe.wrong(
+    "That prints the environment, with the whole URL in it.", lambda environ: f"using {environ}"
 )
 
 
-def _describe(answer: Any) -> Any:
-    done = [answer(dict(environ)) for environ in _ENVIRONMENTS]
-    return ... if ... in done else done
-
-
-def _judge_description(done: list[Any]) -> tuple[str, tuple[Fact, ...]] | None:
-    for environ, said in zip(_ENVIRONMENTS, done, strict=True):
-        if not isinstance(said, str):
-            return f"Expected text, got {type(said).__name__}.", ()
-        right = Credentials.from_url(environ["PUSHER_URL"])
-        for secret in (right.secret, quote(right.secret, safe="")):
-            pieces = [secret[at : at + _PIECE] for at in range(len(secret) - _PIECE + 1)]
-            if any(piece in said for piece in pieces):
-                return "A piece of the secret is still in it.", (Fact("Yours", said[:200]),)
-        host = right.base_url.partition("://")[2]
-        for what, value in (("app id", right.app_id), ("key", right.key), ("host", host)):
-            if value not in said:
-                return f"The log should still tell the {what}.", (Fact("Yours", said[:200]),)
-    return None
-
-
-def _mended_describe(environ: Mapping[str, str]) -> str:
-    return f"using {Credentials.from_url(environ['PUSHER_URL'])}"
-
-
-def _last_four(environ: Mapping[str, str]) -> str:
+def _last_four(environ: dict[str, str]) -> str:
     secret = unquote(urlsplit(environ["PUSHER_URL"]).password or "")
-    return f"{_mended_describe(environ)}, secret …{secret[-4:]}"
+    return f"using {Credentials.from_url(environ['PUSHER_URL'])}, secret …{secret[-4:]}"
 
 
-mend = Exercise(
-    name="your_own_app.mend",
-    task="A line for the log that tells app id, key and host, and nothing of the secret.",
-    perform=_describe,
-    judge=_judge_description,
-    right=_mended_describe,
-    mistakes=(
-        Mistake(
-            broken_describe,
-            "The URL holds the secret, between the colon and the @. It is still in your line.",
-        ),
-        Mistake(
-            lambda environ: f"using {dict(environ)}",
-            "This prints the environment, URL and secret and all.",
-        ),
-        Mistake(
-            _last_four,
-            "Four characters make guessing the others easier. Tell nothing of a secret.",
-        ),
-    ),
-    hints=(
-        "Which object knows app id, key and host, and never prints its secret?",
-        "str(Credentials(app_id='7', key='k', secret='s')) tells all but the s.",
-    ),
-    solution=(
-        "def describe(environ):\n"
-        "    return f\"using {Credentials.from_url(environ['PUSHER_URL'])}\"\n\n"
-        "Credentials was made not to print its secret, so nobody has to remember to hide it.\n"
-        "Now let it fail: put a letter into the port. Does the error tell the secret?"
+describe.wrong(
+    "Four characters of it are enough to make guessing the rest easier. Log none of them.",
+    _last_four,
+)
+describe.wrong(
+    "Now nobody can tell which app it was. Keep the app id, the app key and the host.",
+    lambda environ: "using the app of PUSHER_URL",
+)
+describe.why(
+    "Credentials leaves the secret out whenever it's printed, so nobody has to remember to. The "
+    "app key is safe to log, and tells you which secret it was."
+)
+describe.next("Put a letter into the port. Does the error repeat the secret?")
+
+
+# --- prove it -----------------------------------------------------------------------------------
+
+
+def _some_mornings(chance: random.Random) -> Iterator[tuple[dict[str, str], list[str], str]]:
+    rules = chance.sample(RULES, 3)
+    for rule, (out, empty) in zip(
+        rules, (("PUSHER_HOST", "PUSHER_KEY"), ("PUSHER_APP_ID", ""), ("", "")), strict=True
+    ):
+        app = _some_app(chance)
+        secret, key = app["PUSHER_SECRET"], app["PUSHER_KEY"]
+        lines = [
+            f"openssl dgst -sha256 -hmac {secret}",
+            f"no answer from https://{key}:{quote(secret, safe='')}@push.example.com",
+            f"new Pusher('{key}')",
+            f"auth_signature={hmac_sha256(secret, rule)}",
+        ]
+        chance.shuffle(lines)
+        environ = {name: "" if name == empty else app[name] for name in app if name != out}
+        yield environ, lines, rule
+
+
+@lesson.exercise(given=_some_mornings, covers_lesson=True)
+def prove_it(
+    environ: dict[str, str], lines: list[str], rule: str
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the NAMES without a value, the lines with the secret, the servers that check."""
+    missing = [name for name in NAMES if not environ.get(name)]
+    secret = environ["PUSHER_SECRET"]
+    forms = (secret, quote(secret, safe=""))
+    leaking = [line for line in lines if any(form in line for form in forms)]
+    checking = [server for server in SKIPS if rule not in SKIPS[server]]
+    return missing, leaking, checking
+
+
+prove_it.hint("Three questions, three lists. Keep each in the order in which you were given it.")
+prove_it.hint("quote('a/b', safe='') is 'a%2Fb'. Look for both forms of the secret.")
+prove_it.wrong(
+    "An empty value is missing too.",
+    lambda environ, lines, rule: (
+        [name for name in NAMES if name not in environ],
+        *prove_it.solve(environ, lines, rule)[1:],
     ),
 )
 
 
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+def _plain_only(environ: dict[str, str], lines: list[str], rule: str) -> Any:
+    missing, _, checking = prove_it.solve(environ, lines, rule)
+    return missing, [line for line in lines if environ["PUSHER_SECRET"] in line], checking
+
+
+def _lenient(environ: dict[str, str], lines: list[str], rule: str) -> Any:
+    missing, leaking, _ = prove_it.solve(environ, lines, rule)
+    return missing, leaking, [server for server in SKIPS if rule in SKIPS[server]]
+
+
+prove_it.wrong("A line has the secret percent-encoded, as in a URL. That's no better.", _plain_only)
+prove_it.wrong("These servers skip the rule. Which ones check it?", _lenient)
+prove_it.why(
+    "That's the Monday checklist: settings complete, secret in no line that anybody keeps, and a "
+    "test against a server that looks."
+)
+prove_it.next("Run the middle part over a real log of yours. Look for base64 as well.")
