@@ -512,7 +512,7 @@ def test_subscriptions_and_memory_are_bounded_whatever_one_asks_for() -> None:
 # --- sockets --------------------------------------------------------------------------------------
 
 UPGRADE = (
-    b"GET /app/practice-key?protocol=7 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    b"GET /app/practice-key?protocol=7 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )
@@ -525,9 +525,9 @@ def masked(payload: bytes, opcode: int = 0x1) -> bytes:
 
 SESSIONS = st.sampled_from(
     [
-        b"POST /apps/6855671/events?a=%20 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n" * 2,
+        b"POST /apps/6855671/events?a=%20 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n\r\n" * 2,
         UPGRADE + masked(b'{"event":"pusher:subscribe","data":{"channel":"chat"}}'),
         UPGRADE + masked(b"ping", 0x9) + masked(b"{") + masked(b"\x03\xe8", 0x8),
         UPGRADE + masked(b"\xff", 0x2) + masked(b"\xff"),

@@ -84,7 +84,7 @@ def test_an_accepted_request_tells_its_checks_and_what_was_signed(published):
 def test_a_refused_request_tells_the_sentence_the_fix_and_the_mistake(published):
     entry = published(secret="practice-key")
     assert entry["status"] == 401
-    assert entry["answer"].keys() == {"error", "rule", "fix", "diagnosis"}
+    assert entry["answer"].keys() == {"error", "rule", "fix", "diagnosis", "diagnosis_complete"}
     assert entry["answer"]["error"].startswith("Invalid signature: you should have sent")
     assert entry["answer"]["rule"] == "auth_signature"
     (finding,) = entry["answer"]["diagnosis"]
@@ -292,7 +292,8 @@ def test_a_page_of_another_origin_is_refused(server):
     ):
         pass
     with opened(server, origin=server.url) as page:  # type: ignore[arg-type]
-        assert page.backlog() == []
+        (refused,) = page.backlog()
+    assert (refused["path"], refused["status"]) == ("/live", 403)
 
 
 UPGRADE = {

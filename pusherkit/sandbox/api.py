@@ -1,9 +1,9 @@
 """The practice server's judgement: a request goes in, an answer with its reasons comes out. Pure.
 
-It is strict: it checks every rule that the API reference states, in the order key, version,
+It's strict: it checks every rule that the API reference states, in the order key, version,
 timestamp, body, signature. It explains: a refusal names the rule, what was expected, what came,
-what to do, and the mistake behind it where one is proven. It never tells the secret or the right
-signature.
+what to do, and the mistake that caused it where one is proven. It never shows the secret or the
+right signature.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from pusherkit.credentials import Credentials
-from pusherkit.doctor.search import Diagnosis, explain
+from pusherkit.doctor.search import UNFINISHED, Finding, explain
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     INFO_ATTRIBUTES,
@@ -41,6 +41,13 @@ PRACTICE_CREDENTIALS = Credentials(
 
 LOG_ENTRIES = 1_000  # exchanges, and as many deliveries, that are remembered
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
+# Bytes of a body whose mistake is searched for; ours. It leaves room for ten events at their limit.
+# To parse and write JSON of this size takes some 10 ms, in which nothing else in the process runs.
+MAX_SEARCHED_BYTES = 1024 * 1024
+TOO_LARGE_TO_SEARCH = (
+    f"The doctor searches bodies up to {MAX_SEARCHED_BYTES:,} bytes here, and this one is larger. "
+    "Send a smaller one that's signed in the same way: the mistake will be the same."
+)
 # Bytes of a whole body: ten events at the limit, every character of theirs as \uXXXX.
 MAX_BODY_BYTES = 6 * MAX_BATCH_EVENTS * MAX_DATA_BYTES + 65_536
 
@@ -81,8 +88,8 @@ class Exchange:
 Entry = Exchange | Delivery
 
 
-class _Refusal(Exception):
-    """Carries an explained refusal from the rule that found it to the answer."""
+class Refusal(Exception):
+    """Carries an explained refusal from the rule that found it to the answer, its `reply`."""
 
     def __init__(
         self,
@@ -106,12 +113,25 @@ class _Refusal(Exception):
 
 
 def _causes(details: dict[str, Any]) -> list[str]:
-    """The proven mistakes behind a refusal, a line each."""
-    return [
+    """The proven mistakes that caused a refusal, a line each; or why they weren't searched for."""
+    causes = [
         f"Cause: {mistake['why']} {mistake['fix']} [{mistake['name']}]"
         for finding in details.get("diagnosis", ())
         for mistake in finding["mistakes"]
     ]
+    return causes + [details["diagnosis_note"]] if "diagnosis_note" in details else causes
+
+
+def too_large(size: int | None) -> Refusal:
+    """The 413 for a body of `size` bytes; None where it is still arriving and already too long."""
+    limit = f"the limit of {MAX_BODY_BYTES:,}"
+    return Refusal(
+        413,
+        f"The body is over {limit} bytes."
+        if size is None
+        else f"The body has {size:,} bytes, {size - MAX_BODY_BYTES:,} over {limit}.",
+        fix=f"Send at most {MAX_BATCH_EVENTS} events of {MAX_DATA_BYTES:,} bytes each.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,22 +143,38 @@ class Unauthorized:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What the doctor found out about a refused request."""
+
+    findings: tuple[Finding, ...] = ()
+    unfinished: str = ""
+    """Why the search wasn't made, or ended early, as a sentence; empty where it is complete."""
+
+
 class Sandbox:
     """One app's HTTP API and its channels. Feed it requests and a clock; it does no I/O.
 
     `rate` is the number of accepted requests per second, as a token bucket that holds at least
-    one; None sets no limit.
+    one; None sets no limit. `socket_ids` names the connections, "NUMBER.NUMBER" each; where it is
+    None they are counted: 1.1, 2.2, and so on.
     """
 
     def __init__(
-        self, credentials: Credentials = PRACTICE_CREDENTIALS, *, rate: float | None = None
+        self,
+        credentials: Credentials = PRACTICE_CREDENTIALS,
+        *,
+        rate: float | None = None,
+        socket_ids: Iterator[str] | None = None,
     ) -> None:
         self.credentials = credentials
-        self.channels = Channels(credentials, self._delivered)
+        self.channels = Channels(credentials, self._delivered, socket_ids=socket_ids)
         self.log: deque[Exchange] = deque(maxlen=LOG_ENTRIES)
         self.deliveries: deque[Delivery] = deque(maxlen=LOG_ENTRIES)
         self.watchers: list[Callable[[Entry], None]] = []
         """Each is called with each new exchange and delivery, on the thread that made it."""
+        self.watcher_failed: Callable[[Exception], None] = lambda error: None
+        """Called with what a watcher raised. No request hears of it, and the watcher of no more."""
         self._bucket = None if rate is None else TokenBucket(rate)
 
     def handle(self, raw: RawRequest, *, now: float) -> Reply:
@@ -147,6 +183,11 @@ class Sandbox:
         if isinstance(judged, Reply):
             return judged
         return self.refuse(judged, self.explain(judged))
+
+    def turn_away(self, raw: RawRequest, refusal: Refusal, *, now: float) -> Reply:
+        """Answer a request that a shell does not let in: a foreign page's, or one too large."""
+        reply = refusal.reply
+        return self._log(now, raw.method, _path(raw), reply, None)
 
     # A shell may take handle()'s three steps one by one: explain() is the only long one, and as it
     # touches nothing of the sandbox's, it can run on another thread while others are answered.
@@ -158,7 +199,8 @@ class Sandbox:
             path, params = _read_target(raw.target)
             request = Request(raw.method, path, params, raw.body)
             answer, arguments = self._route(raw.method, path)
-            _refuse_if_too_large(raw.body)
+            if len(raw.body) > MAX_BODY_BYTES:
+                raise too_large(len(raw.body))
             verdict = judge(self.credentials, request, now=now)
             if verdict.failed:
                 return Unauthorized(time=now, request=request, verdict=verdict)
@@ -167,26 +209,42 @@ class Sandbox:
             reply = replace(reply, note=self._hide(reply.note))
         except InvalidEvent as error:
             reply = _invalid(error, self._hide(str(error))).reply
-        except _Refusal as refusal:
+        except Refusal as refusal:
             reply = refusal.reply
-        path = raw.target.partition(b"?")[0].decode(errors="backslashreplace")
-        return self._log(now, raw.method, path, reply, verdict)
+        return self._log(now, raw.method, _path(raw), reply, verdict)
 
-    def explain(self, refused: Unauthorized, go_on: Callable[[], bool] = lambda: True) -> Diagnosis:
-        """Search for the mistake behind a broken rule. `go_on` as for the doctor's explain()."""
-        return explain(self.credentials, refused.request, refused.verdict, go_on=go_on)
+    def explain(
+        self, refused: Unauthorized, go_on: Callable[[], bool] = lambda: True
+    ) -> Explanation:
+        """Search for the mistake that broke a rule. `go_on` is the doctor's: False ends it."""
+        request = refused.request
+        if not (request.values("auth_signature") or request.values("body_md5")):
+            return Explanation()  # nothing was signed, so no mistake was made in signing
+        if len(request.body) > MAX_SEARCHED_BYTES:
+            return Explanation(unfinished=TOO_LARGE_TO_SEARCH)
+        stopped = False
 
-    def refuse(self, refused: Unauthorized, diagnosis: Diagnosis) -> Reply:
+        def asked() -> bool:
+            nonlocal stopped
+            stopped = stopped or not go_on()
+            return not stopped
+
+        found = explain(self.credentials, request, refused.verdict, go_on=asked)
+        return Explanation(findings=found.findings, unfinished=UNFINISHED if stopped else "")
+
+    def refuse(self, refused: Unauthorized, explanation: Explanation) -> Reply:
         """The 401, with every check and with the mistakes that are proven."""
         request, verdict = refused.request, refused.verdict
         failed = verdict.failed
         assert failed is not None  # noqa: S101 - Unauthorized is made of nothing else
-        reply = _Refusal(
+        reply = Refusal(
             401,
             failed.error,
             rule=failed.rule,
             fix=failed.fix,
-            diagnosis=[asdict(finding) for finding in diagnosis.findings],
+            diagnosis=[asdict(finding) for finding in explanation.findings],
+            diagnosis_complete=not explanation.unfinished,
+            **({"diagnosis_note": explanation.unfinished} if explanation.unfinished else {}),
             canonical_string=verdict.canonical_string,
             checks=[
                 {key: value for key, value in asdict(check).items() if value != ""}
@@ -220,7 +278,12 @@ class Sandbox:
 
     def _tell(self, entry: Entry) -> None:
         for watcher in tuple(self.watchers):  # one may leave while it is told
-            watcher(entry)
+            try:
+                watcher(entry)
+            except Exception as error:  # whatever it is, the request has nothing to do with it
+                if watcher in self.watchers:
+                    self.watchers.remove(watcher)
+                self.watcher_failed(error)
 
     def _hide(self, text: str) -> str:
         """A piece of a request as it may be repeated: without a secret that was sent by mistake."""
@@ -236,7 +299,7 @@ class Sandbox:
             found = re.fullmatch(pattern, (app and app[2]) or "")
             if found and verb == method:
                 if app and unquote(app[1]) != self.credentials.app_id:
-                    raise _Refusal(
+                    raise Refusal(
                         404,
                         f"Unknown app id {self._hide(app[1])!r}: this server has app "
                         f"{self.credentials.app_id}.",
@@ -246,12 +309,12 @@ class Sandbox:
             if found:
                 allowed.append(verb)
         if allowed:
-            raise _Refusal(
+            raise Refusal(
                 405,
                 f"{self._hide(method)} is not for this path; it takes {', '.join(allowed)}.",
                 headers=(("Allow", ", ".join(allowed)),),
             )
-        raise _Refusal(
+        raise Refusal(
             404,
             f"No such path: {self._hide(path)[:200]!r}.",
             fix=f"Publish with POST /apps/{self.credentials.app_id}/events or /batch_events.",
@@ -261,10 +324,10 @@ class Sandbox:
 
     def _limit_rate(self, now: float) -> None:
         if self._bucket and (wait := self._bucket.take(now)):
-            raise _Refusal(
+            raise Refusal(
                 429,
                 f"Too many requests: this app may send {self._bucket.rate:g} per second.",
-                fix=f"Wait {wait:.3g} s, then send the request again, signed anew.",
+                fix=f"Wait {wait:.3g} s, then send the request again, signed again.",
                 headers=(("Retry-After", str(math.ceil(wait))),),
                 retry_after=wait,
             )
@@ -337,6 +400,11 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
 )
 
 
+def _path(raw: RawRequest) -> str:
+    """The path as the log shows it: without the query, whatever its bytes are."""
+    return raw.target.partition(b"?")[0].decode(errors="backslashreplace")
+
+
 def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Split a request target into its path, as it stands, and its decoded query."""
     try:
@@ -345,28 +413,18 @@ def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
             query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
         )
     except UnicodeDecodeError:
-        raise _Refusal(400, "The URL is not UTF-8, also after percent-decoding.") from None
+        raise Refusal(400, "The URL is not UTF-8, also after percent-decoding.") from None
     except ValueError:
-        raise _Refusal(400, f"The query has over {MAX_QUERY_FIELDS} parameters.") from None
+        raise Refusal(400, f"The query has over {MAX_QUERY_FIELDS} parameters.") from None
     return path, tuple(params)
 
 
-def _refuse_if_too_large(body: bytes) -> None:
-    if len(body) > MAX_BODY_BYTES:
-        raise _Refusal(
-            413,
-            f"The body has {len(body):,} bytes, {len(body) - MAX_BODY_BYTES:,} over the limit of "
-            f"{MAX_BODY_BYTES:,}.",
-            fix=f"Send at most {MAX_BATCH_EVENTS} events of {MAX_DATA_BYTES:,} bytes each.",
-        )
-
-
-def _invalid(error: InvalidEvent, sentence: str) -> _Refusal:
+def _invalid(error: InvalidEvent, sentence: str) -> Refusal:
     numbers: dict[str, Any] = (
         {} if error.limit is None else {"limit": error.limit, "actual": error.actual}
     )
     status = 413 if error.rule == "data_size" else 400
-    return _Refusal(status, sentence, rule=error.rule, **numbers)
+    return Refusal(status, sentence, rule=error.rule, **numbers)
 
 
 def _info(request: Request) -> tuple[str, ...]:

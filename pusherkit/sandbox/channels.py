@@ -8,7 +8,7 @@ in each text frame that arrives, and a `send` and a `hang_up` for each connectio
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -73,7 +73,8 @@ class Connection:
     """Closes the socket with a code and a reason. Channels.close() follows."""
     heard_at: float
     subscriptions: set[str] = field(default_factory=set)
-    pinged: bool = False
+    pinged_at: float | None = None
+    """When it was asked whether it is still there; None once it was heard."""
     client_events: TokenBucket = field(
         default_factory=lambda: TokenBucket(CLIENT_EVENTS_PER_SECOND)
     )
@@ -82,20 +83,25 @@ class Connection:
 class Channels:
     """Who is subscribed to what, and what each of them is told.
 
-    `delivered` is called with each Delivery.
+    `delivered` is called with each Delivery. `socket_ids` names the connections; where it is None
+    they are counted. A server that starts again should hand in ids that nobody can foresee: an
+    `auth` is good for one socket id, and would fit again if that came again.
     """
 
     def __init__(
         self,
         credentials: Credentials,
         delivered: Callable[[Delivery], None] = lambda delivery: None,
+        *,
+        socket_ids: Iterator[str] | None = None,
     ) -> None:
         self._credentials = credentials
         self._delivered = delivered
         # Channel to connections, in order of subscription; each with its member if it has one.
         self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
-        self._numbers = count(1)
+        self._socket_ids = socket_ids or (f"{number}.{number}" for number in count(1))
+        self._ticked_at: float | None = None
 
     # --- what the API asks ------------------------------------------------------------------
 
@@ -148,8 +154,7 @@ class Channels:
             send(error_frame(*refusal))  # clients older than protocol 6 read no close code
             hang_up(*refusal)
             return None
-        number = next(self._numbers)
-        connection = Connection(f"{number}.{number}", send, hang_up, heard_at=now)
+        connection = Connection(next(self._socket_ids), send, hang_up, heard_at=now)
         self._connections.add(connection)
         greeting = {
             "socket_id": connection.socket_id,
@@ -180,15 +185,25 @@ class Channels:
             self._unsubscribe(connection, channel)
 
     def tick(self, now: float) -> None:
-        """Ping whoever is silent, and hang up on whoever stays so. Call it every few seconds."""
+        """Ping each connection that is silent, and hang up on those that don't answer.
+
+        Call it every few seconds. A clock may jump, as when a laptop wakes up: then those that were
+        asked before have the whole time for their answer again.
+        """
+        since = 0.0 if self._ticked_at is None else now - self._ticked_at
+        self._ticked_at = now
+        jumped = not 0 <= since <= PONG_TIMEOUT_SECONDS
         for connection in tuple(self._connections):
-            silence = now - connection.heard_at
-            if silence >= ACTIVITY_TIMEOUT_SECONDS + PONG_TIMEOUT_SECONDS:
+            connection.heard_at = min(connection.heard_at, now)  # if the clock was put back
+            if connection.pinged_at is None:
+                if now - connection.heard_at >= ACTIVITY_TIMEOUT_SECONDS:
+                    connection.pinged_at = now
+                    connection.send(frame("pusher:ping", data="{}"))
+            elif jumped:
+                connection.pinged_at = now
+            elif now - connection.pinged_at >= PONG_TIMEOUT_SECONDS:
                 connection.hang_up(NO_PONG, "Pong reply not received in time")
                 self.close(connection)
-            elif silence >= ACTIVITY_TIMEOUT_SECONDS and not connection.pinged:
-                connection.pinged = True
-                connection.send(frame("pusher:ping", data="{}"))
 
     # --- what a client says -------------------------------------------------------------------
 
@@ -197,7 +212,7 @@ class Channels:
         if connection not in self._connections:
             return  # it has been hung up on, and these are its last words
         connection.heard_at = now
-        connection.pinged = False
+        connection.pinged_at = None
         message = _read(text)
         if message is None:
             self._refuse(connection, None, 'Expected a JSON object with a text "event".')

@@ -1,7 +1,7 @@
 """The live page of the practice server: each request with its verdict, each event that goes out.
 
-LivePage serves one HTML file that needs nothing from outside. LiveFeed is the WebSocket behind
-it: first what the sandbox remembers, then each new entry.
+LivePage serves one HTML file that needs nothing from outside. LiveFeed is the WebSocket that the
+page listens to: first what the sandbox remembers, then each new entry.
 """
 
 from __future__ import annotations
@@ -19,17 +19,13 @@ from importlib import resources
 from operator import attrgetter
 from typing import Any
 
-import tornado.web
-
 from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Sandbox
 from pusherkit.sandbox.channels import Delivery
+from pusherkit.sandbox.handler import Handler, Shell
 from pusherkit.sandbox.sockets import BoundedWebSocket
 
 PAGE_ENTRIES = 500  # that the page keeps; the oldest leave first
 MAX_BACKLOG_BYTES = 2 * 1024 * 1024  # of remembered entries for a page that opens; the newest
-# DNS rebinding: a foreign page's own name, pointed at 127.0.0.1, makes it "the same origin" here.
-# Its Host header still has that name.
-LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
 
 def entry_json(entry: Entry) -> str:
@@ -74,30 +70,13 @@ def _event(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-class _LocalHandler(tornado.web.RequestHandler):
-    """Answers under this machine's own names only."""
-
-    def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish({"error": f"{status_code}: {self._reason}."})
-
-    def prepare(self) -> None:
-        if not LOCAL_HOST.fullmatch(self.request.host):
-            self.set_status(403)
-            self.set_header("Content-Type", "text/plain; charset=utf-8")
-            self.finish("This page is at http://127.0.0.1 or http://localhost, and nowhere else.\n")
-
-
-class LivePage(_LocalHandler):
+class LivePage(Handler):
     """GET /: the page."""
 
     def get(self) -> None:
         page, policy = _page()
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Security-Policy", policy)
         self.set_header("Referrer-Policy", "no-referrer")
         self.finish(page)
@@ -122,12 +101,16 @@ def _hash(page: bytes, tag: bytes) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'"
 
 
-class LiveFeed(_LocalHandler, BoundedWebSocket):
-    """The WebSocket /live. A page from another origin is refused, which is Tornado's default."""
+class LiveFeed(Handler, BoundedWebSocket):
+    """The WebSocket /live, for the live page itself: not for other pages of this machine."""
 
-    def initialize(self, sandbox: Sandbox, open_sockets: set[BoundedWebSocket]) -> None:
-        self.begin(open_sockets)
-        self._sandbox = sandbox
+    def initialize(self, shell: Shell) -> None:
+        super().initialize(shell)
+        self.begin(shell.open_sockets)
+        self._sandbox = shell.sandbox
+
+    def check_origin(self, origin: str) -> bool:
+        return super().check_origin(origin) or self.shell.visitors.knows(origin)
 
     def open(self, *_: str, **__: str) -> None:
         super().open()

@@ -1,18 +1,23 @@
 """The practice server's shell: Tornado on a thread and a loop of its own, on 127.0.0.1 only.
 
-It moves bytes between sockets and a Sandbox, and does nothing else. Its own thread, because a
-server on the notebook kernel's loop would stand still while a cell waits for its answer.
+It moves bytes between sockets and a Sandbox, within limits, and does nothing else. It has its own
+thread because a server on the notebook kernel's loop couldn't answer while a cell waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import os
+import re
+import secrets
 import socket
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -23,17 +28,39 @@ import tornado.web
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.events import Event
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, RawRequest, Sandbox
+from pusherkit.sandbox.api import (
+    MAX_BODY_BYTES,
+    PRACTICE_CREDENTIALS,
+    Entry,
+    Exchange,
+    Refusal,
+    Sandbox,
+    Unauthorized,
+    too_large,
+)
 from pusherkit.sandbox.channels import Connection
+from pusherkit.sandbox.entrance import Entrance
+from pusherkit.sandbox.explainer import Explainer, IdleSelector
+from pusherkit.sandbox.handler import Handler, Shell, timed
 from pusherkit.sandbox.live import LiveFeed, LivePage
 from pusherkit.sandbox.sockets import BoundedWebSocket
+from pusherkit.sandbox.visitors import SHOWN, Visitors
 
 HOST = "127.0.0.1"
 MAX_PORT = 65_535  # of TCP
-MAX_READ_BYTES = 64 * 1024 * 1024  # above it, the connection is cut; below, a 413 explains
+BACKLOG = 1_024  # connections that may wait to be accepted; the system may allow fewer
+MAX_HEAD_BYTES = 64 * 1024  # of request line and headers; a browser's cookies can be long
+MAX_IDLE_BODY_BYTES = 64 * 1024  # of a body where none belongs, which is read and ignored
+MAX_HELD_BYTES = 64 * 1024 * 1024  # of all bodies together that are not answered yet
+MAX_DROPPED_BYTES = 64 * 1024 * 1024  # of a body that was turned away; beyond, it is cut off
 MAX_FRAME_BYTES = 128 * 1024  # of one WebSocket frame from a client; as large as a data limit
+HEAD_SECONDS = 20.0  # until a request's headers are there, from the answer to the one before
+BODY_SECONDS = 20.0  # until the body is there, from the headers
 TICK_SECONDS = 5.0  # between two looks for silent subscribers
 START_SECONDS = 10.0  # until start() gives up; it takes milliseconds
+STOP_SECONDS = 10.0  # until stop() gives up; it takes milliseconds
+
+_log = logging.getLogger("pusherkit.sandbox")
 
 
 class SandboxServer:
@@ -41,9 +68,13 @@ class SandboxServer:
 
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
-    nothing behind. `clock` returns the server's Unix time in seconds; `rate` is the number of
+    nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
     requests per second, None for no limit. `watch` is called with each Exchange and Delivery, on
-    the server's thread.
+    the server's thread; if it raises, that is logged and it isn't called again.
+
+    Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
+    there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
+    through a proxy; `allow_origins` are other pages' origins, such as http://my-app.test:3000.
 
     The port is taken, and `credentials` carry its URL, from `start()` on.
     """
@@ -56,23 +87,31 @@ class SandboxServer:
         rate: float | None = None,
         clock: Callable[[], float] = time.time,
         watch: Callable[[Entry], None] | None = None,
+        allow_hosts: Iterable[str] = (),
+        allow_origins: Iterable[str] = (),
     ) -> None:
-        self.sandbox = Sandbox(credentials, rate=rate)
+        self.sandbox = Sandbox(credentials, rate=rate, socket_ids=_socket_ids())
+        self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
             self.sandbox.watchers.append(watch)
         self.credentials = credentials
         self._port = port
         self._clock = clock
+        self._visitors = Visitors(allow_hosts, allow_origins)
         self._stop: weakref.finalize[..., Any] | None = None
 
     def start(self) -> Self:
-        """Bind the port and serve. Raises PusherError where the port is taken."""
+        """Bind the port and serve.
+
+        Raises PusherError where the port is taken, or where `clock` returns no time.
+        """
         if self._stop is not None and self._stop.alive:
             return self
         if not 0 <= self._port <= MAX_PORT:
             raise PusherError(f"port: expected 0 to {MAX_PORT}, got {self._port}.")
+        clock = _Clock(self._clock)
         try:
-            listener = socket.create_server((HOST, self._port))
+            listener = socket.create_server((HOST, self._port), backlog=BACKLOG)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise PusherError(
@@ -83,23 +122,17 @@ class SandboxServer:
         port = listener.getsockname()[1]
         self.credentials = replace(self.credentials, base_url=f"http://{HOST}:{port}")
         # The thread must not hold the server, or an unreferenced server would never be collected.
-        loop, closing, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-        open_sockets: set[BoundedWebSocket] = set()
-        app = _application(self.sandbox, self._clock, open_sockets)
-        sandbox, now = self.sandbox, self._clock
+        selector = IdleSelector()
+        loop, closing, ready = asyncio.SelectorEventLoop(selector), asyncio.Event(), threading.Event()
+        shell = Shell(
+            sandbox=self.sandbox,
+            clock=clock,
+            visitors=self._visitors,
+            explainer=Explainer(self.sandbox, selector.idle),
+        )
         thread = threading.Thread(
             target=_run,
-            args=(
-                loop,
-                _serve(
-                    app,
-                    listener,
-                    open_sockets,
-                    lambda: sandbox.channels.tick(now()),
-                    closing,
-                    ready,
-                ),
-            ),
+            args=(loop, _serve(shell, listener, closing, ready)),
             name=f"pusherkit-sandbox-{port}",
             daemon=True,
         )
@@ -159,24 +192,31 @@ def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
 
 
 async def _serve(
-    app: tornado.web.Application,
-    listener: socket.socket,
-    open_sockets: set[BoundedWebSocket],
-    tick: Callable[[], None],
-    closing: asyncio.Event,
-    ready: threading.Event,
+    shell: Shell, listener: socket.socket, closing: asyncio.Event, ready: threading.Event
 ) -> None:
-    server = tornado.httpserver.HTTPServer(app, max_body_size=MAX_READ_BYTES)
-    server.add_socket(listener)
-    ticking = tornado.ioloop.PeriodicCallback(tick, TICK_SECONDS * 1_000)
+    server = tornado.httpserver.HTTPServer(
+        _application(shell),
+        max_header_size=MAX_HEAD_BYTES,
+        max_body_size=MAX_IDLE_BODY_BYTES,
+        idle_connection_timeout=HEAD_SECONDS,
+        body_timeout=BODY_SECONDS,
+    )
+    entrance = Entrance(listener, server.handle_stream)
+    ticking = tornado.ioloop.PeriodicCallback(lambda: _tick(shell), TICK_SECONDS * 1_000)
     ticking.start()
     ready.set()
     await closing.wait()
     ticking.stop()
-    server.stop()
-    for open_socket in tuple(open_sockets):
+    entrance.close()
+    shell.explainer.stop()
+    for open_socket in tuple(shell.open_sockets):
         open_socket.cut()
     await server.close_all_connections()
+
+
+def _tick(shell: Shell) -> None:
+    with timed(lambda: f"looking for silent ones among {len(shell.open_sockets)} WebSockets"):
+        shell.sandbox.channels.tick(shell.clock())
 
 
 def _stop(
@@ -184,83 +224,166 @@ def _stop(
 ) -> None:
     loop.call_soon_threadsafe(closing.set)
     if thread is not threading.current_thread():  # the collector may run anywhere
-        thread.join(START_SECONDS)
+        thread.join(STOP_SECONDS)
 
 
-def _application(
-    sandbox: Sandbox,
-    clock: Callable[[], float],
-    open_sockets: set[BoundedWebSocket],
-) -> tornado.web.Application:
-    api = {"sandbox": sandbox, "clock": clock}
+class _Clock:
+    """A clock that always tells a time: where the one given fails, the time it told last."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failed = False
+        self._now = self._read()
+
+    def __call__(self) -> float:
+        try:
+            self._now = self._read()
+        except PusherError as error:
+            if not self._failed:
+                self._failed = True
+                _log.warning("%s The practice server goes on with the last time it knew.", error)
+        return self._now
+
+    def _read(self) -> float:
+        try:
+            told = self._clock()
+            now = float(told)
+        except Exception as error:
+            raise PusherError(f"clock: expected Unix seconds, got an error: {error!r}.") from error
+        if not math.isfinite(now):
+            raise PusherError(f"clock: expected Unix seconds, got {told!r}.")
+        return now
+
+
+def _socket_ids() -> Iterator[str]:
+    """Ids that nobody can foresee, not even from those of an earlier start."""
+    while True:
+        yield f"{secrets.randbelow(10**9)}.{secrets.randbelow(10**9)}"
+
+
+def _watcher_failed(error: Exception) -> None:
+    _log.error("A watcher raised an error, so it will hear of nothing more.", exc_info=error)
+
+
+def _application(shell: Shell) -> tornado.web.Application:
+    shared = {"shell": shell}
     return tornado.web.Application(
         [
-            (r"/", LivePage),
-            (r"/live", LiveFeed, {"sandbox": sandbox, "open_sockets": open_sockets}),
-            (r"/app/([^/]+)", _Subscription, {**api, "open_sockets": open_sockets}),
-            (r".*", _Api, api),
+            (r"/", LivePage, shared),
+            (r"/live", LiveFeed, shared),
+            (r"/app/([^/]+)", _Subscription, shared),
+            (r".*", _Api, shared),
         ],
         log_function=lambda handler: None,  # the sandbox keeps the log
         websocket_max_message_size=MAX_FRAME_BYTES,
     )
 
 
-class _Handler(tornado.web.RequestHandler):
-    """What both handlers share: JSON, also for what Tornado refuses by itself."""
-
-    def set_default_headers(self) -> None:
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.clear_header("Server")
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        self.finish({"error": f"{status_code}: {self._reason}."})
-
-
 @tornado.web.stream_request_body  # so that Tornado leaves the body alone, whatever its type
-class _Api(_Handler):
-    """Every HTTP request, whatever its path."""
+class _Api(Handler):
+    """Every request to the HTTP API, whatever its path."""
 
-    def initialize(self, sandbox: Sandbox, clock: Callable[[], float]) -> None:
-        self._sandbox, self._clock = sandbox, clock
+    def initialize(self, shell: Shell) -> None:
+        super().initialize(shell)
         self._body = bytearray()
+        self._arrived = 0  # bytes of the body, kept or not
+        self._turned_away = self._gone = False
+
+    def prepare(self) -> None:
+        # No limit of Tornado's: it would answer 400, without a word.
+        self.request.connection.set_max_body_size(sys.maxsize)  # type: ignore[union-attr]
+        super().prepare()
+        size = self._announced()
+        if size > MAX_BODY_BYTES and not self._turned_away:
+            self.turn_away(too_large(size))
+
+    def _announced(self) -> int:
+        """Content-Length; 0 where there is none, or none that Tornado will accept."""
+        text = self.request.headers.get("Content-Length", "")
+        return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Answer at once, and drop the rest of the body.
+
+        The connection is closed only after that: many clients look for an answer only when they
+        have sent everything, and to most systems an early close means that they never see it.
+        """
+        self._turned_away = True
+        self._let_go()
+        reply = self.shell.sandbox.turn_away(self.raw(), refusal, now=self.shell.clock())
+        self.write_reply(reply)
+        self.set_header("Content-Length", len(reply.body))
+        # A client that asked whether to send the body is told not to.
+        if "Expect" in self.request.headers or self._announced() > MAX_DROPPED_BYTES:
+            self.finish()
+        else:
+            self.flush()
 
     def data_received(self, chunk: bytes) -> None:
+        self._arrived += len(chunk)
+        if self._turned_away:
+            if self._arrived > MAX_DROPPED_BYTES:
+                self.finish()  # which closes the connection
+            return
+        if self._arrived > MAX_BODY_BYTES:
+            self.turn_away(too_large(None))
+            return
         self._body += chunk
+        self.shell.held_bytes += len(chunk)
+        if self.shell.held_bytes > MAX_HELD_BYTES:
+            self.turn_away(
+                Refusal(
+                    503,
+                    f"Over {MAX_HELD_BYTES:,} bytes of unfinished requests are waiting here.",
+                    fix="Send fewer large requests at a time, then this one again.",
+                    headers=(("Retry-After", "1"),),
+                )
+            )
 
     async def _answer(self, *_: str) -> None:
-        request = RawRequest(
-            method=self.request.method or "",
-            # Tornado decodes the request line as latin-1; this gives back its bytes.
-            target=(self.request.uri or "/").encode("latin-1"),
-            body=bytes(self._body),
-        )
-        reply = self._sandbox.handle(request, now=self._clock())
-        self.set_status(reply.status)
-        for name, value in reply.headers:
-            self.set_header(name, value)
-        self.finish(reply.body)
+        if self._turned_away:
+            self.finish()
+            return
+        shell, raw = self.shell, self.raw(bytes(self._body))
+        sandbox = shell.sandbox
+        with timed(self._what):
+            judged = sandbox.judge(raw, now=shell.clock())
+        if isinstance(judged, Unauthorized):
+            explanation = await shell.explainer.explain(judged, lambda: self._gone)
+            with timed(self._what):
+                judged = sandbox.refuse(judged, explanation)
+        self.write_reply(judged)
+        self.finish()
 
     get = head = post = put = patch = delete = options = _answer
 
-    def compute_etag(self) -> None:
-        return None  # an API has no use for it
+    def _what(self) -> str:
+        path = self.shell.sandbox.credentials.hide(self.request.path[:SHOWN])
+        return f"{self.request.method} {path}, {self._arrived:,} bytes"
+
+    def on_finish(self) -> None:
+        self._let_go()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self._gone = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.shell.held_bytes -= len(self._body)
+        self._body = bytearray()
 
 
-class _Subscription(_Handler, BoundedWebSocket):
+class _Subscription(Handler, BoundedWebSocket):
     """One subscriber's WebSocket."""
 
-    def initialize(
-        self,
-        sandbox: Sandbox,
-        clock: Callable[[], float],
-        open_sockets: set[BoundedWebSocket],
-    ) -> None:
-        self.begin(open_sockets)
-        self._sandbox, self._clock = sandbox, clock
+    def initialize(self, shell: Shell) -> None:
+        super().initialize(shell)
+        self.begin(shell.open_sockets)
         self._connection: Connection | None = None
 
     def check_origin(self, origin: str) -> bool:
-        return True  # a page from any local development server may subscribe
+        return True  # it was looked at before, like that of every request
 
     async def get(self, *path: str, **_: str) -> None:
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
@@ -272,19 +395,22 @@ class _Subscription(_Handler, BoundedWebSocket):
     def open(self, *path: str, **_: str) -> None:
         super().open()
         (key,) = path
-        self._connection = self._sandbox.channels.open(
+        self._connection = self.shell.sandbox.channels.open(
             self.send,
             self.hang_up,
             key=key,
             protocol=self.get_query_argument("protocol", None),
-            now=self._clock(),
+            now=self.shell.clock(),
         )
 
-    def on_message(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
         if self._connection is not None:
             text = message if isinstance(message, str) else message.decode(errors="replace")
-            self._sandbox.channels.receive(self._connection, text, now=self._clock())
+            shell = self.shell
+            with timed(lambda: f"frame {shell.sandbox.credentials.hide(text[:SHOWN])!r}"):
+                shell.sandbox.channels.receive(self._connection, text, now=shell.clock())
+        return self.drained()
 
     def leave(self) -> None:
         if self._connection is not None:
-            self._sandbox.channels.close(self._connection)
+            self.shell.sandbox.channels.close(self._connection)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from functools import lru_cache
 
 import tornado.websocket
 from websockets.frames import Frame, Opcode
 
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow peer before it is closed
+FRAME_BYTES = 64  # that a waiting frame takes up besides its own
+WRITE_BYTES = 64 * 1024  # of small frames that go to the socket in one piece
 MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, section 5.5)
 TOO_SLOW = 4100  # protocol 7: over capacity, come back after a second
 GOING_AWAY = 1001  # RFC 6455: the server goes down
@@ -22,7 +26,10 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
     def begin(self, open_sockets: set[BoundedWebSocket]) -> None:
         """Set up; for a subclass to call in its initialize()."""
         self._open_sockets = open_sockets
-        self._unsent_bytes = 0
+        self._unsent: deque[bytes] = deque()  # frames, while an earlier write is under way
+        self._unsent_bytes = 0  # of the write under way, too
+        self._writing = False
+        self._drained: asyncio.Future[None] | None = None
 
     def leave(self) -> None:
         """End what depends on this connection: it is going, or gone."""
@@ -41,21 +48,60 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
         if connection is None or connection.stream is None or connection.is_closing():
             return  # it is going, or gone
         frame = _text_frame(text)
-        if self._unsent_bytes + len(frame) > MAX_UNSENT_BYTES:
+        if not self._writing:
+            self._write(frame, len(frame) + FRAME_BYTES)
+        elif self._unsent_bytes + len(frame) + FRAME_BYTES > MAX_UNSENT_BYTES:
             self.hang_up(TOO_SLOW, "This side reads too slowly")
-            return
+        else:
+            self._unsent.append(frame)
+            self._unsent_bytes += len(frame) + FRAME_BYTES
+
+    def drained(self) -> asyncio.Future[None] | None:
+        """Done once all frames are sent; None if they are.
+
+        For on_message() to return: Tornado then reads nothing more until this peer reads, too.
+        """
+        if not self._writing:
+            return None
+        if self._drained is None or self._drained.done():
+            self._drained = asyncio.get_running_loop().create_future()
+        return self._drained
+
+    def _write(self, data: bytes, cost: int) -> None:
+        """Write frames. `cost` is what they take up until they are sent."""
         # Not write_message(): it makes a task for each frame, and while there are thousands of
         # them Python's collector, which looks at them all, takes more time than the sending.
-        sent = connection.stream.write(frame)
+        sent = self.ws_connection.stream.write(data)
         if not sent.done():
-            self._unsent_bytes += len(frame)
-            sent.add_done_callback(lambda _: self._sent(len(frame)))
+            self._writing = True
+            self._unsent_bytes += cost
+            sent.add_done_callback(lambda sent: self._written(sent, cost))
 
-    def _sent(self, size: int) -> None:
-        self._unsent_bytes -= size
+    def _written(self, sent: asyncio.Future[None], cost: int) -> None:
+        """A write is over: begin the next, of as many frames as make a good piece."""
+        self._writing = False
+        self._unsent_bytes -= cost
+        if sent.cancelled() or sent.exception() is not None:  # the peer is gone
+            self._forget_unsent()
+        while self._unsent and not self._writing:
+            frames = [self._unsent.popleft()]
+            size = len(frames[0])
+            while self._unsent and size + len(self._unsent[0]) <= WRITE_BYTES:
+                frames.append(self._unsent.popleft())
+                size += len(frames[-1])
+            cost = size + FRAME_BYTES * len(frames)
+            self._unsent_bytes -= cost
+            self._write(frames[0] if len(frames) == 1 else b"".join(frames), cost)
+        if self._drained is not None and not self._writing and not self._drained.done():
+            self._drained.set_result(None)
+
+    def _forget_unsent(self) -> None:
+        self._unsent_bytes -= sum(len(frame) + FRAME_BYTES for frame in self._unsent)
+        self._unsent.clear()
 
     def hang_up(self, code: int, reason: str) -> None:
-        """Say goodbye and send nothing more."""
+        """Say goodbye and send nothing more, not even what is still waiting."""
+        self._forget_unsent()
         self.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
         self.leave()
 
