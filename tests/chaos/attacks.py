@@ -60,8 +60,7 @@ class Wire:
 
     async def status(self) -> str:
         """The status of the next answer."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        return head.split(b" ", 2)[1].decode(errors="replace") if b" " in head else "nonsense"
+        return _status(await self.reader.readuntil(b"\r\n\r\n")) or "nonsense"
 
     async def upgrade(self, path: str = UPGRADE_PATH, *headers: str, host: str = HOST) -> str:
         lines = (
@@ -91,12 +90,13 @@ class Wire:
 
     async def hold(self, seconds: float = HOLD_SECONDS) -> str:
         """Read whatever comes until the server hangs up, or the time is over."""
+        answer = b""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while await self.reader.read(65_536):
-                    pass
-                return "closed"
-        return "held"
+                while data := await self.reader.read(65_536):
+                    answer = answer or data
+                return _status(answer) or "closed"
+        return _status(answer) or "held"
 
     def stop_reading(self) -> None:
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -109,6 +109,12 @@ class Wire:
 
     def close(self) -> None:
         self._writer.transport.abort()
+
+
+def _status(answer: bytes) -> str:
+    """The status that an answer begins with; empty where it's no HTTP."""
+    words = answer.split(b" ", 2)
+    return words[1].decode() if words[0].startswith(b"HTTP/1.") and words[1].isdigit() else ""
 
 
 def request(method: str, target: str, body: bytes, *headers: str, host: str = HOST) -> bytes:
@@ -244,8 +250,8 @@ async def dribbled_bodies(wire: Wire, random: Random) -> str:
     await wire.send(request("POST", EVENTS, b"", f"Content-Length: {size}"))
     for _ in range(20):
         await wire.send(b"{")
-        if await wire.hold(HOLD_SECONDS / 20) == "closed":
-            return "closed"
+        if (answer := await wire.hold(HOLD_SECONDS / 20)) != "held":
+            return answer
     return "held"
 
 
@@ -508,9 +514,9 @@ ATTACKS = {
         Attack(near_secret_frames, only=frozenset({"pusher:error"})),
         Attack(foreign_hosts, never=SUCCESS),
         Attack(foreign_origins, never=SUCCESS),
-        Attack(unfinished_bodies, lanes=8, never=SUCCESS),
+        Attack(unfinished_bodies, lanes=4, pause=0.5, never=SUCCESS),
         Attack(dribbled_bodies, lanes=20, never=SUCCESS),
-        Attack(endless_chunks, lanes=2, never=SUCCESS),
+        Attack(endless_chunks, lanes=2, pause=0.5, never=SUCCESS),
         Attack(half_heads, lanes=300),
         Attack(idle, lanes=100),
         Attack(slow_readers, lanes=2),
