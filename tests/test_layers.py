@@ -48,6 +48,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.rate",
+    "sandbox.visitors",
 ]
 UPWARD_FOR_TYPES = {("subscriber", "sandbox.api")}  # Subscriber.attached() names the Sandbox
 
@@ -57,7 +58,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
-    "tornado": {"sandbox.server", "sandbox.live", "sandbox.sockets"},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_nodelay"},

@@ -41,9 +41,9 @@ PRACTICE_CREDENTIALS = Credentials(
 
 LOG_ENTRIES = 1_000  # exchanges, and as many deliveries, that are remembered
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
-# Bytes of a body whose mistake is searched for; ours. It leaves room for ten events at their limit.
-# To parse and write JSON of this size takes some 10 ms, in which nothing else in the process runs.
-MAX_SEARCHED_BYTES = 1024 * 1024
+# Bytes of a body whose mistake is searched for; ours. It leaves room for an event at its limit. The
+# search writes such a body's JSON in many ways, each of them 20 ms of Python at this size.
+MAX_SEARCHED_BYTES = 128 * 1024
 TOO_LARGE_TO_SEARCH = (
     f"The doctor searches bodies up to {MAX_SEARCHED_BYTES:,} bytes here, and this one is larger. "
     "Send a smaller one that's signed in the same way: the mistake will be the same."

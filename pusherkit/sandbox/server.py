@@ -40,7 +40,7 @@ from pusherkit.sandbox.api import (
 )
 from pusherkit.sandbox.channels import Connection
 from pusherkit.sandbox.entrance import Entrance
-from pusherkit.sandbox.explainer import Explainer, IdleSelector
+from pusherkit.sandbox.explainer import Explainer
 from pusherkit.sandbox.handler import Handler, Shell, timed
 from pusherkit.sandbox.live import LiveFeed, LivePage
 from pusherkit.sandbox.sockets import BoundedWebSocket
@@ -122,13 +122,13 @@ class SandboxServer:
         port = listener.getsockname()[1]
         self.credentials = replace(self.credentials, base_url=f"http://{HOST}:{port}")
         # The thread must not hold the server, or an unreferenced server would never be collected.
-        selector = IdleSelector()
-        loop, closing, ready = asyncio.SelectorEventLoop(selector), asyncio.Event(), threading.Event()
+        loop = asyncio.SelectorEventLoop()  # on Windows, too: the other kind has no add_reader()
+        closing, ready = asyncio.Event(), threading.Event()
         shell = Shell(
             sandbox=self.sandbox,
             clock=clock,
             visitors=self._visitors,
-            explainer=Explainer(self.sandbox, selector.idle),
+            explainer=Explainer(self.sandbox),
         )
         thread = threading.Thread(
             target=_run,
