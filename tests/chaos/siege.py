@@ -7,7 +7,7 @@ under attack, and far more than the limit where one piece of work holds up the o
 
 That attackers, or another test, also take processor from the server is no fault of its own. So the
 attackers are niced, and where Linux tells how long the server was ready to run and had to wait for
-a processor, that time is taken off. Time in which the server itself computes, or waits for
+a processor, that time is taken off. The time in which the server itself computes, or waits for
 anything else, counts in full.
 
     python -m tests.chaos --seconds 10 --only half_heads tls_hellos
@@ -48,8 +48,8 @@ SETTLE_SECONDS = 10.0  # until memory must be back, and until the last event mus
 PACE_SECONDS = 0.04  # between two events of the publisher
 SAMPLE_SECONDS = 0.05  # between two looks at the server's memory
 UNDER_FIRE_SECONDS = 1.0  # of a second attack, in the middle of which the server is stopped
-GIVE_UP_SECONDS = 15.0  # until a process that does not end by itself is killed
-QUEUED_SECONDS = 0.1  # waited for a processor; less isn't worth telling
+GIVE_UP_SECONDS = 15.0  # until an answer is given up; until a process that goes on is killed
+QUEUED_SECONDS = 0.1  # without a processor; less isn't worth telling
 NEVER = "never"
 PIPE_BYTES = 4_096  # of the pipe that nobody reads: a page, the least that Linux allows
 F_SETPIPE_SZ = 1031  # Linux; the fcntl module has no such name on other systems
@@ -153,9 +153,9 @@ def run(siege: Siege, seconds: float, seed: int) -> Report:
     with ExitStack() as ending:
         log = ending.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
         process, credentials = ending.enter_context(_server(siege, log))
-        server, queue = psutil.Process(process.pid), Queue(process.pid)
+        server, processor = psutil.Process(process.pid), Processor(process.pid)
         subscriber = ending.enter_context(Subscriber(credentials, CHANNELS))
-        publisher = Publisher(credentials, queue)
+        publisher = Publisher(credentials, processor)
         ending.callback(publisher.stop)
         publisher.start()
         report.before = report.peak = server.memory_info().rss
@@ -170,7 +170,7 @@ def run(siege: Siege, seconds: float, seed: int) -> Report:
                 report.tallies, report.attackers_cpu = figures["tallies"], figures["processor"]
         if process.poll() is None:
             _settle(report, server)
-            report.newcomer = _newcomer(credentials, queue)
+            report.newcomer = _newcomer(credentials, processor)
         publisher.stop()
         _compare(report, publisher, subscriber)
         subscriber.close()
@@ -179,7 +179,7 @@ def run(siege: Siege, seconds: float, seed: int) -> Report:
             with _attackers(credentials, siege, GIVE_UP_SECONDS, seed) as attackers:
                 with suppress(subprocess.TimeoutExpired):
                     attackers.wait(UNDER_FIRE_SECONDS)
-                report.stopped = _stop(process, queue)
+                report.stopped = _stop(process, processor)
         log.seek(0)
         report.stderr = log.read()
         _judge(report, process.poll())
@@ -251,67 +251,77 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
 
 
-class Queue:
-    """How long a process was ready to run and had to wait for a processor; 0 but on Linux."""
+class Processor:
+    """What the system says of a process's threads together; nothing where it isn't Linux.
+
+    There is one lock for all of Python, so they take turns, and their times add up.
+    """
 
     def __init__(self, process: int) -> None:
         self._tasks = Path(f"/proc/{process}/task")
-        self._waited: dict[str, int] = {}  # nanoseconds of each thread, also of those that ended
+        self._threads: dict[str, tuple[float, float]] = {}  # those that ended count, too
 
-    def seconds(self) -> float:
-        # Of all threads together: they take turns, as there is one lock for all of Python.
+    def seconds(self) -> tuple[float, float]:
+        """For how long they ran, and for how long they were ready to and had no processor."""
         with suppress(OSError):  # not Linux, or the process has ended
             for task in self._tasks.iterdir():
                 with suppress(OSError):
-                    _, waited, _ = (task / "schedstat").read_text().split()
-                    self._waited[task.name] = int(waited)
-        return sum(self._waited.values()) / 1e9
+                    ran, queued, _ = (task / "schedstat").read_text().split()
+                    self._threads[task.name] = int(ran) / 1e9, int(queued) / 1e9
+        ran, queued = zip(*self._threads.values(), strict=True) if self._threads else ((), ())
+        return sum(ran), sum(queued)
 
 
 @dataclass(frozen=True)
 class Span:
-    """How long something took, in seconds; `queued` of them in vain, for want of a processor."""
+    """How long something took, in seconds; in how many of them the server ran, or was `queued`."""
 
     seconds: float
-    queued: float
+    ran: float = 0.0
+    queued: float = 0.0
 
     @property
     def own(self) -> float:
-        return max(0.0, self.seconds - self.queued)
+        """How long it would have taken, had there always been a processor."""
+        return min(self.seconds, max(self.ran, self.seconds - self.queued))
 
     def __str__(self) -> str:
-        queued = f" ({self.queued * 1_000:,.0f} of them without a processor)"
-        return _ms(self.seconds) + (queued if self.queued > QUEUED_SECONDS else "")
+        saved = self.seconds - self.own
+        told = f" (of these {_ms(saved)} without a processor)" if saved > QUEUED_SECONDS else ""
+        return _ms(self.seconds) + told
 
 
 class Stopwatch:
-    """Takes the time of what a server does."""
+    """Takes the time of what a server does, from now on."""
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._began, self._queued = time.monotonic(), queue.seconds()
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+        self._began, self._before = time.monotonic(), processor.seconds()
 
     def span(self) -> Span:
-        return Span(time.monotonic() - self._began, self._queue.seconds() - self._queued)
+        used = (
+            now - then for now, then in zip(self._processor.seconds(), self._before, strict=True)
+        )
+        return Span(time.monotonic() - self._began, *used)
 
 
 class Publisher(threading.Thread):
     """Publishes one event after the other, numbered, to each of CHANNELS in turn."""
 
-    def __init__(self, credentials: Credentials, queue: Queue) -> None:
+    def __init__(self, credentials: Credentials, processor: Processor) -> None:
         super().__init__(name="chaos-publisher", daemon=True)
-        self._credentials, self._queue = credentials, queue
+        self._credentials, self._processor = credentials, processor
         self._stopping = threading.Event()
         self.published: list[tuple[str, str]] = []  # channel and name; the answer was 200
         self.failed: dict[tuple[str, str], str] = {}  # those may have gone out, or not
         self.answers: list[Span] = []
 
     def run(self) -> None:
-        with Client(self._credentials) as client:
+        with Client(self._credentials, timeout=GIVE_UP_SECONDS) as client:
             number = 0
             while not self._stopping.wait(PACE_SECONDS):
                 event = CHANNELS[number % len(CHANNELS)], str(number)
-                watch = Stopwatch(self._queue)
+                watch = Stopwatch(self._processor)
                 try:
                     client.trigger(*event, {"number": number})
                 except (PusherError, httpx.HTTPError) as error:
@@ -341,9 +351,9 @@ def _settle(report: Report, server: psutil.Process) -> None:
         time.sleep(SAMPLE_SECONDS)
 
 
-def _newcomer(credentials: Credentials, queue: Queue) -> Span | None:
-    watch = Stopwatch(queue)
-    with Client(credentials, retries=3) as client:
+def _newcomer(credentials: Credentials, processor: Processor) -> Span | None:
+    watch = Stopwatch(processor)
+    with Client(credentials, timeout=GIVE_UP_SECONDS) as client:
         try:
             client.channels()
         except (PusherError, httpx.HTTPError):
@@ -381,8 +391,8 @@ def _received(subscriber: Subscriber, last: list[tuple[str, str]]) -> list[Messa
     return received
 
 
-def _stop(process: subprocess.Popen, queue: Queue) -> Span | None:
-    watch = Stopwatch(queue)
+def _stop(process: subprocess.Popen, processor: Processor) -> Span | None:
+    watch = Stopwatch(processor)
     process.send_signal(signal.SIGTERM)
     while (span := watch.span()).seconds < GIVE_UP_SECONDS:
         with suppress(subprocess.TimeoutExpired):
