@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import socket
 import ssl
 import struct
@@ -604,6 +603,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("kinds", nargs="+", choices=ATTACKS)
     options = parser.parse_args()
+    import resource  # here: Windows has none, and must be able to read this file
+
     os.nice(NICENESS)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= OPEN_FILES > soft:

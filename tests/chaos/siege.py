@@ -73,7 +73,7 @@ SIEGES = (
     Siege("all at once, nobody reads stdout", tuple(kind for kind in ATTACKS if kind != NO_ROOM)),
     Siege(
         "128 descriptors, stdout abandoned",
-        (NO_ROOM, "near_secret_events", "smuggled_requests", "tls_hellos", "resets"),
+        (NO_ROOM, "half_heads", "smuggled_requests", "tls_hellos", "resets"),
         stdout="abandoned",
         descriptors=128,
         share=0.2,
