@@ -365,10 +365,9 @@ def _compare(report: Report, publisher: Publisher, subscriber: Subscriber) -> No
     """What was published against what arrived."""
     report.answers, report.published = publisher.answers, len(publisher.published)
     received = _received(subscriber, publisher.published[-1:])
-    report.gaps = sum(message.event == GAP_EVENT for message in received)
-    arrived = [(message.channel, message.event) for message in received]
+    arrived = [(m.channel, m.event) for m in received if m.event != GAP_EVENT]
+    report.received, report.gaps = len(arrived), len(received) - len(arrived)
     known = [event for event in arrived if event not in publisher.failed]
-    report.received = len([event for event in known if event in set(publisher.published)])
     if known != publisher.published:
         lost = [event for event in publisher.published if event not in set(known)]
         report.faults.append(
