@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import logging
 import math
 import os
 import re
@@ -24,11 +25,14 @@ import pusherkit
 from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
+    from pusherkit._terminal import Terminal
     from pusherkit.credentials import Credentials
     from pusherkit.doctor.pasted import PastedRequest
     from pusherkit.sandbox import Entry, Exchange
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
+MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
+LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the practice server on 127.0.0.1. It prints its settings, ready for a "
         ".env file, then a line for each request, and the reason under each refusal. Its address "
         "is also a live page for the browser. Stop it with Ctrl+C.",
+        epilog="It answers under the names 127.0.0.1 and localhost, to programs and to pages from "
+        "there. Behind a proxy with another name (JupyterHub, Binder), allow that name.",
     )
     sandbox.add_argument(
         "--port",
@@ -97,9 +103,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     sandbox.add_argument("--app-id", help="the app's id (default: 6855671)")
     sandbox.add_argument("--key", help="the app's key (default: practice-key)")
-    sandbox.add_argument("--secret", help="a secret to practise with (default: practice-secret)")
+    sandbox.add_argument(
+        "--secret",
+        help="a secret to practise with (default: practice-secret); others on this machine can "
+        "read it in the list of processes, so for your app's own use --from-env",
+    )
+    sandbox.add_argument(
+        "--from-env",
+        action="store_true",
+        help="take the app from PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET in the environment, "
+        "and do not print its secret",
+    )
     sandbox.add_argument(
         "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
+    )
+    sandbox.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name that it answers to, as a proxy sends it: hub.example (can be repeated)",
+    )
+    sandbox.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="other pages that may use it: http://my-app.test:3000 (can be repeated)",
     )
     sandbox.add_argument(
         "--settings-for",
@@ -168,11 +198,12 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
+    from pusherkit._terminal import Terminal
     from pusherkit.credentials import Credentials
     from pusherkit.sandbox import PRACTICE_CREDENTIALS, SandboxServer
     from pusherkit.sandbox.sdk_settings import settings_for
 
-    default = PRACTICE_CREDENTIALS
+    default = Credentials.from_env() if options.from_env else PRACTICE_CREDENTIALS
     credentials = Credentials(
         app_id=default.app_id if options.app_id is None else options.app_id,
         key=default.key if options.key is None else options.key,
@@ -182,23 +213,39 @@ def _sandbox(options: argparse.Namespace) -> int:
     if options.settings_for:
         if not options.port:
             raise PusherError("--settings-for needs the port that the server will have, not 0.")
+        if options.from_env:
+            raise PusherError("--settings-for prints the secret, so it can't go with --from-env.")
         where = replace(credentials, base_url=f"http://127.0.0.1:{options.port}")
         print(settings_for(options.settings_for, where), end="")
         return 0
+    server = SandboxServer(
+        credentials,
+        port=options.port,
+        rate=options.rate,
+        watch=lambda entry: _print(terminal, entry),
+        allow_hosts=options.allow_host,
+        allow_origins=options.allow_origin,
+    )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with SandboxServer(credentials, port=options.port, rate=options.rate, watch=_print) as server:
-        print("# The practice server is up. Its settings, for a .env file:")
-        print(f"PUSHER_APP_ID={credentials.app_id}")
-        print(f"PUSHER_KEY={shlex.quote(credentials.key)}")
-        print(f"PUSHER_SECRET={shlex.quote(credentials.secret)}")
-        print(f"PUSHER_HOST={server.url}")
-        print(f"# The live page: {server.url}/")
-        print("# Each request, and the reason under each refusal. Stop with Ctrl+C.", flush=True)
+    terminal = Terminal(sys.stdout)
+    logging.basicConfig(handlers=[_ToTerminal(terminal)], level=logging.WARNING)
+    with server:
+        secret = f"PUSHER_SECRET={shlex.quote(credentials.secret)}"
+        terminal.print(
+            "# The practice server is up. Its settings, for a .env file:\n"
+            f"PUSHER_APP_ID={credentials.app_id}\n"
+            f"PUSHER_KEY={shlex.quote(credentials.key)}\n"
+            f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
+            f"PUSHER_HOST={server.url}\n"
+            f"# The live page: {server.url}/\n"
+            "# Each request, and the reason under each refusal. Stop with Ctrl+C."
+        )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
             pass
-    print("# Stopped.")
+    terminal.print("# Stopped.")
+    terminal.close(LAST_WORDS_SECONDS)
     return 0
 
 
@@ -287,34 +334,43 @@ def _printable_lines(text: str) -> str:
     return "\n".join(_printable(line) for line in text.split("\n"))
 
 
-def _print(entry: Entry) -> None:
+class _ToTerminal(logging.Handler):
+    """Where the practice server's warnings go: among its lines, which nothing has to wait for."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._terminal.print(_printable_lines(self.format(record)))
+
+
+def _print(terminal: Terminal, entry: Entry) -> None:
     """One line for a request or a client event; under a refusal, why, and what to do."""
     from pusherkit.sandbox import Exchange
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
-        _print_exchange(clock, entry)
-    elif entry.client_event:  # the others were told with their request
+        terminal.print(f"{clock}  {_exchange_lines(entry)}")
+    elif entry.client_event:  # the others were printed with their request
         event = entry.event
-        told = f"{event.name} → {event.channels[0]} from {event.socket_id}"
-        print(f"{clock}  client event  {_printable(told)}", flush=True)
+        said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
+        terminal.print(f"{clock}  client event  {_printable(said)}")
 
 
-def _print_exchange(clock: str, exchange: Exchange) -> None:
+def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
-    line = f"{clock}  {reply.status}  {exchange.method} {_printable(exchange.path)}"
+    path = _printable(exchange.path[:MAX_PATH])
+    line = f"{reply.status}  {_printable(exchange.method)} {path}"
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
-        print(f"{line}  {_printable(first)}".rstrip(), flush=True)
-        return
-    print(line)
-    for text in (first, *rest):
-        print(f"          {_printable(text)}")
-    sys.stdout.flush()
+        return f"{line}  {_printable(first)}".rstrip()
+    return "\n".join([line, *(f"          {_printable(text)}" for text in (first, *rest))])
 
 
 def _printable(text: str) -> str:
     """Text that can neither break the terminal nor its encoding."""
     visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    encoding = sys.stdout.encoding or "ascii"
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # it may be closed
     return visible.encode(encoding, errors="backslashreplace").decode(encoding)

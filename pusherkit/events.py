@@ -2,10 +2,10 @@
 
 One event goes to 1 to 100 channels (`POST /apps/{app_id}/events`); a batch holds 1 to 10 events
 of one channel each (`POST /apps/{app_id}/batch_events`). `data` is a *string*, usually holding
-JSON: the API encodes twice, a historical quirk that every client lives with.
+JSON. So JSON is encoded twice, an old quirk of the API that every client lives with.
 
-Limits are checked where an event is made, so an `Event` that exists can be sent. This file knows
-nothing of signatures: it ends where the bytes of the body begin.
+Limits are checked when an event is made, so any `Event` you hold can be sent. This file knows
+nothing about signatures: it ends where the bytes of the body begin.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INFO_ATTRIBUTES = ("subscription_count", "user_count")  # Pusher's HTTP API docu
 class Event:
     """One event, valid by construction. `Event.of` takes plainer values.
 
-    Raises InvalidEvent, which names the rule, the limit, its source and the excess.
+    Raises InvalidEvent, which names the rule, the limit, its source and by how much it is broken.
     """
 
     channels: tuple[str, ...]
@@ -44,9 +44,9 @@ class Event:
     data: str
     """Text, at most 102,400 bytes in UTF-8. Usually JSON."""
     socket_id: str | None = None
-    """A connection that shall not receive the event, such as "123.456"."""
+    """A connection that should not receive the event, such as "123.456": the sender's own."""
     info: tuple[str, ...] = ()
-    """Counts to be told in the answer: "subscription_count", "user_count"."""
+    """Counts that the answer should contain: "subscription_count", "user_count"."""
 
     def __post_init__(self) -> None:
         _check_channels(self.channels)
@@ -93,15 +93,15 @@ def check_channel_name(name: object) -> str:
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidEvent(
             f"channel: the name has {len(name)} characters, {len(name) - MAX_NAME_LENGTH} over "
-            f"the limit of {MAX_NAME_LENGTH} that the official SDKs hold.",
+            f"the limit of {MAX_NAME_LENGTH} that the official SDKs enforce.",
             rule="channel",
             limit=MAX_NAME_LENGTH,
             actual=len(name),
         )
     if not CHANNEL_NAME.fullmatch(name):
         raise InvalidEvent(
-            f"channel: expected letters A-Z a-z, digits and _ - = @ , . ; only (Pusher's channel "
-            f"documentation); got {_short(name)}.",
+            "channel: expected letters A-Z a-z, digits and _ - = @ , . ; and nothing else "
+            f"(Pusher's channel documentation); got {_short(name)}.",
             rule="channel",
         )
     return name
@@ -151,7 +151,7 @@ def _check_name(name: object) -> None:
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidEvent(
             f"name: {len(name)} characters, {len(name) - MAX_NAME_LENGTH} over the limit of "
-            f"{MAX_NAME_LENGTH} that the official SDKs hold.",
+            f"{MAX_NAME_LENGTH} that the official SDKs enforce.",
             rule="name",
             limit=MAX_NAME_LENGTH,
             actual=len(name),
@@ -159,8 +159,8 @@ def _check_name(name: object) -> None:
     _utf8("name", name)
     if name.startswith(RESERVED_NAMES):
         raise InvalidEvent(
-            f"name: {_short(name)} begins as the protocol's own events do "
-            f"({' or '.join(RESERVED_NAMES)}), so subscribers would not take it for yours.",
+            f"name: {_short(name)} begins like the protocol's own events "
+            f"({' or '.join(RESERVED_NAMES)}), so subscribers wouldn't recognise it as yours.",
             rule="name",
         )
 
@@ -198,7 +198,7 @@ def _utf8(rule: str, text: str) -> bytes:
 def _kind(value: object) -> str:
     """The JSON word for a value's type."""
     names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "null"}
-    if type(value) in names:  # not to be written out: it may be long, or too deep
+    if type(value) in names:  # named, not printed: it may be long, or nested too deeply
         return names[type(value)]
     return "a number" if isinstance(value, int | float) else _short(value)
 
@@ -212,7 +212,7 @@ def _short(value: object) -> str:
 
 
 def to_json(value: object) -> str:
-    """Compact JSON, characters as they are: the form whose digests the official pages publish."""
+    """Compact JSON, characters unescaped: the form whose MD5 the official pages publish."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -332,7 +332,7 @@ def _read_object(body: bytes) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} isn't a JSON value")
 
 
 def _read_event(fields: dict[str, Any], *, allow_channels: bool) -> Event:
@@ -342,7 +342,9 @@ def _read_event(fields: dict[str, Any], *, allow_channels: bool) -> Event:
     channels = fields.get("channels")
     if "channel" in fields:
         if channels is not None:
-            raise InvalidEvent("channel and channels are both there; send one.", rule="channels")
+            raise InvalidEvent(
+                "channel and channels were both sent; send one of them.", rule="channels"
+            )
         channels = [fields["channel"]]
     elif not allow_channels:
         raise InvalidEvent("Missing required parameter: channel.", rule="channel")

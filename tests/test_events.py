@@ -311,8 +311,8 @@ NO_OBJECTS = [
     (b"name=n&channel=c&data=d", "not JSON"),
     (b"{'name': 'n'}", "not JSON"),
     (b'{"name":"n"}{}', "not JSON"),
-    (b'{"x": NaN}', "NaN is no JSON value"),
-    (b'{"x": -Infinity}', "-Infinity is no JSON value"),
+    (b'{"x": NaN}', "NaN isn't a JSON value"),
+    (b'{"x": -Infinity}', "-Infinity isn't a JSON value"),
     (b"1" * 5_000, "not JSON"),
     (b"[" * 100_000, "nested too deeply"),
     (b'{"a":' * 100_000, "nested too deeply"),
@@ -339,7 +339,7 @@ BAD_FIELDS = [
     (fields(name=""), "name", "expected the event's name"),
     (fields(name=["n"]), "name", "expected the event's name"),
     (fields(name="\ud800"), "name", "surrogate"),
-    (fields(name="pusher:error"), "name", "begins as the protocol's own events do"),
+    (fields(name="pusher:error"), "name", "begins like the protocol's own events"),
     (fields(data={"text": "hello"}), "data", r"got an object\."),
     (fields(data=["hello"]), "data", r"got an array\."),
     (fields(data=7), "data", r"got a number\."),
@@ -379,7 +379,7 @@ def test_a_malformed_event_names_its_rule_alone_and_in_a_batch(body, rule, sente
 @pytest.mark.parametrize(
     ("body", "rule", "sentence"),
     [
-        (fields(channels=["a"]), "channels", "both there"),
+        (fields(channels=["a"]), "channels", "both sent"),
         (fields(without="channel"), "channels", "channel or channels"),
         (fields(without="channel", channels="a"), "channels", "got 'a'"),
         (fields(without="channel", channels={"a": 1}), "channels", "got an object"),

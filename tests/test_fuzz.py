@@ -525,9 +525,9 @@ def masked(payload: bytes, opcode: int = 0x1) -> bytes:
 
 SESSIONS = st.sampled_from(
     [
-        b"POST /apps/6855671/events?a=%20 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n\r\n" * 2,
+        b"POST /apps/6855671/events?a=%20 HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST / HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: [::1]\r\nExpect: 100-continue\r\n\r\n" * 2,
         UPGRADE + masked(b'{"event":"pusher:subscribe","data":{"channel":"chat"}}'),
         UPGRADE + masked(b"ping", 0x9) + masked(b"{") + masked(b"\x03\xe8", 0x8),
         UPGRADE + masked(b"\xff", 0x2) + masked(b"\xff"),

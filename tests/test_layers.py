@@ -30,7 +30,7 @@ ORDER = [
     "client",
     "subscriber",
 ]
-ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "cli", "pytest_plugin"]
+ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "_terminal", "cli", "pytest_plugin"]
 PURE = [
     "errors",
     "credentials",

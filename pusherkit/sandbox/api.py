@@ -119,7 +119,7 @@ def _causes(details: dict[str, Any]) -> list[str]:
         for finding in details.get("diagnosis", ())
         for mistake in finding["mistakes"]
     ]
-    return causes + [details["diagnosis_note"]] if "diagnosis_note" in details else causes
+    return [*causes, *filter(None, [details.get("diagnosis_note")])]
 
 
 def too_large(size: int | None) -> Refusal:
@@ -237,6 +237,9 @@ class Sandbox:
         request, verdict = refused.request, refused.verdict
         failed = verdict.failed
         assert failed is not None  # noqa: S101 - Unauthorized is made of nothing else
+        unfinished: dict[str, Any] = (
+            {"diagnosis_note": explanation.unfinished} if explanation.unfinished else {}
+        )
         reply = Refusal(
             401,
             failed.error,
@@ -244,7 +247,7 @@ class Sandbox:
             fix=failed.fix,
             diagnosis=[asdict(finding) for finding in explanation.findings],
             diagnosis_complete=not explanation.unfinished,
-            **({"diagnosis_note": explanation.unfinished} if explanation.unfinished else {}),
+            **unfinished,
             canonical_string=verdict.canonical_string,
             checks=[
                 {key: value for key, value in asdict(check).items() if value != ""}

@@ -1,4 +1,4 @@
-"""Where connections come in: it accepts them, also again after the process ran out of descriptors."""
+"""Where connections come in, and come in again after the process ran out of descriptors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from tornado.iostream import IOStream
 
@@ -25,7 +26,9 @@ class Entrance:
 
     # Tornado's own would log a traceback for each try, many thousand in a second.
 
-    def __init__(self, listener: socket.socket, enter: Callable[[IOStream, object], None]) -> None:
+    def __init__(
+        self, listener: socket.socket, enter: Callable[[IOStream, tuple[Any, ...]], None]
+    ) -> None:
         self._listener, self._enter = listener, enter
         self._loop = asyncio.get_running_loop()
         self._later: asyncio.TimerHandle | None = None

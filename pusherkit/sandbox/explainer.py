@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pusherkit.sandbox.api import Explanation, Sandbox, Unauthorized
 
@@ -36,7 +37,7 @@ class _Job:
     deadline: float
     """By time.monotonic()."""
     gone: Callable[[], bool]
-    answer: Callable[[Explanation], None]
+    answer: Callable[[Explanation], object]
 
 
 class Explainer:
@@ -85,7 +86,7 @@ class Explainer:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
-                found = self._sandbox.explain(job.refused, lambda job=job: self._go_on(job))
+                found = self._sandbox.explain(job.refused, partial(self._go_on, job))
             except Exception:
                 _log.exception("The search for the mistake in a refused request failed")
                 found = Explanation(unfinished=FAILED)

@@ -1,7 +1,7 @@
 """Settings that make an app's official SDK talk to the practice server, ready to paste. Pure.
 
-The versions meant are npm `pusher` 5 and `pusher-js` 8, Laravel 11 and later with Laravel Echo 2,
-PyPI `pusher` 3.3 and the Ruby gem `pusher` 2. Their sources are where the option names come from.
+Written for npm `pusher` 5 and `pusher-js` 8, Laravel 11 and later with Laravel Echo 2,
+PyPI `pusher` 3.3 and the Ruby gem `pusher` 2. The option names come from their sources.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}  # RFC 9110, sections 4.2.1 and 4.2.
 def settings_for(stack: str, credentials: Credentials) -> str:
     """The settings for one of STACKS: its server side, then the browser's.
 
-    `credentials.base_url` tells the scheme, host and port. Each part begins with a comment that
-    says where it goes. Raises ValueError for another stack.
+    `credentials.base_url` holds the scheme, host and port. Each part begins with a comment that
+    says where it goes. Raises ValueError for any other stack.
     """
     if stack not in STACKS:
         raise ValueError(f"stack: expected one of {', '.join(STACKS)}; got {stack!r}.")

@@ -7,6 +7,7 @@ from collections import deque
 from functools import lru_cache
 
 import tornado.websocket
+from tornado.iostream import IOStream
 from websockets.frames import Frame, Opcode
 
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # waiting for one slow peer before it is closed
@@ -49,7 +50,7 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
             return  # it is going, or gone
         frame = _text_frame(text)
         if not self._writing:
-            self._write(frame, len(frame) + FRAME_BYTES)
+            self._write(connection.stream, frame, len(frame) + FRAME_BYTES)
         elif self._unsent_bytes + len(frame) + FRAME_BYTES > MAX_UNSENT_BYTES:
             self.hang_up(TOO_SLOW, "This side reads too slowly")
         else:
@@ -67,17 +68,17 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
             self._drained = asyncio.get_running_loop().create_future()
         return self._drained
 
-    def _write(self, data: bytes, cost: int) -> None:
+    def _write(self, stream: IOStream, data: bytes, cost: int) -> None:
         """Write frames. `cost` is what they take up until they are sent."""
         # Not write_message(): it makes a task for each frame, and while there are thousands of
         # them Python's collector, which looks at them all, takes more time than the sending.
-        sent = self.ws_connection.stream.write(data)
+        sent = stream.write(data)
         if not sent.done():
             self._writing = True
             self._unsent_bytes += cost
-            sent.add_done_callback(lambda sent: self._written(sent, cost))
+            sent.add_done_callback(lambda sent: self._written(stream, sent, cost))
 
-    def _written(self, sent: asyncio.Future[None], cost: int) -> None:
+    def _written(self, stream: IOStream, sent: asyncio.Future[None], cost: int) -> None:
         """A write is over: begin the next, of as many frames as make a good piece."""
         self._writing = False
         self._unsent_bytes -= cost
@@ -91,7 +92,7 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
                 size += len(frames[-1])
             cost = size + FRAME_BYTES * len(frames)
             self._unsent_bytes -= cost
-            self._write(frames[0] if len(frames) == 1 else b"".join(frames), cost)
+            self._write(stream, frames[0] if len(frames) == 1 else b"".join(frames), cost)
         if self._drained is not None and not self._writing and not self._drained.done():
             self._drained.set_result(None)
 

@@ -47,8 +47,8 @@ class Visitors:
             name = re.sub(r":[0-9]*$", "", host)[:SHOWN]
             return (
                 f"This practice server doesn't answer under the name {host[:SHOWN]!r}.",
-                "It is at http://127.0.0.1 and at http://localhost. If it's your own proxy that "
-                f"sends this name, start the server with --allow-host {name} (in Python: allow_hosts).",
+                "It is at http://127.0.0.1 and at http://localhost. If your own proxy sends this name, "
+                f"start the server with --allow-host {name} (allow_hosts in Python).",
             )
         if origin is None or self.knows(origin) or self._local_origin(origin):
             return None
@@ -60,8 +60,8 @@ class Visitors:
             )
         return (
             f"A page from {origin[:SHOWN]!r} may not use this practice server.",
-            "Pages from http://localhost and http://127.0.0.1 may, on any port. To let this one in "
-            f"as well, start the server with --allow-origin {origin[:SHOWN]} (in Python: allow_origins).",
+            "Pages from http://localhost and http://127.0.0.1 may, on any port. To let this one in, "
+            f"start the server with --allow-origin {origin[:SHOWN]} (allow_origins in Python).",
         )
 
     def _local(self, host: str) -> bool:

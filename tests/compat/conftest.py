@@ -27,7 +27,7 @@ DESELECTED = pytest.StashKey[list[pytest.Item]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "feature(name): a row of the README's table of clients")
+    config.addinivalue_line("markers", "feature(name): a row of docs/clients.md")
     config.stash[WORKS] = {}
     config.stash[DESELECTED] = []
 

@@ -1,6 +1,7 @@
-"""The README's table: which client does what, as the tests found it.
+"""The tables of docs/clients.md: which client does what, as the tests found it.
 
-A test with the mark `feature("batch")` and the fixture `column` says: this client does that.
+A test with the mark `feature("batch")` and the fixture `column` fills one cell: if it passes, this
+client does that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The README's table of clients says what the tests in this folder found. Keep this file last."""
+"""docs/clients.md lists what the tests in this folder found. Keep this file last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from . import table
 from .conftest import DESELECTED, HERE, WORKS
 
-README = HERE.parents[1] / "README.md"
+PAGE = HERE.parents[1] / "docs" / "clients.md"
 BEGIN, END = "<!-- compat table -->\n", "\n<!-- /compat table -->"
 
 
@@ -22,11 +22,13 @@ def everything_ran(session: pytest.Session) -> bool:
     )
 
 
-def test_the_readme_has_it(request):
+def test_the_page_has_it(request):
     if not everything_ran(request.session):
         pytest.skip("not all tests of compat ran well, so the table is not known")
     right = table.render(request.config.stash[WORKS])
-    readme = README.read_text(encoding="utf-8")
-    found = readme.partition(BEGIN)[2].partition(END)[0]
+    page = PAGE.read_text(encoding="utf-8")
+    found = page.partition(BEGIN)[2].partition(END)[0]
     if found != right:
-        pytest.fail(f"The README should have this table:\n{BEGIN}{right}{END}", pytrace=False)
+        pytest.fail(
+            f"docs/clients.md should have these tables:\n{BEGIN}{right}{END}", pytrace=False
+        )
