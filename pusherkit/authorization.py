@@ -3,20 +3,24 @@
 Requests go from your server to the API; sign() is for them. These go other ways:
 
 - A browser asks to subscribe to a private or presence channel. Your server answers with
-  `authorize_channel()`, and the WebSocket server checks that with `verify_channel()`.
+  `authorize_channel()`, and the WebSocket server checks the answer with `verify_channel()`.
 - A browser signs its user in: `authenticate_user()`, `verify_user()`.
 - The API posts a webhook to your server, which checks it with `verify_webhook()`.
 
 Each is an HMAC-SHA256 keyed by the secret, as a request's is; only the text differs
 (Pusher's documentation, "Auth signatures" and "Webhooks").
+
+The verify functions take whatever arrived, None for what didn't, and raise nothing but
+AuthenticationError: your endpoint answers 401 to a stranger, never 500.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 from pusherkit.credentials import Credentials
-from pusherkit.errors import AuthenticationError
+from pusherkit.errors import AuthenticationError, InvalidEvent
 from pusherkit.events import check_channel_name, check_socket_id, to_json
 from pusherkit.signing import hmac_sha256
 
@@ -26,8 +30,9 @@ def authorize_channel(
 ) -> dict[str, str]:
     """Allow one connection to subscribe to one channel: `{"auth": "KEY:64 hex digits"}`.
 
-    `channel_data` says who joins a presence channel: `{"user_id": …, "user_info": …}`. Text is
-    signed as it is, anything else as compact JSON; the answer carries the text that was signed.
+    `channel_data` describes the member who joins a presence channel:
+    `{"user_id": …, "user_info": …}`. Text is signed as it is, anything else as compact JSON; the
+    answer contains the text that was signed.
     Raises InvalidEvent for a socket_id or a channel name that cannot be one.
     """
     check_socket_id(socket_id)
@@ -42,10 +47,10 @@ def authorize_channel(
 def authenticate_user(
     credentials: Credentials, socket_id: str, user_data: object
 ) -> dict[str, str]:
-    """Say who is behind one connection: `{"auth": …, "user_data": …}`.
+    """Confirm which user has this connection: `{"auth": …, "user_data": …}`.
 
-    `user_data` is `{"id": …}` and whatever else; text is signed as it is, anything else as
-    compact JSON.
+    `user_data` is `{"id": …}` and anything else you want to add. Text is signed as it is,
+    anything else as compact JSON. Raises InvalidEvent for a socket_id that cannot be one.
     """
     check_socket_id(socket_id)
     text = user_data if isinstance(user_data, str) else to_json(user_data)
@@ -57,77 +62,121 @@ def verify_channel(
     credentials: Credentials,
     socket_id: str,
     channel: str,
-    auth: str,
+    auth: str | None,
     channel_data: str | None = None,
 ) -> None:
-    """Return if `auth` allows this connection this channel; raise AuthenticationError if not."""
-    data = "" if channel_data is None else f":{channel_data}"
-    _verify_auth(credentials, f"{socket_id}:{channel}{data}", auth)
+    """Return if `auth` allows this connection this channel; raise AuthenticationError if not.
+
+    `auth` and `channel_data` are the texts that authorize_channel() returned.
+    """
+    _expect_form(credentials, check_socket_id, socket_id)
+    # With a colon in its name, presence-x:{} would pass for presence-x with the data {}.
+    _expect_form(credentials, check_channel_name, channel)
+    text = f"{socket_id}:{channel}"
+    if channel_data is not None:
+        text += f":{_expect_text(credentials, 'channel_data', channel_data)}"
+    _verify_auth(credentials, text, auth)
 
 
-def verify_user(credentials: Credentials, socket_id: str, auth: str, user_data: str) -> None:
-    """Return if `auth` proves this user on this connection; raise AuthenticationError if not."""
-    _verify_auth(credentials, f"{socket_id}::user::{user_data}", auth)
+def verify_user(
+    credentials: Credentials, socket_id: str, auth: str | None, user_data: str | None
+) -> None:
+    """Return if `auth` proves this user on this connection; raise AuthenticationError if not.
+
+    `auth` and `user_data` are the texts that authenticate_user() returned.
+    """
+    _expect_form(credentials, check_socket_id, socket_id)
+    data = _expect_text(credentials, "user_data", user_data)
+    _verify_auth(credentials, f"{socket_id}::user::{data}", auth)
 
 
-def verify_webhook(credentials: Credentials, body: bytes, *, key: str, signature: str) -> None:
-    """Return if a webhook is the API's own; raise AuthenticationError if not.
+def verify_webhook(
+    credentials: Credentials, body: bytes, *, key: str | None, signature: str | None
+) -> None:
+    """Return if a webhook comes from the API; raise AuthenticationError if not.
 
     `body` is the request's raw body, before any parsing: the signature is of its bytes. `key` and
     `signature` are the headers X-Pusher-Key and X-Pusher-Signature.
     """
-    text = credentials.hide(body.decode(errors="surrogateescape"))
-    if key != credentials.key:
+    if not isinstance(body, bytes | bytearray):
+        raise AuthenticationError(
+            f"body: expected the request's raw bytes, got {type(body).__name__}. "
+            "Take the body before it is decoded or parsed.",
+            reason="body",
+            canonical_string="",
+        )
+    right = hmac.digest(credentials.secret.encode(), body, "sha256").hex()
+    if key == credentials.key and isinstance(signature, str) and _equal(right, signature):
+        return
+    text = body.decode(errors="surrogateescape")
+    if _expect_text(credentials, "X-Pusher-Key", key, text) != credentials.key:
         raise AuthenticationError(
             f"X-Pusher-Key: expected {credentials.key}, the key of app {credentials.app_id}; "
             f"got {credentials.hide(repr(key))}. The webhook is of another app.",
             reason="X-Pusher-Key",
-            canonical_string=text,
+            canonical_string=credentials.hide(text),
         )
-    right = hmac.digest(credentials.secret.encode(), body, "sha256").hex()
-    if not _equal(right, signature):
-        got = credentials.hide(repr(signature))
-        raise AuthenticationError(
-            f"X-Pusher-Signature: expected the HMAC SHA256 hex digest of the {len(body)} bytes of "
-            f"the body, got {got}. Verify the raw body, not JSON that was parsed and written "
-            "again.",
-            reason="X-Pusher-Signature",
-            canonical_string=text,
-        )
+    got = repr(_expect_text(credentials, "X-Pusher-Signature", signature, text))
+    raise AuthenticationError(
+        f"X-Pusher-Signature: expected the HMAC SHA256 hex digest of the {len(body)} bytes of "
+        f"the body, got {credentials.hide(got)}. Verify the raw body, not JSON that was parsed "
+        "and written again.",
+        reason="X-Pusher-Signature",
+        canonical_string=credentials.hide(text),
+    )
 
 
 def _auth(credentials: Credentials, text: str) -> str:
     return f"{credentials.key}:{hmac_sha256(credentials.secret, text)}"
 
 
-def _verify_auth(credentials: Credentials, text: str, auth: str) -> None:
-    right = hmac_sha256(credentials.secret, text)
-    key, _, signature = auth.rpartition(":")  # a key may hold a colon, hex does not
-    # What came is told; a secret that came by mistake is not.
-    text, told = credentials.hide(text), credentials.hide(auth)
-    told_key, _, told_signature = told.rpartition(":")  # no key where the colon was hidden, too
+def _verify_auth(credentials: Credentials, text: str, auth: str | None) -> None:
+    came = _expect_text(credentials, "auth", auth, text)
+    if _equal(_auth(credentials, text), came):
+        return
+    # The refusal quotes what came, but not a secret that came by mistake.
+    shown_text, shown = credentials.hide(text), credentials.hide(came)
+    key, _, signature = came.rpartition(":")  # a key may contain a colon, hex doesn't
+    shown_key, _, shown_signature = shown.rpartition(":")  # no key if the colon was hidden too
     if not (key and signature):
-        raise AuthenticationError(
-            f"Invalid format: auth must have the format key:signature, got '{told}'",
-            reason="auth",
-            canonical_string=text,
+        problem = f"Invalid format: auth must have the format key:signature, got '{shown}'"
+    elif key != credentials.key:
+        problem = f"Invalid key in auth: expected {credentials.key}, got '{shown_key or shown}'"
+    else:  # the wording of Pusher's own refusal
+        problem = (
+            f"Invalid signature: Expected HMAC SHA256 hex digest of {shown_text}, "
+            f"but got {shown_signature}"
         )
-    if key != credentials.key:
-        raise AuthenticationError(
-            f"Invalid key in auth: expected {credentials.key}, got '{told_key or told}'",
-            reason="auth",
-            canonical_string=text,
-        )
-    if not _equal(right, signature):
-        # The wording of Pusher's own refusal.
-        raise AuthenticationError(
-            f"Invalid signature: Expected HMAC SHA256 hex digest of {text}, "
-            f"but got {told_signature}",
-            reason="auth",
-            canonical_string=text,
-        )
+    raise AuthenticationError(problem, reason="auth", canonical_string=shown_text)
 
 
 def _equal(right: str, received: str) -> bool:
-    """Compare in constant time; what was received may hold any character."""
-    return hmac.compare_digest(right.encode(), received.encode(errors="surrogatepass"))
+    """Compare in constant time; what was received may contain any character."""
+    return hmac.compare_digest(
+        right.encode(errors="surrogatepass"), received.encode(errors="surrogatepass")
+    )
+
+
+def _expect_text(credentials: Credentials, name: str, value: object, text: str = "") -> str:
+    """The value, if it is text. `text` is what should have been signed, as far as it is known."""
+    if isinstance(value, str):
+        return value
+    problem = (
+        f"{name}: missing. Without it nothing proves who sent this, so refuse it."
+        if value is None
+        else f"{name}: expected text (str), got {type(value).__name__}. Decode it first."
+    )
+    raise AuthenticationError(problem, reason=name, canonical_string=credentials.hide(text))
+
+
+def _expect_form(
+    credentials: Credentials, check: Callable[[object], object], value: object
+) -> None:
+    problem = None
+    try:
+        check(value)
+    except InvalidEvent as error:
+        problem = error
+    if problem:  # raised here, so that the error that quotes the value isn't this one's context
+        message = credentials.hide(str(problem))
+        raise AuthenticationError(message, reason=problem.rule, canonical_string="")

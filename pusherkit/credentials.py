@@ -1,30 +1,32 @@
-"""Who signs: an app's id, key and secret, and what of them never prints. Pure."""
+"""Who signs: an app's id, key and secret, and how the secret stays out of sight. Pure."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from pusherkit.errors import InvalidCredentials
 
 DEFAULT_BASE_URL = "https://ws-sa.mawjly.com"  # the service's host (reference, "Example")
 HIDDEN = "[the app's secret]"
-SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
-_ESCAPED = re.compile(r"[\\%+]")  # in every text that does not stand as it is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, init=False)
 class Credentials:
-    """An app's id, key and secret, and the host that knows them. The secret never prints.
+    """An app's id, key and secret, and the host that knows them.
 
-    `base_url` is scheme, host and port; a key is valid on one host only.
-    Raises InvalidCredentials for values that cannot be right: empty, in quotes, or with white
-    space around them, as pasting leaves them behind.
+    `base_url` is scheme, host and port; a key is valid on one host only. Raises
+    InvalidCredentials for values that can't be right: empty, not text, or with the white space
+    or quotes around them that pasting brings along.
+
+    The secret isn't in the repr, in a failed comparison or in an error, and a traceback that
+    shows local variables doesn't show it in the frames of this class either. `.secret`,
+    `asdict()` and pickle do give it to you: you asked for it.
     """
 
     app_id: str
@@ -32,16 +34,25 @@ class Credentials:
     secret: str = field(repr=False)
     base_url: str = DEFAULT_BASE_URL
 
-    def __post_init__(self) -> None:
-        for name in ("app_id", "key", "secret"):
-            _refuse_paste_damage(name, getattr(self, name))
-        if wrong := re.search(r"[/?#%\s]", self.app_id):
-            # The character alone is named: what stands here may be a secret in the wrong place.
-            raise InvalidCredentials(
-                f"app_id: expected the id alone, such as 6855671; {wrong[0]!r} cannot stand in "
-                "the path /apps/{app_id}/events."
-            )
-        object.__setattr__(self, "base_url", _base_url(self.base_url))
+    # Each way to make Credentials raises its error where no local variable holds a value: pytest,
+    # rich and error trackers print the local variables of every frame in a traceback.
+
+    def __init__(
+        self, *, app_id: str, key: str, secret: str, base_url: str = DEFAULT_BASE_URL
+    ) -> None:
+        try:
+            url = _checked(app_id, key, secret, base_url)
+        except InvalidCredentials as error:
+            problem = str(error)
+        else:
+            put = object.__setattr__  # frozen, so this is the one way in
+            put(self, "app_id", app_id)
+            put(self, "key", key)
+            put(self, "secret", secret)
+            put(self, "base_url", url)
+            return
+        del app_id, key, secret, base_url
+        raise InvalidCredentials(problem)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -50,75 +61,127 @@ class Credentials:
         PUSHER_HOST is a host, with or without port and scheme. Without a scheme it means https,
         or http on this machine (localhost, 127.0.0.1).
         """
-        names = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET")
-        missing = [name for name in names if not environ.get(name)]
-        if missing:
-            raise InvalidCredentials(
-                f"Expected {', '.join(names)} in the environment; missing: {', '.join(missing)}. "
-                "`pusherkit sandbox` prints a set to practise with."
-            )
-        app_id, key, secret = (environ[name] for name in names)
-        host = environ.get("PUSHER_HOST") or DEFAULT_BASE_URL
-        return cls(app_id=app_id, key=key, secret=secret, base_url=host)
+        try:
+            return cls(**_read_env(environ))
+        except InvalidCredentials as error:
+            problem = str(error)
+        del environ
+        raise InvalidCredentials(problem)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Read the PUSHER_URL form: https://KEY:SECRET@HOST[:PORT]/apps/APP_ID."""
-        wanted = "expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID"
         try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            parts = None
-        if parts is None:
-            # Raised here: the parser's own error can quote a piece of the secret, and must not be
-            # this one's context.
-            raise InvalidCredentials(
-                f"PUSHER_URL: {wanted}; the host or port cannot be read. "
-                "A key or secret with / ? # @ or : in it must be percent-encoded."
-            )
-        app_id = re.fullmatch(r"/apps/([^/]+)/?", parts.path)
-        present = {
-            "scheme http or https": parts.scheme in ("http", "https"),
-            "host": bool(parts.hostname),
-            "key": bool(parts.username),
-            "secret": bool(parts.password),
-            "path /apps/APP_ID": app_id is not None,
-        }
-        missing = [name for name, there in present.items() if not there]
-        if app_id is None or missing:
-            raise InvalidCredentials(f"PUSHER_URL: {wanted}; missing: {', '.join(missing)}.")
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return cls(
-            app_id=unquote(app_id[1]),
-            key=unquote(parts.username or ""),
-            secret=unquote(parts.password or ""),
-            base_url=f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""),
-        )
+            return cls(**_read_url(url))
+        except InvalidCredentials as error:
+            problem = str(error)
+        del url
+        raise InvalidCredentials(problem)
+
+    # pytest explains a failed `==` by the fields, the secret too, unless a class compares itself.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credentials):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def _values(self) -> tuple[str, str, str, str]:
+        return self.app_id, self.key, self.secret, self.base_url
 
     def hide(self, text: str) -> str:
-        """A text fit to be shown: a secret that somebody sent by mistake is not repeated."""
-        secret = self.secret
-        if len(secret) < SHORTEST_SECRET_HIDDEN_INSIDE:
-            return HIDDEN if text == secret else text
-        as_it_is = (secret + text).isascii() and not _ESCAPED.search(text)
-        if as_it_is and secret.lower() not in text.lower():  # nearly always, and far quicker
-            return text
-        whole, begun = _spellings(secret)
-        return begun.sub(f"{HIDDEN}…", whole.sub(HIDDEN, text))
+        """The text with HIDDEN wherever it spells the secret; for all that is shown or logged.
+
+        People send a secret by mistake, and programs encode it on the way. So it is hidden
+
+        - in any case of letters, percent-encoded, and with the escapes of JSON and of a repr:
+          any of them, mixed, and as often as it was encoded (`%2541`, `\\\\u0041`);
+        - cut short by "…", after 6 characters or more of it;
+        - broken off with at most a sixth missing, if no letter or digit follows: a bad paste.
+
+        A secret of fewer than 6 characters is in many a text by chance. It is hidden only where
+        it is all of the text. Nothing is hidden that was hashed, in base64, or cut at the front.
+
+        The work is linear in the text, whatever the text holds.
+        """
+        shown, at = [], 0
+        for start, end in _places(self.secret, text):
+            shown += [text[at:start], HIDDEN]
+            at = end
+        return "".join([*shown, text[at:]]) if shown else text
 
     def holds(self, text: str) -> bool:
-        """Whether a text holds the secret."""
-        return self.hide(text) != text
+        """Whether hide() would change this text."""
+        return any(True for _ in _places(self.secret, text))
+
+
+# --- reading and checking -------------------------------------------------------------------
+
+
+def _read_env(environ: Mapping[str, str]) -> dict[str, str]:
+    names = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET")
+    missing = [name for name in names if not environ.get(name)]
+    if missing:
+        raise InvalidCredentials(
+            f"Expected {', '.join(names)} in the environment; missing: {', '.join(missing)}. "
+            "`pusherkit sandbox` prints a set to practise with."
+        )
+    app_id, key, secret = (environ[name] for name in names)
+    host = environ.get("PUSHER_HOST") or DEFAULT_BASE_URL
+    return {"app_id": app_id, "key": key, "secret": secret, "base_url": host}
+
+
+def _read_url(url: str) -> dict[str, str]:
+    wanted = "expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidCredentials(
+            f"PUSHER_URL: {wanted}; the host or port cannot be read. "
+            "A key or secret with / ? # @ or : in it must be percent-encoded."
+        ) from None
+    app_id = re.fullmatch(r"/apps/([^/]+)/?", parts.path)
+    present = {
+        "scheme http or https": parts.scheme in ("http", "https"),
+        "host": bool(parts.hostname),
+        "key": bool(parts.username),
+        "secret": bool(parts.password),
+        "path /apps/APP_ID": app_id is not None,
+    }
+    missing = [name for name, there in present.items() if not there]
+    if app_id is None or missing:
+        raise InvalidCredentials(f"PUSHER_URL: {wanted}; missing: {', '.join(missing)}.")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return {
+        "app_id": unquote(app_id[1]),
+        "key": unquote(parts.username or ""),
+        "secret": unquote(parts.password or ""),
+        "base_url": f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""),
+    }
+
+
+def _checked(app_id: str, key: str, secret: str, base_url: str) -> str:
+    """The normalised base_url, if all four can be right. An error never repeats a value."""
+    for name, value in (("app_id", app_id), ("key", key), ("secret", secret)):
+        _refuse_paste_damage(name, value)
+    if wrong := re.search(r"[/?#%\s]", app_id):
+        # Only the character is named: the rest may be a secret in the wrong place.
+        raise InvalidCredentials(
+            f"app_id: expected the id alone, such as 6855671; {wrong[0]!r} cannot be part of "
+            "the path /apps/{app_id}/events."
+        )
+    return _base_url(base_url)
 
 
 def _refuse_paste_damage(name: str, value: object) -> None:
-    """Refuse what cannot be a key or secret, without ever repeating the value."""
     if not isinstance(value, str):
         raise InvalidCredentials(f"{name}: expected text (str), got {type(value).__name__}.")
     if not value:
         raise InvalidCredentials(f"{name}: expected text, got an empty string.")
-    if re.search("[\ud800-\udfff]", value):  # what os.environ makes of bytes that are no UTF-8
+    if re.search("[\ud800-\udfff]", value):  # how os.environ gives bytes that aren't UTF-8
         raise InvalidCredentials(f"{name}: expected text, got bytes that are not UTF-8.")
     if value != value.strip().strip("\"'`"):
         raise InvalidCredentials(
@@ -127,17 +190,12 @@ def _refuse_paste_damage(name: str, value: object) -> None:
         )
 
 
-def is_local(host: str) -> bool:
-    """Whether a host is this machine."""
-    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
-
-
-def _base_url(text: str) -> str:
+def _base_url(text: object) -> str:
     """Normalise a host, or a URL without a path, to scheme://host[:port]."""
-    url = text if "://" in text else f"//{text}"
+    text = text if isinstance(text, str) else ""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port  # ValueError for a port that is no number
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, port = parts.hostname, parts.port  # ValueError if the port isn't a number
     except ValueError:
         host = port = None
     scheme = parts.scheme or ("http" if is_local(host) else "https") if host else ""
@@ -150,19 +208,112 @@ def _base_url(text: str) -> str:
     return f"{scheme}://{shown}" + (f":{port}" if port is not None else "")
 
 
+def is_local(host: str) -> bool:
+    """Whether a host is this machine."""
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+
+
+# --- finding the secret in a text -----------------------------------------------------------
+#
+# One regular expression finds the first six characters of the secret, each in any spelling. From
+# there a loop walks on, character by character, as far as the text goes on spelling the secret.
+#
+# To stay linear, no expression here can run over the same stretch of text twice: repetitions are
+# possessive (*+, which never gives back), and what is tried at one place is of bounded length.
+
+SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
+_BEGINNING = 6  # characters; as many are needed to recognise a secret that was cut short
+_NEARLY = 5 / 6  # of the secret: "practice-sec", 12 of 15, may be a channel's name
+
+_BACKSLASHES = r"(?:\\|%(?:25)*+5c)*+"  # encoding doubles them; percent-encoded: %5C, %255C, …
+_CUT = re.compile(r"(?:[%\\][%\\ux0-9a-f]{0,24}+)?…")  # perhaps in the middle of an escape
+
+
+class _Spellings(NamedTuple):
+    """How each character of a secret may be spelled, as expressions over a folded text."""
+
+    characters: tuple[re.Pattern[str], ...]
+    beginning: re.Pattern[str]
+    plain_beginning: str | None
+    """The beginning as text, if only itself folds to it: without it and escapes, no secret."""
+
+
+def _places(secret: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where a text spells the secret: start and end, in order, never overlapping."""
+    if len(secret) < SHORTEST_SECRET_HIDDEN_INSIDE or not secret.strip("\\"):
+        if text == secret:
+            yield 0, len(text)
+        return
+    characters, beginning, plain = _spellings(secret)
+    folded = _folded(text)
+    escapes = "%" in text or "\\" in text or "+" in text
+    if plain and not escapes and plain not in folded:  # nearly always, and far quicker
+        return
+    at = free = 0  # where to look next, and the end of what was found
+    while found := beginning.search(folded, at):
+        end, count = found.end(), min(_BEGINNING, len(characters))
+        while count < len(characters) and (more := characters[count].match(folded, end)):
+            end, count = more.end(), count + 1
+        at = found.start() + 1
+        if cut := _CUT.match(folded, end):
+            end = cut.end() - 1  # the "…" stays
+        elif count < len(characters) and (
+            count < len(characters) * _NEARLY or folded[end : end + 1].isalnum()
+        ):
+            continue
+        start = found.start()
+        while start > free and folded[start - 1] == "\\":
+            start -= 1
+        yield start, end
+        at = free = end
+
+
+def _folded(text: str) -> str:
+    """The text in lower case, character by character: exactly as long as it was."""
+    # İ would become two characters, and Σ what its neighbours say.
+    return text.replace("İ", "i").replace("Σ", "σ").replace("ς", "σ").lower()
+
+
 @lru_cache(maxsize=8)
-def _spellings(secret: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The secret in any case, percent-encoded, escaped as in JSON or a repr; and cut off by "…"."""
-    chars = [_spelling(char) for char in secret]
-    begun = "".join(chars[:SHORTEST_SECRET_HIDDEN_INSIDE]) + f"(?:{'|'.join(set(chars))})*…"
-    return re.compile("".join(chars), re.IGNORECASE), re.compile(begun, re.IGNORECASE)
+def _spellings(secret: str) -> _Spellings:
+    # Backslashes in a row count as one, as nobody knows how often they were doubled. At the start
+    # they don't count, or the search would read a run of them again from each.
+    characters = re.findall(r"\\++|[^\\]", secret.lstrip("\\"), re.DOTALL)
+
+    def expression(at: int, backslashes: str = _BACKSLASHES) -> str:
+        spelled = _spelling(characters[at], backslashes)
+        if characters[at] not in "%uUxX":
+            return spelled
+        # This one may start an escape as well: what follows it in the secret decides.
+        following = "".join(_spelling(next_, _BACKSLASHES) for next_ in characters[at + 1 : at + 2])
+        return f"(?:{spelled}(?={following})|{spelled})"
+
+    rest = [expression(at) for at in range(1, len(characters))]
+    first = expression(0, backslashes="")
+    return _Spellings(
+        characters=tuple(map(re.compile, [first, *rest])),
+        beginning=re.compile("".join([first, *rest[: _BEGINNING - 1]])),
+        plain_beginning=_folded(secret)[:_BEGINNING] if secret.isascii() else None,
+    )
 
 
-def _spelling(char: str) -> str:
-    encoded = "".join(f"%{byte:02x}" for byte in char.encode())
-    utf16 = char.encode("utf-16-be").hex()
-    in_json = r"\\*".join(f"u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
-    in_repr = ascii(char)[1:-1].lstrip("\\")  # such as n, xa0 or U0001f511; of "\\" nothing is left
-    others = [encoded, in_json, *([re.escape(in_repr)] if in_repr else [])]
-    plus = r"|\+" if char == " " else ""
-    return rf"\\*(?:{re.escape(char)}|{'|'.join(others)}{plus})"
+def _spelling(character: str, backslashes: str) -> str:
+    """An expression for one character, with any number of backslashes before it."""
+    if character.startswith("\\"):
+        return r"(?:(?:\\|u005c|x5c)++|(?:%(?:25)*+5c(?:u005c|x5c)?+)++)"
+    if character == "%":  # %5c may be this percent sign and 5c
+        return f"(?:{backslashes}(?:u0025|x25)|%(?:25)*)"
+    ways = set()
+    for form in {change(character) for change in (str, str.lower, str.upper, str.title)}:
+        utf16 = form.encode("utf-16-be").hex()
+        ways |= {
+            re.escape(_folded(form)),
+            "".join(rf"%(?:25)*+{byte:02x}" for byte in form.encode()),
+            _BACKSLASHES.join(f"u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4)),
+            re.escape(_folded(ascii(form)[1:-1].lstrip("\\"))),  # n, xa0, u0001f511
+        }
+        if len(form) == 1 and form <= "\xff":
+            ways.add(f"x{ord(form):02x}")
+    if character == " ":
+        ways |= {r"\+", "%(?:25)*+2b"}
+    return f"{backslashes}(?:{'|'.join(sorted(ways, key=lambda way: (-len(way), way)))})"

@@ -3,12 +3,12 @@
 The rules, from the HTTP API reference (docs/api-reference.md):
 
 1. `body_md5` is the hex MD5 of the exact bytes of the body; only a request with a body has it.
-2. The parameters are every query parameter but `auth_signature`: keys lower-cased, sorted by
-   key, joined as `key=value` with `&`, values not URL-encoded.
+2. The parameters are every query parameter but `auth_signature`: names lower-cased, sorted by
+   name, joined as `key=value` with `&`, values not URL-encoded.
 3. The canonical string is the method, the path and those parameters, joined by real newlines.
 4. `auth_signature` is the hex HMAC-SHA256 of the canonical string, keyed by the secret.
 
-This file knows nothing of events, HTTP or JSON: it signs bytes.
+This file knows nothing about events, HTTP or JSON: it signs bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError
@@ -38,10 +38,10 @@ Params = Mapping[str, str] | Iterable[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, as far as signing sees it: what `sign()`, `verify()` and the doctor read.
+    """One HTTP request: the four things that a signature covers.
 
-    `path` is the path as it is in the request line, without host or query. `params` are decoded,
-    in their order, repeated names included; a mapping becomes pairs. `body` is the exact bytes.
+    `path` is as in the request line, without host or query. `params` are decoded and keep their
+    order, repeated names included; a mapping becomes pairs. `body` is the exact bytes.
     """
 
     method: str
@@ -57,7 +57,7 @@ class Request:
         put(self, "body", body)
 
     def values(self, name: str) -> list[str]:
-        """Every value of one parameter, whatever the case of its name; [] where it is missing."""
+        """Every value of one parameter, in any case of its name; [] if it is missing."""
         return [value for key, value in self.params if key.lower() == name]
 
 
@@ -66,12 +66,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A signature with its working. Shows the steps when printed or displayed."""
+    """A signature with its working. Print or display it to see the steps."""
 
     body_md5: str | None
-    """32 hex digits, or None where the body is empty."""
+    """32 hex digits, or None if the body is empty."""
     params: tuple[tuple[str, str], ...]
-    """What was signed: keys lower-cased, sorted by key, values not encoded."""
+    """What was signed: names lower-cased, sorted by name, values not encoded."""
     canonical_string: str
     """METHOD, path and parameters, joined by two newlines."""
     hexdigest: str
@@ -113,21 +113,21 @@ class Signature:
 
 
 def body_digest(body: bytes) -> str:
-    """The hex MD5 of the body's exact bytes. It detects change; it protects no secret."""
+    """The hex MD5 of the body's exact bytes. It detects change; it doesn't keep a secret."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def canonical_string(method: str, path: str, params: Params) -> str:
     """The text to sign: METHOD, path and sorted parameters, joined by newlines.
 
-    `path` is the path as it stands in the request line, without host or query. `auth_signature`
-    is left out if it is there. Repeated keys stay, in the order in which they came.
+    `path` is as in the request line, without host or query. `auth_signature` is left out if it
+    is there. Repeated parameters stay, in the order in which they came.
     """
     return _joined(method, path, _ordered(params, without={"auth_signature"}))
 
 
 def _ordered(params: Params, *, without: Collection[str]) -> list[tuple[str, str]]:
-    """Keys lower-cased, then sorted. By key alone, so repeated keys stay in their order."""
+    """Names lower-cased, then sorted. By name alone, so repeated ones stay in their order."""
     pairs = params.items() if isinstance(params, Mapping) else params
     lowered = [(key.lower(), value) for key, value in pairs]
     return sorted([pair for pair in lowered if pair[0] not in without], key=itemgetter(0))
@@ -140,7 +140,7 @@ def _joined(method: str, path: str, ordered: list[tuple[str, str]]) -> str:
 
 def hmac_sha256(secret: str, text: str) -> str:
     """The hex HMAC-SHA256 of `text`, keyed by `secret`; both as UTF-8."""
-    # Half of a surrogate pair has no UTF-8. Passed on, it makes a signature that fits nothing.
+    # Half of a surrogate pair has no UTF-8. Let through, it makes a signature that fits nothing.
     return hmac.digest(secret.encode(), text.encode(errors="surrogatepass"), "sha256").hex()
 
 
@@ -189,7 +189,7 @@ def sign(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One rule, judged. `error` and `fix` are sentences, empty where the rule passed."""
+    """One rule, judged. `error` and `fix` are sentences; both are "" if the rule passed."""
 
     rule: str
     passed: bool
@@ -201,7 +201,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Every rule, judged in the order in which a server asks them. Tells no secret."""
+    """Every rule, judged in the order in which a server checks them. Safe to show."""
 
     checks: tuple[Check, ...]
     canonical_string: str
@@ -209,7 +209,7 @@ class Verdict:
 
     @property
     def failed(self) -> Check | None:
-        """The first rule that failed; None where all passed."""
+        """The first rule that failed; None if all passed."""
         return next((check for check in self.checks if not check.passed), None)
 
 
@@ -226,15 +226,66 @@ def verify(
     """Return if the request is signed as it should be; raise AuthenticationError if not.
 
     `params` are the decoded query parameters, `auth_signature` among them; `body` the bytes that
-    arrived; `now` the verifier's clock in Unix seconds; `tolerance` the allowed difference of the
-    two clocks in seconds, in both directions.
+    arrived; `now` the verifier's clock in Unix seconds; `tolerance` how many seconds the sender's
+    clock may be ahead or behind. Whatever arrived, nothing but AuthenticationError is raised.
     """
-    request = Request(method, path, params, body)
+    request = _request(credentials, method, path, params, body)
     verdict = judge(credentials, request, now=now, tolerance=tolerance)
     if failed := verdict.failed:
         raise AuthenticationError(
             failed.error, reason=failed.rule, canonical_string=verdict.canonical_string
         )
+
+
+def _request(credentials: Credentials, method: Any, path: Any, params: Any, body: Any) -> Request:
+    """What verify() was given, as a Request; AuthenticationError if it can't be one."""
+    for what, value in (("method", method), ("path", path)):
+        if not isinstance(value, str):
+            raise _unreadable(what, f"{what}: expected text (str), got {type(value).__name__}.")
+    if not isinstance(body, bytes | bytearray):
+        raise _unreadable(
+            "body",
+            f"body: expected the raw bytes that arrived, got {type(body).__name__}. "
+            "Take the body before it is decoded or parsed.",
+        )
+    pairs = []
+    for name, value in _pairs(params):
+        if not isinstance(value, str):
+            raise _unreadable_value(credentials.hide(name), value)
+        pairs.append((name, value))
+    return Request(method, path, pairs, bytes(body))
+
+
+def _pairs(params: Any) -> Iterator[tuple[str, object]]:
+    if isinstance(params, Mapping):
+        params = params.items()
+    listed = isinstance(params, Iterable) and not isinstance(params, str | bytes)
+    for pair in params if listed else [params]:
+        match pair:
+            case (str(name), value):
+                yield name, value
+            case _:
+                raise _unreadable(
+                    "params",
+                    f"params: expected pairs of name and value, both text, got {type(pair).__name__}. "
+                    "Pass urllib.parse.parse_qsl(query, keep_blank_values=True).",
+                )
+
+
+def _unreadable_value(name: str, value: object) -> AuthenticationError:
+    if value is None:
+        return _unreadable(name, f"Missing parameter: {name}. Its value is None.")
+    if isinstance(value, list | tuple):
+        return _unreadable(
+            name,
+            f"{name}: expected text (str), got {type(value).__name__}. urllib.parse.parse_qs "
+            "gives a list for each name; pass the pairs that parse_qsl gives.",
+        )
+    return _unreadable(name, f"{name}: expected text (str), got {type(value).__name__}.")
+
+
+def _unreadable(reason: str, problem: str) -> AuthenticationError:
+    return AuthenticationError(problem, reason=reason, canonical_string="")
 
 
 def judge(
@@ -247,39 +298,44 @@ def judge(
     """Judge every rule of a signed request, auth_signature among its parameters.
 
     `now` and `tolerance` as for verify(). The verdict contains neither the secret nor the right
-    signature, whatever the request holds.
+    signature, whatever the request contains.
     """
     hide = credentials.hide
-    shown_string = canonical_string(
-        hide(request.method),
-        hide(request.path),
-        [(hide(key), hide(value)) for key, value in request.params],
-    )
+    shown = [(hide(name), hide(value)) for name, value in request.params]
+    shown_string = canonical_string(hide(request.method), hide(request.path), shown)
+    sent = {name: _Sent([], []) for name in SIGNING_PARAMS}
+    for (name, value), (_, shown_value) in zip(request.params, shown, strict=True):
+        if parameter := sent.get(name.lower()):
+            parameter.values.append(value)
+            parameter.shown.append(shown_value)
     right = hmac_sha256(
         credentials.secret, canonical_string(request.method, request.path, request.params)
     )
-
-    def sent(name: str) -> tuple[list[str], list[str]]:
-        """A parameter's values: as they are judged, and as they may be shown."""
-        values = request.values(name)
-        return values, [hide(value) for value in values]
-
     return Verdict(
         checks=(
-            _check_key(credentials, *sent("auth_key")),
-            _check_version(*sent("auth_version")),
-            _check_timestamp(*sent("auth_timestamp"), now, tolerance),
-            _check_body(*sent("body_md5"), request.body),
-            _check_signature(right, *sent("auth_signature"), shown_string),
+            _check_key(credentials, sent["auth_key"]),
+            _check_version(sent["auth_version"]),
+            _check_timestamp(sent["auth_timestamp"], now, tolerance),
+            _check_body(sent["body_md5"], request.body),
+            _check_signature(right, sent["auth_signature"], shown_string),
         ),
         canonical_string=shown_string,
     )
 
 
+class _Sent(NamedTuple):
+    """Every value of one parameter, usually a single one."""
+
+    values: list[str]
+    """As they came: what a rule judges."""
+    shown: list[str]
+    """The same without a secret sent by mistake: what a sentence quotes."""
+
+
 def _judged(
     rule: str, passed: bool, *, expected: str, received: str, error: str, fix: str
 ) -> Check:
-    """A check that has its sentences only where it failed."""
+    """A check that keeps its sentences only if it failed."""
     return Check(
         rule=rule,
         passed=passed,
@@ -290,8 +346,9 @@ def _judged(
     )
 
 
-def _not_sent_once(rule: str, expected: str, shown: list[str]) -> Check | None:
-    """The failed check for a parameter that is missing or repeated; None where it stands once."""
+def _not_sent_once(rule: str, expected: str, sent: _Sent) -> Check | None:
+    """The failed check for a parameter that is missing or repeated; None if it came once."""
+    shown = sent.shown
     if len(shown) == 1:
         return None
     return _judged(
@@ -308,27 +365,27 @@ def _not_sent_once(rule: str, expected: str, shown: list[str]) -> Check | None:
     )
 
 
-def _check_key(credentials: Credentials, values: list[str], shown: list[str]) -> Check:
+def _check_key(credentials: Credentials, sent: _Sent) -> Check:
     rule = "auth_key"
     expected = f"{credentials.key} (the key of app {credentials.app_id})"
-    return _not_sent_once(rule, expected, shown) or _judged(
+    return _not_sent_once(rule, expected, sent) or _judged(
         rule,
-        values[0] == credentials.key,
+        sent.values[0] == credentials.key,
         expected=expected,
-        received=shown[0],
+        received=sent.shown[0],
         error="Unknown auth_key",
         fix="Send the key of this app. Check that key and secret are not swapped, and that the "
         "request goes to the host that knows the app.",
     )
 
 
-def _check_version(values: list[str], shown: list[str]) -> Check:
+def _check_version(sent: _Sent) -> Check:
     rule = "auth_version"
-    return _not_sent_once(rule, AUTH_VERSION, shown) or _judged(
+    return _not_sent_once(rule, AUTH_VERSION, sent) or _judged(
         rule,
-        values[0] == AUTH_VERSION,
+        sent.values[0] == AUTH_VERSION,
         expected=AUTH_VERSION,
-        received=shown[0],
+        received=sent.shown[0],
         error="Version not supported",
         fix=f"Send {rule}={AUTH_VERSION}.",
     )
@@ -337,34 +394,35 @@ def _check_version(values: list[str], shown: list[str]) -> Check:
 _WHOLE_SECONDS = re.compile(r"[0-9]{1,15}")
 
 
-def _check_timestamp(values: list[str], shown: list[str], now: float, tolerance: float) -> Check:
+def _check_timestamp(sent: _Sent, now: float, tolerance: float) -> Check:
     rule = "auth_timestamp"
     expected = f"within {tolerance:g} s of the server's clock, {int(now)} ({_utc(now)})"
-    if failed := _not_sent_once(rule, expected, shown):
+    if failed := _not_sent_once(rule, expected, sent):
         return failed
-    if not _WHOLE_SECONDS.fullmatch(values[0]):
+    if not _WHOLE_SECONDS.fullmatch(sent.values[0]):
         return _judged(
             rule,
             False,
             expected=expected,
-            received=shown[0],
+            received=sent.shown[0],
             error=f"Timestamp required: {rule} must be Unix time in whole seconds",
-            fix="Send digits only: no fraction, no sign, no date.",
+            fix="Send digits only: no fraction, no minus, no date.",
         )
-    sent = int(values[0])
-    if abs(sent / 1000 - now) <= tolerance:
+    seconds = int(sent.values[0])
+    if abs(seconds / 1000 - now) <= tolerance:
         fix = "These are milliseconds. Divide by 1000 and drop the fraction."
     else:
+        where = "ahead of" if seconds > now else "behind"
         fix = (
-            f"The timestamp is {abs(sent - now):.0f} s {'ahead of' if sent > now else 'behind'} "
-            "the server's clock. Set the clock, and sign each request just before you send it."
+            f"The timestamp is {abs(seconds - now):.0f} s {where} the server's clock. "
+            "Set the clock, and sign each request just before you send it."
         )
     return _judged(
         rule,
-        abs(sent - now) <= tolerance,
+        abs(seconds - now) <= tolerance,
         expected=expected,
-        received=f"{shown[0]} ({_utc(sent)})",
-        error=f"Timestamp expired: Given timestamp ({_utc(sent)}) not within {tolerance:g}s "
+        received=f"{sent.shown[0]} ({_utc(seconds)})",
+        error=f"Timestamp expired: Given timestamp ({_utc(seconds)}) not within {tolerance:g}s "
         f"of server time ({_utc(now)})",
         fix=fix,
     )
@@ -377,36 +435,36 @@ def _utc(seconds: float) -> str:
         return "not a date"
 
 
-def _check_body(values: list[str], shown: list[str], body: bytes) -> Check:
+def _check_body(sent: _Sent, body: bytes) -> Check:
     rule = "body_md5"
     digest = body_digest(body)
-    if not body and not values:
+    if not body and not sent.values:
         return Check(rule=rule, passed=True, expected="(no body)", received="(none)")
     # An empty body needs no body_md5. The official Python client sends one with every GET.
     expected = f"{digest} (the MD5 of the {len(body)} bytes that arrived)"
-    return _not_sent_once(rule, expected, shown) or _judged(
+    return _not_sent_once(rule, expected, sent) or _judged(
         rule,
-        values[0] == digest,
+        sent.values[0] == digest,
         expected=expected,
-        received=shown[0],
+        received=sent.shown[0],
         error=f"Invalid body_md5: the body that arrived has the MD5 {digest}, "
-        f'but you sent "{shown[0]}"',
+        f'but you sent "{sent.shown[0]}"',
         fix="Hash the exact bytes that you send, as the last thing before sending. After hashing, "
         "change nothing in the body: no space, no newline, no serialising again.",
     )
 
 
-def _check_signature(right: str, values: list[str], shown: list[str], shown_string: str) -> Check:
+def _check_signature(right: str, sent: _Sent, shown_string: str) -> Check:
     rule = "auth_signature"
     # The wording of Pusher's own refusal: newlines appear as \n, the secret never does.
     quoted = shown_string.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
     expected = f'HmacSHA256Hex("{quoted}", your_secret_key)'
-    return _not_sent_once(rule, expected, shown) or _judged(
+    return _not_sent_once(rule, expected, sent) or _judged(
         rule,
-        hmac.compare_digest(right.encode(), values[0].encode(errors="surrogatepass")),
+        hmac.compare_digest(right.encode(), sent.values[0].encode(errors="surrogatepass")),
         expected=expected,
-        received=shown[0],
-        error=f'Invalid signature: you should have sent {expected}, but you sent "{shown[0]}"',
+        received=sent.shown[0],
+        error=f'Invalid signature: you should have sent {expected}, but you sent "{sent.shown[0]}"',
         fix="Compare your canonical string with this one, byte by byte. If both are equal, look "
         "at the secret, its encoding, and the HMAC call: the secret is the key.",
     )
