@@ -41,7 +41,7 @@ UPGRADE_PATH = f"/app/{PRACTICE_CREDENTIALS.key}?protocol=7"
 MEGABYTE = 1_000_000
 
 # Opcodes of WebSocket frames (RFC 6455, section 5.2).
-CONTINUATION, TEXT, BINARY, PING = 0x0, 0x1, 0x2, 0x9
+CONTINUATION, TEXT, BINARY, CLOSE, PING = 0x0, 0x1, 0x2, 0x8, 0x9
 
 
 # --- what they hold in their hands ----------------------------------------------------------------
@@ -79,10 +79,13 @@ class Wire:
 
     async def frame(self) -> dict[str, Any]:
         """The next frame from the server, decoded."""
-        length = (await self.reader.readexactly(2))[1]
+        first, length = await self.reader.readexactly(2)
         if length >= 126:
             length = int.from_bytes(await self.reader.readexactly(2 if length == 126 else 8))
-        return json.loads(await self.reader.readexactly(length))
+        payload = await self.reader.readexactly(length)
+        if first & 0x0F == CLOSE:
+            raise ConnectionAbortedError(str(int.from_bytes(payload[:2])))
+        return json.loads(payload)
 
     async def say(self, event: str, **fields: object) -> None:
         await self.send(frame(json.dumps({"event": event, **fields}).encode()))
