@@ -32,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--chaos-seconds",
         type=float,
-        default=8.0,
+        default=5.0,
         metavar="SECONDS",
-        help="how long tests/chaos attacks a practice server (default: 8)",
+        help="how long tests/chaos attacks a practice server (default: 5)",
     )
 
 

@@ -1,5 +1,7 @@
 """The attackers: a process of its own that does to a practice server what it must bear.
 
+It prints a line when it has begun, and at the end what came of it, as JSON.
+
 One function is one kind of attack and plays one round of it, over one connection: it connects,
 does its worst, and returns what it got, a word for the table ("200", "closed", "held"). ATTACKS
 says how many of its rounds run beside each other. To add a kind, write a function and a line there.
@@ -556,6 +558,7 @@ async def attack(port: int, seconds: float, seed: int, kinds: Iterable[str]) -> 
                 for lane in range(ATTACKS[kind].lanes):
                     random = Random(f"{seed} {kind} {lane}")
                     lanes.create_task(_lane(port, ATTACKS[kind], random, tally))
+            print("begun", flush=True)
     return tallies
 
 

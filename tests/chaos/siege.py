@@ -240,6 +240,7 @@ def _attackers(
         env=_environment(),
     )
     try:
+        process.stdout.readline()  # they have begun
         yield process
     finally:
         process.kill()
