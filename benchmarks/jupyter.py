@@ -99,7 +99,7 @@ def lab(command: Sequence[str | Path], root: Path) -> Iterator[str]:
         is_root = hasattr(os, "geteuid") and os.geteuid() == 0
         options += [
             f"--ServerApp.root_dir={root / 'notebooks'}",
-            f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
+            f"--LabApp.default_url=/doc/tree/{FIRST_LESSON}",
             "--ServerApp.ip=127.0.0.1",
             *(["--allow-root"] if is_root else []),
         ]
@@ -119,8 +119,8 @@ def lab(command: Sequence[str | Path], root: Path) -> Iterator[str]:
 def show(page: Any, url: str, notebook: str = FIRST_LESSON) -> None:
     """Open a notebook in a page, alone, and wait for its kernel."""
     page.set_default_timeout(STEP_MILLISECONDS)
-    workspace = f"/lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
-    page.goto(url.replace(f"/lab/tree/{FIRST_LESSON}", workspace))
+    workspace = f"/doc/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
+    page.goto(url.replace(f"/doc/tree/{FIRST_LESSON}", workspace))
     page.wait_for_function(READY)
 
 

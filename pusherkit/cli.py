@@ -73,17 +73,23 @@ def _parser() -> argparse.ArgumentParser:
     lab = commands.add_parser(
         "lab",
         help="open the lessons in JupyterLab",
-        description="Open the lessons in JupyterLab, at the first one. In a checkout these are "
-        "its own notebooks; elsewhere a copy in ./pusherkit-lessons, where your files are never "
-        "overwritten. What stands after -- goes to JupyterLab as it is.",
-        epilog="Example: pusherkit lab --no-browser --port 8888 -- --ServerApp.token=secret",
+        description="Open the lessons in JupyterLab, at the one that you worked on last. In a "
+        "checkout these are its own notebooks. Elsewhere they are copied to ./pusherkit-lessons, "
+        "once: a file of yours is never overwritten. Stop it with Ctrl+C.",
+        epilog="What you write after -- goes to JupyterLab: "
+        "pusherkit lab -- --ServerApp.base_url=/course/",
     )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
-    lab.add_argument("--port", type=_port, help="the port to listen on (JupyterLab's: 8888)")
+    lab.add_argument(
+        "--port",
+        type=_port,
+        help="the port to listen on, 0 for any free one (default: the first free from 8888 up)",
+    )
+    lab.add_argument("--verbose", action="store_true", help="print JupyterLab's own log as well")
     lab.add_argument(
         "--stock",
         action="store_true",
-        help="leave JupyterLab as it is, with the delay of its kernel connection",
+        help="leave JupyterLab's settings and its kernel connection as they are, to compare",
     )
 
     sandbox = commands.add_parser(
@@ -182,18 +188,25 @@ def _rate(text: str) -> float:
 def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     from pusherkit import lab
 
+    if options.port is not None:
+        lab.check_port(options.port)
     folder, said = lab.lessons_folder(Path.cwd())
-    for line in said:
-        print(line, flush=True)
-    lab.run(
-        lab.arguments(
-            folder,
-            port=options.port,
-            browser=not options.no_browser,
-            stock=options.stock,
-            rest=rest,
-        )
+    lesson = lab.last_lesson(folder)
+    argv = lab.arguments(
+        folder,
+        lesson,
+        port=options.port,
+        browser=not options.no_browser,
+        verbose=options.verbose,
+        rest=rest,
     )
+    told = [
+        f"Your files: {folder}",
+        *([] if lesson == lab.FIRST_LESSON else [f"You left off in {lesson}."]),
+        *said,
+        "To stop, press Ctrl+C here.",
+    ]
+    lab.run(argv, told, stock=options.stock, verbose=options.verbose)
     return 0
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -18,34 +18,26 @@ from typing import Any, Generic, Self, TypeVar
 import httpx
 
 from pusherkit import errors, events
+from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
 from pusherkit.httpx_auth import PusherAuth
+from pusherkit.signing import Request
 
-CONNECTIONS = 20  # at most, and all stay open; httpcore looks at each of them for each request
+CONNECTIONS = 20  # maximum, all kept alive; httpcore scans the whole pool on every request
 TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default
 BACKOFF_SECONDS = 0.1  # before the first repetition; doubled before each further one
 MAX_WAIT_SECONDS = 30.0  # a server that asks for a longer wait gets its error raised instead
 
 JSON = dict[str, Any]
-Answer = TypeVar("Answer")
+Returned = TypeVar("Returned")  # JSON, or an awaitable of it
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request, described but not yet built, signed or sent."""
-
-    method: str
-    path: str
-    params: tuple[tuple[str, str], ...] = ()
-    content: bytes | None = None
-
-
-class _Calls(Generic[Answer]):
-    """The calls. A subclass says what sending means, and so what an Answer is."""
+class _Calls(Generic[Returned]):
+    """The five calls. A subclass decides how to send, and so what a call returns."""
 
     credentials: Credentials
 
-    def _send(self, call: _Call) -> Answer:
+    def _send(self, call: Request) -> Returned:
         raise NotImplementedError
 
     def trigger(
@@ -56,39 +48,39 @@ class _Calls(Generic[Answer]):
         socket_id: str | None = None,
         *,
         info: Iterable[str] = (),
-    ) -> Answer:
+    ) -> Returned:
         """Publish one event to 1 to 100 channels: `POST /apps/{app_id}/events`.
 
         `data` is sent as it is when it is text, as compact JSON otherwise; at most 102,400 bytes.
-        `socket_id` names a connection that shall not receive the event.
+        `socket_id` is the connection that doesn't get the event: usually the publisher's own.
         `info` asks for "subscription_count" or "user_count" of each channel in the answer.
         """
         event = events.Event.of(channels, name, data, socket_id, info=info)
-        return self._send(_Call("POST", self._path("events"), content=events.event_body(event)))
+        return self._send(Request("POST", self._path("events"), body=events.event_body(event)))
 
-    def trigger_batch(self, batch: Iterable[events.Event]) -> Answer:
+    def trigger_batch(self, batch: Iterable[events.Event]) -> Returned:
         """Publish 1 to 10 events of one channel each: `POST /apps/{app_id}/batch_events`."""
-        content = events.batch_body(batch)
-        return self._send(_Call("POST", self._path("batch_events"), content=content))
+        body = events.batch_body(batch)
+        return self._send(Request("POST", self._path("batch_events"), body=body))
 
-    def channels(self, *, prefix: str | None = None, info: Iterable[str] = ()) -> Answer:
+    def channels(self, *, prefix: str | None = None, info: Iterable[str] = ()) -> Returned:
         """List the occupied channels: `GET /apps/{app_id}/channels`.
 
-        `prefix` keeps the names that begin with it. `info` may ask for "user_count" where the
-        prefix is "presence-".
+        `prefix` keeps the names that begin with it. `info` may ask for "user_count" if the prefix
+        is "presence-".
         """
         params = (() if prefix is None else (("filter_by_prefix", prefix),)) + _info(info)
-        return self._send(_Call("GET", self._path("channels"), params))
+        return self._send(Request("GET", self._path("channels"), params))
 
-    def channel_info(self, channel: str, *, info: Iterable[str] = ()) -> Answer:
+    def channel_info(self, channel: str, *, info: Iterable[str] = ()) -> Returned:
         """Ask about one channel: `GET /apps/{app_id}/channels/{channel}`."""
         events.check_channel_name(channel)
-        return self._send(_Call("GET", self._path(f"channels/{_segment(channel)}"), _info(info)))
+        return self._send(Request("GET", self._path(f"channels/{_segment(channel)}"), _info(info)))
 
-    def users(self, channel: str) -> Answer:
+    def users(self, channel: str) -> Returned:
         """List a presence channel's users: `GET /apps/{app_id}/channels/{channel}/users`."""
         events.check_channel_name(channel)
-        return self._send(_Call("GET", self._path(f"channels/{_segment(channel)}/users")))
+        return self._send(Request("GET", self._path(f"channels/{_segment(channel)}/users")))
 
     def _path(self, rest: str) -> str:
         return f"/apps/{self.credentials.app_id}/{rest}"
@@ -97,10 +89,11 @@ class _Calls(Generic[Answer]):
 class Client(_Calls[JSON]):
     """Calls the API and waits for the answer. Keeps its connection open; close it, or use `with`.
 
-    `base_url` is scheme and host, where it is not the credentials' own. `timeout` is in seconds.
+    `base_url` is scheme and host, if they aren't the credentials' own. `timeout` is in seconds.
     `transport` is an httpx transport, for a server without a socket. `retries` repeats only what
-    cannot have been published: refused connections, and 429 or 503, after the wait that the
-    server names in Retry-After. `http` is the httpx.Client underneath.
+    can't have been published: refused connections, and 429 or 503, after the wait that the
+    server asks for in Retry-After. `http` is the httpx.Client underneath. Raises PusherError for
+    a proxy or a certificate file of the environment that can't be used.
     """
 
     def __init__(
@@ -115,11 +108,10 @@ class Client(_Calls[JSON]):
     ) -> None:
         self.credentials = credentials
         self._retries = retries
-        self.http = httpx.Client(
-            transport=transport, **_options(credentials, base_url, timeout, clock)
-        )
+        options = _options(credentials, base_url, timeout, clock)
+        self.http = _made(lambda: httpx.Client(transport=transport, **options))
 
-    def _send(self, call: _Call) -> JSON:
+    def _send(self, call: Request) -> JSON:
         for backoff in _backoffs(self._retries):
             request = self.http.build_request(**_request(self.http.base_url, call))
             outcome: JSON | Exception
@@ -165,14 +157,13 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
 
         self.credentials = credentials
         self._retries = retries
-        self.http = httpx.AsyncClient(
-            transport=transport, **_options(credentials, base_url, timeout, clock)
-        )
-        # httpx has a queue, too. It goes through all who wait at every request, and gives up on
-        # them after the timeout.
+        options = _options(credentials, base_url, timeout, clock)
+        self.http = _made(lambda: httpx.AsyncClient(transport=transport, **options))
+        # httpx has a queue, too. It scans everybody in it on every request, and gives up on them
+        # after the timeout.
         self._turns = asyncio.Semaphore(CONNECTIONS)
 
-    async def _send(self, call: _Call) -> JSON:
+    async def _send(self, call: Request) -> JSON:
         for backoff in _backoffs(self._retries):
             request = self.http.build_request(**_request(self.http.base_url, call))
             outcome: JSON | Exception
@@ -199,7 +190,7 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
 
 
 async def _sleep(seconds: float) -> None:
-    import asyncio  # not above: it would be most of what `import pusherkit` adds to httpx's time
+    import asyncio  # not above: it would be a tenth of `import pusherkit`, and Client needs none
 
     await asyncio.sleep(seconds)
 
@@ -210,26 +201,59 @@ async def _sleep(seconds: float) -> None:
 def _options(
     credentials: Credentials, base_url: str | None, timeout: float, clock: Callable[[], float]
 ) -> dict[str, Any]:
-    """What both httpx clients are made with."""
+    """The arguments of either httpx client."""
     url = httpx.URL(credentials.base_url if base_url is None else base_url)
     return {
         "base_url": url,
         "auth": PusherAuth(credentials, clock=clock),
         "timeout": timeout,
         "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-        # A proxy from the environment cannot reach a server on this machine.
+        # A proxy from the environment can't reach a server on this machine.
         "trust_env": not is_local(url.host),
     }
 
 
-def _request(base_url: httpx.URL, call: _Call) -> dict[str, Any]:
+Made = TypeVar("Made", httpx.Client, httpx.AsyncClient)
+
+
+def _made(make: Callable[[], Made]) -> Made:
+    """An httpx client; PusherError where the environment holds what httpx can't use."""
+    try:
+        return make()
+    except (ImportError, ValueError, httpx.InvalidURL):
+        problem = _unusable_proxy()
+        if problem is None:
+            raise
+    except OSError as error:  # ssl.SSLError is one, too
+        problem = (
+            "The certificates can't be loaded, or their log can't be written: "
+            f"{error.strerror or error}. Look at SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE."
+        )
+    # Raised here: httpx's own error can quote a proxy's password, and must not be this one's cause.
+    raise errors.PusherError(problem)
+
+
+def _unusable_proxy() -> str | None:
+    """Which of the environment's proxies httpx can't use, and what to do about it."""
+    proxies = urllib.request.getproxies()
+    for scheme, url in proxies.items():
+        if scheme in ("http", "https", "all"):
+            try:
+                httpx.HTTPTransport(proxy=url if "://" in url else f"http://{url}", trust_env=False)
+            except (ImportError, ValueError, httpx.InvalidURL) as error:
+                lacking = "httpx[socks]" if isinstance(error, ImportError) else None
+                return unusable_proxy(scheme, lacking=lacking)
+    return unusable_proxy("no") if "no" in proxies else None
+
+
+def _request(base_url: httpx.URL, call: Request) -> dict[str, Any]:
     """The arguments of httpx's build_request() for a call. The body goes out as it is."""
     return {
         "method": call.method,
         "url": _url(base_url, call.path),
         "params": call.params or None,
-        "content": call.content,
-        "headers": {"Content-Type": "application/json"} if call.content else None,
+        "content": call.body or None,
+        "headers": {"Content-Type": "application/json"} if call.body else None,
     }
 
 
@@ -251,7 +275,8 @@ def _info(info: Iterable[str]) -> tuple[tuple[str, str], ...]:
 # --- from an answer to a result or an error ---------------------------------------------------
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)  # no connection, so no request
-# What sending may raise. The last two are httpx's too: it tries to read a redirect's Location.
+# What sending may raise. InvalidURL is about a redirect's Location, which httpx tries to read;
+# UnicodeError is about that, too, or about a host (a proxy's, perhaps) that can't be a name.
 _NETWORK = (httpx.RequestError, httpx.InvalidURL, UnicodeError)
 
 _ERRORS: dict[int, type[errors.APIError]] = {
@@ -276,7 +301,9 @@ def _explained(error: Exception, request: httpx.Request) -> Exception:
 
     By itself it may say nothing: those of asyncio do.
     """
-    if not isinstance(error, httpx.RequestError):
+    if isinstance(error, UnicodeError) and "'idna'" in str(error):  # the encoding of hosts' names
+        error = httpx.ConnectError(f"no host has such a name: {error}", request=request)
+    elif not isinstance(error, httpx.RequestError):
         error = httpx.RemoteProtocolError(f"redirected to no URL: {error}", request=request)
     url = request.url
     where = f"{request.method} {url.scheme}://{url.netloc.decode('ascii')}{url.path}"
@@ -344,7 +371,7 @@ def _retry_after(response: httpx.Response) -> float | None:
     return None if math.isnan(seconds) else max(0.0, seconds)
 
 
-# --- repeating what cannot have been published ------------------------------------------------
+# --- repeating what can't have been published -------------------------------------------------
 
 
 def _backoffs(retries: int) -> Iterator[float | None]:
@@ -355,7 +382,7 @@ def _backoffs(retries: int) -> Iterator[float | None]:
 
 
 def _seconds_to_wait(outcome: JSON | Exception, backoff: float | None) -> float | None:
-    """How long to wait before sending again; None where the outcome stands."""
+    """How long to wait before sending again; None if that wouldn't help, or isn't allowed."""
     if backoff is None:
         return None
     if isinstance(outcome, _NEVER_SENT):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from pusherkit._spellings import places
 from pusherkit.errors import InvalidCredentials
 
 DEFAULT_BASE_URL = "https://ws-sa.mawjly.com"  # the service's host (reference, "Example")
 HIDDEN = "[the app's secret]"
+SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, init=False)
@@ -92,29 +93,35 @@ class Credentials:
         return self.app_id, self.key, self.secret, self.base_url
 
     def hide(self, text: str) -> str:
-        """The text with HIDDEN wherever it spells the secret; for all that is shown or logged.
+        """The text with HIDDEN in place of the secret, fit to be shown or logged.
 
-        People send a secret by mistake, and programs encode it on the way. So it is hidden
+        People send a secret by mistake, and programs encode it on the way. These are hidden:
 
-        - in any case of letters, percent-encoded, and with the escapes of JSON and of a repr:
-          any of them, mixed, and as often as it was encoded (`%2541`, `\\\\u0041`);
-        - cut short by "…", after 6 characters or more of it;
-        - broken off with at most a sixth missing, if no letter or digit follows: a bad paste.
+        - the secret in upper or lower case, percent-encoded, or with the escapes of JSON or of a
+          repr; also mixed, and encoded again (`%2541`, `\\\\u0041`);
+        - six characters or more of its beginning, if "…" cuts them off;
+        - its beginning with at most a sixth missing, as a careless paste leaves it, if no letter
+          or digit follows. So a channel may be called practice-secondary.
 
-        A secret of fewer than 6 characters is in many a text by chance. It is hidden only where
-        it is all of the text. Nothing is hidden that was hashed, in base64, or cut at the front.
+        A secret shorter than six characters turns up in texts by chance: it is hidden only where
+        it is the whole text. Not recognised are base64, hashes, and a secret cut at the front.
 
-        The work is linear in the text, whatever the text holds.
+        The work is linear in the text, whatever the text contains.
         """
         shown, at = [], 0
-        for start, end in _places(self.secret, text):
+        for start, end in self._places(text):
             shown += [text[at:start], HIDDEN]
             at = end
         return "".join([*shown, text[at:]]) if shown else text
 
     def holds(self, text: str) -> bool:
         """Whether hide() would change this text."""
-        return any(True for _ in _places(self.secret, text))
+        return any(True for _ in self._places(text))
+
+    def _places(self, text: str) -> Iterable[tuple[int, int]]:
+        if len(self.secret) < SHORTEST_SECRET_HIDDEN_INSIDE:
+            return [(0, len(text))] if text == self.secret else []
+        return places(self.secret, text)
 
 
 # --- reading and checking -------------------------------------------------------------------
@@ -211,109 +218,3 @@ def _base_url(text: object) -> str:
 def is_local(host: str) -> bool:
     """Whether a host is this machine."""
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
-
-
-# --- finding the secret in a text -----------------------------------------------------------
-#
-# One regular expression finds the first six characters of the secret, each in any spelling. From
-# there a loop walks on, character by character, as far as the text goes on spelling the secret.
-#
-# To stay linear, no expression here can run over the same stretch of text twice: repetitions are
-# possessive (*+, which never gives back), and what is tried at one place is of bounded length.
-
-SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
-_BEGINNING = 6  # characters; as many are needed to recognise a secret that was cut short
-_NEARLY = 5 / 6  # of the secret: "practice-sec", 12 of 15, may be a channel's name
-
-_BACKSLASHES = r"(?:\\|%(?:25)*+5c)*+"  # encoding doubles them; percent-encoded: %5C, %255C, …
-_CUT = re.compile(r"(?:[%\\][%\\ux0-9a-f]{0,24}+)?…")  # perhaps in the middle of an escape
-
-
-class _Spellings(NamedTuple):
-    """How each character of a secret may be spelled, as expressions over a folded text."""
-
-    characters: tuple[re.Pattern[str], ...]
-    beginning: re.Pattern[str]
-    plain_beginning: str | None
-    """The beginning as text, if only itself folds to it: without it and escapes, no secret."""
-
-
-def _places(secret: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where a text spells the secret: start and end, in order, never overlapping."""
-    if len(secret) < SHORTEST_SECRET_HIDDEN_INSIDE or not secret.strip("\\"):
-        if text == secret:
-            yield 0, len(text)
-        return
-    characters, beginning, plain = _spellings(secret)
-    folded = _folded(text)
-    escapes = "%" in text or "\\" in text or "+" in text
-    if plain and not escapes and plain not in folded:  # nearly always, and far quicker
-        return
-    at = free = 0  # where to look next, and the end of what was found
-    while found := beginning.search(folded, at):
-        end, count = found.end(), min(_BEGINNING, len(characters))
-        while count < len(characters) and (more := characters[count].match(folded, end)):
-            end, count = more.end(), count + 1
-        at = found.start() + 1
-        if cut := _CUT.match(folded, end):
-            end = cut.end() - 1  # the "…" stays
-        elif count < len(characters) and (
-            count < len(characters) * _NEARLY or folded[end : end + 1].isalnum()
-        ):
-            continue
-        start = found.start()
-        while start > free and folded[start - 1] == "\\":
-            start -= 1
-        yield start, end
-        at = free = end
-
-
-def _folded(text: str) -> str:
-    """The text in lower case, character by character: exactly as long as it was."""
-    # İ would become two characters, and Σ what its neighbours say.
-    return text.replace("İ", "i").replace("Σ", "σ").replace("ς", "σ").lower()
-
-
-@lru_cache(maxsize=8)
-def _spellings(secret: str) -> _Spellings:
-    # Backslashes in a row count as one, as nobody knows how often they were doubled. At the start
-    # they don't count, or the search would read a run of them again from each.
-    characters = re.findall(r"\\++|[^\\]", secret.lstrip("\\"), re.DOTALL)
-
-    def expression(at: int, backslashes: str = _BACKSLASHES) -> str:
-        spelled = _spelling(characters[at], backslashes)
-        if characters[at] not in "%uUxX":
-            return spelled
-        # This one may start an escape as well: what follows it in the secret decides.
-        following = "".join(_spelling(next_, _BACKSLASHES) for next_ in characters[at + 1 : at + 2])
-        return f"(?:{spelled}(?={following})|{spelled})"
-
-    rest = [expression(at) for at in range(1, len(characters))]
-    first = expression(0, backslashes="")
-    return _Spellings(
-        characters=tuple(map(re.compile, [first, *rest])),
-        beginning=re.compile("".join([first, *rest[: _BEGINNING - 1]])),
-        plain_beginning=_folded(secret)[:_BEGINNING] if secret.isascii() else None,
-    )
-
-
-def _spelling(character: str, backslashes: str) -> str:
-    """An expression for one character, with any number of backslashes before it."""
-    if character.startswith("\\"):
-        return r"(?:(?:\\|u005c|x5c)++|(?:%(?:25)*+5c(?:u005c|x5c)?+)++)"
-    if character == "%":  # %5c may be this percent sign and 5c
-        return f"(?:{backslashes}(?:u0025|x25)|%(?:25)*)"
-    ways = set()
-    for form in {change(character) for change in (str, str.lower, str.upper, str.title)}:
-        utf16 = form.encode("utf-16-be").hex()
-        ways |= {
-            re.escape(_folded(form)),
-            "".join(rf"%(?:25)*+{byte:02x}" for byte in form.encode()),
-            _BACKSLASHES.join(f"u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4)),
-            re.escape(_folded(ascii(form)[1:-1].lstrip("\\"))),  # n, xa0, u0001f511
-        }
-        if len(form) == 1 and form <= "\xff":
-            ways.add(f"x{ord(form):02x}")
-    if character == " ":
-        ways |= {r"\+", "%(?:25)*+2b"}
-    return f"{backslashes}(?:{'|'.join(sorted(ways, key=lambda way: (-len(way), way)))})"

@@ -10,7 +10,7 @@ import httpx
 from pusherkit.credentials import Credentials
 from pusherkit.signing import sign
 
-SIGNATURE_EXTENSION = "pusherkit.signature"  # where the working waits, in request.extensions
+SIGNATURE_EXTENSION = "pusherkit.signature"  # where the working is left, in request.extensions
 
 
 class PusherAuth(httpx.Auth):
@@ -34,13 +34,13 @@ class PusherAuth(httpx.Auth):
         signature = sign(
             self._credentials,
             request.method,
-            # The path as it stands on the wire; url.path would undo its percent-encoding.
+            # The path as it goes over the wire; url.path would undo its percent-encoding.
             request.url.raw_path.partition(b"?")[0].decode("ascii"),
             request.url.params.multi_items(),
             request.content,
             timestamp=int(self._clock()),
         )
-        # httpx encodes the values for the wire. They were signed as they are.
+        # httpx encodes the values for the wire. They were signed without that.
         request.url = request.url.copy_with(params=signature.query)
         request.extensions[SIGNATURE_EXTENSION] = signature
         yield request

@@ -1,15 +1,18 @@
-"""Open the lessons in JupyterLab. Needs the extra `lab`.
+"""Open the lessons in JupyterLab, where the learner left off. Needs the extra `lab`.
 
 In a checkout the lessons are its own notebooks. From an installed wheel they are copied to
-./pusherkit-lessons, and a file that is there already is never touched.
+./pusherkit-lessons, and a file that is there already is never touched. How JupyterLab is set up
+for them is in jupyter-config/, and what its server does for them in _jupyter.py.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -19,6 +22,8 @@ from pusherkit.errors import PusherError
 
 FIRST_LESSON = "00-start-here.ipynb"
 COPY = "pusherkit-lessons"
+LESSON = "[0-9][0-9]-*.ipynb"
+CONFIG = Path(__file__).parent / "jupyter-config"  # a folder for JUPYTER_CONFIG_PATH
 RECORD = ".copied.json"  # in the copy: the SHA-256 of each lesson as it was when it was copied
 
 
@@ -26,7 +31,7 @@ RECORD = ".copied.json"  # in the copy: the SHA-256 of each lesson as it was whe
 
 
 def lessons_folder(here: Path) -> tuple[Path, list[str]]:
-    """A writable folder with the lessons, and what to tell the learner about it.
+    """A writable folder with the lessons, and what a learner should know about it, as lines.
 
     `here` is the current folder. Raises PusherError where no folder can be written.
     """
@@ -59,12 +64,14 @@ def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
     try:
         target.mkdir(exist_ok=True)
         record = _read_record(target / RECORD)
-        newer = []
+        first_time = not any(target.glob("*.ipynb"))
+        added, newer = [], []
         for lesson in sorted(source.glob("*.ipynb")):
             digest = _digest(lesson)
             mine = target / lesson.name
             if not mine.exists():
                 shutil.copyfile(lesson, mine)
+                added.append(lesson.name)
             elif digest not in (record.get(lesson.name), _digest(mine)):
                 newer.append(lesson.name)
                 continue
@@ -73,13 +80,13 @@ def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
     except OSError as error:
         raise PusherError(
             f"The lessons cannot be copied to {target}: {error.strerror}. "
-            "Start from a folder that you can write to."
+            "Start again from a folder that you can write to."
         ) from error
-    said = [f"Your copy of the lessons: {target}"]
+    said = [] if first_time or not added else [f"Added to your copy: {', '.join(added)}"]
     if newer:
         said += [
-            f"Newer than your copy, which stays as it is: {', '.join(newer)}",
-            "To get a newer lesson, rename your file and start again.",
+            f"There is a newer version of: {', '.join(newer)}",
+            "Yours stays as it is. To get the newer one, rename your file and start again.",
         ]
     return target, said
 
@@ -97,38 +104,87 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def last_lesson(folder: Path) -> str:
+    """The file name of the lesson that was saved last, where the learner left off.
+
+    A Jupyter that saves a notebook writes the version of the kernel's language into it, and no
+    lesson is shipped with one. So what was only copied, or pulled, does not count. A new learner
+    gets the first lesson.
+    """
+    newest_first = sorted(folder.glob(LESSON), key=lambda file: -file.stat().st_mtime_ns)
+    return next((file.name for file in newest_first if _was_saved(file)), FIRST_LESSON)
+
+
+def _was_saved(lesson: Path) -> bool:
+    try:
+        return "version" in json.loads(lesson.read_bytes())["metadata"]["language_info"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 # --- JupyterLab -------------------------------------------------------------------------------
 
 
 def arguments(
-    folder: Path, *, port: int | None, browser: bool, stock: bool, rest: Iterable[str]
+    folder: Path,
+    lesson: str,
+    *,
+    port: int | None,
+    browser: bool,
+    verbose: bool,
+    rest: Iterable[str],
 ) -> list[str]:
-    """JupyterLab's command line: open the first lesson, on this machine only."""
+    """JupyterLab's command line: open one lesson by itself, on this machine only.
+
+    Under /doc JupyterLab shows one document: no tabs of earlier days with a kernel each, and the
+    side bar closed until it is wanted.
+    """
     chosen = [
         f"--ServerApp.root_dir={folder}",
-        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
+        f"--LabApp.default_url=/doc/tree/{lesson}",
         "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.answer_yes=True",  # one Ctrl+C stops it, as it is told
     ]
+    if not verbose:
+        chosen.append("--Application.log_level=ERROR")
     if port is not None:
         chosen.append(f"--ServerApp.port={port}")
     if not browser:
         chosen.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         chosen.append("--allow-root")  # containers; it listens on 127.0.0.1 only
-    if not stock:
-        chosen.append(
-            "--ServerApp.kernel_websocket_connection_class=pusherkit._nodelay.NoDelayConnection"
-        )
     return [*chosen, *rest]
 
 
-def run(argv: list[str]) -> None:
-    """Run JupyterLab until it is stopped."""
+def check_port(port: int) -> None:
+    """Raises PusherError where a port of this machine cannot be listened on."""
     try:
-        from jupyterlab.labapp import main
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise PusherError(
+            f"Port {port} is taken, perhaps by a JupyterLab that still runs. "
+            "Stop that one, or choose another port; --port 0 takes any free one."
+            if taken
+            else f"Port {port} cannot be used: {error.strerror}. Choose one from 1024 up."
+        ) from error
+
+
+def run(argv: list[str], told: Iterable[str], *, stock: bool, verbose: bool) -> None:
+    """Run JupyterLab until it is stopped; print its URL, and the lines in `told` below it."""
+    try:
+        from jupyterlab.labapp import LabApp
     except ModuleNotFoundError as error:
         raise PusherError(
             f"JupyterLab is not installed ({error.name} is missing). "
             'Install it with: pip install "pusherkit[lab]"'
         ) from None
-    main(argv)
+    if not stock:
+        paths = [str(CONFIG), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+        os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(paths)
+    server = LabApp.initialize_server(argv)
+    print("\n".join([f"The lessons are open at {server.display_url}", *told]), flush=True)
+    if not verbose:
+        server.identity_provider.token_generated = False  # or it logs the URL once more
+    server.start()

@@ -259,15 +259,16 @@ def _request(credentials: Credentials, method: Any, path: Any, params: Any, body
 def _pairs(params: Any) -> Iterator[tuple[str, object]]:
     if isinstance(params, Mapping):
         params = params.items()
-    listed = isinstance(params, Iterable) and not isinstance(params, str | bytes)
-    for pair in params if listed else [params]:
+    several = isinstance(params, Iterable) and not isinstance(params, str | bytes)
+    for pair in params if several else [params]:
         match pair:
             case (str(name), value):
                 yield name, value
             case _:
+                came = type(pair).__name__
                 raise _unreadable(
                     "params",
-                    f"params: expected pairs of name and value, both text, got {type(pair).__name__}. "
+                    f"params: expected pairs of name and value, both text, got {came}. "
                     "Pass urllib.parse.parse_qsl(query, keep_blank_values=True).",
                 )
 

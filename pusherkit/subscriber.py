@@ -1,58 +1,72 @@
 """Receive events, as a browser would: over a WebSocket, or attached to a sandbox in this process.
 
-A Subscriber is ready when its constructor returns: what is published from then on arrives. Where
-the connection is lost it comes back by itself, and says what it may have missed.
+A Subscriber is ready when its constructor returns: what is published from then on arrives. It
+reconnects after a lost connection and reports the gap. The protocol itself is in subscription.py;
+here are the two ways to move its frames.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import queue
 import threading
 import time
+import urllib.request
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self
-from urllib.parse import quote, urlsplit
+from socket import SHUT_RDWR
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 import websockets.exceptions
 import websockets.sync.client
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
-from pusherkit.authorization import authorize_channel
+from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
-from pusherkit.errors import InvalidEvent, PusherError
-from pusherkit.events import Event, check_channel_name, to_json
+from pusherkit.errors import PusherError
+from pusherkit.subscription import (
+    GAP_EVENT,
+    PROTOCOL,
+    Message,
+    Refused,
+    Send,
+    Subscribed,
+    Subscription,
+    goodbye,
+)
 
-if TYPE_CHECKING:
-    from pusherkit.sandbox.api import Sandbox
+__all__ = ["GAP_EVENT", "Message", "Subscriber"]
 
-TIMEOUT_SECONDS = 5.0  # for connecting and subscribing, and for receive()
-PROTOCOL = 7  # of Pusher Channels
-BACKOFF_SECONDS = 0.1  # before the first attempt to come back; doubled before each further one
-MAX_BACKOFF_SECONDS = 10.0
-OVER_CAPACITY_SECONDS = 1.0  # at least, after a close code of 4100 to 4199 (protocol 7)
-DO_NOT_RETURN = range(4000, 4100)  # close codes after which a client stays away (protocol 7)
-RETURN = range(4100, 4300)  # and after which it comes back
-_COMING_AND_GOING = ("pusher_internal:member_added", "pusher_internal:member_removed")
-GAP_EVENT = "pusherkit:gap"  # the protocol's own names begin with pusher: and pusher_internal:
+TIMEOUT_SECONDS = 5.0  # for connecting and subscribing, each time; and for receive()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """An event that arrived. `data` is text, as the publisher sent it: usually JSON.
+class Channels(Protocol):
+    """What a server in the same process offers: `Sandbox.channels`."""
 
-    `user_id` says who sent a client event in a presence channel. Three kinds come from no
-    publisher: `pusher_internal:member_added` and `…member_removed` in presence channels,
-    `pusher:error` (channel ""), and `pusherkit:gap` (channel ""): the connection was lost, and
-    what was published between its `from` (the last sign of life) and `to`, Unix seconds, may not
-    have arrived.
-    """
+    def open(
+        self,
+        send: Callable[[str], None],
+        hang_up: Callable[[int, str], None],
+        *,
+        key: str,
+        protocol: str | None,
+        now: float,
+    ) -> Any: ...
 
-    channel: str
-    event: str
-    data: str
-    user_id: str | None = None
+    def receive(self, connection: Any, text: str, *, now: float) -> None: ...
+
+    def close(self, connection: Any) -> None: ...
+
+
+class Server(Protocol):
+    """A server in the same process: a `Sandbox`."""
+
+    @property
+    def credentials(self) -> Credentials: ...
+
+    @property
+    def channels(self) -> Channels: ...
 
 
 class Subscriber:
@@ -61,13 +75,17 @@ class Subscriber:
     Iterate over it for the Messages, in order, until it is closed; or call `receive()` for one.
     `on_message`, if given, is called with each Message instead, on the thread that received it.
     Private and presence channels are authorized with the credentials' secret. `user_id` and
-    `user_info`, of any JSON type, say who joins a presence channel. Raises PusherError where the
-    server cannot be reached or refuses.
+    `user_info`, of any JSON type, are who joins a presence channel. Raises PusherError where the
+    server can't be reached, refuses, or hasn't confirmed every channel after `timeout` seconds.
 
-    `socket_id` is this connection's, for a publisher that leaves it out.
+    It reconnects after a lost connection, after a wait of 0.1 s at first and 10 s at most. With
+    `reconnect` False a loss ends the iteration instead, as does a server that doesn't want the
+    client back. An attempt that isn't subscribed after `timeout` seconds counts as lost, too.
 
-    A lost connection is made anew after a wait, at first 0.1 s, at most 10 s; with `reconnect`
-    False it ends the iteration instead, as does a server that does not want the client back.
+    Keep a reference to it, or use `with`: a Subscriber that is no longer referenced leaves by
+    itself, so running a cell again leaves nothing behind.
+
+    `transport` is the channels of a sandbox in this process, in place of a WebSocket.
     """
 
     def __init__(
@@ -80,104 +98,109 @@ class Subscriber:
         on_message: Callable[[Message], None] | None = None,
         timeout: float = TIMEOUT_SECONDS,
         reconnect: bool = True,
+        transport: Channels | None = None,
     ) -> None:
-        self._begin(credentials, channels, user_id, user_info, on_message, timeout)
-        self._reconnect = reconnect
-        self._host = urlsplit(credentials.base_url).hostname or ""
-        url = credentials.base_url.replace("http", "ws", 1)
-        key = quote(credentials.key, safe="")
-        self._url = f"{url}/app/{key}?protocol={PROTOCOL}&client=pusherkit"
-        thread = threading.Thread(target=self._listen, name="pusherkit-subscriber", daemon=True)
-        thread.start()
-        self._await_subscriptions()
+        self._subscription = Subscription(
+            credentials, channels, user_id=user_id, user_info=user_info
+        )
+        self._connection: _Connection
+        if transport is None:
+            socket = _WebSocket(
+                self._subscription, on_message, credentials.base_url, timeout, reconnect
+            )
+            # Neither the thread nor this holds the Subscriber, or it would never be collected.
+            weakref.finalize(self, socket.cut).atexit = False
+            self._connection = socket
+        else:
+            self._connection = _InProcess(
+                self._subscription, on_message, credentials.key, transport
+            )
+        self._connection.open()
+        if not self._connection.ready.wait(timeout):
+            self._connection.end(self._subscription.unanswered(timeout))
+        if problem := self._connection.problem:
+            raise PusherError(problem)
 
     @classmethod
     def attached(
         cls,
-        sandbox: Sandbox,
+        sandbox: Server,
         channels: str | Iterable[str],
         *,
         user_id: str | None = None,
         user_info: object = None,
         on_message: Callable[[Message], None] | None = None,
     ) -> Self:
-        """Subscribe to a sandbox in this process: no socket and no thread."""
-        self = cls.__new__(cls)
-        credentials = sandbox.credentials
-        self._begin(credentials, channels, user_id, user_info, on_message, TIMEOUT_SECONDS)
-        answers: list[str] = []
-        self._say = answers.append
-        connection = sandbox.channels.open(
-            self._take,
-            lambda code, reason: self._end(_closed_by_server(code, reason)),
-            key=credentials.key,
-            protocol=str(PROTOCOL),
-            now=time.time(),
+        """Subscribe to a sandbox in this process: no socket and no thread.
+
+        It stays subscribed for as long as the sandbox exists, or until `close()`.
+        """
+        return cls(
+            sandbox.credentials,
+            channels,
+            user_id=user_id,
+            user_info=user_info,
+            on_message=on_message,
+            transport=sandbox.channels,
         )
-        if connection is not None:
-            channels_of_sandbox = sandbox.channels
-            self._hang_up = lambda: channels_of_sandbox.close(connection)
-            self._say = lambda text: channels_of_sandbox.receive(connection, text, now=time.time())
-            for answer in answers:
-                self._say(answer)
-        self._await_subscriptions()
-        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels, in the order in which they were given."""
+        return self._subscription.channels
+
+    @property
+    def socket_id(self) -> str | None:
+        """This connection's, for a publisher that leaves it out. It's another after a return."""
+        return self._subscription.socket_id
+
+    def members(self, channel: str) -> dict[str, Any]:
+        """Who is in a presence channel at present: the user_info of each user_id."""
+        return self._subscription.members(channel)
 
     def receive(self, timeout: float = TIMEOUT_SECONDS) -> Message:
         """Return the next Message; raise TimeoutError if none arrives within `timeout` seconds."""
+        messages = self._connection.messages
         try:
-            message = self._messages.get_nowait()
+            message = messages.get_nowait()
         except queue.Empty:
             try:
-                message = self._messages.get(timeout=timeout)
+                message = messages.get(timeout=timeout)
             except queue.Empty:
-                lost = f" Not connected at present: {self._lost[1]}" if self._lost else ""
+                loss = self._subscription.loss
+                lost = f" Not connected at present: {loss.reason}" if loss else ""
                 raise TimeoutError(
                     f"No event arrived on {', '.join(self.channels)} within {timeout:g} s.{lost}"
                 ) from None
         if message is None:
-            self._messages.put(None)
-            raise PusherError(self._problem or "The subscriber is closed.")
+            messages.put(None)  # for the next call
+            raise PusherError(self._connection.ending)
         return message
 
     def __iter__(self) -> Iterator[Message]:
-        while (message := self._messages.get()) is not None:
+        messages = self._connection.messages
+        while (message := messages.get()) is not None:
             yield message
-        self._messages.put(None)  # iterating again ends at once, too
+        messages.put(None)  # iterating again ends at once, too
 
     def trigger(self, channel: str, name: str, data: object) -> None:
         """Send a client event to the other subscribers of a private or presence channel.
 
         `name` begins with "client-". A server that refuses it answers with a `pusher:error`.
-        Raises InvalidEvent for what cannot be a client event, PusherError where the connection is
+        Raises InvalidEvent for what can't be a client event, PusherError where the connection is
         lost.
         """
-        event = Event.of(channel, name, data)
-        if not name.startswith("client-"):
-            raise InvalidEvent(
-                f'name: a client event\'s name begins with "client-"; got {name!r}.', rule="name"
-            )
-        if channel not in self.channels or not channel.startswith(("private-", "presence-")):
-            raise InvalidEvent(
-                "channel: a client event goes to a private or presence channel that this "
-                f"subscriber is in; got {channel!r}.",
-                rule="channel",
-            )
-        text = to_json({"event": event.name, "channel": channel, "data": event.data})
+        text = self._subscription.client_event(channel, name, data)
+        if self._connection.closed:
+            raise PusherError(f"Not sent: {self._connection.ending}")
         try:
-            self._say(text)
-        except websockets.exceptions.ConnectionClosed as error:
+            self._connection.send(text)
+        except ConnectionClosed as error:
             raise PusherError(f"Not sent: the connection is lost ({error}).") from error
-
-    def members(self, channel: str) -> dict[str, Any]:
-        """Who is in a presence channel at present: the user_info of each user_id."""
-        return self._members.get(channel, {}).copy()
 
     def close(self) -> None:
         """Leave the channels. Closing twice does no harm."""
-        self._stopped.set()
-        self._hang_up()
-        self._messages.put(None)
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -185,221 +208,221 @@ class Subscriber:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # --- the inside -------------------------------------------------------------------------
 
-    def _begin(
-        self,
-        credentials: Credentials,
-        channels: str | Iterable[str],
-        user_id: str | None,
-        user_info: object,
-        on_message: Callable[[Message], None] | None,
-        timeout: float,
+class _Connection:
+    """What both ways share: what arrived and isn't read yet, and how it ended.
+
+    A subclass moves the frames: out in `send()`, in by calling `take()`.
+    """
+
+    def __init__(
+        self, subscription: Subscription, on_message: Callable[[Message], None] | None
     ) -> None:
-        names = (channels,) if isinstance(channels, str) else tuple(channels)
-        self.channels = tuple(check_channel_name(name) for name in names)
-        if not self.channels:
-            raise InvalidEvent("channels: expected at least one, got none.", rule="channels")
-        for name in self.channels:
-            if name.startswith("presence-") and user_id is None:
-                raise InvalidEvent(
-                    f"user_id: {name} is a presence channel; say who joins it: user_id=….",
-                    rule="user_id",
-                )
-        self._credentials = credentials
-        member = {"user_id": user_id}
-        self._channel_data = to_json(
-            member if user_info is None else {**member, "user_info": user_info}
-        )
+        self._subscription = subscription
         self._on_message = on_message
+        self.messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        """What arrived; None where it ends."""
+        self.ready = threading.Event()
+        """Subscribed to everything for the first time, or failed."""
+        self.closed = False
+        self.problem: str | None = None
+        """Why it ended, where that wasn't close()."""
+
+    @property
+    def ending(self) -> str:
+        """Why there's nothing more to receive or send."""
+        return self.problem or "The subscriber is closed."
+
+    def open(self) -> None:
+        """Begin to subscribe."""
+        raise NotImplementedError
+
+    def send(self, text: str) -> None:
+        """Send one frame to the server."""
+        raise NotImplementedError
+
+    def hang_up(self) -> None:
+        """Leave the server."""
+        raise NotImplementedError
+
+    def take(self, text: str | bytes) -> None:
+        """Act on one frame from the server."""
+        for output in self._subscription.receive(text, now=time.time()):
+            match output:
+                case Send():
+                    self.send(output.text)
+                case Message():
+                    self._deliver(output)
+                case Subscribed():
+                    self.ready.set()
+                case Refused():
+                    self.end(output.problem)
+
+    def _deliver(self, message: Message) -> None:
+        if self._on_message is None:
+            self.messages.put(message)
+            return
+        try:
+            self._on_message(message)
+        except Exception as error:  # on a thread it would reach nobody; receive() raises it
+            self.end(f"on_message raised {error!r}")
+
+    def end(self, problem: str) -> None:
+        """Give up: receive() raises the problem from now on."""
+        if self.problem is None and not self.closed:
+            self.problem = problem
+        self.close()
+
+    def close(self) -> None:
+        """Leave the server; nothing more arrives."""
+        self.closed = True
+        self.ready.set()
+        self.hang_up()
+        self.messages.put(None)
+
+
+class _WebSocket(_Connection):
+    """A WebSocket, read on a thread of its own; and a new one whenever that is lost."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        on_message: Callable[[Message], None] | None,
+        base_url: str,
+        timeout: float,
+        reconnect: bool,
+    ) -> None:
+        super().__init__(subscription, on_message)
+        self._url = base_url.replace("http", "ws", 1) + subscription.path
+        # A proxy from the environment can't reach a server on this machine.
+        self._direct = is_local(urlsplit(self._url).hostname or "")
         self._timeout = timeout
-        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._waiting_for = set(self.channels)
-        self.socket_id: str | None = None
-        self._members: dict[str, dict[str, Any]] = {}
-        self._ready = threading.Event()  # subscribed to everything, or failed
-        self._stopped = threading.Event()  # by close(), or by a failure
-        self._problem: str | None = None
-        self._heard = time.time()  # when the latest frame arrived
-        self._lost: tuple[float, str] | None = None  # since when, and why
-        self._hang_up: Callable[[], None] = lambda: None
-        self._say: Callable[[str], None] = _not_connected
+        self._reconnect = reconnect
+        self._socket: websockets.sync.client.ClientConnection | None = None
+        # Ends a wait between two attempts. Unlike threading's own, a SimpleQueue may be used in a
+        # finalizer, which can run in the middle of anything, on any thread.
+        self._awake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
-    def _await_subscriptions(self) -> None:
-        if not self._ready.wait(self._timeout):
-            self._problem = (
-                f"No answer from {self._credentials.base_url} within {self._timeout:g} s to the "
-                f"subscription to {', '.join(sorted(self._waiting_for))}."
-            )
-        if self._problem is not None:
-            self.close()
-            raise PusherError(self._problem)
+    def open(self) -> None:
+        threading.Thread(target=self._run, name="pusherkit-subscriber", daemon=True).start()
 
-    def _listen(self) -> None:
-        """Read the WebSocket, and connect again where it is lost. Runs on a thread of its own."""
-        backoff = BACKOFF_SECONDS
-        while not self._stopped.is_set():
-            began = time.monotonic()
+    def send(self, text: str) -> None:
+        if self._socket is None:
+            raise PusherError("Not sent: the connection is lost. It comes back by itself.")
+        self._socket.send(text)
+
+    def hang_up(self) -> None:
+        self._awake.put(None)
+        if (socket := self._socket) is not None:
+            socket.close()
+
+    def cut(self) -> None:
+        """Leave without goodbye and without waiting for anything: nobody refers to it any more."""
+        self.closed = True
+        self._awake.put(None)
+        if (socket := self._socket) is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                socket.socket.shutdown(SHUT_RDWR)  # whatever reads from it wakes up
+
+    def _run(self) -> None:
+        while not self.closed:
             code, problem = self._read_until_lost()
-            self._say = _not_connected
-            if not self._ready.is_set() or not self._reconnect or code in DO_NOT_RETURN:
-                self._end(problem)
+            self._socket = None
+            wait = None
+            if self._reconnect:
+                wait = self._subscription.lost(code, problem, now=time.time())
+            if wait is None:
+                self.end(problem)
                 break
-            if self._lost is None:
-                self._lost = self._heard, problem
-            if time.monotonic() - began > MAX_BACKOFF_SECONDS:  # it worked for a while
-                backoff = BACKOFF_SECONDS
-            self._stopped.wait(_wait(code, backoff))
-            backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
+            with contextlib.suppress(queue.Empty):
+                self._awake.get(timeout=wait)
 
     def _read_until_lost(self) -> tuple[int | None, str]:
         """Connect and read until the connection ends; return its close code, and why in words."""
-        self._waiting_for = set(self.channels)
+        deadline = time.monotonic() + self._timeout
+        self._subscription.connected()
         try:
             with websockets.sync.client.connect(
                 self._url,
                 open_timeout=self._timeout,
                 close_timeout=self._timeout,
-                proxy=None if is_local(self._host) else True,  # True: as the environment says
+                proxy=None if self._direct else True,
             ) as socket:
-                self._hang_up, self._say = socket.close, socket.send
-                if not self._stopped.is_set():
-                    for text in socket:
-                        self._take(text)
-            return socket.close_code, _closed_by_server(socket.close_code, socket.close_reason)
-        except websockets.exceptions.ConnectionClosed as error:
-            if error.rcvd is None:
-                if error.sent is not None:  # nonsense came, or no answer to a ping
-                    return None, f"The subscriber closed the connection: {error.sent}."
-                return None, "The server closed the connection: without goodbye."
-            return error.rcvd.code, _closed_by_server(error.rcvd.code, error.rcvd.reason)
-        # UnicodeError: of a host that is no name; ImportError: of a SOCKS proxy's missing library.
-        except (OSError, UnicodeError, ImportError, WebSocketException) as error:
-            return None, f"No connection to {self._url.partition('?')[0]}: {error}"
+                self._socket = socket
+                return self._read(socket, deadline)
+        except ConnectionClosed as error:
+            if error.rcvd is not None:
+                return error.rcvd.code, goodbye(error.rcvd.code, error.rcvd.reason)
+            if error.sent is not None:  # nonsense came, or no answer to a ping
+                return None, f"The subscriber closed the connection: {error.sent}."
+            return None, "The server closed the connection: without goodbye."
+        except (ImportError, InvalidProxy) as error:
+            problem = self._unusable_proxy(error)
+        except (OSError, UnicodeError, WebSocketException) as error:  # UnicodeError: not a hostname
+            problem = str(error)
+        except ValueError as error:  # from reading a URL: a proxy's, or a redirect's
+            problem = self._unusable_proxy(error)
+        return None, f"No connection to {self._url.partition('?')[0]}: {problem}"
 
-    def _take(self, text: str | bytes) -> None:
-        """Act on one frame from the server."""
-        self._heard = time.time()
-        frame = _read_frame(text)
-        channel, data = frame["channel"], frame["data"]
-        match frame["event"]:
-            case "pusher:connection_established":
-                self._subscribe(_object(data).get("socket_id"))
-            case "pusher:ping":
-                self._say(to_json({"event": "pusher:pong", "data": {}}))
-            case "pusher:error" if self._lost and _object(data).get("code") in RETURN:
-                pass  # the server closes with this code; _listen() knows how long to wait
-            case "pusher:error" | "pusher:subscription_error" if self._waiting_for:
-                self._end(f"The server refused: {_refusal(data)}")
-            case "pusher_internal:subscription_succeeded":
-                self._waiting_for.discard(channel)
-                self._members[channel] = _presence(_object(data))
-                if not self._waiting_for:
-                    self._subscribed()
-            case event:
-                if event in _COMING_AND_GOING:
-                    self._keep_members(channel, event, _object(data))
-                self._deliver(
-                    Message(channel=channel, event=event, data=data, user_id=frame["user_id"])
-                )
-
-    def _subscribe(self, socket_id: object) -> None:
-        self.socket_id = str(socket_id)
-        for channel in self.channels:
-            data: dict[str, str] = {"channel": channel}
-            member = self._channel_data if channel.startswith("presence-") else None
+    def _read(
+        self, socket: websockets.sync.client.ClientConnection, deadline: float
+    ) -> tuple[int | None, str]:
+        """Read until the connection ends, or isn't subscribed in time."""
+        while not self.closed:
+            waiting = self._subscription.waiting_for
             try:
-                if channel.startswith(("private-", "presence-")):
-                    data |= authorize_channel(self._credentials, self.socket_id, channel, member)
-            except InvalidEvent as error:
-                self._end(f"The server gave no socket_id to authorize {channel} with: {error}")
-                return
-            self._say(to_json({"event": "pusher:subscribe", "data": data}))
+                text = socket.recv(deadline - time.monotonic() if waiting else None)
+            except TimeoutError:
+                return None, self._subscription.unanswered(self._timeout)
+            self.take(text)
+        return None, self.ending
 
-    def _keep_members(self, channel: str, event: str, data: dict[str, Any]) -> None:
-        members, user_id = self._members.setdefault(channel, {}), str(data.get("user_id"))
-        if event == "pusher_internal:member_added":
-            members[user_id] = data.get("user_info")
+    def _unusable_proxy(self, error: Exception) -> str:
+        """Why the environment's proxy can't be used; where there is none, the error itself."""
+        secure = self._url.startswith("wss")
+        asked = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
+        proxies = {} if self._direct else urllib.request.getproxies()
+        for scheme in asked:  # websockets takes the first that is there
+            if scheme in proxies:
+                lacking = "python-socks" if isinstance(error, ImportError) else None
+                return unusable_proxy(scheme, lacking=lacking)
+        return str(error)
+
+
+class _InProcess(_Connection):
+    """A server in the same process: what it sends arrives in the call that sends it."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        on_message: Callable[[Message], None] | None,
+        key: str,
+        channels: Channels,
+    ) -> None:
+        super().__init__(subscription, on_message)
+        self._key = key
+        self._channels = channels
+        self._place: Any = None  # at the server, once it has let us in
+        self._unsent: list[str] = []  # until then
+
+    def open(self) -> None:
+        self._place = self._channels.open(
+            self.take,
+            lambda code, reason: self.end(goodbye(code, reason)),
+            key=self._key,
+            protocol=str(PROTOCOL),
+            now=time.time(),
+        )
+        if self._place is not None:
+            for text in self._unsent:
+                self.send(text)
+
+    def send(self, text: str) -> None:
+        if self._place is None:
+            self._unsent.append(text)
         else:
-            members.pop(user_id, None)
+            self._channels.receive(self._place, text, now=time.time())
 
-    def _subscribed(self) -> None:
-        """Everything is subscribed; after an interruption, say what is missing."""
-        if self._lost is not None:
-            (since, why), self._lost = self._lost, None
-            gap = {"from": since, "to": time.time(), "reason": why, "channels": self.channels}
-            self._deliver(Message(channel="", event=GAP_EVENT, data=to_json(gap)))
-        self._ready.set()
-
-    def _deliver(self, message: Message) -> None:
-        if self._on_message is None:
-            self._messages.put(message)
-            return
-        try:
-            self._on_message(message)
-        except Exception as error:  # on a thread it would reach nobody; receive() raises it
-            self._end(f"on_message raised {error!r}")
-
-    def _end(self, problem: str) -> None:
-        """Give up: receive() raises the problem from now on."""
-        if self._problem is None and not self._stopped.is_set():
-            self._problem = problem
-        self._ready.set()
-        self.close()
-
-
-def _not_connected(text: str) -> NoReturn:
-    raise PusherError("Not sent: the connection is lost. It comes back by itself.")
-
-
-def _wait(code: int | None, backoff: float) -> float:
-    """Seconds to wait before connecting again, after a close code of protocol 7."""
-    if code is not None and 4200 <= code < 4300:
-        return 0.0 if backoff == BACKOFF_SECONDS else backoff  # "at once", but not over and over
-    if code is not None and 4100 <= code < 4200:
-        return max(OVER_CAPACITY_SECONDS, backoff)
-    return backoff
-
-
-def _closed_by_server(code: int | None, reason: str | None) -> str:
-    return f"The server closed the connection: {code} {reason or ''}".rstrip() + "."
-
-
-def _read_frame(text: str | bytes) -> dict[str, Any]:
-    """A frame's fields; what makes no sense becomes an error of the server."""
-    try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
-        frame = None
-    if not isinstance(frame, dict):
-        frame = {"event": "pusher:error", "data": f"it sent {text[:80]!r}, which is no frame"}
-    channel, data, user_id = frame.get("channel"), frame.get("data", ""), frame.get("user_id")
-    return {
-        "event": frame.get("event", ""),
-        "channel": channel if isinstance(channel, str) else "",
-        "data": data if isinstance(data, str) else json.dumps(data, ensure_ascii=False),
-        "user_id": user_id if isinstance(user_id, str) else None,
-    }
-
-
-def _object(data: str) -> dict[str, Any]:
-    """The JSON object in a frame's data; an empty one where there is none."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _presence(data: dict[str, Any]) -> dict[str, Any]:
-    """The members that the answer to a subscription tells, {} where it tells none."""
-    presence: Any = data.get("presence")
-    try:  # a server may leave out of `hash` who has no user_info, so `ids` is what counts
-        return {str(name): presence["hash"].get(str(name)) for name in presence["ids"]}
-    except (TypeError, LookupError, AttributeError):
-        return {}
-
-
-def _refusal(data: str) -> str:
-    fields = _object(data)
-    return str(fields.get("message") or fields.get("error") or data)
+    def hang_up(self) -> None:
+        if self._place is not None:
+            self._channels.close(self._place)

@@ -39,6 +39,7 @@ pip check
 
 printf '%s\n' "- binder/postBuild"
 ./binder/postBuild
+jupyter server extension list 2>&1 | grep "pusherkit._jupyter.*OK"
 
 # Only now, so that no test tool can bring along what a lesson forgot to ask for.
 # The project's own pytest options stay out: its plugins are not here, and Binder knows nothing of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from pathlib import Path
@@ -244,3 +245,62 @@ def test_a_webhook_that_is_not_right_is_refused_with_the_reason(credentials, key
 def test_a_webhook_body_may_be_any_bytes(credentials):
     with pytest.raises(AuthenticationError):
         verify_webhook(credentials, b"\xff\x00", key=credentials.key, signature="é\ud800")
+
+
+# --- what didn't arrive, or arrived as something else ---------------------------------------------
+
+
+def channel(credentials: Credentials, **given: object) -> None:
+    right = {"socket_id": SOCKET_ID, "channel": "private-foobar", "auth": AUTH}
+    verify_channel(credentials, **(right | given))
+
+
+def user(credentials: Credentials, **given: object) -> None:
+    right = authenticate_user(credentials, SOCKET_ID, {"id": "7"}) | {"socket_id": SOCKET_ID}
+    verify_user(credentials, **(right | given))
+
+
+def webhook(credentials: Credentials, **given: object) -> None:
+    signature = hmac.digest(credentials.secret.encode(), b"{}", "sha256").hex()
+    right = {"body": b"{}", "key": credentials.key, "signature": signature}
+    verify_webhook(credentials, **(right | given))
+
+
+@pytest.mark.parametrize("verify", [channel, user, webhook])
+def test_what_arrived_right_is_accepted(credentials, verify):
+    verify(credentials)
+
+
+@pytest.mark.parametrize(
+    ("verify", "given", "reason", "error"),
+    [
+        (channel, {"auth": None}, "auth", "auth: missing."),
+        (channel, {"auth": AUTH.encode()}, "auth", "auth: expected text (str), got bytes."),
+        (channel, {"channel_data": {"user_id": "7"}}, "channel_data", "expected text (str), got d"),
+        (channel, {"socket_id": None}, "socket_id", "socket_id: expected digits"),
+        (channel, {"channel": None}, "channel", "channel: expected a name (text), got NoneType."),
+        (channel, {"channel": "presence-a:{}"}, "channel", "got 'presence-a:{}'."),
+        (channel, {"channel": "x" * 201}, "channel", "1 over the limit of 200"),
+        (user, {"auth": None}, "auth", "auth: missing."),
+        (user, {"user_data": None}, "user_data", "user_data: missing."),
+        (user, {"socket_id": "1.1:x"}, "socket_id", "socket_id: expected digits"),
+        (webhook, {"key": None}, "X-Pusher-Key", "X-Pusher-Key: missing."),
+        (webhook, {"signature": None}, "X-Pusher-Signature", "X-Pusher-Signature: missing."),
+        (webhook, {"signature": b"00"}, "X-Pusher-Signature", "expected text (str), got bytes."),
+        (webhook, {"body": "{}"}, "body", "body: expected the request's raw bytes, got str."),
+        (webhook, {"body": {}}, "body", "body: expected the request's raw bytes, got dict."),
+        (webhook, {"body": None}, "body", "body: expected the request's raw bytes, got NoneType."),
+    ],
+)
+def test_what_is_missing_or_of_another_type_is_refused(credentials, verify, given, reason, error):
+    with pytest.raises(AuthenticationError, match=re.escape(error)) as caught:
+        verify(credentials, **given)
+    assert caught.value.reason == reason
+    assert caught.value.__context__ is None
+
+
+def test_a_channel_whose_name_holds_the_secret_is_refused_without_it(credentials):
+    with pytest.raises(AuthenticationError) as caught:
+        channel(credentials, channel=f"private-{credentials.secret}:x")
+    assert HIDDEN in str(caught.value)
+    assert credentials.secret not in str(caught.value)

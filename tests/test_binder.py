@@ -14,7 +14,10 @@ import jsonschema
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OVERRIDES = json.loads((ROOT / "binder/overrides.json").read_text(encoding="utf-8"))
+CONFIG = ROOT / "pusherkit/jupyter-config"  # postBuild copies it into the image
+OVERRIDES = json.loads(
+    (CONFIG / "labconfig/default_setting_overrides.json").read_text(encoding="utf-8")
+)
 LAB_SCHEMAS = Path(sys.prefix, "share/jupyter/lab/schemas")
 # In this order: the package can only be installed from a checkout that is already there.
 STEPS = [

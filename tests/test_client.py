@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from pusherkit import (
     InvalidEvent,
     NotFound,
     PayloadTooLarge,
+    PusherError,
     RateLimited,
     ServerError,
     Unauthorized,
@@ -523,3 +525,59 @@ async def test_of_many_requests_each_waits_for_its_turn_and_is_signed_then(crede
     assert signed[:CONNECTIONS] == [began] * CONNECTIONS
     assert len(signed) == len(calls)
     assert all(timestamp > began for timestamp in signed[CONNECTIONS:])
+
+
+# --- what the environment holds -------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_proxies(monkeypatch) -> pytest.MonkeyPatch:
+    """The environment, in which no proxy is named yet."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (
+            "ALL_PROXY",
+            "socks5://me:hunter2@127.0.0.1:9",
+            '{} names a SOCKS .*"httpx.socks."',
+        ),
+        ("HTTP_PROXY", "ftp://me:hunter2@proxy", "{} can't be used: expected a URL"),
+        ("http_proxy", "http://me:hun/ter2@proxy", "{} can't be used: expected a URL"),
+        ("HTTPS_PROXY", "http://proxy:hunter2", "{} can't be used: expected a URL"),
+        ("NO_PROXY", "localhost,proxy:hunter2", "{} can't be read: expected host names"),
+        ("SSL_CERT_FILE", "/nowhere/hunter2", "The certificates can't be loaded, .*SSL_CERT_FILE"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_and_not_quoted(
+    credentials, without_proxies, kind, name, value, told
+):
+    without_proxies.setenv(name, value)
+    with pytest.raises(PusherError, match=f"^{told.format(name)}") as caught:
+        kind(credentials)
+    assert "hun" not in str(caught.value)
+    assert caught.value.__context__ is None  # httpx's own error, which may quote it
+    kind(credentials, base_url="http://127.0.0.1:80")  # needs no proxy, so it does not matter
+
+
+def test_what_is_not_the_environment_s_fault_is_not_blamed_on_it(credentials, without_proxies):
+    def fail(**options: object) -> None:
+        raise ValueError("mine")
+
+    without_proxies.setattr("pusherkit.client.httpx.Client", fail)
+    with pytest.raises(ValueError, match=r"^mine$"):
+        Client(credentials)
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..b"])
+def test_a_host_that_is_no_name_means_that_nothing_was_sent(credentials, without_proxies, host):
+    with (
+        Client(credentials, base_url=f"http://{host}") as client,
+        pytest.raises(httpx.ConnectError, match=r"no host has such a name: .* Nothing was sent\.$"),
+    ):
+        client.trigger("chat", "n", "")

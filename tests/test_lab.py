@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import json
 import os
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,7 +73,7 @@ def test_a_read_only_checkout_is_copied(
 def test_the_copy_holds_every_lesson(tmp_path: Path, installed: Path) -> None:
     folder, said = lab.lessons_folder(tmp_path)
     assert sorted(path.name for path in folder.glob("*.ipynb")) == LESSONS
-    assert said == [f"Your copy of the lessons: {folder}"]
+    assert said == []
 
 
 def test_a_learners_file_is_never_overwritten(tmp_path: Path, installed: Path) -> None:
@@ -78,17 +81,21 @@ def test_a_learners_file_is_never_overwritten(tmp_path: Path, installed: Path) -
     (folder / lab.FIRST_LESSON).write_text("my answers", encoding="utf-8")
     folder, said = lab.lessons_folder(tmp_path)
     assert (folder / lab.FIRST_LESSON).read_text(encoding="utf-8") == "my answers"
-    assert len(said) == 1, "an edited lesson is not an old one"
+    assert said == [], "an edited lesson is not an old one"
 
 
 def test_newer_lessons_are_named_and_left_alone(tmp_path: Path, installed: Path) -> None:
     folder, _ = lab.lessons_folder(tmp_path)
     (installed / lab.FIRST_LESSON).write_text("a newer lesson", encoding="utf-8")
     (installed / "02-parameters-in-order.ipynb").write_text("a new lesson", encoding="utf-8")
-    for _ in range(2):  # it is still newer the next time
-        folder, said = lab.lessons_folder(tmp_path)
-        assert said[1] == f"Newer than your copy, which stays as it is: {lab.FIRST_LESSON}"
-        assert (folder / lab.FIRST_LESSON).read_text(encoding="utf-8").endswith("as shipped")
+    newer = [
+        f"There is a newer version of: {lab.FIRST_LESSON}",
+        "Yours stays as it is. To get the newer one, rename your file and start again.",
+    ]
+    folder, said = lab.lessons_folder(tmp_path)
+    assert said == ["Added to your copy: 02-parameters-in-order.ipynb", *newer]
+    assert (folder / lab.FIRST_LESSON).read_text(encoding="utf-8").endswith("as shipped")
+    assert lab.lessons_folder(tmp_path)[1] == newer, "it is still newer the next time"
     assert (folder / "02-parameters-in-order.ipynb").read_text(encoding="utf-8") == "a new lesson"
 
 
@@ -98,7 +105,7 @@ def test_a_renamed_lesson_makes_room_for_the_newer_one(tmp_path: Path, installed
     (folder / lab.FIRST_LESSON).rename(folder / "mine.ipynb")
     folder, said = lab.lessons_folder(tmp_path)
     assert (folder / lab.FIRST_LESSON).read_text(encoding="utf-8") == "a newer lesson"
-    assert len(said) == 1
+    assert said == [f"Added to your copy: {lab.FIRST_LESSON}"]
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path, installed: Path) -> None:
@@ -114,8 +121,8 @@ def test_a_damaged_record_loses_nothing(tmp_path: Path, installed: Path, record:
     (folder / lab.RECORD).write_text(record, encoding="utf-8")
     folder, said = lab.lessons_folder(tmp_path)
     assert (folder / lab.FIRST_LESSON).read_text(encoding="utf-8") == "my answers"
-    # It can no longer tell an edited lesson from an old one, and says so to be safe.
-    assert said[1].endswith(lab.FIRST_LESSON)
+    # An edited lesson and an old one look alike now, so it warns to be safe.
+    assert said[0].endswith(lab.FIRST_LESSON)
 
 
 def test_the_real_lessons_are_packaged() -> None:
@@ -131,57 +138,135 @@ def test_an_installation_without_lessons_is_a_sentence(
         lab.lessons_folder(tmp_path)
 
 
-# --- JupyterLab's command line ----------------------------------------------------------------
+# --- where the learner left off ---------------------------------------------------------------
+
+
+def lesson(folder: Path, name: str, *, saved: bool, at: int) -> None:
+    """A lesson with the time of its last change; as a Jupyter saves it, or as it is shipped."""
+    language = {"name": "python", **({"version": "3.11.7"} if saved else {})}
+    (folder / name).write_text(json.dumps({"metadata": {"language_info": language}}), "utf-8")
+    os.utime(folder / name, (at, at))
+
+
+def test_the_lesson_that_was_saved_last_is_opened(tmp_path: Path) -> None:
+    lesson(tmp_path, "01-body-is-bytes.ipynb", saved=True, at=20)
+    lesson(tmp_path, "02-parameters-in-order.ipynb", saved=True, at=10)
+    lesson(tmp_path, "03-canonical-string.ipynb", saved=False, at=30)  # only copied, or pulled
+    lesson(tmp_path, "scratch.ipynb", saved=True, at=40)  # no lesson
+    (tmp_path / "04-broken.ipynb").write_text("{", encoding="utf-8")
+    (tmp_path / "05-a-list.ipynb").write_text("[]", encoding="utf-8")
+    assert lab.last_lesson(tmp_path) == "01-body-is-bytes.ipynb"
+
+
+def test_a_new_learner_begins_at_the_first_lesson(tmp_path: Path) -> None:
+    assert lab.last_lesson(ROOT / "notebooks") == lab.FIRST_LESSON  # none is shipped as saved
+    assert lab.last_lesson(tmp_path) == lab.FIRST_LESSON
+
+
+# --- JupyterLab -------------------------------------------------------------------------------
+
+
+class Server:
+    """In place of JupyterLab: how it was set up, and whether it ran."""
+
+    display_url = "http://127.0.0.1:8888/doc/tree/00-start-here.ipynb?token=0123"
+
+    def __init__(self) -> None:
+        self.identity_provider = SimpleNamespace(token_generated=True)
+        self.starts = 0
+
+    def initialize(self, argv: list[str]) -> Server:
+        self.argv = argv
+        self.config_path = os.environ.get("JUPYTER_CONFIG_PATH")
+        return self
+
+    def start(self) -> None:
+        self.starts += 1
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """What JupyterLab would be started with."""
-    seen: list[list[str]] = []
-    monkeypatch.setattr(lab, "run", seen.append)
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+    """What JupyterLab would be started as, in a checkout."""
+    made = Server()
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.initialize_server", made.initialize)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
     monkeypatch.chdir(checkout(tmp_path))
-    return seen
+    return made
 
 
-def test_it_opens_the_first_lesson_on_this_machine_only(
-    started: list[list[str]], tmp_path: Path
-) -> None:
+def test_it_opens_the_first_lesson_on_this_machine_only(server: Server, tmp_path: Path) -> None:
     assert cli.main(["lab"]) == 0
-    assert f"--ServerApp.root_dir={tmp_path / 'notebooks'}" in started[0]
-    assert "--LabApp.default_url=/lab/tree/00-start-here.ipynb" in started[0]
-    assert "--ServerApp.ip=127.0.0.1" in started[0]
-    assert "--no-browser" not in started[0]
+    assert server.starts == 1
+    assert f"--ServerApp.root_dir={tmp_path / 'notebooks'}" in server.argv
+    assert "--LabApp.default_url=/doc/tree/00-start-here.ipynb" in server.argv
+    assert "--ServerApp.ip=127.0.0.1" in server.argv
+    assert "--no-browser" not in server.argv
 
 
-def test_options_go_to_jupyterlab(started: list[list[str]]) -> None:
-    assert cli.main(["lab", "--no-browser", "--port", "8890", "--", "--debug", "--x=y"]) == 0
-    assert "--no-browser" in started[0]
-    assert "--ServerApp.port=8890" in started[0]
-    assert started[0][-2:] == ["--debug", "--x=y"]
+def test_options_go_to_jupyterlab(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    assert cli.main(["lab", "--no-browser", f"--port={port}", "--", "--debug", "--x=y"]) == 0
+    assert "--no-browser" in server.argv
+    assert f"--ServerApp.port={port}" in server.argv
+    assert server.argv[-2:] == ["--debug", "--x=y"]
 
 
-def test_jupyterlab_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen: list[list[str]] = []
-    monkeypatch.setattr("jupyterlab.labapp.main", seen.append)
-    monkeypatch.chdir(checkout(tmp_path))
-    assert cli.main(["lab", "--", "--debug"]) == 0
-    assert seen[0][-1] == "--debug"
+def test_what_it_prints_is_short(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lesson(tmp_path / "notebooks", "01-body-is-bytes.ipynb", saved=True, at=20)
+    assert cli.main(["lab"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"The lessons are open at {server.display_url}",
+        f"Your files: {tmp_path / 'notebooks'}",
+        "You left off in 01-body-is-bytes.ipynb.",
+        "To stop, press Ctrl+C here.",
+    ]
+    assert "--LabApp.default_url=/doc/tree/01-body-is-bytes.ipynb" in server.argv
+    assert "--Application.log_level=ERROR" in server.argv
+    assert not server.identity_provider.token_generated
 
 
-def test_where_a_copy_was_made_it_says_so(
-    started: list[list[str]], tmp_path: Path, installed: Path, capsys: pytest.CaptureFixture[str]
+def test_verbose_leaves_jupyterlabs_log_on(server: Server) -> None:
+    assert cli.main(["lab", "--verbose"]) == 0
+    assert not [word for word in server.argv if "log_level" in word]
+    assert server.identity_provider.token_generated
+
+
+def test_a_copy_is_named_with_what_is_new_in_it(
+    server: Server, tmp_path: Path, installed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "pyproject.toml").unlink()
     assert cli.main(["lab"]) == 0
-    assert capsys.readouterr().out == f"Your copy of the lessons: {tmp_path / lab.COPY}\n"
+    assert f"Your files: {tmp_path / lab.COPY}\n" in capsys.readouterr().out
+    (installed / "02-parameters-in-order.ipynb").write_text("a new lesson", encoding="utf-8")
+    assert cli.main(["lab"]) == 0
+    assert "Added to your copy: 02-parameters-in-order.ipynb\n" in capsys.readouterr().out
 
 
-def test_stock_leaves_the_kernel_connection_alone(started: list[list[str]]) -> None:
-    cli.main(["lab"])
+def test_jupyterlab_is_set_up_for_the_lessons_but_for_stock(server: Server) -> None:
     cli.main(["lab", "--stock"])
-    ours, stock = started
-    (difference,) = set(ours) - set(stock)
-    assert difference.endswith("=pusherkit._nodelay.NoDelayConnection")
+    assert server.config_path == "/mine"
+    cli.main(["lab"])
+    assert server.config_path == os.pathsep.join([str(lab.CONFIG), "/mine"])
+
+
+def test_a_taken_port_is_a_sentence(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["lab", f"--port={port}"]) == 1
+    assert f"Port {port} is taken" in capsys.readouterr().err
+    assert server.starts == 0
+
+
+def test_a_port_that_may_not_be_used_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(address: tuple[str, int]) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(PusherError, match="Port 80 cannot be used: Permission denied"):
+        lab.check_port(80)
 
 
 def test_without_jupyterlab_it_says_how_to_get_it(
@@ -203,7 +288,7 @@ def test_without_jupyterlab_it_says_how_to_get_it(
 def test_the_connection_class_switches_the_delay_off(monkeypatch: pytest.MonkeyPatch) -> None:
     from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
-    from pusherkit._nodelay import NoDelayConnection
+    from pusherkit._jupyter import NoDelayConnection
 
     class Handler:
         nodelay = False

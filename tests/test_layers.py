@@ -20,6 +20,7 @@ ROOT = Path(pusherkit.__file__).parent
 # Each layer may import those before it. "pusherkit" is the package's own __init__.
 ORDER = [
     "errors",
+    "_spellings",
     "credentials",
     "signing",
     "events",
@@ -27,12 +28,16 @@ ORDER = [
     "doctor",
     "snippets",
     "httpx_auth",
+    "_proxies",
     "client",
+    "subscription",
     "subscriber",
 ]
-ORDER += ["sandbox", "pusherkit", "lessons", "_nodelay", "lab", "_terminal", "cli", "pytest_plugin"]
+ORDER += ["sandbox", "pusherkit", "lessons", "_first_cell", "_kernel_startup", "_jupyter"]
+ORDER += ["lab", "_terminal", "cli", "pytest_plugin"]
 PURE = [
     "errors",
+    "_spellings",
     "credentials",
     "signing",
     "events",
@@ -44,13 +49,13 @@ PURE = [
     "doctor.refusals",
     "doctor.pasted",
     "snippets",
+    "subscription",
     "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
     "sandbox.rate",
     "sandbox.visitors",
 ]
-UPWARD_FOR_TYPES = {("subscriber", "sandbox.api")}  # Subscriber.attached() names the Sandbox
 
 # What a pure module never imports, though the standard library has it.
 CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio", "logging"}
@@ -61,7 +66,7 @@ WHO_MAY_IMPORT = {
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
-    "jupyter_server": {"_nodelay"},
+    "jupyter_server": {"_jupyter"},
     "jupyterlab": {"lab", "cli"},
 }
 
@@ -70,7 +75,6 @@ WHO_MAY_IMPORT = {
 class Import:
     importer: str  # "sandbox.api"
     imported: str  # "json", or "pusherkit.sandbox.channels"
-    for_types: bool  # stands under `if TYPE_CHECKING:`
 
 
 def name_of(path: Path) -> str:
@@ -83,21 +87,20 @@ SOURCES = {name_of(path): path.read_text(encoding="utf-8") for path in ROOT.rglo
 TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 
 
-def imports_of(name: str, tree: ast.AST, *, for_types: bool = False) -> Iterator[Import]:
-    """Every import of a module, also those inside functions."""
+def imports_of(name: str, tree: ast.AST) -> Iterator[Import]:
+    """Every import of a module, also those inside functions and for types alone."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(name, alias.name, for_types)
+                yield Import(name, alias.name)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name} imports relatively"
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"  # a module, or a name inside one
                 is_module = inner.removeprefix("pusherkit.") in SOURCES
-                yield Import(name, inner if is_module else node.module, for_types)
+                yield Import(name, inner if is_module else node.module)
         else:
-            guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-            yield from imports_of(name, node, for_types=for_types or guarded)
+            yield from imports_of(name, node)
 
 
 IMPORTS = [found for name, tree in TREES.items() for found in imports_of(name, tree)]
@@ -134,13 +137,7 @@ def test_no_import_points_up(name):
         for found in WITHIN
         if found.importer == name and layer(module(found.imported)) > layer(name)
     }
-    assert upward <= UPWARD_FOR_TYPES
-
-
-@pytest.mark.parametrize(("importer", "imported"), sorted(UPWARD_FOR_TYPES))
-def test_the_exception_is_for_types_alone(importer, imported):
-    found = [i for i in WITHIN if (i.importer, module(i.imported)) == (importer, imported)]
-    assert [i.for_types for i in found] == [True]
+    assert upward == set()
 
 
 def test_within_the_sandbox_the_order_is_channels_api_shells():

@@ -9,7 +9,7 @@ import json
 import re
 import traceback
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 import pytest
@@ -18,12 +18,10 @@ from IPython.lib.pretty import pretty
 from pusherkit import (
     AuthenticationError,
     Credentials,
-    InvalidCredentials,
     canonical_string,
     sign,
     verify,
 )
-from pusherkit.credentials import DEFAULT_BASE_URL, HIDDEN
 from pusherkit.httpx_auth import PusherAuth
 from pusherkit.signing import (
     SIGNING_PARAMS,
@@ -571,6 +569,54 @@ def test_an_upper_case_signature_is_refused(credentials, query):
     assert reason(credentials, shouted) == "auth_signature"
 
 
+UNREADABLE = {
+    "no params": ({"params": None}, "params", "got NoneType. Pass urllib.parse.parse_qsl("),
+    "a query string": ({"params": "auth_key=x"}, "params", "got str. Pass"),
+    "bytes": ({"params": b"auth_key=x"}, "params", "got bytes. Pass"),
+    "names alone": ({"params": ["auth_key"]}, "params", "got str. Pass"),
+    "three in a row": ({"params": [("a", "b", "c")]}, "params", "got tuple. Pass"),
+    "a name that isn't text": ({"params": {b"a": "b"}}, "params", "got tuple. Pass"),
+    "no value": ({"params": {"auth_key": None}}, "auth_key", "Missing parameter: auth_key."),
+    "parse_qs": (
+        {"params": parse_qs("auth_key=x")},
+        "auth_key",
+        "auth_key: expected text (str), got list. urllib.parse.parse_qs gives",
+    ),
+    "a number": ({"params": [("auth_timestamp", NOW)]}, "auth_timestamp", "got int."),
+    "no method": ({"method": None}, "method", "method: expected text (str), got NoneType."),
+    "a path in bytes": ({"path": b"/"}, "path", "path: expected text (str), got bytes."),
+    "no body": ({"body": None}, "body", "body: expected the raw bytes that arrived, got NoneType."),
+    "parsed JSON": ({"body": {"name": "foo"}}, "body", "got dict. Take the body before"),
+}
+
+
+@pytest.mark.parametrize(("given", "named", "error"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_no_request_has_is_refused_with_a_sentence(credentials, query, given, named, error):
+    request = {"method": "POST", "path": PATH, "params": query, "body": BODY} | given
+    with pytest.raises(AuthenticationError, match=re.escape(error)) as caught:
+        verify(credentials, **request, now=NOW)
+    assert caught.value.reason == named
+
+
+def test_a_request_finds_every_value_of_a_parameter_in_any_case_of_its_name():
+    request = Request("GET", PATH, [("Info", "a"), ("x", "b"), ("info", "c")])
+    assert request.values("info") == ["a", "c"]
+    assert request.values("auth_key") == []
+    assert request == Request("GET", PATH, iter(request.params))
+    assert Request("GET", PATH, {"x": "b"}).params == (("x", "b"),)
+
+
+def test_pairs_and_bytes_of_any_kind_are_verified(credentials, query):
+    for params in (query, dict(query), iter(query), [list(pair) for pair in query]):
+        verify(credentials, "POST", PATH, params, bytearray(BODY), now=NOW)
+
+
+def test_a_secret_that_is_a_name_without_a_value_is_not_repeated(credentials, query):
+    with pytest.raises(AuthenticationError) as caught:
+        verify(credentials, "POST", PATH, {credentials.secret: None}, BODY, now=NOW)
+    assert credentials.secret not in everything_said(caught.value)
+
+
 # --- the secret is told nowhere -----------------------------------------------------------------
 
 
@@ -627,50 +673,6 @@ def test_what_is_shown_in_the_place_of_a_secret(secret, value, shown):
     )
 
 
-# Of every character a second one stands after the sixth place.
-AWKWARD = Credentials(app_id="3", key="key", secret='Ab (é" \\+k.z\xa0\x07\n🔑"é( bA')
-SPELLINGS = {
-    "as it is": lambda secret: secret,
-    "upper case": str.upper,
-    "percent-encoded": lambda secret: quote(secret, safe=""),
-    "percent-encoded in lower case": lambda secret: quote(secret, safe="").lower(),
-    "every byte percent-encoded": lambda secret: "".join(f"%{b:02X}" for b in secret.encode()),
-    "as in a form": quote_plus,
-    "as in JSON": lambda secret: json.dumps(secret)[1:-1],
-    "as in JSON beyond ASCII": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
-    "as in JSON inside JSON": lambda secret: json.dumps(json.dumps(secret))[3:-3],
-    "every character escaped": lambda secret: "".join(
-        f"\\u{pair.hex()}" for pair in re.findall(b"..", secret.encode("utf-16-be"), re.DOTALL)
-    ),
-    "as in a repr": lambda secret: repr(secret)[1:-1],
-    "as in a repr in ASCII": lambda secret: ascii(secret)[1:-1],
-}
-
-
-@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-def test_a_secret_is_hidden_in_each_spelling_whole_and_cut_off(spell):
-    spelled = spell(AWKWARD.secret)
-    assert AWKWARD.hide(f"<{spelled}>, <{spelled}>") == f"<{HIDDEN}>, <{HIDDEN}>"
-    for length in range(6, len(AWKWARD.secret) + 1):
-        assert AWKWARD.hide(f"<{spell(AWKWARD.secret[:length])}…") == f"<{HIDDEN}…"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        AWKWARD.secret[:-4],
-        AWKWARD.secret.replace(".", "a"),  # the dot is a dot
-        AWKWARD.secret.replace(".", "+"),  # "+" is a space, no other character
-        "Ab (é…",  # cut off so early that it could stand there by chance
-        "k.z…",
-        'Ab (é" \\+kqz…',  # cut off, but another
-        "…",
-    ],
-)
-def test_what_is_not_the_secret_is_shown(text):
-    assert AWKWARD.hide(text) == text
-
-
 @pytest.mark.parametrize(
     "secret",
     ["278d425bdf160c739803", "1.0", str(NOW), str(NOW)[:6], body_digest(BODY), "x", PATH, "POST"],
@@ -702,207 +704,6 @@ def test_the_right_signature_is_not_told(credentials, query):
 def everything_said(error: BaseException) -> str:
     """What a traceback would print, with each chained exception, and the attributes."""
     return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-
-
-# --- credentials --------------------------------------------------------------------------------
-
-SECRET = "s3cr3t-0123456789"
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        (f"https://key:{SECRET}@host/apps/3", ("3", "key", SECRET, "https://host")),
-        (f"https://key:{SECRET}@host/apps/3/", ("3", "key", SECRET, "https://host")),
-        (f"http://key:{SECRET}@host:8080/apps/3", ("3", "key", SECRET, "http://host:8080")),
-        (f"http://key:{SECRET}@[::1]:80/apps/3", ("3", "key", SECRET, "http://[::1]:80")),
-        (f"http://key:{SECRET}@[::1]/apps/3", ("3", "key", SECRET, "http://[::1]")),
-        ("https://k%3Ay:a%2Fb%40c%23%C3%A9@host/apps/3", ("3", "k:y", "a/b@c#é", "https://host")),
-        (f"https://key:{SECRET}@host/apps/my%2Dapp", ("my-app", "key", SECRET, "https://host")),
-    ],
-)
-def test_from_url(url, expected):
-    read = Credentials.from_url(url)
-    assert (read.app_id, read.key, read.secret, read.base_url) == expected
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("", "missing: scheme http or https, host, key, secret, path /apps/APP_ID"),
-        (f"key:{SECRET}@host/apps/3", "missing: scheme"),
-        (f"ftp://key:{SECRET}@host/apps/3", "missing: scheme http or https"),
-        (f"https://:{SECRET}@host/apps/3", "missing: key"),
-        ("https://key@host/apps/3", "missing: secret"),
-        (f"https://key:{SECRET}@/apps/3", "missing: host"),
-        (f"https://key:{SECRET}@host", "missing: path /apps/APP_ID"),
-        (f"https://key:{SECRET}@host/apps/", "missing: path /apps/APP_ID"),
-        (f"https://key:{SECRET}@host/apps/3/events", "missing: path /apps/APP_ID"),
-        (f"https://key:{SECRET}@host:port/apps/3", "host or port cannot be read"),
-        (f"https://key:{SECRET}@host:99999/apps/3", "host or port cannot be read"),
-        (f"https://key:{SECRET}/x@host/apps/3", "must be percent-encoded"),
-        (f"https://key:{SECRET}#x@host/apps/3", "must be percent-encoded"),
-        (f"https://key:{SECRET}?x@host/apps/3", "must be percent-encoded"),
-        (f"https://key:{SECRET}[@host/apps/3", "must be percent-encoded"),
-        (f"https://key:{SECRET}@host\u2100/apps/3", "host or port cannot be read"),
-        (f"https://key:{SECRET}%20@host/apps/3", "white space or quotes"),
-        (f"https://key:{SECRET}@host/apps/a%2Fb", "expected the id alone"),
-    ],
-)
-def test_from_url_says_what_is_wrong_and_never_the_secret(url, sentence):
-    with pytest.raises(InvalidCredentials, match=sentence) as caught:
-        Credentials.from_url(url)
-    assert str(caught.value).endswith(".")
-    assert SECRET not in everything_said(caught.value)
-
-
-@pytest.mark.parametrize("url", ["", f"https://key:{SECRET}@host:port/apps/3"])
-def test_from_url_says_what_it_expected(url):
-    with pytest.raises(InvalidCredentials) as caught:
-        Credentials.from_url(url)
-    assert str(caught.value).startswith(
-        "PUSHER_URL: expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID; "
-    )
-
-
-ENVIRONMENT = {"PUSHER_APP_ID": "3", "PUSHER_KEY": "key", "PUSHER_SECRET": SECRET}
-
-
-def test_from_env():
-    read = Credentials.from_env(ENVIRONMENT)
-    assert (read.app_id, read.key, read.secret) == ("3", "key", SECRET)
-    assert read.base_url == DEFAULT_BASE_URL == "https://ws-sa.mawjly.com"
-
-
-def test_from_env_reads_the_environment_of_the_process(monkeypatch):
-    for name, value in (ENVIRONMENT | {"PUSHER_HOST": "localhost:1"}).items():
-        monkeypatch.setenv(name, value)
-    assert Credentials.from_env() == Credentials(
-        app_id="3", key="key", secret=SECRET, base_url="http://localhost:1"
-    )
-
-
-def test_from_env_takes_an_empty_host_for_none():
-    assert Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": ""}).base_url == DEFAULT_BASE_URL
-
-
-def test_from_env_names_all_that_is_missing():
-    names = "PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET"
-    with pytest.raises(
-        InvalidCredentials, match=f"^Expected {names} in the environment; missing: {names}\\."
-    ):
-        Credentials.from_env({})
-
-
-@pytest.mark.parametrize("missing", sorted(ENVIRONMENT))
-@pytest.mark.parametrize("empty", [True, False], ids=["empty", "unset"])
-def test_from_env_names_what_is_missing(missing, empty):
-    environ = {name: value for name, value in ENVIRONMENT.items() if name != missing}
-    if empty:
-        environ[missing] = ""
-    with pytest.raises(
-        InvalidCredentials,
-        match=f"^Expected {', '.join(ENVIRONMENT)} in the environment; missing: {missing}\\.",
-    ) as caught:
-        Credentials.from_env(environ)
-    assert SECRET not in everything_said(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("host", "base_url"),
-    [
-        ("example.com", "https://example.com"),
-        ("example.com:8443", "https://example.com:8443"),
-        ("http://example.com/", "http://example.com"),
-        ("localhost", "http://localhost"),
-        ("localhost:6001", "http://localhost:6001"),
-        ("127.0.0.1:6001", "http://127.0.0.1:6001"),
-        ("[::1]:6001", "http://[::1]:6001"),
-        ("localhost.example.com", "https://localhost.example.com"),
-        ("127.0.0.1.example.com", "https://127.0.0.1.example.com"),
-        ("127-0-0-1", "https://127-0-0-1"),
-        ("127.0.0.1000", "https://127.0.0.1000"),
-        ("127.0.0.one", "https://127.0.0.one"),
-        ("127.0.0.", "https://127.0.0."),
-        ("https://127.0.0.1", "https://127.0.0.1"),
-    ],
-)
-def test_a_host_becomes_a_base_url(host, base_url):
-    assert Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": host}).base_url == base_url
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "ftp://example.com",
-        "https://",
-        "example com",
-        "example\t.com",
-        "example.com:port",
-        "example.com:99999",
-        f"https://key:{SECRET}@example.com",
-        "https://example.com?a=b",
-        "https://example.com#a",
-        "https://[::1",
-        "https://example.com/apps/3",
-        "https://example.com//apps/3",
-        "example.com/apps/3",
-        "https://example.com?",
-        "https://example.com#",
-    ],
-)
-def test_a_host_that_is_none_is_refused(host):
-    with pytest.raises(InvalidCredentials, match=r"^host: expected a host such as .*\.$") as caught:
-        Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": host})
-    assert SECRET not in everything_said(caught.value)
-
-
-@pytest.mark.parametrize("name", ["app_id", "key", "secret"])
-@pytest.mark.parametrize(
-    ("damage", "sentence"),
-    [
-        (lambda value: "", "empty string"),
-        (lambda value: value + "\n", "white space or quotes"),
-        (lambda value: " " + value, "white space or quotes"),
-        (lambda value: f'"{value}"', "white space or quotes"),
-        (lambda value: f"'{value}'", "white space or quotes"),
-        (lambda value: f"`{value}`", "white space or quotes"),
-        (lambda value: '"' + value, "white space or quotes"),
-        (lambda value: value + '"', "white space or quotes"),
-        (lambda value: value + "\udce9", "bytes that are not UTF-8"),
-        (lambda value: value.encode(), r"expected text \(str\), got bytes"),
-        (lambda value: None, r"expected text \(str\), got NoneType"),
-        (lambda value: 3, r"expected text \(str\), got int"),
-    ],
-    ids=[
-        "empty",
-        "newline",
-        "space",
-        "quotes",
-        "single quotes",
-        "backticks",
-        "quote before",
-        "quote after",
-        "not UTF-8",
-        "bytes",
-        "None",
-        "int",
-    ],
-)
-def test_what_pasting_leaves_behind_is_refused(name, damage, sentence):
-    values = {"app_id": "3", "key": "key", "secret": SECRET}
-    values[name] = damage(values[name])
-    with pytest.raises(InvalidCredentials, match=f"^{name}: .*{sentence}.*\\.$") as caught:
-        Credentials(**values)
-    assert SECRET not in everything_said(caught.value)
-
-
-@pytest.mark.parametrize("app_id", ["a/b", "3?x", "3#x", "3%20", "3 4", "3\t4"])
-def test_an_app_id_that_cannot_stand_in_a_path_is_refused(app_id):
-    (wrong,) = set("/?#% \t") & set(app_id)
-    with pytest.raises(InvalidCredentials, match="expected the id alone") as caught:
-        Credentials(app_id=app_id, key="key", secret=SECRET)
-    assert f"{wrong!r} cannot be part of" in str(caught.value)
 
 
 # --- how a signature shows itself ---------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import queue
 import socket
@@ -17,7 +18,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from pusherkit import Client, Credentials, InvalidEvent, PusherError
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxServer, SandboxTransport
-from pusherkit.subscriber import GAP_EVENT, Message, Subscriber, _wait
+from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
 
 
 @dataclass
@@ -355,15 +356,23 @@ def test_it_comes_back_resubscribes_and_says_what_it_may_have_missed(fixed_port)
             assert [subscriber.receive().channel for _ in range(3)] == told["channels"]
 
 
-def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(fixed_port, eventually):
+def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(
+    fixed_port, eventually, subscribers
+):
     with SandboxServer(port=fixed_port) as server:
-        subscriber = Subscriber(server.credentials, "chat")
-    eventually(lambda: subscriber._lost)
-    with pytest.raises(PusherError, match="Not sent: the connection is lost"):
-        subscriber._say("{}")
+        subscriber = Subscriber(server.credentials, "private-x")
+
+    def refusal() -> str:
+        try:
+            subscriber.trigger("private-x", "client-n", "")
+        except PusherError as error:
+            return str(error)
+        return "none: it has not noticed the loss yet"
+
+    eventually(lambda: refusal() == "Not sent: the connection is lost. It comes back by itself.")
     subscriber.close()
     assert list(subscriber) == []
-    eventually(lambda: not [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"])
+    eventually(lambda: not subscribers())
 
 
 def test_what_cannot_be_sent_any_more_is_a_sentence(eventually):
@@ -400,22 +409,6 @@ def test_a_server_that_does_not_want_it_back_is_left_alone(fixed_port):
         assert list(subscriber) == []
         with pytest.raises(PusherError, match="refused: App key practice-key does not exist here"):
             subscriber.receive()
-
-
-@pytest.mark.parametrize(
-    ("code", "backoff", "seconds"),
-    [
-        (None, 0.1, 0.1),
-        (1001, 0.4, 0.4),
-        (4100, 0.1, 1.0),  # protocol 7: a second or more
-        (4199, 2.0, 2.0),
-        (4200, 0.1, 0.0),  # at once
-        (4201, 0.2, 0.2),  # but not over and over
-        (4300, 0.1, 0.1),
-    ],
-)
-def test_the_close_code_says_how_long_to_wait(code, backoff, seconds):
-    assert _wait(code, backoff) == seconds
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError, OSError, TimeoutError])
@@ -558,13 +551,68 @@ def test_a_server_without_a_socket_id_cannot_be_authorized_with(socket_id):
         thread.join(timeout=5)
 
 
-def test_no_thread_stays_behind(server, eventually):
-    def waiting() -> list[threading.Thread]:
-        return [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"]
+@pytest.fixture
+def subscribers() -> Callable[[], list[threading.Thread]]:
+    """The threads of subscribers that are running."""
+    return lambda: [t for t in threading.enumerate() if t.name == "pusherkit-subscriber"]
 
+
+def test_close_ends_the_thread(server, eventually, subscribers):
     with Subscriber(server.credentials, "chat"):
-        assert len(waiting()) == 1
-    eventually(lambda: not waiting())
+        assert len(subscribers()) == 1
+    eventually(lambda: not subscribers())
+
+
+def test_one_that_nobody_refers_to_any_more_leaves_by_itself(server, eventually, subscribers):
+    def forget() -> None:
+        subscriber = Subscriber(server.credentials, "chat")
+        assert subscriber.socket_id
+        assert server.sandbox.channels.connections == 1
+
+    forget()
+    eventually(lambda: server.sandbox.channels.connections == 0)
+    eventually(lambda: not subscribers())
+
+
+def test_one_in_a_cycle_of_references_leaves_when_it_is_collected(server, eventually, subscribers):
+    def forget() -> None:
+        heard = []
+        heard.append(Subscriber(server.credentials, "chat", on_message=print))
+        heard.append(heard)
+
+    forget()
+    gc.collect()
+    eventually(lambda: server.sandbox.channels.connections == 0)
+    eventually(lambda: not subscribers())
+
+
+def test_one_that_waits_to_come_back_stops_waiting_when_nobody_refers_to_it(
+    fixed_port, eventually, subscribers, monkeypatch
+):
+    monkeypatch.setattr("pusherkit.subscription.BACKOFF_SECONDS", 60.0)
+    with SandboxServer(port=fixed_port) as server:
+        subscriber = Subscriber(server.credentials, "chat")
+    subscription = subscriber._subscription
+    eventually(lambda: subscription.loss)
+    assert subscribers()
+    del subscriber
+    eventually(lambda: not subscribers())
+
+
+def test_an_attached_one_stays_as_long_as_its_sandbox(sandbox):
+    heard: list[Message] = []
+    Subscriber.attached(sandbox, "chat", on_message=heard.append)
+    gc.collect()
+    with Client(sandbox.credentials, transport=SandboxTransport(sandbox)) as client:
+        client.trigger("chat", "n", "")
+    assert [message.event for message in heard] == ["n"]
+
+
+def test_after_close_nothing_is_sent(place):
+    subscriber = place.subscribe("private-x")
+    subscriber.close()
+    with pytest.raises(PusherError, match=r"^Not sent: The subscriber is closed\.$"):
+        subscriber.trigger("private-x", "client-n", "")
 
 
 def test_a_full_sandbox_refuses_who_attaches(sandbox, monkeypatch):

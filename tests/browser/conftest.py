@@ -15,7 +15,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,8 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # for JupyterLab to answer; it takes about 5
 STEP_MILLISECONDS = 15_000  # for one step in the browser
 
-# Not what is tested: JupyterLab's question about news, and saving while a test runs.
-SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-    },
-    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
-    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
-}
+# Not what most tests are about: saving while one runs.
+SETTINGS = {"@jupyterlab/docmanager-extension/plugin": {"autosave": False}}
 
 OPEN = """async path => {
   const app = window.jupyterapp;
@@ -162,16 +156,12 @@ def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-@pytest.fixture(scope="session")
-def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """JupyterLab with a copy of the lessons, as `pusherkit lab` starts it."""
-    home = tmp_path_factory.mktemp("lab")
-    shutil.copy(ROOT / "pyproject.toml", home)  # what makes the folder a checkout
-    shutil.copytree(ROOT / "notebooks", home / "notebooks")
-    for name, settings in SETTINGS.items():
-        file = home / "settings" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings), encoding="utf-8")
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """`pusherkit lab` in a folder that is a checkout, with a Jupyter profile in it; its URL.
+
+    Started again in the same folder it finds what it left there, as on another day.
+    """
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
@@ -187,7 +177,7 @@ def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process = subprocess.Popen(
             [
                 Path(sys.executable).with_name("pusherkit"),
-                *("lab", "--no-browser", f"--port={port}"),  # or the next one that is free
+                *("lab", "--no-browser", f"--port={port}"),
                 *("--", "--LabApp.expose_app_in_browser=True"),
             ],
             cwd=home,
@@ -209,6 +199,25 @@ def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process.wait(15)
 
 
+def make_checkout(home: Path) -> None:
+    """Put a copy of the lessons into a folder, which `pusherkit lab` takes for its checkout."""
+    shutil.copy(ROOT / "pyproject.toml", home)
+    shutil.copytree(ROOT / "notebooks", home / "notebooks")
+
+
+@pytest.fixture(scope="session")
+def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """JupyterLab with a copy of the lessons, as `pusherkit lab` starts it."""
+    home = tmp_path_factory.mktemp("lab")
+    make_checkout(home)
+    for name, settings in SETTINGS.items():
+        file = home / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings), encoding="utf-8")
+    with serving(home) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Any]:
     """One browser for all tests."""
@@ -224,10 +233,10 @@ def browser(chromium: str) -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture
-def lab(browser: Any, lab_url: str, pictures: Path) -> Iterator[Lab]:
-    """A fresh page at the URL that `pusherkit lab` prints. Fails on what no page may do."""
-    base = lab_url.split("/lab")[0]
+@contextmanager
+def visiting(browser: Any, url: str, pictures: Path) -> Iterator[Lab]:
+    """A page of a fresh browser at a URL of JupyterLab. Fails on what no page may do."""
+    base = url.split("/doc")[0]
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(STEP_MILLISECONDS)
@@ -236,17 +245,40 @@ def lab(browser: Any, lab_url: str, pictures: Path) -> Iterator[Lab]:
     page.on("pageerror", lambda error: made.console.append(f"{error}\n{error.stack}"))
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(own) else made.outside.append(r.url))
-    page.goto(lab_url.replace("/lab/tree", "/lab/workspaces/" + secrets.token_hex(4) + "/tree"))
+    page.goto(url)
     page.wait_for_function("!!window.jupyterapp")
     page.evaluate("() => window.jupyterapp.restored")
-    # `pusherkit lab` opens the first lesson by itself, with its kernel.
-    page.wait_for_selector(".jp-NotebookPanel h1:has-text('Start here')")
-    made.open("00-start-here.ipynb")
     yield made
-    page.evaluate(SHUT_DOWN)
     context.close()
     assert made.outside == []
     assert made.console == []
+
+
+@pytest.fixture
+def lab(browser: Any, lab_url: str, pictures: Path) -> Iterator[Lab]:
+    """The first lesson, which `pusherkit lab` opens by itself, in a workspace of its own."""
+    workspace = f"/doc/workspaces/{secrets.token_hex(4)}/tree"
+    with visiting(browser, lab_url.replace("/doc/tree", workspace), pictures) as made:
+        made.page.wait_for_selector(".jp-NotebookPanel h1:has-text('Start here')")
+        made.open("00-start-here.ipynb")
+        yield made
+        made.page.evaluate(SHUT_DOWN)
+
+
+@pytest.fixture
+def day(browser: Any, pictures: Path, tmp_path: Path) -> Callable[[], AbstractContextManager[Lab]]:
+    """Each call is a day: `pusherkit lab` is started, its URL opened, and in the end it is stopped.
+
+    All days of a test have one folder with the lessons and one Jupyter profile, in `tmp_path`.
+    """
+    make_checkout(tmp_path)
+
+    @contextmanager
+    def begin() -> Iterator[Lab]:
+        with serving(tmp_path) as url, visiting(browser, url, pictures) as made:
+            yield made
+
+    return begin
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -260,4 +292,5 @@ def expect(browser: Any) -> Any:
     """Playwright's expect, which waits."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=STEP_MILLISECONDS)
     return expect

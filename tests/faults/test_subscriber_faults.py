@@ -6,6 +6,7 @@ Waiting before it comes back takes no time here; the waits are noted instead.
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 import struct
@@ -19,8 +20,10 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from pusherkit import Client, PusherError, subscriber
+from pusherkit import Client, PusherError
+from pusherkit.sandbox import PRACTICE_CREDENTIALS
 from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
+from pusherkit.subscription import Subscription
 
 STALL_SECONDS = 0.2  # how long a first connection waits for a server that says nothing
 CLOSE = 0x88  # the first byte of a WebSocket's goodbye
@@ -52,13 +55,16 @@ def publish(server) -> Iterator[Callable[[str], None]]:
 def waits(monkeypatch) -> list[float]:
     """The seconds of waiting before each attempt to come back, none of which takes any time."""
     noted: list[float] = []
-    wait = subscriber._wait
+    lost = Subscription.lost
 
-    def note(code: int | None, backoff: float) -> float:
-        noted.append(wait(code, backoff))
+    def note(self: Subscription, code: int | None, reason: str, *, now: float) -> float | None:
+        wait = lost(self, code, reason, now=now)
+        if wait is None:
+            return None
+        noted.append(wait)
         return 0.0
 
-    monkeypatch.setattr("pusherkit.subscriber._wait", note)
+    monkeypatch.setattr(Subscription, "lost", note)
     return noted
 
 
@@ -114,6 +120,7 @@ NO_WEBSOCKET = {
     "503": http_answer("503 Service Unavailable"),
     "200": http_answer("200 OK"),
     "a redirect": http_answer("301 Moved Permanently", "Location: https://elsewhere/"),
+    "a redirect to no URL": http_answer("302 Found", "Location: ws://127.0.0.1:99999/"),
     "another answer": http_answer(
         "101 Switching Protocols",
         "Upgrade: websocket",
@@ -311,6 +318,27 @@ def test_a_server_that_stalls_at_its_return_is_tried_again(proxy, publish, waits
         assert waits == [0.1, 0.2]
 
 
+def ping_on(link: Any) -> None:
+    """Say something again and again, but never what the subscriber waits for."""
+    ping = frame(TEXT, b'{"event":"pusher:ping"}')
+    while True:
+        link.drip(ping)
+
+
+@pytest.mark.parametrize("go_on", [lambda link: link.stall(), ping_on], ids=["silent", "chatty"])
+def test_a_server_that_greets_but_never_confirms_is_tried_again(proxy, publish, waits, go_on):
+    proxy.listen()
+    with Subscriber(proxy.credentials, "chat", timeout=1) as lost:
+        unconfirmed = lambda link: (take_the_subscription(link), go_on(link))  # noqa: E731
+        in_turn(proxy, lambda link: link.reset(), unconfirmed)
+        publish("lost on the way")
+        assert gap_of(lost.receive())["reason"].endswith("without goodbye.")
+        publish("after")
+        assert lost.receive().event == "after"
+        assert waits == [0.1, 0.2]
+        assert proxy.connections == 3
+
+
 def test_a_connection_that_stalls_is_found_out_and_replaced(proxy, publish, waits, monkeypatch):
     monkeypatch.setattr(  # by pings, which otherwise come every 20 s
         "pusherkit.subscriber.websockets.sync.client.connect",
@@ -361,10 +389,7 @@ def test_frames_may_come_byte_by_byte(proxy, publish):
         assert slow.receive().event == "after"
 
 
-# --- what a person is told, and what is missing -------------------------------------------------
-
-# Wanted, and not so yet: each of these passes as soon as the package does it, and then fails as
-# an expected failure that did not happen. Take the mark off then.
+# --- what a person is told ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["http://" + "x" * 64 + ".example", "http://a..b"])
@@ -373,10 +398,27 @@ def test_a_host_that_is_no_name_is_told(proxy, host):
         Subscriber(replace(proxy.credentials, base_url=host), "chat", timeout=1)
 
 
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_told(proxy, monkeypatch):
-    monkeypatch.setenv("SOCKS_PROXY", "socks5://127.0.0.1:9")
-    with pytest.raises(PusherError, match=r"^No connection to ws://example\.com/app/.*: ."):
-        Subscriber(replace(proxy.credentials, base_url="http://example.com"), "chat", timeout=1)
+@pytest.mark.parametrize(
+    ("scheme", "name", "value", "told"),
+    [
+        ("ws", "SOCKS_PROXY", "socks5://me:hunter2@127.0.0.1:9", 'names a SOCKS.*"python-socks"'),
+        ("ws", "http_proxy", "ftp://me:hunter2@proxy", "can't be used: expected a URL"),
+        ("ws", "HTTP_PROXY", "http://me:hun/ter2@proxy", "can't be used: expected a URL"),
+        ("wss", "HTTPS_PROXY", "http://proxy:hunter2", "can't be used: expected a URL"),
+        ("wss", "https_proxy", "http://[::hunter2", "can't be used: expected a URL"),
+    ],
+)
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_and_not_quoted(
+    monkeypatch, scheme, name, value, told
+):
+    for other in [other for other in os.environ if other.lower().endswith("_proxy")]:
+        monkeypatch.delenv(other)
+    monkeypatch.setenv(name, value)
+    there = replace(PRACTICE_CREDENTIALS, base_url=f"{scheme.replace('ws', 'http')}://example.com")
+    where = rf"^No connection to {scheme}://example\.com/app/practice-key: {name} {told}"
+    with pytest.raises(PusherError, match=where) as caught:
+        Subscriber(there, "chat", timeout=1)
+    assert "hun" not in str(caught.value)
 
 
 def test_a_server_that_stalls_is_named(proxy):
