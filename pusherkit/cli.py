@@ -244,6 +244,7 @@ def _sandbox(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopped.set())
     terminal = Terminal(sys.stdout)
     logging.basicConfig(handlers=[_ToTerminal(terminal)], level=logging.WARNING)
+    logging.getLogger("pusherkit.sandbox").setLevel(logging.INFO)
     with server:
         secret = f"PUSHER_SECRET={shlex.quote(credentials.secret)}"
         terminal.print(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from typing import Any
 
 import pytest
 
 from pusherkit import Event, authenticate_user, authorize_channel
+from pusherkit.sandbox import Sandbox
 from pusherkit.sandbox.channels import (
     CLIENT_EVENTS_PER_SECOND,
     MAX_CONNECTIONS,
     MAX_PRESENCE_MEMBERS,
     MAX_SUBSCRIPTIONS,
 )
+from tests.conftest import Peer
 
 NOW = 1_353_088_179  # seconds
 HELLO = Event.of("chat", "message", {"text": "hello"})
@@ -222,6 +226,86 @@ def test_who_is_silent_is_pinged_once_and_then_hung_up_on(sandbox, peer, clock):
     assert silent.says({"event": "pusher:ping"}) == []  # its last words come too late
     sandbox.channels.tick(NOW + 149 + 120)
     assert lively.frames[-1]["event"] == "pusher:ping"  # silent again, pinged again
+
+
+def test_a_clock_that_jumps_ahead_cuts_nobody_who_was_not_asked(sandbox, peer, clock):
+    silent, lively = peer("chat"), peer("chat")
+    sandbox.channels.tick(NOW)
+    clock.now = NOW + 8 * 3600  # the laptop slept
+    sandbox.channels.tick(clock())
+    for one in (silent, lively):
+        assert (one.frames[-1]["event"], one.hung_up) == ("pusher:ping", [])
+    lively.says({"event": "pusher:pong"})
+    sandbox.channels.tick(clock() + 29)
+    assert silent.hung_up == []
+    sandbox.channels.tick(clock() + 30)
+    assert silent.hung_up == [(4201, "Pong reply not received in time")]
+    assert lively.hung_up == []
+
+
+def test_a_clock_that_jumps_while_a_pong_is_awaited_gives_it_its_time_again(sandbox, peer, clock):
+    asked = peer("chat")
+    sandbox.channels.tick(NOW + 120)
+    sandbox.channels.tick(NOW + 3600)
+    assert asked.hung_up == []
+    sandbox.channels.tick(NOW + 3629)
+    assert asked.hung_up == []
+    sandbox.channels.tick(NOW + 3630)
+    assert len(asked.hung_up) == 1
+
+
+def test_a_clock_that_is_put_back_does_not_keep_the_silent(sandbox, peer, clock):
+    silent = peer("chat")
+    for at in (-3600, -3600 + 120, -3600 + 150):
+        sandbox.channels.tick(NOW + at)
+    assert len(silent.hung_up) == 1
+
+
+def test_socket_ids_are_those_that_were_handed_in(clock):
+    sandbox = Sandbox(socket_ids=iter(["12.34", "56.78"]))
+    assert [Peer(sandbox, clock).socket_id for _ in range(2)] == ["12.34", "56.78"]
+
+
+# --- however long, however odd -------------------------------------------------------------------
+
+FRAME = 128 * 1024  # bytes; the shells let no longer one through
+ODD = {
+    "deep": lambda size: '{"event":' + "[" * size,
+    "deep in data": lambda size: json.dumps({"event": "pusher:subscribe", "data": "[" * size}),
+    "a number": lambda size: '{"event":"client-x","data":' + "9" * size + "}",
+    "backslashes": lambda size: subscribe_text(channel_data="\\" * (size // 4)),
+    "auth": lambda size: subscribe_text(auth="practice-key:" + "a" * size),
+    "half secrets": lambda size: subscribe_text(auth="practice-secre" * (size // 14)),
+    "half secrets, encoded": lambda size: subscribe_text(auth="%70racti%25" * (size // 11)),
+    "a channel": lambda size: json.dumps(subscribing("x" * size)),
+    "an event": lambda size: json.dumps({"event": "x" * size}),
+    "keys": lambda size: "{" + ",".join(f'"{n}":0' for n in range(size // 9)) + ',"event":"x"}',
+    "surrogates": lambda size: '{"event":"' + "\\ud800" * (size // 6) + '"}',
+    "client event": lambda size: json.dumps({"event": "client-x", "channel": "x" * size}),
+    "sign in": lambda size: json.dumps(
+        {"event": "pusher:signin", "data": {"auth": "a:b", "user_data": "{" * size}}
+    ),
+}
+
+
+def subscribe_text(**fields: str) -> str:
+    return json.dumps(subscribing("presence-practice-test-cases-1", **fields))
+
+
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD)
+def test_the_work_for_a_frame_grows_no_faster_than_the_frame(sandbox, peer, make):
+    def seconds(size: int) -> float:
+        text, best = make(size), math.inf
+        for _ in range(3):
+            one = peer()
+            begin = time.process_time()
+            one.channels.receive(one.connection, text, now=NOW)
+            best = min(best, time.process_time() - begin)
+            one.leaves()
+        return best
+
+    assert seconds(FRAME) < max(0.010, 16 * seconds(FRAME // 8))
+    assert seconds(FRAME) < 0.1
 
 
 # --- private channels ---------------------------------------------------------------------------

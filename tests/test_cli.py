@@ -121,6 +121,67 @@ def test_it_stops_when_it_is_told_to(sandbox: Sandbox, number: int) -> None:
     assert sandbox.stop(number) == ("# Stopped.\n", 0)
 
 
+OWN = {"PUSHER_APP_ID": "7", "PUSHER_KEY": "own-key", "PUSHER_SECRET": "own-secret"}
+
+
+def test_it_takes_an_app_from_the_environment_and_does_not_print_its_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in OWN.items():
+        monkeypatch.setenv(name, value)
+    process = subprocess.Popen(
+        [PUSHERKIT, "sandbox", "--port=0", "--from-env"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(7)]
+    assert said[1:4] == [
+        "PUSHER_APP_ID=7\n",
+        "PUSHER_KEY=own-key\n",
+        "# PUSHER_SECRET is not shown.\n",
+    ]
+    url = said[4].strip().removeprefix("PUSHER_HOST=")
+    with Client(Credentials.from_env(OWN | {"PUSHER_HOST": url})) as client:
+        assert client.trigger("chat", "message", "") == {}
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=10)
+    assert "own-secret" not in "".join(said) + rest
+
+
+def test_without_an_app_in_the_environment_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in OWN:
+        monkeypatch.delenv(name, raising=False)
+    assert cli.main(["sandbox", "--from-env"]) == 1
+    assert "missing: PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET" in capsys.readouterr().err
+    for name, value in OWN.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["sandbox", "--from-env", "--settings-for", "node"]) == 1
+    assert "--settings-for prints the secret" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--allow-host=http://x", "--allow-origin=x"])
+def test_a_name_or_an_origin_that_is_none_is_a_sentence(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sandbox", option]) == 1
+    assert f"pusherkit sandbox: {option[2:].split('=')[0]}: expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "sandbox", [("--allow-host=hub.example", "--allow-origin=http://my-app.test")], indirect=True
+)
+def test_a_name_and_an_origin_can_be_allowed(sandbox: Sandbox) -> None:
+    url = sandbox.credentials.base_url
+    for host, origin, status in [
+        ("hub.example", "http://my-app.test", 200),
+        ("other.example", "http://my-app.test", 403),
+        ("hub.example", "http://other.example", 403),
+    ]:
+        headers = {"Host": host, "Origin": origin}
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == status
+
+
 @pytest.mark.parametrize("sandbox", [("--key=a b", "--secret=it's $HOME #1")], indirect=True)
 def test_a_shell_reads_its_settings(sandbox: Sandbox) -> None:
     script = "\n".join(sandbox.preamble) + '\nprintf \'%s|%s\' "$PUSHER_KEY" "$PUSHER_SECRET"'

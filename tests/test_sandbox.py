@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import math
+import time
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,7 +15,14 @@ import pytest
 from pusherkit import Credentials, Event, canonical_string, sign
 from pusherkit.events import batch_body, event_body
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Delivery, RawRequest, Reply, Sandbox
-from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES, MAX_QUERY_FIELDS
+from pusherkit.sandbox.api import (
+    LOG_ENTRIES,
+    MAX_BODY_BYTES,
+    MAX_QUERY_FIELDS,
+    MAX_SEARCHED_BYTES,
+    Explanation,
+    too_large,
+)
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.signing import body_digest, hmac_sha256
 
@@ -196,6 +204,102 @@ def test_others_are_answered_between_the_steps_of_a_refusal(sandbox, peer):
     assert explained.status == 401
     assert [exchange.reply.status for exchange in sandbox.log] == [200, 401]
     assert explained == sandbox.handle(request, now=NOW)
+
+
+def test_a_search_that_was_told_to_end_says_so_and_names_no_mistake(sandbox):
+    request = edited(publishing(HELLO), auth_signature="0" * 64)
+    judged, asked = sandbox.judge(request, now=NOW), []
+    explanation = sandbox.explain(judged, lambda: bool(asked.append(0)))
+    assert len(asked) == 1
+    told = json.loads(sandbox.refuse(judged, explanation).body)
+    assert (told["diagnosis"], told["diagnosis_complete"]) == ([], False)
+    assert "stopped before its end" in told["diagnosis_note"]
+
+
+def test_a_search_that_came_to_its_end_says_so(sandbox):
+    told = refused(sandbox, edited(publishing(HELLO), auth_signature="0" * 64), 401)
+    assert told["diagnosis_complete"] is True
+    assert "diagnosis_note" not in told
+
+
+@pytest.mark.parametrize(
+    ("size", "complete"), [(MAX_SEARCHED_BYTES, True), (MAX_BODY_BYTES, False)]
+)
+def test_a_large_body_is_judged_but_not_searched(sandbox, size, complete):
+    request = edited(signed(body=b"x" * size), auth_signature="0" * 64)
+    judged = sandbox.judge(request, now=NOW)
+    assert bool(sandbox.explain(judged).unfinished) is not complete
+
+
+# --- what a shell turns away --------------------------------------------------------------------
+
+
+def test_what_a_shell_turns_away_is_answered_and_logged_like_every_request(sandbox):
+    raw = RawRequest(method="POST", target=b"/apps/3/events?auth_key=practice-secret")
+    reply = sandbox.turn_away(raw, too_large(MAX_BODY_BYTES + 1), now=NOW)
+    assert (reply.status, sandbox.log[-1].path) == (413, "/apps/3/events")
+    assert f"{MAX_BODY_BYTES + 1:,} bytes, 1 over the limit" in json.loads(reply.body)["error"]
+    assert sandbox.log[-1].reply == reply
+
+
+# --- however large, however odd -----------------------------------------------------------------
+
+TEN = json.dumps({"batch": [{"name": "n", "channel": "c", "data": "BODY"}] * 10}).encode()
+ODD_BODIES = {
+    "an event": lambda size: b'{"name":"n","channel":"c","data":"%b"}' % (b"x" * size),
+    "ten events": lambda size: TEN.replace(b"BODY", b"x" * (size // 10)),
+    "escapes": lambda size: b'{"name":"n","channel":"c","data":"%b"}' % (b"\\u0000" * (size // 6)),
+    "a name": lambda size: (
+        b'{"name":"%b","channel":"c","data":""}' % (b"practice-secre" * (size // 14))
+    ),
+    "a channel": lambda size: (
+        b'{"name":"n","channel":"%b","data":""}' % (b"%70racti%25" * (size // 11))
+    ),
+    "channels": lambda size: b'{"name":"n","channels":[%b"c"],"data":""}' % (b'"c",' * (size // 4)),
+    "numbers": lambda size: b"[" + b"1," * (size // 2) + b"1]",
+    "deep": lambda size: b"[" * size,
+    "a number": lambda size: b"1" * size,
+    "no JSON": lambda size: b"\\" * size,
+    "no UTF-8": lambda size: b"\xff" * size,
+}
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("make", ODD_BODIES.values(), ids=ODD_BODIES)
+def test_the_work_for_a_body_grows_no_faster_than_the_body(sandbox, make, right):
+    def seconds(size: int) -> float:
+        request = publishing(HELLO)
+        body = make(size)
+        request = signed(
+            body=body, path=f"{APP}/{'batch_events' if b'batch' in body else 'events'}"
+        )
+        if not right:
+            request = edited(request, auth_signature="0" * 64)
+        begin = time.process_time()
+        judged = sandbox.judge(request, now=NOW)
+        if not right:
+            sandbox.refuse(judged, Explanation())
+        return time.process_time() - begin
+
+    large = MAX_BODY_BYTES - 10_000
+    seconds(1_000)
+    small = max(0.002, *(seconds(large // 16) for _ in range(3)))
+    assert seconds(large) < 32 * small
+    assert seconds(large) < 1
+
+
+def test_the_work_for_a_target_grows_no_faster_than_the_target(sandbox):
+    def seconds(size: int) -> float:
+        begin = time.process_time()
+        for target in (
+            b"/practice-secre" * (size // 15),
+            b"/apps/" + b"%2570racti%25" * (size // 13),
+        ):
+            sandbox.judge(RawRequest(method="GET", target=target), now=NOW)
+        return time.process_time() - begin
+
+    seconds(1_000)
+    assert seconds(64 * 1024) < max(0.02, 16 * seconds(8 * 1024))
 
 
 # --- counts and queries -------------------------------------------------------------------------

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import errno
 import gc
+import io
 import json
+import logging
+import math
 import os
 import queue
+import re
 import socket
 import struct
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import BinaryIO
+from typing import Any, BinaryIO, Self
 
 import httpx
 import pytest
 import websockets.exceptions
 import websockets.sync.client
+from tornado.iostream import StreamClosedError
 
-from pusherkit import Client, PusherAuth, PusherError, RateLimited
-from pusherkit.sandbox import SandboxServer
-from pusherkit.sandbox.sockets import BoundedWebSocket
+from pusherkit import APIError, Client, PusherAuth, PusherError, RateLimited
+from pusherkit.sandbox import Entry, SandboxServer
+from pusherkit.sandbox.api import MAX_BODY_BYTES, Explanation, Unauthorized
+from pusherkit.sandbox.entrance import Entrance
+from pusherkit.sandbox.explainer import MAX_WAITING
+from pusherkit.sandbox.handler import Shell
+from pusherkit.sandbox.sockets import FRAME_BYTES, MAX_UNSENT_BYTES, BoundedWebSocket
 from pusherkit.subscriber import Subscriber
 
 HOST = "127.0.0.1"
@@ -296,6 +308,321 @@ def test_bytes_beyond_ascii_in_the_request_line_reach_the_judge(server):
     assert server.log[-1].path == "/é"
 
 
+# --- refusals -----------------------------------------------------------------------------------
+
+
+class Doctor:
+    """Stands in for the search for a mistake: it goes on until it is released, or told to end."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self.began, self.released = threading.Semaphore(0), threading.Event()
+        server.sandbox.explain = self
+
+    def __call__(self, refused: Unauthorized, go_on: Callable[[], bool]) -> Explanation:
+        self.began.release()
+        while not self.released.is_set():
+            if not go_on():
+                return Explanation(unfinished="It was told to end.")
+        return Explanation()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+
+
+def refusing(server: SandboxServer) -> socket.socket:
+    """Send a request that will be refused; the answer is not read."""
+    raw = socket.create_connection((HOST, port_of(server)), timeout=10)
+    raw.sendall(b"POST /apps/6855671/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return raw
+
+
+def answer(raw: socket.socket) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON of the next answer."""
+    stream = raw.makefile("rb")
+    head = b"".join(iter(stream.readline, b"\r\n")).decode()
+    length = int(re.search(r"Content-Length: (\d+)", head)[1])
+    return int(head.split()[1]), json.loads(stream.read(length))
+
+
+def test_others_are_answered_while_a_refusal_is_explained(server, http):
+    with Doctor(server) as doctor, refusing(server) as refused:
+        assert doctor.began.acquire(timeout=10)
+        with Client(server.credentials) as client, connect(server) as subscriber:
+            assert client.trigger("chat", "meanwhile", "") == {}
+            assert json.loads(subscriber.recv(timeout=5))["event"].startswith("pusher:connection")
+        doctor.released.set()
+        status, told = answer(refused)
+    assert (status, told["diagnosis"], told["diagnosis_complete"]) == (401, [], True)
+    assert [entry.reply.status for entry in server.log] == [200, 401]
+
+
+def test_a_search_ends_in_time_and_the_answer_says_so(server, monkeypatch):
+    monkeypatch.setattr("pusherkit.sandbox.explainer.SEARCH_SECONDS", 0.0)
+    wrong = replace(server.credentials, secret="practice-key")
+    with Client(wrong) as client, pytest.raises(APIError, match="401"):
+        client.trigger("chat", "n", "d")
+    told = json.loads(server.log[-1].reply.body)
+    assert (told["diagnosis"], told["diagnosis_complete"]) == ([], False)
+    assert "stopped before its end" in told["diagnosis_note"]
+    assert told["diagnosis_note"] in server.log[-1].reply.note
+
+
+def test_where_too_many_wait_for_the_doctor_the_next_is_answered_without(server):
+    with Doctor(server) as doctor, ExitStack() as stack:
+        waiting = [stack.enter_context(refusing(server)) for _ in range(MAX_WAITING)]
+        assert doctor.began.acquire(timeout=10)
+        at_once = stack.enter_context(refusing(server))
+        status, told = answer(at_once)
+        assert (status, told["diagnosis_complete"]) == (401, False)
+        assert "other refused requests" in told["diagnosis_note"]
+        doctor.released.set()
+        assert all(answer(raw)[1]["diagnosis_complete"] for raw in waiting)
+
+
+def test_a_search_ends_when_nobody_waits_for_it(server, eventually):
+    with Doctor(server) as doctor:
+        refusing(server).close()
+        assert doctor.began.acquire(timeout=10)
+        eventually(lambda: server.log)  # though it was not released
+        with refusing(server):
+            assert doctor.began.acquire(timeout=10)
+
+
+def test_a_server_that_is_stopped_while_it_explains_stops_at_once(server):
+    with Doctor(server) as doctor, refusing(server), refusing(server):
+        assert doctor.began.acquire(timeout=10)
+        begin = time.perf_counter()
+        server.stop()
+        assert time.perf_counter() - begin < 1
+        assert is_free(port_of(server))
+        assert not [t for t in threading.enumerate() if t.name == "pusherkit-explainer"]
+
+
+def test_a_search_that_fails_is_logged_and_the_request_answered(server, caplog):
+    def broken(refused: Unauthorized, go_on: Callable[[], bool]) -> Explanation:
+        raise RecursionError
+
+    server.sandbox.explain = broken
+    for _ in range(2):  # and the next one as well
+        with refusing(server) as raw:
+            status, told = answer(raw)
+        assert (status, told["diagnosis_complete"]) == (401, False)
+    assert [record.exc_info[0] for record in caplog.records] == [RecursionError] * 2
+    caplog.clear()
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+PUBLISH = b"POST /apps/6855671/events HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def opened(server: SandboxServer, data: bytes) -> socket.socket:
+    """A connection that has sent this."""
+    raw = socket.create_connection((HOST, port_of(server)), timeout=10)
+    raw.sendall(data)
+    return raw
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 10**9, 10**18 - 1])
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
+def test_a_body_that_will_be_too_large_is_refused_before_it_arrives(server, size, expect):
+    with opened(server, PUBLISH + expect + b"Content-Length: %d\r\n\r\n" % size) as raw:
+        status, told = answer(raw)
+    assert status == 413
+    assert f"{size:,} bytes" in told["error"]
+    assert [entry.reply.status for entry in server.log] == [413]
+
+
+def test_a_body_in_chunks_is_refused_as_soon_as_it_is_too_large(server):
+    chunk = b"x" * 100_000
+    with opened(server, PUBLISH + b"Transfer-Encoding: chunked\r\n\r\n") as raw:
+        for _ in range(MAX_BODY_BYTES // len(chunk) + 1):
+            raw.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        status, told = answer(raw)  # though the end of the body has not come
+        assert status == 413
+        raw.sendall(b"0\r\n\r\n" + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer(raw)[0] == 404  # what was left of it was dropped
+    assert "the limit" in told["error"]
+
+
+def test_a_body_without_end_is_cut_off(server, monkeypatch):
+    monkeypatch.setattr("pusherkit.sandbox.server.MAX_DROPPED_BYTES", 10_000_000)
+    endless = b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000) * 1_000
+    with (
+        opened(server, PUBLISH + b"Transfer-Encoding: chunked\r\n\r\n") as raw,
+        pytest.raises(ConnectionError),
+    ):
+        raw.sendall(endless)
+
+
+def test_unfinished_bodies_are_bounded_all_together_and_let_go(monkeypatch, eventually):
+    monkeypatch.setattr("pusherkit.sandbox.server.MAX_HELD_BYTES", 100_000)
+    shells = []
+    monkeypatch.setattr(
+        "pusherkit.sandbox.server.Shell", lambda **given: shells.append(Shell(**given)) or shells[0]
+    )
+    half = PUBLISH + b"Content-Length: 80000\r\n\r\n" + b"x" * 60_000
+    with SandboxServer() as server:
+        for _ in range(2):
+            with opened(server, half) as first:
+                eventually(lambda: shells[0].held_bytes == 60_000)
+                with opened(server, half) as second:
+                    status, told = answer(second)
+                    assert (status, "unfinished requests" in told["error"]) == (503, True)
+                assert shells[0].held_bytes == 60_000
+                first.sendall(b"x" * 20_000)
+                assert answer(first)[0] == 401
+            eventually(lambda: shells[0].held_bytes == 0)
+        with opened(server, half):  # which is not finished
+            eventually(lambda: shells[0].held_bytes == 60_000)
+        eventually(lambda: shells[0].held_bytes == 0)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"GET / HT", PUBLISH + b"X: ", PUBLISH + b"Content-Length: 9\r\n\r\n{", b"GET / " * 9],
+)
+def test_a_request_that_does_not_come_to_its_end_is_hung_up_on(monkeypatch, begun):
+    for name in ("HEAD_SECONDS", "BODY_SECONDS"):
+        monkeypatch.setattr(f"pusherkit.sandbox.server.{name}", 0.05)
+    with SandboxServer() as server, opened(server, begun) as raw:
+        assert raw.recv(1) == b""
+
+
+def test_a_long_head_is_hung_up_on(server):
+    with opened(server, PUBLISH + b"X: " + b"x" * 100_000) as raw, suppress(ConnectionResetError):
+        assert raw.recv(1) == b""
+
+
+def test_a_body_where_none_belongs_is_not_kept(server):
+    with opened(
+        server, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n"
+    ) as raw:
+        assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_hundreds_of_half_sent_heads_do_not_hold_others_up(server, http):
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(opened(server, PUBLISH))
+        begin = time.perf_counter()
+        assert http.get(f"{server.url}/nowhere").status_code == 404
+        assert time.perf_counter() - begin < 1
+
+
+# --- when something fails -----------------------------------------------------------------------
+
+
+def test_a_watcher_that_raises_is_logged_once_and_no_request_hears_of_it(http, caplog):
+    def broken(entry: Entry) -> None:
+        raise ZeroDivisionError
+
+    seen = []
+    with SandboxServer(watch=broken) as server, Client(server.credentials) as client:
+        server.sandbox.watchers.append(seen.append)
+        for _ in range(2):
+            assert client.trigger("chat", "n", "d") == {}
+    assert len(seen) == 4
+    (record,) = caplog.records
+    assert record.exc_info[0] is ZeroDivisionError
+    caplog.clear()
+
+
+def test_a_watcher_that_raises_does_not_reach_a_websocket(caplog):
+    def broken(entry: Entry) -> None:
+        raise ZeroDivisionError
+
+    with (
+        SandboxServer(watch=broken) as server,
+        Subscriber(server.credentials, "private-chat") as one,
+        Subscriber(server.credentials, "private-chat") as other,
+    ):
+        for number in range(2):
+            one.trigger("private-chat", f"client-{number}", "")
+            assert other.receive().event == f"client-{number}"
+    assert len(caplog.records) == 1
+    caplog.clear()
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, None, "noon"])
+def test_a_clock_that_tells_no_time_is_told_at_the_start(wrong):
+    with pytest.raises(PusherError, match=r"^clock: expected Unix seconds, got "):
+        SandboxServer(clock=lambda: wrong).start()
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, None])
+def test_a_clock_that_fails_later_stays_at_the_last_time(clock, wrong, caplog):
+    with SandboxServer(clock=clock) as server, Client(server.credentials, clock=clock) as client:
+        client.channels()
+        signed_at, clock.now = clock.now, wrong
+        for _ in range(2):
+            with Client(server.credentials, clock=lambda: signed_at) as other:
+                assert other.channels() == {"channels": {}}
+    assert {entry.time for entry in server.log} == {signed_at}
+    (record,) = caplog.records
+    assert "clock: expected Unix seconds" in record.getMessage()
+    caplog.clear()
+
+
+class Door:
+    """A listening socket that has run out of descriptors for some tries, and then has a guest."""
+
+    def __init__(self, tries: int) -> None:
+        self._inner, self._outer = socket.socketpair()
+        self.guest, self._guest = socket.socketpair()
+        self._inner.send(b"!")  # so that it is always readable
+        self.fails = tries
+
+    def fileno(self) -> int:
+        return self._outer.fileno()
+
+    def accept(self) -> tuple[socket.socket, str]:
+        self.fails -= 1
+        if self.fails >= 0:
+            raise OSError(errno.EMFILE, "Too many open files")
+        if self.fails < -1:
+            raise BlockingIOError
+        self._outer.recv(1)
+        return self._guest, "here"
+
+    def close(self) -> None:
+        for each in (self._inner, self._outer, self.guest, self._guest):
+            each.close()
+
+
+async def test_without_descriptors_new_connections_wait_and_one_line_says_so(monkeypatch, caplog):
+    monkeypatch.setattr("pusherkit.sandbox.entrance.PAUSE_SECONDS", 0.001)
+    door, entered = Door(tries=5), asyncio.get_running_loop().create_future()
+    entrance = Entrance(door, lambda stream, address: entered.set_result((stream, address)))
+    stream, address = await asyncio.wait_for(entered, 10)
+    stream.close()
+    entrance.close()
+    door.close()
+    assert (address, door.fails) == ("here", -2)  # and another look whether there are more
+    (record,) = caplog.records
+    assert "New connections have to wait: Too many open files" in record.getMessage()
+    caplog.clear()
+
+
+def test_a_step_that_takes_long_is_logged_with_what_it_was(server, monkeypatch, caplog):
+    monkeypatch.setattr("pusherkit.sandbox.handler.SLOW_STEP_SECONDS", -1.0)
+    caplog.set_level(logging.INFO, "pusherkit.sandbox")
+    with Client(server.credentials) as client:
+        client.trigger("chat", "n", "d")
+    with connect(server) as socket_:
+        socket_.recv(timeout=5)
+        socket_.send('{"event":"pusher:ping","data":"practice-secret"}')
+        socket_.recv(timeout=5)
+    said = [record.getMessage() for record in caplog.records]
+    assert any("POST /apps/6855671/events, 4" in line for line in said)
+    assert any("pusher:ping" in line for line in said)
+    assert not any("practice-secret" in line for line in said)
+    caplog.clear()
+
+
 # --- WebSocket ----------------------------------------------------------------------------------
 
 
@@ -475,18 +802,100 @@ def test_a_stalled_subscriber_is_closed_and_the_others_do_not_notice(server, eve
     gc.collect()  # a task that failed is logged when it goes, if nobody has looked
 
 
-@pytest.mark.parametrize(("is_closing", "sent"), [(False, [b"\x81\x05Hello"]), (True, [])])
-def test_nothing_is_sent_to_a_peer_that_is_going(is_closing, sent):
-    """The frame is the example of RFC 6455, section 5.7."""
-    done, written = Future(), []
-    done.set_result(None)
-    peer = BoundedWebSocket.__new__(BoundedWebSocket)  # there is no request behind it
+class Stream:
+    """A stream whose writes are done when a test says so."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.writes: list[asyncio.Future[None]] = []
+
+    def write(self, data: bytes) -> asyncio.Future[None]:
+        self.written.append(data)
+        self.writes.append(asyncio.get_running_loop().create_future())
+        return self.writes[-1]
+
+
+def peer_with(stream: object, *, is_closing: bool = False) -> BoundedWebSocket:
+    peer = BoundedWebSocket.__new__(BoundedWebSocket)  # no request began it
     peer.begin(set())
-    peer.ws_connection = SimpleNamespace(
-        is_closing=lambda: is_closing,
-        stream=SimpleNamespace(write=lambda frame: written.append(frame) or done),
-    )
+    peer.ws_connection = SimpleNamespace(is_closing=lambda: is_closing, stream=stream)
+    return peer
+
+
+@pytest.mark.parametrize(("is_closing", "sent"), [(False, [b"\x81\x05Hello"]), (True, [])])
+async def test_nothing_is_sent_to_a_peer_that_is_going(is_closing, sent):
+    """The frame is the example of RFC 6455, section 5.7."""
+    stream = Stream()
+    peer = peer_with(stream, is_closing=is_closing)
     peer.send("Hello")
     peer.ws_connection = None  # gone
     peer.send("Hello")
-    assert written == sent
+    assert stream.written == sent
+
+
+async def test_what_waits_for_a_slow_peer_goes_out_in_order_and_in_few_pieces():
+    stream = Stream()
+    peer = peer_with(stream)
+    assert peer.drained() is None
+    for number in range(1_000):
+        peer.send(str(number))
+    assert len(stream.written) == 1
+    drained = peer.drained()
+    peer.send("x" * 100_000)
+    while not drained.done():
+        stream.writes[-1].set_result(None)
+        await asyncio.sleep(0)
+    *frames_of, last = frames(io.BytesIO(b"".join(stream.written)))
+    assert [text for _, text in frames_of] == [str(number).encode() for number in range(1_000)]
+    assert last == (1, b"x" * 100_000)
+    assert len(stream.written) < 10
+    assert peer.drained() is None
+
+
+@pytest.mark.parametrize("text", ["", "x" * 10_000], ids=len)
+async def test_what_waits_for_a_slow_peer_is_bounded_in_bytes_and_in_frames(text):
+    peer, codes = peer_with(Stream()), []
+    peer.ws_connection.close = lambda code, reason: codes.append(code)
+    most = MAX_UNSENT_BYTES // (len(text) + FRAME_BYTES)
+    for _ in range(most // 2):
+        peer.send(text)
+    assert codes == []
+    for _ in range(most // 2 + 2):
+        peer.send(text)
+    assert codes[:1] == [4100]
+
+
+async def test_a_peer_that_goes_leaves_nothing_waiting():
+    stream = Stream()
+    peer = peer_with(stream)
+    for _ in range(3):
+        peer.send("Hello")
+    drained = peer.drained()
+    stream.writes[0].set_exception(StreamClosedError())
+    await drained
+    assert len(stream.written) == 1
+
+
+def test_a_peer_that_does_not_read_is_not_read_either(server):
+    ping = b'{"event":"pusher:ping"}'
+    some = (bytes([0x81, 0x80 | len(ping), 0, 0, 0, 0]) + ping) * 1_000
+    with stalled_subscriber(server, "chat") as raw:
+        raw.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            raw.sendall(some * 2_000)  # 58 MB; the system's own buffers hold less than a tenth
+        assert server.sandbox.channels.connections == 1
+        with connect(server) as other:
+            other.recv(timeout=5)
+            other.send(ping.decode())
+            assert json.loads(other.recv(timeout=5))["event"] == "pusher:pong"
+
+
+def test_socket_ids_cannot_be_foreseen(server):
+    with SandboxServer() as again:
+        ids = []
+        for each in (server, again):
+            with Subscriber(each.credentials, "chat") as one, connect(each):
+                ids.append(one.socket_id)
+    assert len(set(ids)) == 2
+    assert all(re.fullmatch(r"\d+\.\d+", each) for each in ids)
+    assert "1.1" not in ids

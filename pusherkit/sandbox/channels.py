@@ -394,10 +394,9 @@ class Channels:
 
     def _refuse(self, connection: Connection, code: int | None, message: str) -> None:
         """Answer with an error. It repeats what came, but not a secret that came by mistake."""
-        shown = self._credentials.hide(message)
-        if len(shown) > MAX_ERROR_LENGTH:
-            shown = f"{shown[:MAX_ERROR_LENGTH]}…"
-        connection.send(error_frame(code, shown))
+        if len(message) > MAX_ERROR_LENGTH:  # cut first: hiding takes long in a long text
+            message = f"{message[:MAX_ERROR_LENGTH]}…"
+        connection.send(error_frame(code, self._credentials.hide(message)))
 
 
 def frame(event: str, *, data: str, channel: str | None = None) -> str:

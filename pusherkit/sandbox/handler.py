@@ -41,7 +41,8 @@ def timed(what: Callable[[], str]) -> Iterator[None]:
     began = time.thread_time()  # not what other processes, or the explainer, took of the time
     yield
     if (took := time.thread_time() - began) > SLOW_STEP_SECONDS:
-        _log.warning("Everybody waited %.0f ms for this: %s", took * 1_000, what())
+        # Not a warning, which a notebook would show: there, Python's collector can take as long.
+        _log.info("Everybody waited %.0f ms for this: %s", took * 1_000, what())
 
 
 class Handler(tornado.web.RequestHandler):

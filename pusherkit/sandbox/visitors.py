@@ -44,11 +44,12 @@ class Visitors:
         which no browser speaks; without Origin it isn't from a page, or from the server's own.
         """
         if host is not None and not self._local(host):
-            name = re.sub(r":[0-9]*$", "", host)[:SHOWN]
+            name = re.sub(r":[0-9]*$", "", host.lower())
+            known = name if re.fullmatch(_NAME, name) else "NAME"  # it may be pasted into a shell
             return (
                 f"This practice server doesn't answer under the name {host[:SHOWN]!r}.",
-                "It is at http://127.0.0.1 and at http://localhost. If your own proxy sends this name, "
-                f"start the server with --allow-host {name} (allow_hosts in Python).",
+                "It is at http://127.0.0.1 and at http://localhost. If a proxy of your own sends "
+                f"this name, start the server with --allow-host {known} (allow_hosts in Python).",
             )
         if origin is None or self.knows(origin) or self._local_origin(origin):
             return None
@@ -58,10 +59,12 @@ class Visitors:
                 "A page that was opened as a file is one, and a sandboxed frame. Serve it from "
                 "this machine instead: python -m http.server",
             )
+        scheme, _, host = origin.lower().partition("://")
+        known = origin if re.fullmatch(f"[a-z-]+ (?:{_NAME}){_PORT}", f"{scheme} {host}") else "URL"
         return (
             f"A page from {origin[:SHOWN]!r} may not use this practice server.",
-            "Pages from http://localhost and http://127.0.0.1 may, on any port. To let this one in, "
-            f"start the server with --allow-origin {origin[:SHOWN]} (allow_origins in Python).",
+            "Pages from http://localhost and http://127.0.0.1 may, on any port. To let this one "
+            f"in, start the server with --allow-origin {known} (allow_origins in Python).",
         )
 
     def _local(self, host: str) -> bool:

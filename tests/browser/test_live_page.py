@@ -166,6 +166,12 @@ def test_an_accepted_request_stands_above_the_event_that_it_caused(live, expect)
     expect(request.locator("pre").last).to_have_text("{}")
 
 
+def test_a_refusal_whose_mistake_was_not_searched_for_says_why(live, expect):
+    assert live.send(b"x" * 200_000, lambda text: f"{text}x") == 401
+    expect(live.entries).to_have_count(1)
+    expect(live.open()).to_contain_text("The doctor searches bodies up to")
+
+
 def test_a_refused_request_names_the_rule_and_the_mistake(live, expect):
     live.publish_wrong()
     expect(live.entries).to_contain_text("✗ 401 refused")
