@@ -6,6 +6,7 @@ For places where neither exists (a notebook in the browser), and for quick tests
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +16,15 @@ import httpx
 from pusherkit.sandbox.api import RawRequest, Sandbox
 
 
+_log = logging.getLogger("pusherkit.sandbox")
+
+
 class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Hands each request to a Sandbox, for Client and AsyncClient alike."""
 
     def __init__(self, sandbox: Sandbox, *, clock: Callable[[], float] = time.time) -> None:
         self._sandbox = sandbox
+        sandbox.watcher_failed = _watcher_failed
         self._clock = clock
         # A widget's callback may send while a cell sends; and whoever hears of it may send again.
         self._lock = threading.RLock()
@@ -38,3 +43,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             )
         headers = [("Content-Type", "application/json; charset=utf-8"), *reply.headers]
         return httpx.Response(reply.status, headers=headers, content=reply.body)
+
+
+def _watcher_failed(error: Exception) -> None:
+    _log.error("A watcher raised an error, so it will hear of nothing more.", exc_info=error)
