@@ -1,4 +1,4 @@
-"""Lesson 07 as a learner meets it: a hundred dots and one too many, a bucket, a loop with an end."""
+"""Lesson 07 as a learner meets it: a hundred dots and one too many, and a bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 00 as a learner meets it: an event that arrives, one that doesn't, by mouse and by keys."""
+"""Lesson 00 as a learner meets it: an event that arrives, and one that does not."""
 
 from __future__ import annotations
 
