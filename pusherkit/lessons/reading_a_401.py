@@ -1047,7 +1047,8 @@ kims_script.why(
     "because a file ends with one. A new secret from the same file would have had it, too."
 )
 kims_script.next(
-    "print(lesson.KIMS_CURL) in a new cell, and paste that into the doctor. Does it find both at once?"
+    "Run print(lesson.KIMS_CURL) in a new cell, and paste what it prints into the doctor. Does it "
+    "find both at once?"
 )
 
 
