@@ -117,6 +117,7 @@ def update(order: int, status: str) -> bytes:
 BODY = update(41, "out for delivery")
 URL = CREDENTIALS.base_url + EVENTS_PATH
 KIMS = refused(BODY, signed=(EVENTS_PATH, URL), key=f"{SECRET}\n")
+KIMS_CURL = curl(CREDENTIALS.base_url, KIMS.request)
 
 
 # --- recall and prediction ----------------------------------------------------------------------
@@ -1045,7 +1046,10 @@ kims_script.why(
     "Two mistakes, one after the other: the whole URL in line 2, and a newline after the secret, "
     "because a file ends with one. A new secret from the same file would have had it, too."
 )
-kims_script.next("Paste the first refused request into the doctor. Does it find both at once?")
+kims_script.next(
+    "Run print(lesson.KIMS_CURL) in a new cell, and paste what it prints into the doctor. Does it "
+    "find both at once?"
+)
 
 
 # --- prove it -----------------------------------------------------------------------------------

@@ -292,9 +292,7 @@ def test_kims_script_makes_the_refusal_at_the_top_of_the_page() -> None:
 
 
 def test_the_doctor_finds_both_mistakes_in_kims_request() -> None:
-    request = reading_a_401.KIMS.request
-    pasted = reading_a_401.curl(EXAMPLE_CREDENTIALS.base_url, request)
-    (finding,) = reading_a_401.prove_cause(pasted).findings
+    (finding,) = reading_a_401.prove_cause(reading_a_401.KIMS_CURL).findings
     assert [each.name for each in finding.mistakes] == ["full-url-as-path", "secret-with-newline"]
 
 
