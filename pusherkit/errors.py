@@ -27,7 +27,7 @@ class PusherError(Exception):
 
 
 class InvalidCredentials(PusherError, ValueError):
-    """The credentials cannot be right as they stand. The message never repeats the secret."""
+    """These credentials cannot be right. The message never repeats the secret."""
 
 
 class InvalidEvent(PusherError, ValueError):

@@ -754,7 +754,7 @@ complaints.wrong(
     lambda environ: [f"{name} is missing." for name in NAMES if not environ.get(name)],
 )
 complaints.wrong(
-    "You stop at the first. Then whoever sets this up starts the program four times.",
+    "You stop at the first. Then the person who sets this up starts the program four times.",
     lambda environ: [f"{name} is missing." for name in NAMES if not environ.get(name, "").strip()][
         :1
     ],
