@@ -446,8 +446,8 @@ new_statuses.wrong(
     _not_twice_in_a_row,
 )
 new_statuses.why(
-    "A receiver that knows the ids doesn't mind a second copy, no matter who sent it: an attacker, or "
-    "your own retry after an answer got lost."
+    "A receiver that knows the ids doesn't mind a second copy, no matter who sent it: an attacker, "
+    "or your own retry after an answer got lost."
 )
 new_statuses.next("A page stays open for days. How would you keep `seen` from growing for ever?")
 
