@@ -21,11 +21,7 @@ PRESSES = 6  # of one turn; their median counts
 
 BENCH = """
 from pusherkit.lessons import send_what_you_signed
-bench = send_what_you_signed.bench()
-bench.fields["Body"].value = {body!r}
-bench.fields["Body"].add_class("bench-input")
-bench.display.add_class("bench-output")
-bench
+send_what_you_signed.bench({body!r})
 """
 # The least that a widget can do with a key: show the end of what was typed.
 ECHO = """
@@ -37,22 +33,27 @@ field.add_class("echo-input")
 shown.add_class("echo-output")
 ipywidgets.VBox([field, shown])
 """
+# widget: (the field that is typed into, what is repainted)
+PLACES = {
+    "bench": (".pk textarea", ".pk-body"),
+    "echo": (".echo-input textarea", ".echo-output"),
+}
 # From the key's own time stamp until the frame with the changed output is painted.
-WATCH = """name => {
+WATCH = """([typed, repainted]) => {
   window.repainted = new Promise(resolve => {
     let pressed
-    document.querySelector(`.${name}-input textarea`).addEventListener(
+    document.querySelector(typed).addEventListener(
       'keydown', event => { pressed = event.timeStamp }, { once: true, capture: true })
     const observer = new MutationObserver(() => {
       observer.disconnect()
       requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - pressed)))
     })
-    const output = document.querySelector(`.${name}-output`)
+    const output = document.querySelector(repainted)
     observer.observe(output, { childList: true, subtree: true, characterData: true })
   })
 }"""
-TO_THE_END = """name => {
-  const field = document.querySelector(`.${name}-input textarea`)
+TO_THE_END = """([typed]) => {
+  const field = document.querySelector(typed)
   field.focus()
   field.setSelectionRange(field.value.length, field.value.length)
 }"""
@@ -111,7 +112,7 @@ def _times(run: Run) -> dict[str, list[float]]:
                 jupyter.show(page, url, f"{size}.ipynb")
                 jupyter.run_all(page)
                 for widget in ("bench", "echo"):
-                    page.wait_for_selector(f".{widget}-input textarea")
+                    page.wait_for_selector(PLACES[widget][0])
                     works[f"{lab} {label} {widget}"] = partial(_press, page, widget)
         return run.interleave("keypress: bench and echo", works, run.pick(full=12, quick=4))
 
@@ -119,10 +120,10 @@ def _times(run: Run) -> dict[str, list[float]]:
 def _press(page: Any, widget: str) -> float:
     """Type some characters; return the median seconds until each was painted."""
     page.bring_to_front()
-    page.evaluate(TO_THE_END, widget)
+    page.evaluate(TO_THE_END, PLACES[widget])
     milliseconds: list[float] = []
     for _ in range(PRESSES):
-        page.evaluate(WATCH, widget)
+        page.evaluate(WATCH, PLACES[widget])
         page.keyboard.press("x")
         milliseconds.append(page.evaluate("() => window.repainted"))
     return statistics.median(milliseconds) / 1000

@@ -404,7 +404,7 @@ def _read_text(file: str | None, what: str) -> str:
     limit = MAX_TEXT + 1  # bytes; one more shows that there is more
     data = sys.stdin.buffer.read(limit) if file is None else _read_bytes(file, limit=MAX_TEXT)
     if len(data) > MAX_TEXT:
-        raise too_long("more bytes")
+        raise too_long()
     return data.decode(errors="surrogateescape")
 
 

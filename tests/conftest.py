@@ -29,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--forbid-skips", action="store_true", help="fail the run if any test was skipped"
     )
     parser.addoption("--screenshots", metavar="FOLDER", help="keep the browser tests' pictures")
+    parser.addoption(
+        "--chaos-seconds",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long tests/chaos attacks a practice server (default: 5)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -716,7 +716,7 @@ def test_input_without_an_end_is_a_sentence(command: str, source: str) -> None:
         encoding="utf-8",
     )
     assert (ran.returncode, ran.stdout) == (3, "")
-    assert "more bytes, over the limit of 8,388,608. Paste one request alone." in ran.stderr
+    assert "The text is over the limit of 8,388,608 bytes. Paste one request alone." in ran.stderr
 
 
 def test_a_body_without_an_end_is_a_sentence() -> None:

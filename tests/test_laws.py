@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
@@ -44,15 +44,9 @@ from pusherkit.events import (
     RESERVED_NAMES,
     event_body,
 )
-from pusherkit.lessons import (
-    _bench,
-    body_is_bytes,
-    key_and_message,
-    send_what_you_signed,
-    start_here,
-)
-from pusherkit.lessons._interactive import Fact, View, to_html, to_text
-from pusherkit.lessons._practice import Practice
+from pusherkit.lessons.kit import Fact, View
+from pusherkit.lessons.kit.lesson import lessons
+from pusherkit.lessons.kit.view import to_html, to_static, to_text
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxTransport
 from pusherkit.signing import TOLERANCE_SECONDS, hmac_sha256
 
@@ -468,34 +462,43 @@ def test_whatever_is_pasted_is_read_or_refused(text: str, read_file: Any) -> Non
 
 
 class Reader(HTMLParser):
-    """What a browser shows of a View's HTML: each piece of text, and the tag that it stands in."""
+    """What a browser shows of a View: its title, its status, and the rows of its tables."""
 
     def __init__(self, fragment: str) -> None:
         super().__init__()
-        self.pieces: list[tuple[str, str]] = []
-        self._tag = ""
+        self.rows: list[tuple[str, str]] = []
+        self.strong: list[str] = []
+        self._open: list[str] = []
         self.feed(fragment)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self._tag = tag
-        if tag != "mark":  # a mark is a part of its piece
-            self.pieces.append((tag, ""))
+        if tag not in ("mark", "img"):  # a mark is a part of its value
+            self._open.append(tag)
+            self._first = True
+        if tag == "tr":
+            self.rows.append(("", ""))
+        if tag == "strong" or ("class", "pk-status") in attrs or "pk-status" in str(attrs):
+            self.strong.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "mark":
+            self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        tag, text = self.pieces[-1]
-        if self._tag == "pre" and not text:
-            data = data.removeprefix("\n")  # HTML standard, 13.2.6.4.7: right behind <pre>
-        self.pieces[-1] = (tag, text + data)
+        if self._open[-1] == "pre" and self._first:
+            data = data.removeprefix("\n")  # HTML standard, 13.2.6.4.7: right after <pre>
+        self._first = False
+        if "tr" in self._open and self._open[-1] not in ("small", "span", "button"):
+            name, value = self.rows[-1]
+            self.rows[-1] = (name + data, value) if "th" in self._open else (name, value + data)
+        elif self._open[-1] in ("strong", "p") and self.strong:
+            self.strong[-1] += data
 
-    def all(self, tag: str) -> list[str]:
-        return [text for found, text in self.pieces if found == tag]
 
-    def as_text(self) -> str:
-        """The plain text of a View that tells the same."""
-        (title,), (*_, status) = self.all("strong"), self.all("p")
-        facts = map(Fact, self.all("dt"), self.all("pre"))
-        return to_text(View(title, tuple(facts), status))
+def rows_of(view: View) -> list[tuple[str, str]]:
+    facts = [*view.facts, *view.details, *([Fact("Code", view.code)] if view.code else [])]
+    return [(fact.name, fact.value) for fact in facts]
 
 
 VIEWS = st.builds(
@@ -504,52 +507,51 @@ VIEWS = st.builds(
     st.lists(st.builds(Fact, TEXT, TEXT, TEXT), max_size=4).map(tuple),
     TEXT,
     st.none() | st.booleans(),
-    st.none() | st.integers(0, 4),
 )
 
 
 @given(VIEWS)
 @example(View("", (Fact("a", "\n"),)))
-def test_the_html_and_the_text_of_a_view_tell_the_same(view: View) -> None:
-    shown = Reader(to_html(view))
-    assert shown.as_text() == to_text(view)
-    assert shown.all("small") == [fact.why for fact in view.facts if fact.why]
+@example(View("t", (Fact("a", "x", kind="prose"), Fact("b", "\n\n", kind="code")), "s", True))
+def test_live_still_and_text_show_the_same_of_a_view(view: View) -> None:
+    live, still = Reader(to_html(view)), Reader(to_static(view))
+    assert live.rows == still.rows == rows_of(view)
+    assert live.strong == ([view.verdict] if view.status else [])
+    assert still.strong == [
+        said for said in (view.title, view.verdict if view.status else "") if said
+    ]
+    text = to_text(view)
+    for name, value in rows_of(view):
+        assert name.rstrip() in text
+        assert all(line.rstrip() in text for line in value.split("\n"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_sockets() -> Iterator[None]:
-    """Benches send to a practice server in this thread, so that a hundred sendings are quick."""
-    offline = Practice()
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (_bench, start_here):
-            patch.setattr(module, "practice", lambda: offline)
-        yield
-
-
-TYPED: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "message": (start_here.timeline, lambda made: made.fields["Message"]),
-    "tampered body": (start_here.tamper, lambda made: made.body),
-    "compared body": (body_is_bytes.viewer, lambda made: made.a),
-    "HMAC message": (key_and_message.bench, lambda made: made.message),
-    "signed body": (send_what_you_signed.bench, lambda made: made.fields["Body"]),
-    "secret": (send_what_you_signed.bench, lambda made: made.fields["Secret"]),
+TYPED = {
+    f"{lesson.name} {make} {name}": (lesson.explorers[make], name)
+    for lesson in lessons()
+    for make in lesson.explorers
+    for name, control in getattr(lesson.explorers[make](), "controls", {}).items()
+    if "<textarea" in control.draw(name, "") or 'type="text"' in control.draw(name, "")
 }
 
 
 @pytest.mark.parametrize("where", TYPED)
-def test_twin_and_widget_agree_whatever_is_typed(where: str) -> None:
+def test_widget_and_view_agree_whatever_is_typed_and_the_twin_stays(where: str) -> None:
     make, field = TYPED[where]
     made = make()
     twin = made._repr_mimebundle_()["text/plain"]
 
-    @examples(0.5)
+    @examples(0.3)
     @given(TEXT | EVENTS.map(event_body).map(bytes.decode))
     @example('\n{"name":"n","channel":"chat","data":"\\n"}')
     def agree(typed: str) -> None:
-        field(made).value = typed
-        if hasattr(made, "send"):
-            made.send()
-        assert Reader(made.display.value).as_text() == to_text(made._view())
+        made.set(**{field: typed})
+        assert Reader(made.stage.html).rows == rows_of(made.view)
+        assert made.stage.html == to_html(made.view)
 
     agree()
-    assert made._repr_mimebundle_()["text/plain"] == twin  # it stands still
+    assert made._repr_mimebundle_()["text/plain"] == twin
+
+
+def test_there_is_much_to_type_into() -> None:
+    assert len(TYPED) >= 8

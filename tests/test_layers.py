@@ -32,7 +32,9 @@ ORDER = [
     "authorization",
     "doctor.mistakes",
     "doctor.search",
+    "doctor.door",
     "doctor.refusals",
+    "doctor.door",
     "doctor.pasted",
     "doctor.vectors",
     "doctor",
@@ -183,7 +185,7 @@ def test_a_circle_is_found():
 
 
 def test_no_lesson_imports_a_lesson():
-    lessons = {name for name in SOURCES if re.fullmatch(r"lessons\.[a-z]\w*", name)}
+    lessons = {name for name in SOURCES if re.fullmatch(r"lessons\.(?!kit$)[a-z]\w*", name)}
     assert len(lessons) >= 10
     assert not [f for f in WITHIN if {f.importer, module(f.imported)} <= lessons]
 

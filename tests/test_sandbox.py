@@ -213,7 +213,7 @@ def test_a_search_that_was_told_to_end_says_so_and_names_no_mistake(sandbox):
     assert len(asked) == 1
     told = json.loads(sandbox.refuse(judged, explanation).body)
     assert (told["diagnosis"], told["diagnosis_complete"]) == ([], False)
-    assert "stopped before its end" in told["diagnosis_note"]
+    assert "stopped early" in told["diagnosis_note"]
 
 
 def test_a_search_that_came_to_its_end_says_so(sandbox):

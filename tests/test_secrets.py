@@ -53,6 +53,7 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
+from pusherkit._terminal import Terminal
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox, SandboxServer
 from pusherkit.signing import Request, judge
 from pusherkit.snippets import curl
@@ -494,13 +495,14 @@ def targets_with_the_secret(credentials: Credentials) -> Iterator[tuple[str, Raw
 
 
 def test_the_practice_server_s_refusals_do_not_tell_the_secret(witness, mine):
-    sandbox = Sandbox(mine)
+    sandbox, terminal = Sandbox(mine), Terminal(sys.stdout)
     for what, request in targets_with_the_secret(mine):
         reply = sandbox.handle(request, now=NOW)
         if reply.status >= 400:
             witness.see(what, reply, reply.headers, sandbox.log[-1])
             witness.hear(f"{what}: body", reply.body)
-            cli._print(sandbox.log[-1])
+            cli._print(terminal, sandbox.log[-1])
+    terminal.close(10)
     witness.see("Sandbox", sandbox, sandbox.credentials, SandboxServer(mine))
     witness.check()
 

@@ -368,7 +368,7 @@ def test_a_search_ends_in_time_and_the_answer_says_so(server, monkeypatch):
         client.trigger("chat", "n", "d")
     told = json.loads(server.log[-1].reply.body)
     assert (told["diagnosis"], told["diagnosis_complete"]) == ([], False)
-    assert "stopped before its end" in told["diagnosis_note"]
+    assert "stopped early" in told["diagnosis_note"]
     assert told["diagnosis_note"] in server.log[-1].reply.note
 
 

@@ -20,7 +20,7 @@ from pusherkit.errors import UnreadableText
 from pusherkit.signing import Request
 
 # Limits, so that work stays bounded. They are ours.
-MAX_TEXT = 8 * 1024 * 1024  # characters of a pasted text, and bytes of a file that it names
+MAX_TEXT = 8 * 1024 * 1024  # bytes, or characters, of a pasted text; bytes of a file it names
 MAX_TARGET = 64 * 1024  # characters of path and query; the practice server's HTTP reads no more
 MAX_PARAMS = 100  # parameters of a request; the practice server takes no more
 MAX_METHOD = 20  # letters
@@ -49,7 +49,7 @@ def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) 
     UnreadableText.
     """
     if len(text) > MAX_TEXT:
-        raise too_long(f"{len(text):,} characters")
+        raise too_long()
     start = text.lstrip("$> \t\r\n")
     if start.startswith("curl"):
         return _read_curl(start, read_file)
@@ -61,10 +61,10 @@ def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) 
     )
 
 
-def too_long(length: str) -> UnreadableText:
+def too_long() -> UnreadableText:
     """The error for a text over the limit."""
     return UnreadableText(
-        f"The text has {length}, over the limit of {MAX_TEXT:,}. Paste one request alone."
+        f"The text is over the limit of {MAX_TEXT:,} bytes. Paste one request alone."
     )
 
 

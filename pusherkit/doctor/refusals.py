@@ -229,6 +229,11 @@ _NAMED: _Meanings = (
         ("no protocol version supplied", "unsupported protocol version"),
     ),
     (
+        "The practice server is for this machine's own names and pages. Reach it at "
+        "http://127.0.0.1 or http://localhost, or start it with --allow-host or --allow-origin.",
+        ("doesn't answer under the name", "may not use this practice server"),
+    ),
+    (
         "The frame isn't one that the server knows: a JSON object with a text called event.",
         ("expected a json object with a text", "unknown event"),
     ),

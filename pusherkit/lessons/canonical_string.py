@@ -1,7 +1,7 @@
 """Lesson 03, the canonical string: the script in the wiki prints the right text and is refused."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -23,7 +23,6 @@ from pusherkit.lessons.kit import (
     first_difference,
     gesture,
     name_byte,
-    visible,
 )
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
 from pusherkit.lessons.kit.picture import group, handle, rect, text
@@ -249,6 +248,11 @@ def _put_together(method: str, path: str, strip: Strip) -> View:
     )
 
 
+def visible(words: str) -> str:
+    """A text whose line ends and spaces can be seen, still broken into its lines. Lesson 08's."""
+    return words.translate({10: "⏎\n", 13: "←", 9: "⇥", 32: "␣"})
+
+
 def _size(words: str) -> str:
     lines = words.count("\n") + 1
     return f"{lines} line{'s' * (lines > 1)}, {len(words)} characters"
@@ -308,7 +312,7 @@ class _Layout:
 
 
 _WIDE = _Layout(776, 34, 7.83, 10, 32, 5, "m", "auth_key=…&body_md5=…", 40)
-_NARROW = _Layout(340, 14, 6.65, 5, 18, 2, "hex", "auth_…", 16)
+_NARROW = _Layout(340, 17, 6.65, 5, 18, 2, "hex", "auth_…", 16)
 TOP, PITCH, HEIGHT = 66, 37, 30  # px: the first line, from line to line, a part's height
 LINES = 4
 
@@ -316,7 +320,7 @@ LINES = 4
 def drawn(method: str, path: str, strip: Strip) -> Picture:
     """The tiles on the table, and under them the text, broken where a newline breaks it."""
     mine = your_text(method, path, "…", strip.contents())
-    lines = " / ".join(visible(each) for each in mine.split("\n"))
+    lines = " / ".join(mine.replace("\r", "␍").split("\n"))
     desc = (
         "A newline is one coloured tile. Backslash and n are two gray ones. "
         f"Your text, line by line, with … for the parameters: {lines}"
@@ -345,7 +349,7 @@ def _drawn(method: str, path: str, strip: Strip, at: _Layout) -> str:
         if TILES.get(tile, "").endswith("\n"):
             x, y, lines = float(at.left), y + PITCH, lines + 1
     numbers = [
-        text(at.left - 8, TOP + PITCH * n + 19, str(n + 1) if n < lines else "", "small", "end")
+        text(at.left - 6, TOP + PITCH * n + 19, str(n + 1) if n < lines else "", "small", "end")
         for n in range(LINES)
     ]
     is_empty = TILES.get(strip.gaps[-1], "").endswith("\n")
@@ -569,32 +573,32 @@ text_to_sign.next("What does yours return for https://example.org, without any p
 
 # --- be the server ------------------------------------------------------------------------------
 
+# A signed request as it arrives: who's watching? Written by a client with an order of its own.
 WATCHING = (
     ("Tag", "night shift"),
     ("note", ""),
     ("info", "user_count"),
     ("filter_by_prefix", "presence-"),
+    ("auth_version", AUTH_VERSION),
+    ("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
+    ("auth_key", EXAMPLE_CREDENTIALS.key),
 )
-# A signed request as it arrives: who's watching?
-REQUEST_LINE = (
-    "GET /apps/3/channels?"
-    + urlencode(
-        sign(
-            EXAMPLE_CREDENTIALS, "GET", "/apps/3/channels", WATCHING, timestamp=EXAMPLE_TIMESTAMP
-        ).query[::-1]
-    )
-    + " HTTP/1.1"
-)
+
+
+def _request_line(method: str, path: str, params: Iterable[Pair]) -> str:
+    """The first line of the request, signed; its parameters in the order given."""
+    signed = canonical_string.solve(method, path, list(params))
+    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)
+    return f"{method} {path}?{urlencode([*params, ('auth_signature', signature)])} HTTP/1.1"
+
+
+REQUEST_LINE = _request_line("GET", "/apps/3/channels", WATCHING)
 
 
 def _request_lines(chance: random.Random) -> Iterator[tuple[str]]:
     """The first lines of signed requests; each has a parameter without a value."""
     for method, path, params in _calls(chance):
-        text = canonical_string.solve(method, path, [*params, ("note", "")])
-        signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, text)
-        query = [*params, ("note", ""), ("auth_signature", signature)]
-        chance.shuffle(query)
-        yield (f"{method} {path}?{urlencode(query)} HTTP/1.1",)
+        yield (_request_line(method, path, [("note", ""), *params]),)
 
 
 @lesson.exercise(given=_request_lines)
@@ -728,7 +732,7 @@ def _refused(chance: random.Random) -> Iterator[tuple[str, str]]:
 
 @lesson.exercise(given=_refused, covers_lesson=True)
 def prove_it(request_line: str, signed: str) -> tuple[str, int]:
-    """Return two things: the server's text, and where the text that was signed leaves it."""
+    """Return two things: the server's text, and the index at which the signed text differs."""
     method, target, _ = request_line.split(" ")
     path, _, query = target.partition("?")
     params = parse_qsl(query, keep_blank_values=True)

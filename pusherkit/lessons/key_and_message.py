@@ -124,11 +124,6 @@ RECIPES = {
         lambda secret, text: hashlib.sha256(secret + text).digest(),
         "This is a plain hash of the two, and the API wants an HMAC.",
     ),
-    "SHA-256 of text and secret, joined": Recipe(
-        "hashlib.sha256(text + secret).hexdigest()",
-        lambda secret, text: hashlib.sha256(text + secret).digest(),
-        "This is a plain hash of the two, and the API wants an HMAC.",
-    ),
     "HMAC with SHA-1": Recipe(
         "hmac.new(secret, text, hashlib.sha1).hexdigest()",
         lambda secret, text: hmac.digest(secret, text, "sha1"),
@@ -229,13 +224,13 @@ def lamp_grids(began: bytes, now: bytes) -> Picture:
     )
     title = "The signature's bits as lamps"
     narrow = Picture(title, desc, 340, 184, _grids(grids[1:], 10))
-    return Picture(title, desc, 640, 218, _grids(grids, 12), narrow)
+    return Picture(title, desc, 616, 218, _grids(grids, 12), narrow)
 
 
 def _grids(grids: tuple[tuple[str, bytes, str], ...], pitch: int) -> str:
     shapes = []
     for number, (title, made, lamp) in enumerate(grids):
-        left, top = 4 + number * (LAMPS * pitch + 22), 24
+        left, top = 4 + number * ((LAMPS + 2) * pitch - 8), 24
         width, height = LAMPS * pitch, 8 * len(made) // LAMPS * pitch
         between = [f"M{left} {top + y}h{width}" for y in range(pitch, height, pitch)]
         between += [f"M{left + x} {top}v{height}" for x in range(pitch, width, pitch)]
@@ -342,13 +337,6 @@ def depot_server(report: bytes, signature: str) -> str:
     return f"200, order {fields['order']} is {fields['status']}"
 
 
-def hmac_server(report: bytes, signature: str) -> str:
-    if signature != hmac.new(DEPOT_SECRET, report, hashlib.sha256).hexdigest():
-        return "401"
-    fields = dict(parse_qsl(report.decode("latin-1")))
-    return f"200, order {fields['order']} is {fields['status']}"
-
-
 PLAIN, NESTED = "SHA-256 of secret and report, joined", "HMAC-SHA256, keyed by the secret"
 LONGEST = 200  # characters to add in the widget: its SHA-256 is slow
 
@@ -370,12 +358,18 @@ def _extended(scheme: str, added: str, send: bool) -> View:
         raise ValueError(f"That's too long for this picture. It takes {LONGEST} characters.")
     more, is_plain = added.encode(), scheme == PLAIN
     if is_plain:
-        seen, server = hashlib.sha256(DEPOT_SECRET + REPORT).hexdigest(), depot_server
+        seen = hashlib.sha256(DEPOT_SECRET + REPORT).hexdigest()
     else:
-        seen, server = hmac_sha256(DEPOT_SECRET.decode(), REPORT.decode()), hmac_server
+        seen = hmac.digest(DEPOT_SECRET, REPORT, "sha256").hex()
     longer, forged = extend.solve(len(DEPOT_SECRET), REPORT, seen, more)
     glue = len(longer) - len(REPORT) - len(more)
-    answer = server(longer, forged) if send else ""
+    if not send:
+        answer = ""
+    elif is_plain:
+        answer = depot_server(longer, forged)
+    else:
+        right = hmac.digest(DEPOT_SECRET, longer, "sha256").hex()
+        answer = "200" if forged == right else "401"
     if not send:
         status, good = "The stranger has one report and its signature.", None
     elif answer.startswith("200"):
@@ -414,7 +408,7 @@ def _chain(seen: str, added: str, forged: str) -> Picture:
         desc += f"From there the added text was mixed in, and the next bucket is {forged[:8]}…."
     else:
         desc += "Nothing has been added to it yet."
-    title = "Hashing goes on from a bucket"
+    title = "What SHA-256 does with a report"
     short = added if len(added) <= 12 else f"{added[:11]}…"
     first = (("secret", 60, "s5"), (REPORT.decode(), 204, "s4"), ("padding", 64, "bare"))
     second = ((short, 100, "s4"), ("padding", 64, "bare"))
@@ -490,10 +484,10 @@ def _nest(seen: str, forged: str) -> Picture:
             _bucket(444, 58, ""),
             text(521, 82, "stays", "small"),
             text(521, 98, "inside", "small"),
-            arrow(574, 68, 592, 68),
-            _bucket(596, 42, seen[:8]),
-            text(631, 116, "= the signature", "t5", "middle"),
-            arrow(631, 152, 631, 124),
+            arrow(576, 68, 606, 68),
+            _bucket(610, 42, seen[:8]),
+            text(645, 116, "= the signature", "t5", "middle"),
+            arrow(645, 152, 645, 124),
             text(706, 170, says, kind, "end"),
         )
     )

@@ -1,972 +1,1126 @@
-"""Lesson 08, reading a 401: from a refusal to its cause. Most causes are not the secret."""
+"""Lesson 08, reading a 401: Kim pastes a refusal. Three questions find the cause, and one proof."""
 
-from __future__ import annotations
-
-import base64
 import hashlib
 import hmac
-import itertools
+import io
+import json
 import random
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import Any
-from urllib.parse import quote, quote_plus, urlencode
-
-import ipywidgets
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from pusherkit.credentials import Credentials
-from pusherkit.doctor.pasted import PastedRequest, read_request
+from pusherkit.doctor.pasted import read_request
 from pusherkit.doctor.refusals import diagnose_refusal
-from pusherkit.doctor.search import Diagnosis, Finding, explain
-from pusherkit.errors import PusherError, UnreadableText
-from pusherkit.lessons._exercise import Exercise, FunctionExercise, Mistake
-from pusherkit.lessons._interactive import (
+from pusherkit.doctor.search import Diagnosis, Finding, diagnose
+from pusherkit.errors import UnreadableText
+from pusherkit.lessons.kit import (
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Event,
+    Explorer,
     Fact,
-    Interactive,
-    Prediction,
+    Lesson,
+    Live,
+    Picture,
+    Practice,
     View,
+    Wrong,
+    area,
+    choice,
+    excerpt,
     first_difference,
-    row,
+    gesture,
+    mark_at,
+    name_byte,
+    visible,
+    whole,
 )
-from pusherkit.lessons._practice import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
-from pusherkit.lessons._progress import ProgressView
-from pusherkit.lessons.kit import visible
-from pusherkit.signing import Request, body_digest, canonical_string, hmac_sha256, judge, sign
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.picture import arrow, boxes, glyphs, group, line, rect, text
+from pusherkit.lessons.kit.view import Action
+from pusherkit.signing import (
+    SIGNING_PARAMS,
+    Request,
+    body_digest,
+    canonical_string,
+    hmac_sha256,
+    judge,
+    sign,
+)
 from pusherkit.snippets import curl
 
-NOTEBOOK = "08-reading-a-401"
+lesson = Lesson("08-reading-a-401", stages=(1, 2, 3, 4, 5, 6))
+map = lesson.map
+recall = lesson.recall_card
+CREDENTIALS = EXAMPLE_CREDENTIALS
+SECRET = CREDENTIALS.secret
 
-Pair = tuple[str, str]
-PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/events"
-SECRET = EXAMPLE_CREDENTIALS.secret
-
-
-# --- requests, signed under a mistake ---------------------------------------------------------
-
-
-def _unchanged(text: str) -> str:
-    return text
+# --- requests that are refused ------------------------------------------------------------------
 
 
-def request_of(
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused request: what was sent, what its sender signed, and what the server answered."""
+
+    request: Request
+    signed: str
+    answer: str
+
+
+def refused(
     body: bytes,
     *,
-    method: str = "POST",
-    path: str = PATH,
-    own: tuple[Pair, ...] = (),
+    app: Credentials = CREDENTIALS,
+    app_key: str = "",
     hashed: bytes | None = None,
-    change: Callable[[str], str] = _unchanged,
-    secret: str = SECRET,
-    mac: Callable[[str, str], str] = hmac_sha256,
-) -> tuple[Request, str]:
-    """A request to the practice server, and the canonical string that its client signed.
+    signed: tuple[str, str] = ("", ""),
+    key: str = "",
+    message: str = "",
+    timestamp: int = EXAMPLE_TIMESTAMP,
+    now: int = EXAMPLE_TIMESTAMP,
+) -> Refused:
+    """Publish `body` with a mistake, and see what the server answers.
 
-    The client hashes `hashed` in place of the body, changes the canonical string, and computes
-    `mac(secret, text)`; with none of these given, it signs as it should.
+    The sender hashes `hashed` in place of the body, replaces one text by another in what it signs
+    (`signed`), and computes the HMAC of `message` under `key`. All that isn't given is right.
+    `{text}` in `key` or `message` is the text that was signed.
     """
-    params = sign(EXAMPLE_CREDENTIALS, method, path, own, body, timestamp=EXAMPLE_TIMESTAMP).params
-    if hashed is not None:
-        params = tuple((k, body_digest(hashed) if k == "body_md5" else v) for k, v in params)
-    signed = change(canonical_string(method, path, params))
-    sent = (*params, ("auth_signature", mac(secret, signed)))
-    return Request(method, path, sent, body), signed
+    path_ = f"/apps/{app.app_id}/events"
+    params = [
+        ("auth_key", app_key or app.key),
+        ("auth_timestamp", str(timestamp)),
+        ("auth_version", "1.0"),
+        ("body_md5", body_digest(body if hashed is None else hashed)),
+    ]
+    written = canonical_string("POST", path_, params)
+    written = written.replace(*signed) if signed[0] else written
+    signature_ = hmac_sha256(
+        (key or app.secret).replace("{text}", written),
+        message.replace("{text}", written) or written,
+    )
+    request = Request("POST", path_, (*params, ("auth_signature", signature_)), body)
+    failed = judge(app, request, now=now).failed
+    return Refused(request, written, failed.error if failed else "")
 
 
-def _as_curl(request: Request) -> str:
-    return curl(EXAMPLE_CREDENTIALS.base_url, request)
+def update(order: int, status: str) -> bytes:
+    """The body of one status update."""
+    event = {"name": "status", "channel": f"order-{order}", "data": json.dumps({"status": status})}
+    return json.dumps(event).encode()
 
 
-def _as_http(request: Request) -> str:
+BODY = update(41, "out for delivery")
+URL = CREDENTIALS.base_url + EVENTS_PATH
+KIMS = refused(BODY, signed=(EVENTS_PATH, URL), key=f"{SECRET}\n")
+
+
+# --- recall and prediction ----------------------------------------------------------------------
+
+
+@lesson.recall(
+    r"A shell script joins method, path and parameters with '\n', in single quotes. How many lines "
+    "does the text that it signs have?",
+    {
+        "One": r"In single quotes, \n stays two characters: a backslash and an n.",
+        "Two": "There are two joints, so two newlines would make three lines.",
+        "Three": "It would, with real newlines.",
+    },
+    why=r"A newline is one character, byte 0x0a. \n is how a program writes it, and only between "
+    "the right quotes.",
+)
+def single_quotes() -> tuple[str, Fact]:
+    signed = r"\n".join(["POST", EVENTS_PATH, "auth_key=278d425bdf160c739803"])
+    count = len(signed.split("\n"))
+    return ["None", "One", "Two", "Three"][count], Fact("Signed", signed)
+
+
+@lesson.recall(
+    "auth_timestamp is in milliseconds, and it's signed and sent that way, with the right secret. "
+    "Which check fails?",
+    {
+        "auth_signature": "Both sides sign the same digits, so the signature fits.",
+        "none": "Those digits would be a date some 40,000 years from now.",
+        "auth_timestamp": "The server reads them as seconds.",
+    },
+    why="The signature only proves that you sent this number. Whether the number is a good one is "
+    "a check of its own.",
+)
+def milliseconds() -> tuple[str, Fact]:
+    late = refused(BODY, timestamp=EXAMPLE_TIMESTAMP * 1000)
+    verdict = judge(CREDENTIALS, late.request, now=EXAMPLE_TIMESTAMP)
+    (check,) = [each.rule for each in verdict.checks if not each.passed]
+    return check, Fact("The server", late.answer)
+
+
+@lesson.predict(
+    "The server's text is the text that you signed, byte for byte. And still it's a 401. Where is "
+    "the mistake?",
+    {
+        "In the path": "The path is the second line, and the second lines are equal.",
+        "In the parameters": "The parameters are the third line, and the third lines are equal.",
+        "In the secret or the HMAC call": "Everything before them is equal.",
+    },
+    why="A signature is made of a text, a secret and a call. If the text is right, two suspects "
+    "are left. If it isn't, they're in the clear.",
+)
+def equal_strings() -> tuple[str, Fact, Fact]:
+    wrong_call = refused(BODY, key="{text}", message=SECRET)
+    place = where_to_look(wrong_call.answer, wrong_call.signed)
+    options = {
+        "path": "In the path",
+        "parameters": "In the parameters",
+        "secret or call": "In the secret or the HMAC call",
+    }
     return (
-        f"{request.method} {request.path}?{urlencode(request.params)} HTTP/1.1\n"
-        "Content-Type: application/json\n\n" + request.body.decode()
+        options[place],
+        Fact("You signed", wrong_call.signed),
+        Fact("The server", wrong_call.answer),
     )
 
 
-def _refusal_of(credentials: Credentials, request: Request, now: int) -> str:
-    """What the practice server says to a request; "" where it accepts it."""
-    failed = judge(credentials, request, now=now).failed
-    return failed.error if failed else ""
+# --- the flowchart ------------------------------------------------------------------------------
+
+# Where the three questions lead: (id, what is seen, where to look), in 15 characters at most.
+Ends = tuple[tuple[str, str, str], ...]
+QUESTIONS: tuple[tuple[str, str, Ends], ...] = (
+    (
+        "Which rule",
+        "does it name?",
+        (
+            ("settings", "auth_key", "app key, host"),
+            ("clock", "timestamp", "your clock"),
+            ("body", "body_md5", "body, and hash"),
+            ("other", "another one", "do what it says"),
+            ("ask", "none at all", "practice server"),
+        ),
+    ),
+    (
+        "Are the two",
+        "strings equal?",
+        (
+            ("newlines", "line breaks", "real newlines?"),
+            ("method", "line 1", "the method"),
+            ("path", "line 2", "the path"),
+            ("parameters", "line 3", "the parameters"),
+        ),
+    ),
+    (
+        "Secret or call?",
+        "Prove it.",
+        (
+            ("secret", "the secret", "quotes? newline?"),
+            ("call", "the call", "key, text, hex?"),
+        ),
+    ),
+)
+ONWARD = ("auth_signature", "equal")  # what leads on to the next question
+PLACES = {
+    "settings": "It names auth_key: look at your settings. Leave the secret's value alone.",
+    "clock": "It names the timestamp: look at your clock.",
+    "body": "It names body_md5: look at the body's bytes.",
+    "other": "It names a rule and says what to do.",
+    "ask": "It names no rule: have the practice server look at the same request.",
+    "newlines": "The strings differ in their line breaks. Leave the secret alone.",
+    "method": "The strings differ in line 1, the method. Leave the secret alone.",
+    "path": "The strings differ in line 2, the path. Leave the secret alone.",
+    "parameters": "The strings differ in line 3, the parameters. Leave the secret alone.",
+    "text": "It quotes what the server signed. Put what you signed into the other field.",
+    "secret or call": "The strings are equal: it's the secret, or the HMAC call.",
+}
+RULES = {  # what a refusal says, in lower case, and where that leads
+    "hmacsha256hex(": "text",
+    "missing": "other",
+    "repeated": "other",
+    "unknown auth_key": "settings",
+    "unknown app id": "settings",
+    "timestamp": "clock",
+    "body_md5": "body",
+}
 
 
-def _practice_answer(request: Request) -> str:
-    return _refusal_of(EXAMPLE_CREDENTIALS, request, EXAMPLE_TIMESTAMP)
+def where_to_look(refusal: str, signed: str) -> str:
+    reading = " ".join(diagnose_refusal(refusal, signed or None).notes)
+    said = refusal.lower()
+    named = [words for words in RULES if words in said]
+    place = RULES[min(named, key=said.index)] if named else "other"
+    if "Send the same request to the practice server" in reading:
+        place = "ask"
+    elif place == "text" and "Both sides signed the same" in reading:
+        place = "secret or call"
+    elif place == "text" and (line := re.search(r"Look at the (\w+)", reading)):
+        place = line[1]
+    return place
 
 
-# --- recall and prediction --------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the chart's boxes go: a wide one beside its questions, a narrow one under them."""
+
+    width: int
+    columns: int  # of answers
+    left: int  # px, where the answers begin
+    question: int  # px: the width of a question's box
+    answer: int  # px: the width of an answer's
+    beside: bool
 
 
-def _first_rule(request: Request) -> str:
-    verdict = judge(EXAMPLE_CREDENTIALS, request, now=EXAMPLE_TIMESTAMP)
-    return verdict.failed.rule if verdict.failed else ""
+WIDE = _Layout(width=808, columns=5, left=216, question=156, answer=112, beside=True)
+NARROW = _Layout(width=340, columns=3, left=4, question=332, answer=107, beside=False)
+GAP, HEIGHT = 6, 44  # px: between answers, and the height of every box
 
 
-def recall_digest() -> Prediction:
-    """From lessons 01 and 05: which rule fails where the hashed bytes are not the sent ones."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        body = b'{"name":"rain","channel":"weather","data":"{}"}'
-        request, _ = request_of(body, hashed=body + b"\n")
-        return _first_rule(request), (Fact("Answer", _practice_answer(request)),)
-
-    return Prediction(
-        "Recall: the body was hashed with a newline at its end and sent without it. Everything "
-        "else is right, the secret too. Which rule fails?",
-        {
-            "body_md5": "The server hashes what arrives.",
-            "auth_signature": "The signature covers the digest that was sent. It fits.",
-            "auth_timestamp": "The time has nothing to do with the body.",
-        },
-        run,
-        "Hash the bytes that you send. The secret cannot help here.",
+def flowchart(place: str = "") -> Picture:
+    """The three questions on one page, with the way to `place` lit."""
+    lit = ("secret", "call") if place == "secret or call" else (place,)
+    reached = next(
+        (n for n, (_, _, ends) in enumerate(QUESTIONS) if {end for end, _, _ in ends} & {*lit}),
+        1 if place == "text" else -1,
     )
+    asked = [f"{n}. {first} {second}" for n, (first, second, _) in enumerate(QUESTIONS, start=1)]
+    desc = f"Three questions in order: {' '.join(asked)} {PLACES.get(place, '')}".rstrip()
+    (wide, high), (thin, higher) = (_chart(lit, reached, each) for each in (WIDE, NARROW))
+    small = Picture("Reading a 401", desc, NARROW.width, higher, thin)
+    return Picture("Reading a 401", desc, WIDE.width, high, wide, small)
 
 
-def recall_timestamp() -> Prediction:
-    """From lesson 06: what a timestamp in milliseconds is answered with."""
+def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, int]:
+    shapes: list[str] = []
+    y = 6
+    for number, (first, second, ends) in enumerate(QUESTIONS):
+        walked = number <= reached
+        shapes.append(rect(4, y, layout.question, HEIGHT, "slid" if walked else "box", rx=6))
+        if layout.beside:
+            shapes.append(text(14, y + 19, f"{number + 1}  {first}", "strong"))
+            shapes.append(text(29, y + 35, second, "strong"))
+            away = "slid" if number == reached else "arrow"
+            shapes.append(arrow(layout.question + 6, y + 22, layout.left - 4, y + 22, away))
+            if number == 1:
+                shapes.append(text(layout.question + 22, y + 17, "no", "small"))
+            bottom = y + HEIGHT
+            top = y
+        else:
+            shapes.append(text(14, y + 27, f"{number + 1}  {first} {second}", "strong"))
+            top = y + HEIGHT + 8
+            bottom = top
+        for at, (end, title, where) in enumerate(ends):
+            row, column = divmod(at, layout.columns)
+            x = layout.left + column * (layout.answer + GAP)
+            place_y = top + row * (HEIGHT + GAP)
+            bottom = max(bottom, place_y + HEIGHT)
+            on = end in lit
+            middle = x + layout.answer / 2
+            shapes.append(rect(x, place_y, layout.answer, HEIGHT, "hot" if on else "box", rx=6))
+            mark = "▶ " if on else ""
+            shapes.append(text(middle, place_y + 18, mark + title, "ink" if on else "t", "middle"))
+            shapes.append(text(middle, place_y + 35, where, "inkhex" if on else "small", "middle"))
+        y = bottom + 34
+        if number < len(ONWARD):
+            down = "slid" if number < reached else "arrow"
+            shapes.append(arrow(82, bottom + 3, 82, y - 3, down))
+            shapes.append(text(92, bottom + 21, ONWARD[number], "small"))
+    return "".join(shapes), y - 28
 
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        timestamp = EXAMPLE_TIMESTAMP * 1000
-        signature = sign(EXAMPLE_CREDENTIALS, "GET", "/apps/3/channels", timestamp=timestamp)
-        request = Request("GET", "/apps/3/channels", signature.query)
-        return _first_rule(request), (
-            Fact("Sent", f"auth_timestamp={timestamp}"),
-            Fact("Answer", _practice_answer(request)),
+
+class Poster(Live):
+    """The flowchart, to print and hang up."""
+
+    def __init__(self) -> None:
+        super().__init__(View("Reading a 401: three questions", picture=flowchart()), hint="")
+
+    def save(self, name: str) -> None:
+        """Write it into a file: an SVG, which any browser opens and prints."""
+        image = flowchart().image()
+        source = image.partition("data:image/svg+xml,")[2].partition('"')[0]
+        Path(name).write_text(unquote(source), encoding="utf-8")
+
+
+def poster() -> Poster:
+    """The three questions on one page."""
+    return Poster()
+
+
+# --- the ruler ----------------------------------------------------------------------------------
+
+CELL = 24  # px: the width of a byte
+BEFORE = 6  # bytes shown before the first difference
+
+
+def ruler(signed: str, server: str | None) -> Picture:
+    """The bytes around the first difference of two canonical strings, under a ruler."""
+    mine = signed.encode(errors="replace")
+    theirs = mine if server is None else server.encode(errors="replace")
+    at = first_difference(mine, theirs)
+    if server is None:
+        desc = "The refusal doesn't quote what the server signed, so there's nothing to compare."
+    elif at is None:
+        desc = f"The two strings are equal, all {len(mine)} bytes."
+    else:
+        desc = (
+            f"The two strings are equal up to byte {at}. There you have {name_byte(mine, at)}, "
+            f"and the server has {name_byte(theirs, at)}."
         )
+    start = max(0, (at or 0) - BEFORE)
+    wide, small = (
+        Picture("Two strings under a ruler", desc, 98 + n * CELL, 98, shapes)
+        for n in (30, 10)
+        for shapes in [_ruler(mine, None if server is None else theirs, start, n, at)]
+    )
+    return replace(wide, narrow=small)
 
-    return Prediction(
-        "Recall: auth_timestamp is in milliseconds. It is signed and sent so, with the right "
-        "secret. Which rule fails?",
-        {
-            "auth_signature": "Both sides sign the same milliseconds. The signature fits.",
-            "auth_version": "The version stands in another parameter.",
-            "auth_timestamp": "The server reads seconds, and finds a time far ahead.",
-        },
-        run,
-        "The server looks at the time before it looks at the signature.",
+
+def _ruler(mine: bytes, theirs: bytes | None, start: int, columns: int, at: int | None) -> str:
+    shapes = []
+    for n in range(columns):
+        x = 74 + n * CELL + CELL / 2
+        tick = (start + n) % 5 == 0
+        shapes.append(line(x, 16 if tick else 20, x, 24))
+        if tick:
+            shapes.append(text(x, 12, str(start + n), "small", "middle"))
+    for name, body, y in (("You", mine, 28), ("Server", theirs, 62)):
+        shapes.append(text(2, y + 18, name, "strong"))
+        if body is None:
+            shapes.append(text(78, y + 18, "no text in the refusal", "small"))
+            continue
+        window = body[start : start + columns]
+        hot = None if at is None else at - start
+        for is_hot, cell, letter in ((False, "box", "m"), (True, "hot", "ink")):
+            cells = [n for n in range(len(window)) if (n == hot) is is_hot]
+            if cells:
+                shapes.append(boxes(((74 + n * CELL, y) for n in cells), CELL, 26, cell))
+                shapes.append(
+                    glyphs(
+                        (74 + n * CELL + CELL / 2 for n in cells),
+                        y + 18,
+                        "".join(_drawn(window[n]) for n in cells),
+                        letter,
+                    )
+                )
+        if len(window) < columns and hot == len(window):
+            shapes.append(rect(74 + len(window) * CELL, y, 40, 26, "hot"))
+            shapes.append(text(94 + len(window) * CELL, y + 18, "end", "ink", "middle"))
+    return "".join(shapes)
+
+
+def _drawn(byte: int) -> str:
+    character = visible(chr(byte))
+    return "␣" if character == " " else character if byte < 127 and character.isprintable() else "·"
+
+
+# --- reading a refusal, without the secret ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A prepared case: the texts that go into the fields."""
+
+    fields: Mapping[str, str]
+    story: str = ""
+    place: str = ""
+    signed: str = ""
+    answer: str = ""
+
+
+class Prepared(Explorer):
+    """An Explorer whose first control chooses a case, which fills the fields.
+
+    Its `guess`, if it has one, is taken back whenever something else changes.
+    """
+
+    cases: ClassVar[Mapping[str, Case]] = {}
+
+    def read(self, values: dict[str, Any]) -> None:
+        before = self._raw
+        if values.get("case", before["case"]) != before["case"]:
+            fields = dict(self.cases[values["case"]].fields)
+            self.put(fields)
+            values = {**values, **fields}
+        if "guess" in self.values and any(before[name] != each for name, each in values.items()):
+            self.values["guess"] = ""
+        super().read(values)
+
+
+def _pasted(each: Refused, answer: str = "") -> Case:
+    return Case({"refusal": answer or each.answer, "signed": each.signed})
+
+
+REFUSALS = {
+    "Kim's, from the top of this page": _pasted(KIMS),
+    "the courier app's": _pasted(refused(BODY, hashed=BODY + b"\n")),
+    "the one that came this morning": _pasted(refused(BODY, timestamp=EXAMPLE_TIMESTAMP + 7_200)),
+    "the one from Kim's new laptop": _pasted(
+        refused(BODY, app_key=SECRET, key=CREDENTIALS.key),
+    ),
+    "the new developer's": _pasted(refused(BODY, key="{text}", message=SECRET)),
+    "one from a soketi server": _pasted(KIMS, "The secret authentication failed"),
+}
+
+
+class _Refusals(Prepared):
+    cases = REFUSALS
+
+
+@lesson.explorer
+def refusal() -> Explorer:
+    """Paste a refusal and what you signed, and see where the three questions lead."""
+    first = next(iter(REFUSALS.values())).fields
+    return _Refusals(
+        _three_questions,
+        case=choice("Refusal", list(REFUSALS)),
+        refusal=area("The server", first["refusal"], rows=3),
+        signed=area("You signed", first["signed"], rows=3),
+        code=[where_to_look],
     )
 
 
-_PLACES = ("The path", "The parameters", "The secret or the HMAC call")
-
-
-def predict() -> Prediction:
-    """Both canonical strings are equal, and still the answer is 401."""
-
-    def run() -> tuple[str, tuple[Fact, ...]]:
-        request, signed = request_of(
-            b'{"name":"door","channel":"house","data":"open"}',
-            mac=lambda key, text: hmac_sha256(text, key),
-        )
-        answer = _practice_answer(request)
-        (said,) = diagnose_refusal(answer, signed).notes
-        words = {"The path": "Look at the path", "The parameters": "Look at the parameters"}
-        right = next((place for place, word in words.items() if word in said), _PLACES[2])
-        return right, (
-            Fact("Server's answer", answer),
-            Fact("You signed", signed),
-            Fact("Reading", said),
-        )
-
-    return Prediction(
-        "Predict: the server tells its canonical string. Yours is equal, byte for byte. Still "
-        "401. Where is the fault?",
-        {
-            "The path": "The path is the second line, and both second lines are equal.",
-            "The parameters": "The parameters are the third line, and both third lines are equal.",
-            "The secret or the HMAC call": "All that comes before them is equal.",
-        },
-        run,
-        "A signature is made of three things: the text, the secret, the call. Where the text is "
-        "equal, the other two are left. Where it is not, leave the secret alone.",
+def _three_questions(case: str, refusal: str, signed: str) -> View:
+    place = where_to_look(refusal, signed) if refusal.strip() else ""
+    reading = " ".join(diagnose_refusal(refusal, signed or None).notes) if place else ""
+    server = server_string(refusal)
+    mine, theirs = signed.encode(errors="replace"), (server or "").encode(errors="replace")
+    at = first_difference(mine, theirs) if server else None
+    return View(
+        "Three questions",
+        (excerpt(Fact("The doctor", reading or "Nothing to read yet.", kind="prose")),),
+        PLACES.get(place, "Paste a refusal."),
+        picture=_above(flowchart(place), ruler(signed, server)),
+        details=(
+            excerpt(Fact("You signed", visible(signed), marks=mark_at(mine, at))),
+            excerpt(
+                Fact(
+                    "The server signed",
+                    "(not quoted)" if server is None else visible(server),
+                    "⏎ is a newline.",
+                    marks=mark_at(theirs, at),
+                )
+            ),
+        ),
+        fold="Show both strings in full",
     )
 
 
-# --- reading a refusal, without the secret ----------------------------------------------------
-
-SHOWN_CHARACTERS = 1_500  # of one text
-BEFORE_A_MARK = 300  # characters shown before a difference that lies far inside
-_SIGNS = "⏎ newline, ← carriage return, ␣ space."
-
-
-def _cut(text: str) -> str:
-    if len(text) <= SHOWN_CHARACTERS:
-        return text
-    return f"{text[:SHOWN_CHARACTERS]}… ({len(text):,} characters)"
-
-
-def _encodable(text: str) -> str:
-    """A field can hold half an emoji, which no encoding has; it is read as a question mark."""
-    return text.encode(errors="replace").decode()
+def _above(one: Picture, other: Picture) -> Picture:
+    """Two pictures as one, the second under the first."""
+    both = Picture(
+        one.title,
+        f"{one.desc} {other.desc}",
+        max(one.width, other.width),
+        one.height + 12 + other.height,
+        one.shapes + group(other.shapes, transform=f"translate(0 {one.height + 12})"),
+    )
+    if one.narrow and other.narrow:
+        return replace(both, narrow=_above(one.narrow, other.narrow))
+    return both
 
 
-def _text(name: str, text: str, other: str, why: str = "") -> Fact:
-    """A canonical string with its white space shown; the first byte that differs is marked."""
-    at = first_difference(text.encode(), other.encode())
-    if at is None:
-        return Fact(name, visible(text[:SHOWN_CHARACTERS]), why)
-    character = len(text.encode()[:at].decode(errors="ignore"))
-    start = max(0, character - BEFORE_A_MARK)
-    before = visible(text[start:character])
-    rest = visible(text[character : start + SHOWN_CHARACTERS])
-    marks = ((len(before), len(before) + 1),) if rest else ()
-    return Fact(name, before + rest, why, marks)
+_QUOTED = ("The server signed:\n", "\nCompare it with what you signed.")  # as the doctor says it
 
 
-# What diagnose_refusal says around the server's canonical string.
-_TOLD = ("The server signed:\n", "\nCompare it with what you signed.")
-
-
-def server_string(answer: str) -> str | None:
-    """The canonical string that a refusal tells, with real newlines; None where it tells none."""
-    for note in diagnose_refusal(answer).notes:
-        if note.startswith(_TOLD[0]):
-            return note.removeprefix(_TOLD[0]).removesuffix(_TOLD[1])
+def server_string(refusal: str) -> str | None:
+    """The canonical string that a refusal quotes, with real newlines; None where it has none."""
+    for note in diagnose_refusal(refusal).notes:
+        if note.startswith(_QUOTED[0]):
+            return note.removeprefix(_QUOTED[0]).removesuffix(_QUOTED[1])
     return None
 
 
-def read_refusal(answer: str, signed: str) -> View:
-    """What a refusal tells to whoever knows what was signed. Needs no secret."""
-    title = "A refusal, read without the secret"
-    answer, signed = _encodable(answer), _encodable(signed)
-    servers = server_string(answer)
-    reading = [Fact("Reading", _cut(note)) for note in diagnose_refusal(answer, signed).notes]
-    if servers is None:
-        status = "This answer does not tell what the server signed."
-        return View(title, (Fact("You signed", visible(_cut(signed))), *reading), status)
-    facts = (
-        _text("You signed", signed, servers),
-        _text("The server signed", servers, signed, _SIGNS),
-    )
-    if signed == servers:
-        status = "The texts are equal. What is left is the secret, or the HMAC call."
-    else:
-        status = "The texts differ. The first difference is marked; leave the secret alone."
-    return View(title, (*facts, *reading), status)
+# --- the doctor ---------------------------------------------------------------------------------
 
-
-def _with_host(text: str) -> str:
-    return text.replace("/apps/", "http://127.0.0.1/apps/")
-
-
-def _area(label: str, value: str, rows: int) -> ipywidgets.Textarea:
-    return ipywidgets.Textarea(
-        value=value,
-        description=label,
-        rows=rows,
-        style={"description_width": "7rem"},
-        layout=ipywidgets.Layout(width="auto", max_width="66rem"),
-    )
-
-
-class Refusal(Interactive):
-    """A server's answer and your canonical string, to paste into; and what the two tell."""
-
-    def __init__(self) -> None:
-        body = b'{"name":"door","channel":"house","data":"open"}'
-        request, signed = request_of(body, change=_with_host)
-        self.answer = _area("Server's answer", _practice_answer(request), 4)
-        self.signed = _area("You signed", signed, 4)
-        for field in (self.answer, self.signed):
-            field.observe(lambda _: self.refresh(), names="value")
-        super().__init__(
-            [self.answer, self.signed],
-            lambda: read_refusal(self.answer.value, self.signed.value),
-            twin=read_refusal(self.answer.value, self.signed.value),
-        )
-
-
-def refusal() -> Refusal:
-    """What can be told from a refusal without the secret."""
-    return Refusal()
-
-
-# --- the doctor -------------------------------------------------------------------------------
-
-_BODY = b'{"name":"score","channel":"match-7","data":"2:1"}'
-_INFO = (("filter_by_prefix", "presence-"), ("info", "user_count,subscription_count"))
-OWN = "my own, pasted below"
-
-
-def _base64(secret: str, text: str) -> str:
-    """An HMAC in base64, where hex is asked for."""
-    return base64.b64encode(bytes.fromhex(hmac_sha256(secret, text))).decode()
-
-
-# Each with its story, as a support request would tell it. The doctor tells the cause.
-CASES: dict[str, str] = {
-    "a shell script with echo": _as_curl(request_of(_BODY, hashed=_BODY + b"\n")[0]),
-    "a list of channels, with a comma in the URL": _as_curl(
-        request_of(
-            b"",
-            method="GET",
-            path="/apps/3/channels",
-            own=_INFO,
-            change=lambda text: text.replace(",", "%2C"),
-        )[0]
-    ),
-    "from the log behind a new proxy": _as_http(
-        request_of(
-            _BODY,
-            path=f"/pusher{PATH}",
-            change=lambda text: text.replace("/pusher", ""),
-        )[0]
-    ),
-    "a program that was moved to Windows": _as_curl(
-        request_of(_BODY, change=lambda text: text.replace("\n", "\r\n"))[0]
-    ),
-    "settings from a .env file": _as_curl(request_of(_BODY, secret=f'"{SECRET}"')[0]),
-    "translated from another language": _as_curl(
-        request_of(_BODY, mac=lambda key, text: hmac_sha256(text, key))[0]
-    ),
-    "a first attempt": _as_curl(
-        request_of(_BODY, change=lambda text: text.replace("\n", r"\n"), mac=_base64)[0]
-    ),
-    "after a change of the app": _as_curl(request_of(_BODY, secret="an-older-secret")[0]),  # noqa: S106
-    "one that was accepted": _as_http(request_of(_BODY)[0]),
-}
 MAX_TEXT = 150_000  # characters of evidence; ours, so that the notebook answers at once
-MAX_FINDINGS = 3  # explanations shown, where several fit
+IN_BODY, IN_TEXT, IN_SECRET, IN_CALL = (
+    "The body or its hash",
+    "The canonical string",
+    "The secret",
+    "The HMAC call",
+)
+GUESSES = (IN_BODY, IN_TEXT, IN_SECRET, IN_CALL)
+ASK = "ask"  # the button where a request of one's own was pasted
 
 
-def examine(text: str) -> View:
-    """What the doctor makes of pasted evidence: what was read, the mistakes, the proof."""
-    title = "The doctor"
+def place_of(finding: Finding) -> str:
+    """Which of the four places a finding is in; its first mistake decides."""
+    axis = finding.mistakes[0].axis
+    return {"digest": IN_BODY, "secret": IN_SECRET, "mac": IN_CALL, "encoding": IN_CALL}.get(
+        axis, IN_TEXT
+    )
+
+
+def _told(story: str, place: str, each: Refused) -> Case:
+    request = curl(CREDENTIALS.base_url, each.request)
+    return Case({"evidence": request}, story, place, each.signed, each.answer)
+
+
+_SORTED_BODY = json.dumps(json.loads(BODY), separators=(",", ":"), sort_keys=True).encode()
+CASES = {
+    "a program on a new machine": _told(
+        "It ran on Linux for a year. On Windows every request is refused.",
+        IN_TEXT,
+        refused(BODY, signed=("\n", "\r\n")),
+    ),
+    "the office's dashboard": _told(
+        "Since an update of its framework, no status gets through.",
+        IN_BODY,
+        refused(_SORTED_BODY, hashed=json.dumps(json.loads(_SORTED_BODY)).encode()),
+    ),
+    "a service in a container": _told(
+        "It works on Amara's laptop. In the container, with the same .env file, it doesn't.",
+        IN_SECRET,
+        refused(BODY, key=f'"{SECRET}"'),
+    ),
+    "a port to another language": _told(
+        "Translated from Python last night, line by line. Its settings are the old ones.",
+        IN_CALL,
+        refused(BODY, key="{text}", message=SECRET),
+    ),
+    "a copy of the app": _told(
+        "Ben copied the whole thing for a test, and made himself an app for it.",
+        IN_SECRET,
+        refused(BODY, key="a-secret-of-bens-own"),
+    ),
+}
+
+
+class _Doctor(Prepared):
+    cases = CASES
+
+
+@lesson.explorer
+def doctor() -> Explorer:
+    """Name the cause yourself, and then have it proven."""
+    return _Doctor(
+        _consult,
+        case=choice("Case", list(CASES)),
+        evidence=area("Request", next(iter(CASES.values())).fields["evidence"], rows=4),
+        guess=gesture("", _guessed),
+        code=[prove_cause],
+    )
+
+
+def _guessed(guess: str, event: Event) -> str:
+    if event.kind != "press":
+        return guess
+    if event.id == ASK:
+        return ASK
+    return GUESSES[int(event.id)] if event.id in ("0", "1", "2", "3") else guess
+
+
+def prove_cause(pasted: str) -> Diagnosis:
+    read = read_request(pasted)
+    request, now = read.request, EXAMPLE_TIMESTAMP
+    app = replace(CREDENTIALS, base_url=read.base_url or CREDENTIALS.base_url)
+    return diagnose(app, request.method, request.path, request.params, request.body, now=now)
+
+
+def _consult(case: str, evidence: str, guess: str) -> View:
+    told = CASES[case]
+    if evidence != told.fields["evidence"]:
+        return _own_request(evidence, guess)
+    actions = tuple(
+        Action(str(n), each, pressed=each == guess, mark=_mark(each, guess, told.place))
+        for n, each in enumerate(GUESSES)
+    )
+    story = (
+        Fact("Story", told.story, kind="prose"),
+        excerpt(Fact("The server", told.answer)),
+        excerpt(Fact("It signed", told.signed.encode("unicode_escape").decode())),
+    )
+    if not guess:
+        asked = "Where is the mistake? Name it before the doctor does."
+        return View("The doctor", story, asked, actions=actions)
+    diagnosis = prove_cause(evidence)
+    found = diagnosis.findings
+    said = (
+        f"You named it: {guess[0].lower()}{guess[1:]}."
+        if guess == told.place
+        else (f"It's something else: {told.place[0].lower()}{told.place[1:]}.")
+    )
+    proven = "Proven." if found else "The doctor can't prove it."
+    if len(found) > 1:
+        proven = "Two explanations fit." if len(found) == 2 else f"{len(found)} explanations fit."
+    return View(
+        "The doctor",
+        (*_verdict(diagnosis, evidence), *story),
+        f"{said} {proven}",
+        True if guess == told.place else None,
+        actions=actions,
+    )
+
+
+def _mark(option: str, guess: str, right: str) -> str:
+    if not guess:
+        return "○"
+    return "✓" if option == right else "●" if option == guess else "○"
+
+
+def _own_request(evidence: str, guess: str) -> View:
+    """A request that somebody pasted: the doctor reads it when it's asked."""
+    title, actions = "The doctor", (Action(ASK, "Ask the doctor", primary=True),)
+    asked = View(title, status="A request of your own. Where do you think it goes wrong?")
+    if not guess:
+        return replace(asked, actions=actions)
     try:
-        pasted = _read(_encodable(text))
-        host = pasted.base_url or EXAMPLE_CREDENTIALS.base_url
-        credentials = replace(EXAMPLE_CREDENTIALS, base_url=host)
-    except PusherError as error:
-        return View(title, (Fact("Not read", _cut(str(error))),), "Paste a request whole.", None)
-    request = pasted.request
-    diagnosis = explain(credentials, request, judge(credentials, request, now=EXAMPLE_TIMESTAMP))
-    facts = [
-        Fact("Read", _cut(f"{request.method} {request.path}")),
-        Fact("Parameters", _cut("\n".join(f"{k} = {v}" for k, v in request.params) or "(none)")),
-        Fact(
-            "Body",
-            _cut(request.body.decode(errors="replace") or "(none)"),
-            f"{len(request.body):,} bytes",
-        ),
-        *(Fact("Note", _cut(note)) for note in diagnosis.notes),
-        *_findings(diagnosis.findings, request),
-    ]
+        if len(evidence) > MAX_TEXT:
+            raise UnreadableText(
+                f"The text has {len(evidence):,} characters, and here {MAX_TEXT:,} are read at "
+                "most. In a terminal, pusherkit doctor reads more."
+            )
+        diagnosis = prove_cause(evidence)
+    except UnreadableText as unread:
+        return View(title, status=str(unread), good=False, actions=actions)
     if diagnosis.valid:
-        return View(title, tuple(facts), "Signed as it should be.", True)
-    if not diagnosis.findings:
-        servers = canonical_string(request.method, request.path, request.params)
-        facts.append(_text("Server's text", servers, servers, _SIGNS))
-    facts.append(_signed_right(credentials, request))
-    return View(title, tuple(facts), _verdict(diagnosis), False)
+        return View(title, status="This one is signed as it should be.", good=True, actions=actions)
+    status = "Proven." if diagnosis.findings else "Refused, and not proven."
+    return View(title, _verdict(diagnosis, evidence), status, False, actions=actions)
 
 
-def _read(text: str) -> PastedRequest:
-    if len(text) > MAX_TEXT:
-        raise UnreadableText(
-            f"The text has {len(text):,} characters; here at most {MAX_TEXT:,} are read. "
-            "In a terminal, pusherkit doctor reads more."
-        )
-    return read_request(text)
-
-
-def _findings(findings: tuple[Finding, ...], request: Request) -> Iterator[Fact]:
-    servers = canonical_string(request.method, request.path, request.params)
-    for number, finding in enumerate(findings[:MAX_FINDINGS], start=1):
-        if len(findings) > 1:
-            yield Fact("Explanation", f"{number} of {len(findings)} that fit")
+def _verdict(diagnosis: Diagnosis, evidence: str) -> tuple[Fact, ...]:
+    """What the doctor found, its proof, and the request signed right."""
+    facts = [excerpt(Fact("Note", note, kind="prose")) for note in diagnosis.notes]
+    for number, finding in enumerate(diagnosis.findings, start=1):
+        which = f" {number}" if len(diagnosis.findings) > 1 else ""
         for mistake in finding.mistakes:
-            yield Fact("Mistake", f"{mistake.name}\n{mistake.why}")
-            yield Fact("Fix", f"{mistake.fix}\nLesson {mistake.lesson}")
-        if finding.canonical_string == servers:
-            yield Fact("Text signed", "the same as the server's")
-        else:
-            yield _text("Text signed", finding.canonical_string, servers)
-            yield _text("Server's text", servers, finding.canonical_string, _SIGNS)
-        rule = "body_md5" if finding.reproduced in request.values("body_md5") else "auth_signature"
-        yield Fact(
-            "Proof",
-            f"received    {', '.join(request.values(rule))}\nreproduced  {finding.reproduced}",
-            f"This is {rule}, as it came and as it is made so. Both are equal.",
-        )
+            facts.append(
+                Fact(f"Mistake{which}", f"{mistake.why} {mistake.fix}", mistake.name, kind="prose")
+            )
+    if diagnosis.findings:
+        reproduced = diagnosis.findings[0].reproduced
+        name = "signature" if len(reproduced) == 64 else "body_md5"
+        why = f"Made that way, it is exactly the {name} that was sent."
+        facts.append(Fact("Proof", reproduced, why, whole(reproduced)))
+    if diagnosis.unexplained:
+        facts.append(Fact("Not proven", diagnosis.unexplained, kind="prose"))
+    return (*facts, excerpt(Fact("Signed right", signed_right(evidence), kind="code")))
 
 
-def _signed_right(credentials: Credentials, request: Request) -> Fact:
-    """The same request, signed as it should be. It stands beside the evidence, never in it."""
-    query = sign(
-        credentials,
+def signed_right(evidence: str) -> str:
+    """The pasted request, signed as it should be, as a curl command."""
+    read = read_request(evidence)
+    request = read.request
+    own = [pair for pair in request.params if pair[0].lower() not in SIGNING_PARAMS]
+    fresh = sign(
+        CREDENTIALS,
         request.method,
         request.path,
-        request.params,
+        own,
         request.body,
         timestamp=EXAMPLE_TIMESTAMP,
-    ).query
-    right = Request(request.method, request.path, query, request.body)
+    )
+    right = Request(request.method, request.path, fresh.query, request.body)
     try:
-        shown = _cut(curl(credentials.base_url, right))
+        return curl(read.base_url or CREDENTIALS.base_url, right)
     except ValueError as error:
-        shown = str(error)
-    return Fact("Signed right", shown, "Your evidence above stays as it is.")
+        return str(error)
 
 
-def _verdict(diagnosis: Diagnosis) -> str:
-    if not diagnosis.findings:
-        return f"Refused. {diagnosis.unexplained or 'The note says why.'}"
-    count = min(len(finding.mistakes) for finding in diagnosis.findings)
-    return f"Refused. {('One mistake', 'Two mistakes')[count > 1]}, proven."
+# --- the exercises ------------------------------------------------------------------------------
 
 
-class Doctor(Interactive):
-    """Evidence to paste or to choose, and the verdict. What was pasted is never changed."""
-
-    def __init__(self) -> None:
-        self.case = ipywidgets.Dropdown(
-            options=[*CASES, OWN],
-            description="Evidence",
-            style={"description_width": "7rem"},
-            layout=ipywidgets.Layout(width="auto", flex="1 1 auto"),
-        )
-        self.evidence = _area("Request", CASES[self.case.value], 6)
-        self._own = ""
-        self.case.observe(lambda _: self._choose(), names="value")
-        self.evidence.observe(lambda _: self._keep(), names="value")
-        super().__init__(
-            [row(self.case), self.evidence],
-            lambda: examine(self.evidence.value),
-            twin=examine(self.evidence.value),
-        )
-
-    def _choose(self) -> None:
-        self.evidence.value = CASES.get(self.case.value, self._own)
-
-    def _keep(self) -> None:
-        """What somebody types or pastes is theirs: it comes back when they ask for it."""
-        if self.evidence.value not in CASES.values():
-            self._own = self.evidence.value
-            self.case.value = OWN
-        self.refresh()
-
-
-def doctor() -> Doctor:
-    """Which mistake made a signature, with proof. For the published example app only."""
-    return Doctor()
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-def _in_turn(*kinds: Callable[[random.Random], Any]) -> Callable[[random.Random], Any]:
-    """Instances of each kind in turn: the three of one check are one of each."""
-    turn = itertools.cycle(kinds)
-    return lambda chance: next(turn)(chance)
-
-
-_PREFIXES = ("presence-", "private-room-", "chat-", "match-")
-
-
-def _refused(chance: random.Random, change: Callable[[str], str]) -> tuple[str, str]:
-    """What a server answers, and the canonical string that its client signed."""
-    app = Credentials(
-        app_id=str(chance.randrange(10, 10_000)),
-        key=chance.randbytes(10).hex(),
-        secret=chance.randbytes(10).hex(),
-    )
-    path = f"/apps/{app.app_id}/channels"
-    own = {"filter_by_prefix": chance.choice(_PREFIXES), "info": "user_count,subscription_count"}
-    timestamp = chance.randrange(10**9, 2 * 10**9)
-    right = sign(app, "GET", path, own, timestamp=timestamp)
-    signed = change(right.canonical_string)
-    key = f"{app.secret}\n" if signed == right.canonical_string else app.secret
-    query = (*right.params, ("auth_signature", hmac_sha256(key, signed)))
-    return _refusal_of(app, Request("GET", path, query), timestamp), signed
-
-
-def _encoded(text: str) -> str:
-    return text.replace(",", "%2C")
-
-
-def _backwards(text: str) -> str:
-    *lines, query = text.split("\n")
-    return "\n".join([*lines, "&".join(reversed(query.split("&")))])
-
-
-def _lower_method(text: str) -> str:
-    return text.replace("GET", "get", 1)
-
-
-def _slash_and_encoded(text: str) -> str:
-    return _encoded(text.replace("/channels", "/channels/"))
-
-
-def _servers(answer: str) -> str:
-    """What a learner's code does: cut out the quoted text, and make its newlines real."""
-    start = answer.index('HmacSHA256Hex("') + len('HmacSHA256Hex("')
-    return answer[start : answer.index('", your_secret_key)')].replace(r"\n", "\n")
-
-
-_LINES = ("method", "path", "parameters")
-
-
-def _differing(servers: str, signed: str) -> list[str]:
-    pairs = zip(_LINES, servers.split("\n"), signed.split("\n"), strict=False)
-    return [name for name, theirs, ours in pairs if theirs != ours]
-
-
-def _where(answer: str, signed: str) -> str:
-    return next(iter(_differing(_servers(answer), signed)), "sign")
-
-
-prove_it = FunctionExercise(
-    name="reading_a_401.prove_it",
-    task="Where the fault is, from a refusal and what was signed.",
-    given=_in_turn(
-        lambda chance: _refused(chance, _unchanged),
-        lambda chance: _refused(chance, _slash_and_encoded),
-        lambda chance: _refused(chance, chance.choice((_lower_method, _encoded, _backwards))),
-    ),
-    right=_where,
-    mistakes=(
-        Mistake(
-            lambda answer, signed: "sign",
-            "401 does not mean that the secret is wrong. In some of these refusals the two texts "
-            "differ, and the secret is right.",
-        ),
-        Mistake(
-            lambda answer, signed: "method",
-            "The first line is not always the one. If it looks so to your code: the answer "
-            r"writes each newline as two characters, \n. Make real newlines of them.",
-        ),
-        Mistake(
-            lambda answer, signed: ["sign", *_differing(_servers(answer), signed)][-1],
-            "This is the last line that differs. Mend the first one first: it stands nearest to "
-            "the start, and nothing before it is wrong.",
-        ),
-    ),
-    hints=(
-        'Cut the server\'s text out of its answer, between HmacSHA256Hex(" and ", your_secret_key'
-        r"). Replace r'\n' by '\n'. Then compare line by line.",
-        "For text = 'say(\"a\", x)': text.split('say(\"')[1].split('\", x)')[0] is 'a'.",
-    ),
-    solution=(
-        "def where(answer: str, signed: str) -> str:\n"
-        "    told = answer.split('HmacSHA256Hex(\"')[1].split('\", your_secret_key)')[0]\n"
-        '    theirs, ours = told.replace(r"\\n", "\\n").split("\\n"), signed.split("\\n")\n'
-        '    for name, a, b in zip(("method", "path", "parameters"), theirs, ours):\n'
-        "        if a != b:\n"
-        "            return name\n"
-        '    return "sign"\n\n'
-        "Only where all three lines are equal can the secret or the HMAC call be at fault.\n"
-        "Now go on to the next lesson, or see here how a mistake is proven."
-    ),
-)
-
-
-def _only_answer(chance: random.Random) -> tuple[str]:
-    change = chance.choice((_lower_method, _encoded, _backwards))
-    return (_refused(chance, change)[0],)
-
-
-def _still_written(answer: str) -> str:
-    return _servers(answer).replace("\n", r"\n")
-
-
-servers_text = FunctionExercise(
-    name="reading_a_401.servers_text",
-    task="The server's canonical string, from its refusal.",
-    given=_only_answer,
-    right=_servers,
-    mistakes=(
-        Mistake(
-            _still_written,
-            r"The newlines are still two characters each, a backslash and an n. Compared so, even "
-            "equal texts differ.",
-        ),
-        Mistake(
-            lambda answer: _servers(answer).replace("\n", ""),
-            "The newlines are gone. Replace each by a real newline.",
-        ),
-        Mistake(
-            lambda answer: _servers(answer).replace("\n", " "),
-            "Spaces stand where newlines should. Replace by '\\n'.",
-        ),
-        Mistake(
-            lambda answer: _still_written(answer).replace("\\", ""),
-            "Only the backslashes are gone; the letter n stayed. Replace both characters.",
-        ),
-    ),
-    hints=(
-        r"In Python, r'\n' is two characters, and '\n' is one, the newline.",
-        r"r'a\tb'.replace(r'\t', '\t') makes a real tab.",
-    ),
-    solution=(
-        "def servers_text(answer: str) -> str:\n"
-        "    start = answer.index('HmacSHA256Hex(\"') + len('HmacSHA256Hex(\"')\n"
-        "    end = answer.index('\", your_secret_key)')\n"
-        '    return answer[start:end].replace(r"\\n", "\\n")\n\n'
-        "An answer is one line, so the server writes newlines as \\n. You compare real ones.\n"
-        "Now print the result, and count its lines."
-    ),
-)
-
-
-_TOWNS = ("Łódź", "Zürich", "São Paulo", "Đà Nẵng")
-
-
-def _town_text(chance: random.Random) -> str:
-    query = f"auth_key={chance.randbytes(4).hex()}&town={chance.choice(_TOWNS)}&zone=north"
-    return f"GET\n/apps/{chance.randrange(10, 999)}/channels\n{query}"
-
-
-def _with_a_difference(chance: random.Random) -> tuple[str, str]:
-    text = _town_text(chance)
-    return text.replace("zone=north", f"zone={chance.choice(('south', 'east', 'west'))}"), text
-
-
-def _equal_texts(chance: random.Random) -> tuple[str, str]:
-    text = _town_text(chance)
-    return text, text
-
-
-def _one_is_longer(chance: random.Random) -> tuple[str, str]:
-    text = _town_text(chance)
-    longer = text + chance.choice(("&x=1", "\n"))
-    return (text, longer) if chance.random() < 0.5 else (longer, text)
-
-
-def _first_byte(signed: str, servers: str) -> int | None:
-    return first_difference(signed.encode(), servers.encode())
-
-
-def _or(value: int | None, otherwise: Any) -> Any:
-    return otherwise if value is None else value
-
-
-first_byte = FunctionExercise(
-    name="reading_a_401.first_byte",
-    task="The index of the first byte in which two texts differ.",
-    given=_in_turn(_with_a_difference, _equal_texts, _one_is_longer),
-    right=_first_byte,
-    mistakes=(
-        Mistake(
-            lambda signed, servers: next(
-                (i for i, (a, b) in enumerate(zip(signed, servers, strict=False)) if a != b),
-                None if signed == servers else min(len(signed), len(servers)),
-            ),
-            "This counts characters. A character such as ł has two bytes, so encode both texts "
-            "first.",
-        ),
-        Mistake(
-            lambda signed, servers: _or(_first_byte(signed, servers), -1) + 1 or None,
-            "This is one too many. The first byte of a text has the index 0.",
-        ),
-        Mistake(
-            lambda signed, servers: _or(_first_byte(signed, servers), -1),
-            "Where both texts are equal there is no index. Return None, not -1.",
-        ),
-        Mistake(
-            lambda signed, servers: next(
-                (
-                    i
-                    for i, (a, b) in enumerate(zip(signed.encode(), servers.encode(), strict=False))
-                    if a != b
-                ),
-                None,
-            ),
-            "Where one text goes on behind the end of the other, they are not equal. Return the "
-            "length of the shorter one, in bytes.",
-        ),
-    ),
-    hints=(
-        "Make bytes of both texts. Compare them one by one. Then ask: are the lengths equal?",
-        "list(zip(b'ab', b'axc')) is [(97, 97), (98, 120)]: zip ends with the shorter one.",
-    ),
-    solution=(
-        "def first_byte(signed: str, servers: str) -> int | None:\n"
-        "    a, b = signed.encode(), servers.encode()\n"
-        "    for index in range(min(len(a), len(b))):\n"
-        "        if a[index] != b[index]:\n"
-        "            return index\n"
-        "    return None if a == b else min(len(a), len(b))\n\n"
-        "HMAC sees bytes. So count bytes: what looks equal can differ in what cannot be seen.\n"
-        "Now call it with a text and the same text in which one space is a no-break space."
-    ),
-)
-
-
-def _in_url_order(request: Request, signed: str) -> tuple[Request, str]:
-    """The same request, its parameters sent in the order in which they were signed."""
-    *params, signature = request.params
-    sent = (*reversed(params), signature)
-    return Request(request.method, request.path, sent, request.body), signed
-
-
-def _channels(**mistake: Any) -> tuple[Request, str]:
-    """A request without a body, so that its texts are short, made under a mistake."""
-    return request_of(b"", method="GET", path="/apps/3/channels", **mistake)
-
-
-# Six refused requests, and what each client signed.
-_TICK = b'{"name":"tick","channel":"clock-4","data":"12"}'
-_INFO_ONLY = (("info", "user_count"),)
-_SIX = {
-    "A": _channels(change=lambda text: text.replace("/channels", "/channels/")),
-    "B": _channels(secret=EXAMPLE_CREDENTIALS.key),
-    "C": request_of(_TICK, hashed=b'{"name": "tick", "channel": "clock-4", "data": "12"}'),
-    "D": _in_url_order(*_channels(own=_INFO_ONLY, change=_backwards)),
-    "E": _channels(change=_lower_method),
-    "F": _channels(change=lambda text: text.replace("\n", r"\n")),
-}
-REQUESTS = {letter: _as_curl(request) for letter, (request, _) in _SIX.items()}
-ANSWERS = {letter: _practice_answer(request) for letter, (request, _) in _SIX.items()}
-SIGNED = {letter: signed for letter, (_, signed) in _SIX.items()}
-
-
-def both_texts(answer: str, signed: str) -> str:
-    """A refusal's first words; below them what each side signed, as repr writes it."""
-    theirs = server_string(answer)
-    said = answer if theirs is None else answer.partition(":")[0]
-    server = "" if theirs is None else f"\n   server {theirs!r}"
-    return f"{said}{server}\n   client {signed!r}"
-
-
-# What would be seen, were this the cause.
-_SEEN = {
-    "body-serialised-again": "The refusal would name body_md5, not the signature.",
-    "parameters-unsorted": "Both third lines would hold the same parameters, in two orders.",
-    "values-url-encoded": "Your third line would have a % where the server's has none.",
-    "trailing-slash": "The second lines would differ by a slash at their end.",
-    "method-in-lower-case": "The first lines would differ: get and GET.",
-    "newline-written-out": "Your text would have two characters where the server has one newline.",
-    "app-key-as-secret": "The signature would be refused although both texts are equal.",
-    "secret-in-quotes": "Both texts would be equal, and the doctor could reproduce the signature "
-    "with quotes around the secret.",
-    "key-and-message-swapped": "Both texts would be equal, and the doctor could reproduce the "
-    "signature with key and message swapped.",
-}
-CAUSES = tuple(sorted(_SEEN))
-_SIX_CAUSES = {
-    "A": "trailing-slash",
-    "B": "app-key-as-secret",
-    "C": "body-serialised-again",
-    "D": "parameters-unsorted",
-    "E": "method-in-lower-case",
-    "F": "newline-written-out",
-}
-
-
-def _judge_six(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    if not isinstance(done, dict) or set(done) != set(_SIX_CAUSES):
-        return (
-            'Expected a name for each of the six letters: {"A": "…", …}.',
-            (Fact("Yours", repr(done)[:200]),),
-        )
-    for letter, cause in _SIX_CAUSES.items():
-        named = done[letter]
-        if not isinstance(named, str) or named not in _SEEN:
-            return f"{letter}: this is none of the names in CAUSES.", (
-                Fact("Yours", repr(named)[:200]),
-            )
-        if named != cause:
-            return f"{letter} is not {named}. {_SEEN[named]}", (
-                Fact("Server's answer", ANSWERS[letter]),
-                Fact("Signed", SIGNED[letter]),
-            )
-    return None
-
-
-def _all(name: str) -> dict[str, str]:
-    return dict.fromkeys(_SIX_CAUSES, name)
-
-
-six = Exercise(
-    name="reading_a_401.six",
-    task="The causes of six refusals.",
-    judge=_judge_six,
-    right=_SIX_CAUSES,
-    mistakes=(
-        Mistake(
-            _all("app-key-as-secret"),
-            "One of the six was signed with the wrong secret. The other five have the right one: "
-            "either the texts differ, or the body's digest does.",
-        ),
-        Mistake(
-            _all("secret-in-quotes"),
-            "401 does not mean that the secret is wrong. Compare the two texts of each refusal.",
-        ),
-        Mistake(
-            _SIX_CAUSES | {"B": "key-and-message-swapped"},
-            "B is a matter of the secret or the HMAC call, that much is right. Which one, only a "
-            "reproduced signature tells. Paste the request into the doctor.",
-        ),
-    ),
-    hints=(
-        "Three questions to each: which rule does the answer name? Are the two texts equal? In "
-        "which line do they differ first?",
-        r"The server has 'PUT\n/a\nb=1', the client 'PUT\n/a?\nb=1': the second line, so a name "
-        "that is about the path.",
-    ),
-    solution=(
-        "causes = {\n"
-        + "".join(f'    "{letter}": "{cause}",\n' for letter, cause in _SIX_CAUSES.items())
-        + "}\n\n"
-        "C names body_md5. In A, D, E and F the texts differ, and the first difference names the\n"
-        "line. Only in B they are equal, and there the doctor reproduces the signature.\n"
-        "Now say for each which stage it belongs to, from Body to Send."
-    ),
-)
-
-
-# One request with two mistakes: before anything is mended, and after the first is.
-_TWO = tuple(
-    _channels(change=change, secret=f"{SECRET}\n")
-    for change in (lambda text: text.replace("1353088179", "1353088180"), _unchanged)
-)
-TWICE = _as_curl(_TWO[0][0])
-TWO_TRIES = tuple((_practice_answer(request), signed) for request, signed in _TWO)
-_CLOCK, _SECRET_LINE = "timestamp-of-another-second", "secret-with-newline"
-
-
-def _judge_two(done: Any) -> tuple[str, tuple[Fact, ...]] | None:
-    if not isinstance(done, set):
-        return (
-            f'Expected a set of two names, {{"…", "…"}}; got {type(done).__name__}.',
-            (Fact("Yours", repr(done)[:200]),),
-        )
-    if done == {_CLOCK, _SECRET_LINE}:
-        return None
-    right = len(done & {_CLOCK, _SECRET_LINE})
-    return (
-        f"{right} of the two is in your set, which has {len(done)}.",
-        (Fact("Yours", repr(done)[:200]),),
-    )
-
-
-two = Exercise(
-    name="reading_a_401.two",
-    task="The two mistakes of one request.",
-    judge=_judge_two,
-    right={_CLOCK, _SECRET_LINE},
-    mistakes=(
-        Mistake(
-            {_CLOCK},
-            "This one is there: the clock was read twice. It was mended before the second try, "
-            "and the answer still was 401. Find the other.",
-        ),
-        Mistake(
-            {_SECRET_LINE},
-            "This one is there, in both tries. In the first try the texts differ as well, and no "
-            "secret explains that.",
-        ),
-        Mistake(
-            {_CLOCK, "secret-in-quotes"},
-            "The clock is right. That the secret is at fault, too. What came along with it was no "
-            "quotes: the doctor names what reproduces the signature.",
-        ),
-        Mistake(
-            {"timestamp-in-milliseconds", _SECRET_LINE},
-            "The secret is right. The two timestamps have the same number of digits, so neither "
-            "is in milliseconds.",
-        ),
-    ),
-    hints=(
-        "First try: compare the third lines. Second try: compare everything. Then give the "
-        "request to the doctor: it searches two mistakes at once.",
-        'A set of two names: {"newline-as-crlf", "signature-in-upper-case"}.',
-    ),
-    solution=(
-        f'both = {{"{_CLOCK}", "{_SECRET_LINE}"}}\n\n'
-        "One 401 can hide another. Mend what you can prove, send again, and read again.\n"
-        "Now change one digit of the signature in the doctor. What does it say then?"
-    ),
-)
-
-
-# --- find, explain, fix -----------------------------------------------------------------------
-
-
-def broken_signature(secret: str, method: str, path: str, params: dict[str, str]) -> str:
-    """Sign a request. One of the lines is wrong."""
-    query = "&".join(f"{key}={quote(value)}" for key, value in sorted(params.items()))
-    text = "\n".join((method, path, query))
+def signature(secret: str, text: str) -> str:
+    """Lesson 04's, for the solutions; the notebook shows it."""
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def _some_call(chance: random.Random) -> tuple[str, str, str, dict[str, str]]:
-    """A request without a body, whose values a URL would encode."""
-    app = Credentials(
-        app_id=str(chance.randrange(10, 10_000)),
-        key=chance.randbytes(10).hex(),
-        secret=chance.randbytes(10).hex(),
+STATUSES = ("preparing", "left the depot", "out for delivery", "delivered")
+
+
+def _app(chance: random.Random) -> Credentials:
+    number, app_key, secret = (
+        chance.randrange(10, 9_999),
+        *(chance.randbytes(10).hex() for _ in range(2)),
     )
-    own = {
-        "info": "user_count,subscription_count",
-        "tag": chance.choice(("two words", "5 + 5", "left, right")),
+    return Credentials(app_id=str(number), key=app_key, secret=secret, base_url="http://127.0.0.1")
+
+
+def _update(chance: random.Random) -> bytes:
+    return update(chance.randrange(10, 99), chance.choice(STATUSES))
+
+
+def _unencoded(app: Credentials) -> dict[str, tuple[str, str]]:
+    """Ways to sign another text, by the line in which it differs first."""
+    events = f"/apps/{app.app_id}/events"
+    return {
+        "method": ("POST", "post"),
+        "path": (events, f"{app.base_url}{events}"),
+        "parameters": (f"auth_key={app.key}&", ""),
     }
-    path = f"/apps/{app.app_id}/channels"
-    timestamp = chance.randrange(10**9, 2 * 10**9)
-    params = list(sign(app, "GET", path, own, timestamp=timestamp).params)
-    return app.secret, "GET", path, dict(reversed(params))
 
 
-def _through_sign(secret: str, method: str, path: str, params: dict[str, str]) -> str:
-    app = Credentials(app_id=path.split("/")[2], key=params["auth_key"], secret=secret)
-    timestamp = int(params["auth_timestamp"])
-    return sign(app, method, path, params, timestamp=timestamp).hexdigest
+def _refusals_of_text(chance: random.Random) -> Iterator[tuple[str]]:
+    for place in ("method", "path", "parameters"):
+        app = _app(chance)
+        yield (refused(_update(chance), app=app, signed=_unencoded(app)[place]).answer,)
 
 
-def _signed_as(
-    secret: str, method: str, path: str, pairs: Iterable[Pair], encode: Callable[[str], str]
-) -> str:
-    query = "&".join(f"{key}={encode(value)}" for key, value in pairs)
-    return hmac_sha256(secret, f"{method}\n{path}\n{query}")
+@lesson.exercise(given=_refusals_of_text)
+def server_text(refusal: str) -> str:
+    """Return the canonical string that the refusal quotes, with real newlines."""
+    start = refusal.index('HmacSHA256Hex("') + len('HmacSHA256Hex("')
+    end = refusal.index('", your_secret_key)')
+    quoted = refusal[start:end]
+    return quoted.replace("\\n", "\n")
 
 
-mend = FunctionExercise(
-    name="reading_a_401.mend",
-    task="The signature is what sign() makes, whatever the values are.",
-    given=_some_call,
-    right=_through_sign,
-    mistakes=(
-        Mistake(
-            broken_signature,
-            "This is the function as it was. Which values does it change before it signs them?",
-        ),
-        Mistake(
-            lambda secret, method, path, params: _signed_as(
-                secret, method, path, sorted(params.items()), quote_plus
-            ),
-            "quote_plus encodes as well, a space as +. Sign the values as they are.",
-        ),
-        Mistake(
-            lambda secret, method, path, params: _signed_as(
-                secret, method, path, sorted(params.items()), lambda value: quote(value, safe=",")
-            ),
-            "The comma is spared now, other characters are still encoded. Sign every value as it "
-            "is.",
-        ),
-        Mistake(
-            lambda secret, method, path, params: _signed_as(
-                secret, method, path, params.items(), str
-            ),
-            "The values are right now, but the sorting went with the encoding. Sort by key.",
-        ),
-    ),
-    hints=(
-        "Requests without a comma or a space in a value are accepted. So the secret is right. "
-        "What happens to a comma?",
-        "quote('a/b c,d') is 'a/b%20c%2Cd'. A text without such characters comes out as it was.",
-    ),
-    solution=(
-        "def signature(secret: str, method: str, path: str, params: dict) -> str:\n"
-        '    query = "&".join(f"{key}={value}" for key, value in sorted(params.items()))\n'
-        '    text = "\\n".join((method, path, query))\n'
-        "    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()\n\n"
-        "The values are signed as they are. The HTTP client encodes them for the URL.\n"
-        "Now think of a value from your own program that would have shown the mistake."
-    ),
+def _quoted(refusal: str) -> str:
+    return str(server_text(refusal)).replace("\n", "\\n")
+
+
+server_text.hint(r"In Python, '\\n' is two characters, a backslash and an n. '\n' is a newline.")
+server_text.hint(r"'a\\tb'.replace('\\t', '\t') makes a real tab.")
+server_text.wrong(
+    "Its line breaks are still two characters each, so it will differ from yours even where "
+    "nothing is wrong.",
+    _quoted,
 )
+server_text.wrong(
+    "The line breaks are gone. Put a real newline in place of each.",
+    lambda refusal: server_text(refusal).replace("\n", ""),
+)
+server_text.wrong(
+    "The backslashes are gone and the letter n is still there. Replace both characters at once.",
+    lambda refusal: _quoted(refusal).replace("\\", ""),
+)
+server_text.why("A refusal is one line, so the server writes each newline as a backslash and an n.")
+server_text.next("Print what it returns for Kim's refusal. Which line would you look at first?")
 
 
-def progress() -> ProgressView:
-    """What is passed in this lesson."""
-    return ProgressView(sys.modules[__name__])
+DRIVERS = ("Zoë", "José", "Łucja", "Søren")
+
+
+def _two_texts(chance: random.Random) -> Iterator[tuple[str, str]]:
+    driver = chance.choice(DRIVERS)
+    app = _app(chance)
+    common = f"GET\n/apps/{app.app_id}/channels\nauth_key={app.key}&driver={driver}&zone="
+    yield f"{common}north", f"{common}south"
+    yield f"{common}east", f"{common}east"
+    yield f"{common}west\n", f"{common}west"
+
+
+@lesson.exercise(given=_two_texts)
+def first_byte(signed: str, server: str) -> int:
+    """Return where two strings differ first, in bytes; -1 where they are equal."""
+    mine, theirs = signed.encode(), server.encode()
+    for at in range(max(len(mine), len(theirs))):
+        if mine[at : at + 1] != theirs[at : at + 1]:
+            return at
+    return -1
+
+
+def _first_character(signed: str, server: str) -> int:
+    at = first_difference(signed, server)
+    return -1 if at is None else at
+
+
+def _only_common(signed: str, server: str) -> int:
+    pairs = enumerate(zip(signed.encode(), server.encode(), strict=False))
+    return next((at for at, (mine, theirs) in pairs if mine != theirs), -1)
+
+
+def _counted_from_one(signed: str, server: str) -> int:
+    at = int(first_byte(signed, server))
+    return at if at < 0 else at + 1
+
+
+first_byte.hint("Bytes first: encode both. Then compare them at 0, 1, 2 …")
+first_byte.hint("b'abc'[3:4] is b'', so a slice works past the end too, where b'abc'[3] raises.")
+first_byte.wrong(
+    "You counted characters. HMAC sees bytes, and a letter like ë has two.", _first_character
+)
+first_byte.wrong(
+    "zip() stops where the shorter one ends, so a newline after the last line goes unseen.",
+    _only_common,
+)
+first_byte.wrong("You're one too far. Count from 0.", _counted_from_one)
+first_byte.why(
+    "Every byte counts, also one that print() doesn't show, and one past the end of the other text."
+)
+first_byte.next("Print the ten bytes around that place from each text. That's your own ruler.")
+
+
+def _settled(answer: Refused, *, quiet: str = "") -> tuple[str, str]:
+    return quiet or answer.answer, answer.signed
+
+
+INBOX = {
+    "A": _settled(refused(BODY, signed=("&auth_version=1.0", ""))),
+    "B": _settled(refused(BODY, hashed=b"")),
+    "C": _settled(refused(BODY, key=f"{SECRET} ")),
+    "D": _settled(refused(BODY, app_key=SECRET, key=CREDENTIALS.key)),
+    "E": _settled(KIMS, quiet="The secret authentication failed"),
+}
+
+
+@lesson.value
+def places() -> dict[str, str]:
+    """Say for each refusal where to look: "settings", "body", "text", "secret or call", "ask"."""
+    return {"A": "text", "B": "body", "C": "secret or call", "D": "settings", "E": "ask"}
+
+
+places.hint("Question 1 settles three of them: read how each begins.")
+places.hint("A and C quote what the server signed. Compare them in Python: is one equal?")
+places.wrong(
+    "A and C are the other way round. Compare the strings: in one of them a parameter is missing.",
+    {"A": "secret or call", "B": "body", "C": "text", "D": "settings", "E": "ask"},
+)
+places.wrong(
+    "E says “secret”, but it names no rule and quotes nothing: that server says so whatever is "
+    "wrong.",
+    {"A": "text", "B": "body", "C": "secret or call", "D": "settings", "E": "secret or call"},
+)
+places.wrong(
+    "D isn't about the secret's value. The server doesn't know this app key, so look at which "
+    "setting went where.",
+    {"A": "text", "B": "body", "C": "secret or call", "D": "secret or call", "E": "ask"},
+)
+places.why(
+    "Only C is about the secret or the call. In D somebody swapped two settings, and so the secret "
+    "went out as the app key, readable in the URL: there, for once, a new one is due."
+)
+places.next("For each: what would you ask its sender to try first?")
+
+
+def _received(chance: random.Random) -> Iterator[tuple[str, str, str]]:
+    causes = ["newline", "quotes", "swapped", "unproven"]
+    chance.shuffle(causes)
+    for cause in causes:
+        app = _app(chance)
+        message = refused(_update(chance), app=app).signed
+        secret = app.secret
+        key, text_ = {
+            "newline": (f"{secret}\n", message),
+            "quotes": (f'"{secret}"', message),
+            "swapped": (message, secret),
+            "unproven": (chance.randbytes(10).hex(), message),
+        }[cause]
+        yield secret, message, hmac_sha256(key, text_)
+
+
+@lesson.exercise(given=_received)
+def prove(secret: str, text: str, received: str) -> str:
+    """Return which accident made the signature: "newline", "quotes", "swapped", or "unproven"."""
+    accidents = {
+        "newline": (secret + "\n", text),
+        "quotes": (f'"{secret}"', text),
+        "swapped": (text, secret),
+    }
+    for cause, (key, message) in accidents.items():
+        if signature(key, message) == received:
+            return cause
+    return "unproven"
+
+
+def _never_unproven(secret: str, text: str, received: str) -> str:
+    cause: str = prove(secret, text, received)
+    return "swapped" if cause == "unproven" else cause
+
+
+def _other_quotes(secret: str, text: str, received: str) -> str:
+    cause: str = prove(secret, text, received)
+    return "unproven" if cause == "quotes" else cause
+
+
+def _newline_in_text(secret: str, text: str, received: str) -> str:
+    cause: str = prove(secret, text, received)
+    return "unproven" if cause == "newline" else cause
+
+
+prove.hint('Make each accident on purpose, sign, and compare: signature(secret + "\\n", text).')
+prove.hint("If none of the three gives `received`, return “unproven”: no proof is an answer, too.")
+prove.wrong(
+    "One of these was signed with another app's secret, and you blame an accident. If nothing "
+    "gives the signature that was received, say so.",
+    _never_unproven,
+)
+prove.wrong(
+    "The quotes slip by. They are double quotes, one on each side, as in a .env file.",
+    _other_quotes,
+)
+prove.wrong("The newline slips by. It's after the secret, not after the text.", _newline_in_text)
+prove.why(
+    "You made the mistake on purpose, and out came the very signature that was received. That's "
+    "what the doctor does, with some sixty mistakes, and every two of them."
+)
+prove.next("Add an accident of your own: a space after the secret, or base64 in place of hex.")
+
+
+# --- find, explain, fix: Kim's script -----------------------------------------------------------
+
+
+def _runs(chance: random.Random) -> Iterator[tuple[Practice, io.StringIO, str]]:
+    for status in chance.sample(STATUSES, 2):
+        yield Practice(), io.StringIO(f"{SECRET}\n"), status
+
+
+@lesson.exercise(given=_runs)
+def kims_script(server: "Practice", secret_file: "io.StringIO", status: str) -> int:
+    """Publish Kim's status and return 200."""
+    secret = secret_file.read().strip()
+    event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
+    body = json.dumps(event).encode()
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
+    path = "/apps/3/events"
+    joined = "&".join(f"{name}={value}" for name, value in query.items())
+    text = "\n".join(["POST", path, joined])
+    query["auth_signature"] = signature(secret, text)
+    answer = server.http.post(path, params=query, content=body)
+    return answer.status_code
+
+
+def _script(server: Practice, secret: str, status: str, url: str) -> int:
+    event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
+    body = json.dumps(event).encode()
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
+    signed = canonical_string("POST", url, query)
+    query["auth_signature"] = signature(secret, signed)
+    return server.http.post("/apps/3/events", params=query, content=body).status_code
+
+
+def _broken_script(server: Practice, secret_file: io.StringIO, status: str) -> int:
+    secret = secret_file.read()
+    event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
+    body = json.dumps(event).encode()
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
+    path = "/apps/3/events"
+    joined = "&".join(f"{name}={value}" for name, value in query.items())
+    text = "\n".join(["POST", f"{server.credentials.base_url}{path}", joined])
+    query["auth_signature"] = signature(secret, text)
+    answer = server.http.post(path, params=query, content=body)
+    return answer.status_code
+
+
+@kims_script.observe
+def _heard(result: object, server: Practice, *_: object) -> tuple[object, list[tuple[int, str]]]:
+    answers = [(each.reply.status, json.loads(each.reply.body)) for each in server.sandbox.log]
+    return result, [(status, said.get("error", "")) for status, said in answers]
+
+
+@kims_script.judge
+def _accepted(done: tuple[Any, list[tuple[int, str]]], server: Practice, *_: object) -> None:
+    result, log = done
+    if not log:
+        raise Wrong("Nothing reached the server. Send the request, then return its status.")
+    status, error = log[-1]
+    if status != 200:
+        raise Wrong("Still refused. Take the three questions from the top.", Fact("Refusal", error))
+    if result != 200:
+        raise Wrong(f"It was accepted. Return the answer's status, and not {result!r}.")
+    if len(log) > 1:
+        raise Wrong("It was accepted, but sent more than once. Zoë's page would chime twice.")
+
+
+kims_script.broken(
+    "This is Kim's script as it was. Its refusal is at the top of the page: start with question 1.",
+    _broken_script,
+)
+kims_script.hint("Question 2 first. Print `text`, and compare it with the one in the refusal.")
+kims_script.hint("Equal now? Then question 3: print(repr(secret)), in the notebook only.")
+kims_script.wrong(
+    "Half of it is fixed: both sides sign the same text now. It's still refused, so there was a "
+    "second mistake. On to question 3.",
+    lambda server, secret_file, status: _script(server, secret_file.read(), status, EVENTS_PATH),
+)
+kims_script.wrong(
+    "You found something in the secret. But the two texts still differ, and that's question 2.",
+    lambda server, secret_file, status: _script(server, secret_file.read().strip(), status, URL),
+)
+kims_script.why(
+    "Two mistakes, one after the other: the whole URL in line 2, and a newline after the secret, "
+    "because a file ends with one. A new secret from the same file would have had it, too."
+)
+kims_script.next("Paste the first refused request into the doctor. Does it find both at once?")
+
+
+# --- prove it -----------------------------------------------------------------------------------
+
+_ALL = ("settings", "clock", "body", "method", "path", "parameters", "newline", "quotes", "swapped")
+
+
+def _everything(chance: random.Random) -> Iterator[tuple[str, str, str]]:
+    causes = list(_ALL)
+    chance.shuffle(causes)
+    for cause in causes:
+        app, body = _app(chance), _update(chance)
+        each = {
+            "settings": lambda a, b: refused(b, app=a, app_key="0" * 20),
+            "clock": lambda a, b: refused(b, app=a, timestamp=EXAMPLE_TIMESTAMP - 3_600),
+            "body": lambda a, b: refused(b, app=a, hashed=b + b"\n"),
+            "newline": lambda a, b: refused(b, app=a, key=f"{a.secret}\n"),
+            "quotes": lambda a, b: refused(b, app=a, key=f'"{a.secret}"'),
+            "swapped": lambda a, b: refused(b, app=a, key="{text}", message=a.secret),
+        }.get(cause, lambda a, b, c=cause: refused(b, app=a, signed=_unencoded(a)[c]))(app, body)
+        yield each.answer, each.signed, app.secret
+
+
+@lesson.exercise(given=_everything, covers_lesson=True)
+def prove_it(refusal: str, signed: str, secret: str) -> str:
+    """Return the cause of a refusal: a setting, the clock, a line, or an accident you proved."""
+    named = {"Unknown auth_key": "settings", "Timestamp": "clock", "Invalid body_md5": "body"}
+    for words, cause in named.items():
+        if refusal.startswith(words):
+            return cause
+    quoted = refusal.split('HmacSHA256Hex("')[1].split('", your_secret_key)')[0]
+    theirs, mine = quoted.replace("\\n", "\n").split("\n"), signed.split("\n")
+    for number, cause in enumerate(["method", "path", "parameters"]):
+        if mine[number] != theirs[number]:
+            return cause
+    received = refusal.split('but you sent "')[1].split('"')[0]
+    accidents = {
+        "newline": (secret + "\n", signed),
+        "quotes": (f'"{secret}"', signed),
+        "swapped": (signed, secret),
+    }
+    for cause, (key, message) in accidents.items():
+        if hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest() == received:
+            return cause
+    return "unproven"
+
+
+def _always_the_secret(refusal: str, signed: str, secret: str) -> str:
+    cause: str = prove_it(refusal, signed, secret)
+    return cause if cause in ("settings", "clock", "body") else "quotes"
+
+
+def _no_real_newlines(refusal: str, signed: str, secret: str) -> str:
+    cause: str = prove_it(refusal, signed, secret)
+    return cause if cause in ("settings", "clock", "body") else "method"
+
+
+def _no_rule(refusal: str, signed: str, secret: str) -> str:
+    cause: str = prove_it(refusal, signed, secret)
+    return "parameters" if cause in ("settings", "clock", "body") else cause
+
+
+prove_it.hint("The three questions, in order: how it begins, line by line, then try each accident.")
+prove_it.hint("'x(\"a\", k)'.split('x(\"')[1].split('\", k)')[0] is 'a'.")
+prove_it.wrong(
+    "Several of these name a rule at the very beginning. That's the first question.", _no_rule
+)
+prove_it.wrong(
+    "In some of these the strings differ, and the secret is right. Compare the lines first.",
+    _always_the_secret,
+)
+prove_it.wrong(
+    r"Not every difference is in line 1. If your code thinks so: the refusal writes each newline "
+    r"as two characters, \n.",
+    _no_real_newlines,
+)
+prove_it.why("Rule, strings, secret or call: each question rules something out, and costs nothing.")
+prove_it.next("Go on to lesson 09. On Monday it all goes onto a real server.")

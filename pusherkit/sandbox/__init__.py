@@ -1,7 +1,7 @@
 """The practice server: it verifies, explains and delivers, so that nobody needs an account.
 
-api judges requests, channels knows the subscribers; both are pure. transport puts them behind an
-httpx transport, server behind sockets.
+api judges requests, channels knows the subscribers, visitors who is let in; they are pure. To reach
+them there is transport, for an httpx client in the same process, and server, with sockets.
 """
 
 from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, RawRequest, Reply, Sandbox

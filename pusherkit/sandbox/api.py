@@ -409,7 +409,7 @@ def _path(raw: RawRequest) -> str:
 
 
 def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Split a request target into its path, as it stands, and its decoded query."""
+    """Split a request target into its path, as it came, and its decoded query."""
     try:
         path, _, query = target.decode().partition("?")
         params = parse_qsl(

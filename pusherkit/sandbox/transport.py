@@ -1,4 +1,4 @@
-"""The practice server behind an httpx transport: the same judge, no socket, no thread.
+"""The practice server as an httpx transport: the same judge, no socket, no thread.
 
 For places where neither exists (a notebook in the browser), and for quick tests:
 `Client(sandbox.credentials, transport=SandboxTransport(sandbox))`.
@@ -25,7 +25,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._sandbox = sandbox
         sandbox.watcher_failed = _watcher_failed
         self._clock = clock
-        # A widget's callback may send while a cell sends; and whoever hears of it may send again.
+        # A widget's callback may send while a cell sends, and a watcher may send in its turn.
         self._lock = threading.RLock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from tests.browser.test_body_is_bytes import CARDS, CLIPPED, LAPTOP, MISPLACED, NARROW, STORED
+from tests.browser.test_body_is_bytes import (
+    CARDS,
+    CLIPPED,
+    COPY,
+    LAPTOP,
+    MISPLACED,
+    NARROW,
+    STORED,
+    TRUSTED,
+)
 
 NAME = "03-canonical-string.ipynb"
 WIDGET = "lesson.tiles()"
@@ -39,7 +48,9 @@ def drop(lab, card, name, gap):
 @pytest.mark.usefixtures("each_theme")
 def test_before_the_first_run_an_untrusted_page_looks_right(lab):
     lab.page.set_viewport_size(LAPTOP)
-    lesson = lab.open(NAME)
+    lab.page.evaluate(COPY, [NAME, "a-copy.ipynb"])
+    lesson = lab.open("a-copy.ipynb")
+    assert lab.page.evaluate(TRUSTED) == 0
     assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
     assert lesson.panel.locator(".jp-OutputArea-output img").count() == 2
     assert lab.page.evaluate(MISPLACED, STORED) == []

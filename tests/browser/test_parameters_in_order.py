@@ -103,11 +103,11 @@ def test_threads_are_untangled_with_the_keyboard_alone(lab, expect):
 
 
 @pytest.mark.usefixtures("each_theme")
-@pytest.mark.parametrize("side_bar", [True, False], ids=["side-bar", "no-side-bar"])
-def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
+@pytest.mark.parametrize("toggled", [False, True], ids=["side-bar-as-it-is", "side-bar-toggled"])
+def test_a_narrow_window_cuts_nothing_off(lab, expect, toggled):
     lab.page.set_viewport_size(NARROW)
     lesson = lab.run(NAME)
-    if not side_bar:
+    if toggled:
         lab.page.evaluate(
             "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
         )
@@ -120,7 +120,7 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
     card.get_by_text("Show the code").click()
     assert lab.page.evaluate(CLIPPED, CARDS) == []
     lesson.to_top(WIDGET)
-    lab.picture(f"02-narrow-{'side-bar' if side_bar else 'alone'}")
+    lab.picture(f"02-narrow-{'toggled' if toggled else 'as-it-is'}")
 
 
 @pytest.mark.usefixtures("each_theme")

@@ -1,63 +1,101 @@
-"""Lesson 08 in the browser: a refusal compared, a request pasted, an exercise wrong and right."""
+"""Lesson 08 as a learner meets it: a refusal read, the doctor asked, wrong first and then right."""
 
 from __future__ import annotations
 
 import pytest
 
 from pusherkit.lessons import reading_a_401
+from tests.browser.test_body_is_bytes import (
+    CARDS,
+    CLIPPED,
+    COPY,
+    LAPTOP,
+    MISPLACED,
+    NARROW,
+    STORED,
+    TRUSTED,
+)
+
+NAME = "08-reading-a-401.ipynb"
+REFUSAL, DOCTOR = "lesson.refusal()", "lesson.doctor()"
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_a_refusal_the_doctor_and_an_exercise(lab, expect):
-    lesson = lab.run("08-reading-a-401.ipynb")
+def test_before_the_first_run_an_untrusted_page_looks_right(lab):
+    lab.page.set_viewport_size(LAPTOP)
+    lab.page.evaluate(COPY, [NAME, "a-copy.ipynb"])
+    lesson = lab.open("a-copy.ipynb")
+    assert lab.page.evaluate(TRUSTED) == 0
+    assert lab.page.evaluate(MISPLACED, STORED) == []
+    for number, code in enumerate(("lesson.map()", REFUSAL, DOCTOR, "lesson.poster()")):
+        lesson.to_top(code)
+        lab.picture(f"08-untrusted-{number}")
 
-    predict = lesson.widget("reading_a_401.predict()")
-    predict.get_by_role("button", name="The path").click()
-    expect(predict.get_by_role("status")).to_contain_text("A surprise.")
-    expect(predict).to_contain_text("Both sides signed the same canonical string.")
-    lab.picture("08-predict", predict)
 
-    refusal = lesson.widget("reading_a_401.refusal()")
-    expect(refusal.locator("mark")).to_have_text(["h", "/"])
-    lab.picture("08-refusal", refusal)
-    refusal.get_by_label("You signed").focus()
-    lab.press("ControlOrMeta+Home", "ArrowDown", *["Delete"] * len("http://127.0.0.1"))
-    expect(refusal.get_by_role("status")).to_have_text(
-        "The texts are equal. What is left is the secret, or the HMAC call."
+@pytest.mark.usefixtures("each_theme")
+def test_a_refusal_is_read_and_a_cause_is_named_before_it_is_proven(lab, expect):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.run(NAME)
+    lesson.to_top(REFUSAL)
+    card = lesson.card(REFUSAL)
+    status = card.get_by_role("status")
+    expect(status).to_contain_text("line 2, the path")
+    lab.picture("08-refusal")
+    card.get_by_label("You signed").fill(
+        reading_a_401.KIMS.signed.replace(reading_a_401.CREDENTIALS.base_url, "")
     )
-    lab.retype(refusal.get_by_label("Server's answer"), "The secret authentication failed")
-    expect(refusal).to_contain_text("not what the server computed")
-    lab.picture("08-terse", refusal)
+    expect(status).to_contain_text("The strings are equal")
+    for seen in (status, card.locator("svg:visible")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    lab.picture("08-refusal-equal")
+    card.get_by_label("Refusal").select_option("one from a soketi server")
+    expect(status).to_contain_text("It names no rule")
+    lab.picture("08-refusal-terse")
 
-    doctor = lesson.widget("reading_a_401.doctor()")
-    status = doctor.get_by_role("status")
-    expect(status).to_have_text("✗ Refused. One mistake, proven.")
-    lab.picture("08-doctor", doctor)
-    doctor.get_by_label("Evidence").select_option("a first attempt")
-    expect(status).to_have_text("✗ Refused. Two mistakes, proven.")
-    lab.picture("08-two", doctor)
-    doctor.get_by_label("Evidence").select_option("after a change of the app")
-    expect(status).to_contain_text("No known mistake, and no two of them together")
-    lab.picture("08-unexplained", doctor)
-    evidence = doctor.get_by_label("Request")
-    pasted = reading_a_401.REQUESTS["B"]
-    evidence.fill(pasted)  # as pasting does: all at once
-    expect(doctor).to_contain_text("app-key-as-secret")
-    expect(evidence).to_have_value(pasted)
-    lab.press("ControlOrMeta+End")
-    lab.type(" ☕'")
-    expect(doctor).to_contain_text("A quote in the command is not closed")
-    expect(evidence).to_have_value(pasted + " ☕'")
-    expect(doctor.get_by_label("Evidence")).to_have_value(reading_a_401.OWN)
-    lab.picture("08-unread", doctor)
+    lesson.to_top(DOCTOR)
+    card = lesson.card(DOCTOR)
+    status = card.get_by_role("status")
+    expect(status).to_contain_text("Name it before the doctor does")
+    expect(card).not_to_contain_text("CRLF")
+    lab.picture("08-doctor-before")
+    card.get_by_role("button", name="The secret").click()
+    expect(status).to_have_text("It's something else: the canonical string. Proven.")
+    for seen in (status, card.get_by_text("The lines are joined by CRLF")):
+        expect(seen).to_be_in_viewport(ratio=1)
+    lab.picture("08-doctor-after")
+    card.get_by_label("Case").select_option("the office's dashboard")
+    expect(status).to_contain_text("Name it before the doctor does")
+    card.get_by_role("button", name="The body or its hash").press("Enter")
+    expect(status).to_have_text("✓ You named it: the body or its hash. Two explanations fit.")
+    lab.picture("08-doctor-two")
+    card.get_by_label("Request").fill("curl 'http://127.0.0.1/apps/3/events")
+    card.get_by_role("button", name="Ask the doctor").click()
+    expect(status).to_contain_text("A quote in the command is not closed")
 
-    cell, feedback = lesson.exercise("six.check(causes)")
-    expect(feedback).to_contain_text("Not attempted yet")
-    right = dict(reading_a_401.six.right)
-    for name, causes, said in (
-        ("wrong", right | {"D": "values-url-encoded"}, "D is not values-url-encoded."),
-        ("right", right, "✓ The causes of six refusals."),
-    ):
-        lesson.rewrite(cell, "causes =", f"causes = {causes}")
-        expect(feedback).to_contain_text(said)
-        lab.picture(f"08-six-{name}", cell)
+
+def test_kims_script_is_half_fixed_and_then_right(lab, expect):
+    lab.page.set_viewport_size(LAPTOP)
+    lesson = lab.run(NAME)
+    code = "lesson.kims_script.check(kims_script)"
+    cell, card = lesson.cell(code), lesson.card(code)
+    expect(card).to_contain_text("Kim's script as it was")
+    joined = 'text = "\\n".join(["POST", path, joined])'
+    lesson.rewrite(cell, "text = ", joined, run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✗ Half of it is fixed")
+    lab.picture("08-half", cell)
+    read = "secret = secret_file.read().strip()"
+    lesson.rewrite(cell, "secret = secret_file", read, run="Control+Enter")
+    expect(card.get_by_role("status")).to_contain_text("✓ Two mistakes")
+    lab.picture("08-right", cell)
+
+
+@pytest.mark.usefixtures("each_theme")
+def test_a_narrow_window_cuts_nothing_off(lab, expect):
+    lab.page.set_viewport_size(NARROW)
+    lesson = lab.run(NAME)
+    lesson.card(DOCTOR).get_by_role("button", name="The HMAC call").click()
+    expect(lesson.card(DOCTOR).get_by_role("status")).to_contain_text("It's something else")
+    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    for name, code in (("refusal", REFUSAL), ("doctor", DOCTOR), ("poster", "lesson.poster()")):
+        lesson.to_top(code)
+        lab.picture(f"08-narrow-{name}")

@@ -27,6 +27,7 @@ from pusherkit.doctor.refusals import UNRECOGNISED
 from pusherkit.events import batch_body, to_json
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox
 from pusherkit.sandbox.channels import Channels
+from pusherkit.sandbox.visitors import Visitors
 
 Pair = tuple[str, str]
 
@@ -448,6 +449,18 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "an odd socket_id": (
         lambda: raised(lambda: verify_user(APP, "1", "k:00", "{}")),
         "A socket_id is what the server gave",
+    ),
+    "another host": (
+        lambda: str(Visitors().objection("evil.example", None)),
+        "for this machine's own names and pages",
+    ),
+    "another page": (
+        lambda: str(Visitors().objection("localhost", "http://evil.example")),
+        "for this machine's own names and pages",
+    ),
+    "a page without an origin": (
+        lambda: str(Visitors().objection("localhost", "null")),
+        "for this machine's own names and pages",
     ),
     "socket: another key": (lambda: Socket(key="x").sent[0], "doesn't know this app key"),
     "socket: no protocol": (lambda: Socket(protocol=None).sent[0], "needs a protocol version"),

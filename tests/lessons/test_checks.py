@@ -15,8 +15,9 @@ import pytest
 
 from pusherkit.lessons.kit import Event, Fact, Lesson, Outcome, Wrong, difference, shown
 from pusherkit.lessons.kit import guard as guard_module
-from pusherkit.lessons.kit.exercise import Exercise, Feedback, solution_of
+from pusherkit.lessons.kit.exercise import Exercise, Feedback
 from pusherkit.lessons.kit.lesson import LESSONS
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_html, to_text
 
 

@@ -1,57 +1,157 @@
-"""Lesson 08: a refusal read without the secret, the doctor, the six refusals."""
+"""Lesson 08: where a refusal leads, the chart and the ruler, the doctor, and Kim's script."""
 
 from __future__ import annotations
 
-import html
+import io
 import json
 import re
-from collections.abc import Callable
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pusherkit.doctor.mistakes import known_mistakes
+from pusherkit.doctor.pasted import read_request
+from pusherkit.doctor.search import UNEXPLAINED
 from pusherkit.lessons import reading_a_401
-from pusherkit.lessons._exercise import Outcome
-from pusherkit.lessons._interactive import Fact, View
-from pusherkit.lessons._practice import EXAMPLE_TIMESTAMP, Practice
-from pusherkit.sandbox import RawRequest
+from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Outcome, Practice
+from pusherkit.lessons.kit.view import View, to_text
+from pusherkit.signing import Request, judge, sign
+
+BODY = reading_a_401.BODY
+
+
+def fact(view: View, name: str) -> str:
+    (found,) = [each.value for each in view.facts if each.name == name]
+    return found
+
+
+# --- where a refusal leads ------------------------------------------------------------------------
+
+
+def _sent(*left_out: str, **changed: str) -> Request:
+    """A request that is signed right, and then changed: a rule of its own fails first."""
+    query = dict(
+        sign(
+            EXAMPLE_CREDENTIALS, "POST", "/apps/3/events", body=BODY, timestamp=EXAMPLE_TIMESTAMP
+        ).query
+    )
+    query |= changed
+    pairs = [(name, value) for name, value in query.items() if name not in left_out]
+    return Request("POST", "/apps/3/events", pairs, BODY)
 
 
 @pytest.mark.parametrize(
-    ("make", "drive"),
+    ("request_", "place"),
     [
-        (reading_a_401.recall_digest, lambda made: made.choose("auth_signature")),
-        (reading_a_401.recall_timestamp, lambda made: made.choose("auth_timestamp")),
-        (reading_a_401.predict, lambda made: made.choose("The path")),
-        (reading_a_401.refusal, lambda made: None),
-        (reading_a_401.doctor, lambda made: None),
+        (_sent(auth_key="somebody"), "settings"),
+        (_sent(auth_key=EXAMPLE_CREDENTIALS.secret), "settings"),
+        (_sent(auth_version="2.0"), "other"),
+        (_sent("auth_version"), "other"),
+        (_sent("auth_signature"), "other"),
+        (_sent("auth_timestamp"), "other"),
+        (_sent(auth_timestamp="1353088179000"), "clock"),
+        (_sent(auth_timestamp="1353080000"), "clock"),
+        (_sent(auth_timestamp="1353088179.5"), "clock"),
+        (_sent(body_md5="0" * 32), "body"),
+        (_sent(auth_signature="0" * 64), "text"),
     ],
 )
-def test_twins(make: Any, drive: Any, check_twin: Callable[..., None]) -> None:
-    check_twin(make, drive)
+def test_every_rule_of_the_practice_server_has_its_place(request_: Request, place: str) -> None:
+    failed = judge(EXAMPLE_CREDENTIALS, request_, now=EXAMPLE_TIMESTAMP).failed
+    assert failed is not None
+    assert reading_a_401.where_to_look(failed.error, "") == place
+    assert reading_a_401.where_to_look(json.dumps({"error": failed.error}), "") == place
 
 
-def shown(made: Any) -> str:
-    """What a widget's display says, without its tags."""
-    without_style = re.sub(r"<style>.*?</style>", "", made.display.value, flags=re.S)
-    return html.unescape(re.sub(r"<[^>]+>", "", without_style))
+@pytest.mark.parametrize(
+    ("signed", "place"),
+    [
+        ("post\n/a\nb=1", "method"),
+        ("POST\n/a/\nb=1", "path"),
+        ("POST\n/a\nb=2", "parameters"),
+        ("POST\n/a\nb=1\n", "parameters"),
+        ("POST\r\n/a\r\nb=1", "newlines"),
+        (r"POST\n/a\nb=1", "newlines"),
+        ("POST\n/a\nb=1", "secret or call"),
+        ("", "text"),
+    ],
+)
+def test_a_quoted_text_leads_to_the_line_that_differs(signed: str, place: str) -> None:
+    said = (
+        r'Invalid signature: you should have sent HmacSHA256Hex("POST\n/a\nb=1", your_secret_key)'
+    )
+    assert reading_a_401.where_to_look(said, signed) == place
 
 
-def facts(view: View, name: str) -> list[Fact]:
-    return [fact for fact in view.facts if fact.name == name]
+@pytest.mark.parametrize(
+    "said", ["The secret authentication failed", "401 UNAUTHORIZED", "it's broken", "?"]
+)
+def test_a_server_that_says_little_leads_to_one_that_explains(said: str) -> None:
+    assert reading_a_401.where_to_look(said, "POST\n/a\nb=1") == "ask"
 
 
-def marked(fact: Fact) -> list[str]:
-    return [fact.value[start:end] for start, end in fact.marks]
+def test_every_place_is_an_end_of_the_chart_and_lit_there() -> None:
+    ends = {end for _, _, these in reading_a_401.QUESTIONS for end, _, _ in these}
+    assert ends | {"text", "secret or call"} == set(reading_a_401.PLACES) | {"secret", "call"}
+    for place, said in reading_a_401.PLACES.items():
+        chart = reading_a_401.flowchart(place)
+        assert chart.desc.endswith(said)
+        lit = {"text": 0, "secret or call": 2}.get(place, 1)
+        assert chart.narrow is not None
+        for drawn in (chart, chart.narrow):
+            assert drawn.shapes.count("class='hot'") == drawn.shapes.count("▶") == lit
+    assert "hot" not in reading_a_401.flowchart().shapes
+
+
+def test_each_prepared_refusal_leads_somewhere_else() -> None:
+    made = reading_a_401.refusal()
+    said = []
+    for case in reading_a_401.REFUSALS:
+        made.set(case=case)
+        assert made.values["signed"] == reading_a_401.REFUSALS[case].fields["signed"]
+        said.append(made.view.status)
+    assert len(set(said)) == len(said) == 6
+    made.set(refusal="")
+    assert made.view.status == "Paste a refusal."
+
+
+def test_correcting_line_2_moves_kim_on_to_question_3() -> None:
+    made = reading_a_401.refusal()
+    assert "line 2, the path" in made.view.status
+    made.set(signed=made.values["signed"].replace("http://127.0.0.1", ""))
+    assert "it's the secret, or the HMAC call" in made.view.status
+
+
+# --- the ruler ------------------------------------------------------------------------------------
+
+
+def test_the_ruler_marks_one_byte_in_each_text() -> None:
+    drawn = reading_a_401.ruler("GET\n/a\ntown=Łódź&x=2", "GET\n/a\ntown=Łódź&x=1")
+    at = len("GET\n/a\ntown=Łódź&x=".encode())
+    assert f"equal up to byte {at}. There you have 2 (0x32), and the server has 1" in drawn.desc
+    assert drawn.shapes.count("class='hot'") == 2
+
+
+def test_the_ruler_marks_where_one_text_ends() -> None:
+    drawn = reading_a_401.ruler("a\n", "a")
+    assert "you have a newline (0x0a), and the server has nothing more" in drawn.desc
+    assert ">end<" in drawn.shapes
+    assert "⏎" in drawn.shapes
+
+
+def test_the_ruler_marks_nothing_where_there_is_no_difference() -> None:
+    assert "equal, all 4 bytes" in reading_a_401.ruler("same", "same").desc
+    assert "hot" not in reading_a_401.ruler("same", "same").shapes
+    assert "nothing to compare" in reading_a_401.ruler("same", None).desc
 
 
 NASTY = [
     *("", " ", "\n", "☕", "\ud83d", "\udcff", "<script>alert(1)</script>", "curl", "curl -H"),
     *("curl http://x -d '", "curl http://[::1", "curl http://x:99999/", "POST ", "POST /"),
     *("POST /é?a=\x00 HTTP/1.1\n\n\ud83d", "curl 'http://x/a?%ff=1'", "curl -d @/etc/passwd x"),
-    *("curl $'\\xff' http://x", "curl 'http://a b/'", "curl http://u:p@x/apps/3/events?a"),
-    *('HmacSHA256Hex("', 'HmacSHA256Hex("", your_secret_key)', "\\", '"', "\r\n\r\n"),
+    *("curl $'\\xff' http://x", "curl http://u:p@x/apps/3/events?a", "\r\n\r\n"),
+    *('HmacSHA256Hex("', 'HmacSHA256Hex("", your_secret_key)', "\\", '"'),
     "POST /apps/3/events?" + "&".join(f"a{n}={n}" for n in range(5_000)),
     "POST /apps/3/events?auth_timestamp=" + "9" * 5_000,
     "POST /apps/3/events?auth_timestamp=²&auth_signature=é",
@@ -60,304 +160,182 @@ NASTY = [
 ]
 
 
-# --- a refusal, without the secret ------------------------------------------------------------
-
-
-def test_the_first_difference_is_marked_in_both_texts() -> None:
-    made = reading_a_401.refusal()
-    view = made._view()
-    (yours,), (servers,) = facts(view, "You signed"), facts(view, "The server signed")
-    assert (marked(yours), marked(servers)) == (["h"], ["/"])
-    assert "differ from byte 5 on" in shown(made)
-    assert "Look at the path" in shown(made)
-
-
-def test_a_mark_counts_characters_and_the_reading_bytes() -> None:
-    answer = 'HmacSHA256Hex("GET\\n/a\\ntown=Łódź&x=1", your_secret_key)'
-    view = reading_a_401.read_refusal(answer, "GET\n/a\ntown=Łódź&x=2")
-    (yours,), (servers,) = facts(view, "You signed"), facts(view, "The server signed")
-    assert (marked(yours), marked(servers)) == (["2"], ["1"])
-    at = len("GET\n/a\ntown=Łódź&x=".encode())
-    assert f"byte {at}" in facts(view, "Reading")[0].value
-
-
-def test_equal_texts_leave_the_secret_and_the_call() -> None:
-    made = reading_a_401.refusal()
-    made.signed.value = made.signed.value.replace("http://127.0.0.1", "")
-    assert "The texts are equal. What is left is the secret, or the HMAC call." in shown(made)
-    assert "<mark>" not in made.display.value
-
-
-@pytest.mark.parametrize(
-    ("signed", "mark"),
-    [("POST\r\n/a\r\nb", "←"), (r"POST\n/a\nb", "\\"), ("POST\n/a\nb\n", "⏎"), ("POST\n/a", "")],
-)
-def test_what_cannot_be_seen_is_shown(signed: str, mark: str) -> None:
-    answer = 'HmacSHA256Hex("POST\\n/a\\nb", your_secret_key)'
-    view = reading_a_401.read_refusal(answer, signed)
-    assert "".join(marked(facts(view, "You signed")[0])) == mark
-
-
-def test_the_signs_are_explained() -> None:
-    for sign in reading_a_401.visible("\n\r ").replace("\n", ""):
-        assert sign in reading_a_401._SIGNS
-
-
-def test_a_refusal_inside_json_is_read_too() -> None:
-    text = 'POST\n/apps/3/events\na="b\\c"'
-    quoted = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-    plain = f'Invalid signature: you should have sent HmacSHA256Hex("{quoted}", your_secret_key)'
-    for answer in (plain, json.dumps({"error": plain}), json.dumps(json.dumps(plain))):
-        assert reading_a_401.server_string(answer) == text
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        *("The secret authentication failed", "Authentication signature invalid."),
-        *("Authentication error", "401 UNAUTHORIZED", "Invalid API signature"),
-    ],
-)
-def test_a_terse_answer_sends_you_to_the_practice_server(answer: str) -> None:
-    made = reading_a_401.refusal()
-    made.answer.value = answer
-    assert "This answer does not tell what the server signed." in shown(made)
-    assert "The signature, or the body hash, isn't what the server computed." in shown(made)
-    assert "pusherkit sandbox" in shown(made)
-
-
-def test_a_far_difference_is_inside_what_is_shown() -> None:
-    text = "POST\n/a\nb=" + "x" * 50_000
-    view = reading_a_401.read_refusal(f'HmacSHA256Hex("{text}1", your_secret_key)', f"{text}2")
-    (yours,) = facts(view, "You signed")
-    assert marked(yours) == ["2"]
-    assert len(yours.value) < 2_000
-
-
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
-def test_any_text_can_be_typed_into_the_refusal(text: str) -> None:
+def test_any_text_can_be_pasted(text: str) -> None:
     made = reading_a_401.refusal()
-    made.signed.value = text
-    made.answer.value = text
-    made.answer.value = f'HmacSHA256Hex("{text}…", your_secret_key)'
-    assert "<script>" not in made.display.value
-    assert len(made.display.value) < 30_000
+    quoting = f'HmacSHA256Hex("{text}…", your_secret_key)'
+    for refusal in (text, quoting):
+        started = time.perf_counter()
+        made.set(refusal=refusal, signed=text)
+        assert time.perf_counter() - started < 5
+        assert "<script>" not in made.stage.html
+        assert len(made.stage.html) < 60_000
+    asked = reading_a_401.doctor()
+    asked.set(evidence=text)
+    asked.press("ask")
+    assert asked.view.status
+    assert "<script>" not in asked.stage.html
+    assert len(asked.stage.html) < 100_000
 
 
-# --- the doctor -------------------------------------------------------------------------------
+# --- the doctor -----------------------------------------------------------------------------------
 
-PROVEN = {
-    "a shell script with echo": ["newline-hashed-not-sent"],
-    "a list of channels, with a comma in the URL": ["values-url-encoded"],
-    "from the log behind a new proxy": ["prefix-on-one-side"],
-    "a program that was moved to Windows": ["newline-as-crlf"],
-    "settings from a .env file": ["secret-in-quotes"],
-    "translated from another language": ["key-and-message-swapped"],
-    "a first attempt": ["newline-written-out", "signature-in-base64"],
-    "after a change of the app": [],
-    "one that was accepted": [],
+NAMED = {
+    "a program on a new machine": ["newline-as-crlf"],
+    "the office's dashboard": ["body-serialised-again", "body-keys-sorted"],
+    "a service in a container": ["secret-in-quotes"],
+    "a port to another language": ["key-and-message-swapped"],
+    "a copy of the app": [],
 }
 
 
 @pytest.mark.parametrize("case", reading_a_401.CASES)
-def test_each_case_has_its_cause_and_its_proof(case: str) -> None:
+def test_a_case_shows_no_cause_before_a_guess_and_its_proof_after_it(case: str) -> None:
+    told = reading_a_401.CASES[case]
     made = reading_a_401.doctor()
-    made.case.value = case
-    view = made._view()
-    named = [fact.value.split("\n")[0] for fact in facts(view, "Mistake")]
-    assert named == PROVEN[case]
-    assert len(facts(view, "Fix")) == len(named)
-    assert len(facts(view, "Proof")) == bool(named)
-    for proof in facts(view, "Proof"):
-        received, reproduced = (line.split()[1] for line in proof.value.split("\n"))
-        assert received == reproduced
-        assert received in made.evidence.value.replace("%3D", "=")
-    assert facts(view, "Explanation") == []
+    made.set(case=case)
+    before = to_text(made.view) + to_text(made.twin)
+    assert not any(word in before for word in ("Mistake", "Proof", "Signed right", "✓"))
+    assert [each.mark for each in made.view.actions] == ["○"] * 4
 
+    made.press(str(reading_a_401.GUESSES.index(told.place)))
+    assert made.view.status.startswith("You named it")
+    assert made.view.good is True
+    assert [each.why for each in made.view.facts if "Mistake" in each.name] == NAMED[case]
+    if NAMED[case]:
+        proof = fact(made.view, "Proof")
+        assert proof in told.fields["evidence"]
+    else:
+        assert fact(made.view, "Not proven") == UNEXPLAINED
 
-def test_the_six_causes_lie_on_six_axes() -> None:
-    axes = {mistake.name: mistake.axis for mistake in known_mistakes()}
-    single = [axes[names[0]] for names in PROVEN.values() if len(names) == 1]
-    assert len(single) == len(set(single)) == 6
-    six = [axes[name] for name in reading_a_401._SIX_CAUSES.values()]
-    assert len(six) == len(set(six)) == 6
-    prepared = {name for names in PROVEN.values() for name in names} - {"newline-written-out"}
-    assert not prepared & set(reading_a_401._SIX_CAUSES.values())
-
-
-def test_the_verdicts() -> None:
-    made = reading_a_401.doctor()
-    said = {}
-    for case in reading_a_401.CASES:
-        made.case.value = case
-        said[case] = made._view().verdict
-    assert said["a shell script with echo"] == "✗ Refused. One mistake, proven."
-    assert said["a first attempt"] == "✗ Refused. Two mistakes, proven."
-    assert said["after a change of the app"].startswith("✗ Refused. No known mistake, and no two")
-    assert said["one that was accepted"] == "✓ Signed as it should be."
-
-
-def test_only_body_md5_is_reproduced_where_only_the_digest_is_wrong() -> None:
-    made = reading_a_401.doctor()
-    assert "This is body_md5" in facts(made._view(), "Proof")[0].why
-    made.case.value = "settings from a .env file"
-    assert "This is auth_signature" in facts(made._view(), "Proof")[0].why
-    assert facts(made._view(), "Text signed")[0].value == "the same as the server's"
+    wrong = next(each for each in reading_a_401.GUESSES if each != told.place)
+    made.press(str(reading_a_401.GUESSES.index(wrong)))
+    assert made.view.status.startswith("It's something else")
+    assert made.view.good is None, "a surprise is nothing to be red about"
 
 
 @pytest.mark.parametrize("case", reading_a_401.CASES)
-def test_what_is_signed_right_is_accepted(case: str) -> None:
-    view = reading_a_401.examine(reading_a_401.CASES[case])
-    if view.good:
-        assert facts(view, "Signed right") == []
-        return
-    again = reading_a_401.examine(facts(view, "Signed right")[0].value)
-    assert again.verdict == "✓ Signed as it should be."
+def test_the_place_of_a_case_is_that_of_its_proof(case: str) -> None:
+    told = reading_a_401.CASES[case]
+    findings = reading_a_401.prove_cause(told.fields["evidence"]).findings
+    assert {reading_a_401.place_of(each) for each in findings} <= {told.place}
 
 
-def test_the_server_answers_what_the_doctor_says() -> None:
-    practice = Practice()
-    for case, text in reading_a_401.CASES.items():
-        request = reading_a_401.read_request(text).request
-        query = reading_a_401.urlencode(request.params)
-        reply = practice.sandbox.handle(
-            RawRequest(
-                method=request.method,
-                target=f"{request.path}?{query}".encode(),
-                body=request.body,
-            ),
-            now=EXAMPLE_TIMESTAMP,
-        )
-        if not request.path.startswith("/apps/"):
-            continue  # the practice server has no prefix
-        accepted = case == "one that was accepted"
-        assert reply.status == (200 if accepted else 401)
+@pytest.mark.parametrize("case", reading_a_401.CASES)
+def test_signed_right_the_practice_server_accepts_it(case: str) -> None:
+    evidence = reading_a_401.CASES[case].fields["evidence"]
+    statuses = []
+    for command in (evidence, reading_a_401.signed_right(evidence)):
+        request = read_request(command).request
+        answer = Practice().http.post(request.path, params=request.params, content=request.body)
+        statuses.append(answer.status_code)
+    assert statuses == [401, 200]
 
 
-def test_pasted_evidence_is_kept_and_comes_back() -> None:
+def test_another_case_takes_the_guess_back() -> None:
     made = reading_a_401.doctor()
-    pasted = "  $ " + reading_a_401.TWICE + "  \n"
-    made.evidence.value = pasted
-    assert made.evidence.value == pasted
-    assert made.case.value == reading_a_401.OWN
-    assert "timestamp-of-another-second" in shown(made)
-    made.case.value = "one that was accepted"
-    assert made.evidence.value == reading_a_401.CASES["one that was accepted"]
-    made.case.value = reading_a_401.OWN
-    assert made.evidence.value == pasted
+    made.press("1")
+    assert "Proof" in to_text(made.view)
+    made.set(case="a service in a container")
+    assert "Proof" not in to_text(made.view)
 
 
-def test_a_changed_case_becomes_ones_own() -> None:
+def test_a_request_of_ones_own_is_read_when_the_doctor_is_asked() -> None:
     made = reading_a_401.doctor()
-    changed = made.evidence.value.replace("auth_signature=5", "auth_signature=6")
-    made.evidence.value = changed
-    assert (made.case.value, made.evidence.value) == (reading_a_401.OWN, changed)
-    made.evidence.value = ""
-    assert (made.case.value, made.evidence.value) == (reading_a_401.OWN, "")
+    evidence = made.values["evidence"]
+    made.set(evidence=evidence.replace("auth_signature=0", "auth_signature=1"))
+    assert [each.label for each in made.view.actions] == ["Ask the doctor"]
+    assert made.view.facts == ()
+    made.press("ask")
+    assert made.view.status == "Refused, and not proven."
+    made.set(evidence=reading_a_401.signed_right(evidence))
+    assert made.view.facts == ()
+    made.press("ask")
+    assert made.view.verdict == "✓ This one is signed as it should be."
+    made.set(evidence="curl http://127.0.0.1/apps/3/events -d @pyproject.toml")
+    made.press("ask")
+    assert "which is not read unasked" in made.view.status
+    made.set(evidence="POST /apps/3/events\n\n" + "x" * reading_a_401.MAX_TEXT)
+    made.press("ask")
+    assert "pusherkit doctor reads more" in made.view.status
 
 
-def test_the_notes_are_told() -> None:
-    text = reading_a_401.CASES["one that was accepted"]
-    late = reading_a_401.examine(text.replace("1353088179", "1353089000"))
-    assert any("Timestamp expired" in fact.value for fact in facts(late, "Note"))
-    stranger = reading_a_401.examine(text.replace("278d425bdf160c739803", "somebody"))
-    assert any("Unknown auth_key" in fact.value for fact in facts(stranger, "Note"))
-    assert stranger.verdict.startswith("✗ Refused. No known mistake")
-    spoiled = reading_a_401.examine(text.replace("2:1", "2:2"))
-    assert any("Invalid body_md5" in fact.value for fact in facts(spoiled, "Note"))
-    assert spoiled.verdict == "✗ Refused. The note says why."
+# --- the exercises --------------------------------------------------------------------------------
 
 
-def test_an_unexplained_request_shows_the_servers_text() -> None:
-    view = reading_a_401.examine(reading_a_401.CASES["after a change of the app"])
-    assert facts(view, "Server's text")[0].value.startswith("POST⏎\n/apps/3/events⏎\n")
+def test_no_refusal_in_the_inbox_or_the_play_shows_the_secret_by_chance() -> None:
+    for letter, (answer, _) in reading_a_401.INBOX.items():
+        assert EXAMPLE_CREDENTIALS.secret not in answer, letter
+    for case in reading_a_401.REFUSALS.values():
+        assert EXAMPLE_CREDENTIALS.secret not in case.fields["refusal"]
 
 
-@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
-def test_any_text_can_be_typed_into_the_doctor(text: str) -> None:
-    made = reading_a_401.doctor()
-    made.evidence.value = text
-    assert made.evidence.value == text
-    assert made._view().verdict
-    assert "<script>" not in made.display.value
-    assert len(made.display.value) < 60_000
-
-
-def test_more_than_a_notebook_can_take_is_a_sentence() -> None:
-    many = "POST /?" + "&".join(f"a{n}=" for n in range(101))
-    assert "it has over 100 parameters" in reading_a_401.examine(many).facts[0].value
-    long = "POST /apps/3/events\n\n" + "x" * 150_000
-    assert "pusherkit doctor reads more" in reading_a_401.examine(long).facts[0].value
-
-
-def test_a_file_is_never_read() -> None:
-    made = reading_a_401.doctor()
-    made.evidence.value = "curl http://127.0.0.1/apps/3/events -d @pyproject.toml"
-    assert "which is not read unasked" in shown(made)
-    assert "Paste a request whole." in shown(made)
-
-
-# --- the exercises ----------------------------------------------------------------------------
-
-
-def test_the_doctor_proves_what_the_exercises_ask_for() -> None:
-    for letter, cause in reading_a_401._SIX_CAUSES.items():
-        (mistake,) = facts(reading_a_401.examine(reading_a_401.REQUESTS[letter]), "Mistake")
-        assert mistake.value.split("\n")[0] == cause
-    named = facts(reading_a_401.examine(reading_a_401.TWICE), "Mistake")
-    assert {fact.value.split("\n")[0] for fact in named} == reading_a_401.two.right
-
-
-def test_only_one_of_the_six_has_equal_texts_and_no_digest_in_its_answer() -> None:
-    equal = [
-        letter
-        for letter, answer in reading_a_401.ANSWERS.items()
-        if reading_a_401.server_string(answer) == reading_a_401.SIGNED[letter]
-    ]
-    assert equal == ["B"]
-    assert reading_a_401.ANSWERS["C"].startswith("Invalid body_md5")
-
-
-@pytest.mark.parametrize("cause", reading_a_401.CAUSES)
-@pytest.mark.parametrize("letter", "ABCDEF")
-def test_each_wrong_cause_gets_its_own_message(letter: str, cause: str) -> None:
-    right = reading_a_401._SIX_CAUSES
-    feedback = reading_a_401.six.check(right | {letter: cause})
-    if cause == right[letter]:
-        assert feedback.outcome is Outcome.RIGHT
-        return
-    assert feedback.outcome is Outcome.WRONG
-    assert feedback.message.startswith((f"{letter} is ", letter))
-    assert right[letter] not in feedback.message
-
-
-@pytest.mark.parametrize("nonsense", [{}, {"A": []}, {1: 2}, set()])
-def test_nonsense_for_the_six_is_a_sentence(nonsense: Any) -> None:
-    assert reading_a_401.six.check(nonsense).message.startswith("Expected a name for each")
-
-
-@pytest.mark.parametrize("named", [[], 3, None, "the-secret"])
-def test_a_name_that_is_none_of_the_causes_is_a_sentence(named: Any) -> None:
-    feedback = reading_a_401.six.check(dict.fromkeys("ABCDEF", named))
-    assert feedback.message == "A: this is none of the names in CAUSES."
-
-
-def test_two_says_how_many_are_right() -> None:
-    feedback = reading_a_401.two.check({"secret-with-newline", "trailing-slash", "newline-as-crlf"})
-    assert feedback.message == "1 of the two is in your set, which has 3."
-    assert reading_a_401.two.check(["secret-with-newline"]).message.endswith("got list.")
-
-
-def test_both_texts_stand_below_the_rule() -> None:
-    said = {
-        letter: reading_a_401.both_texts(answer, reading_a_401.SIGNED[letter]).split("\n")
-        for letter, answer in reading_a_401.ANSWERS.items()
+def test_the_inbox_has_one_refusal_for_each_place() -> None:
+    found = {
+        letter: reading_a_401.where_to_look(answer, signed)
+        for letter, (answer, signed) in reading_a_401.INBOX.items()
     }
-    for letter in "ABDEF":
-        rule, server, client = said[letter]
-        assert rule == "Invalid signature"
-        assert server.startswith(r"   server 'GET\n/apps/3/channels\nauth_key=")
-        assert (server[10:] == client[10:]) is (letter == "B")
-    assert said["F"][2].startswith(r"   client 'GET\\n/apps/3/channels\\nauth_key=")
-    assert said["C"][0] == reading_a_401.ANSWERS["C"]
-    assert len(said["C"]) == 2
+    assert {**found, "A": "text"} == reading_a_401.places.solve()
+    assert found["A"] == "parameters"
+
+
+def test_kims_script_makes_the_refusal_at_the_top_of_the_page() -> None:
+    server = Practice()
+    file = io.StringIO(f"{EXAMPLE_CREDENTIALS.secret}\n")
+    assert reading_a_401._broken_script(server, file, "out for delivery") == 401
+    (entry,) = server.sandbox.log
+    assert json.loads(entry.reply.body)["error"] == reading_a_401.KIMS.answer
+    (title,) = (cell for cell in _markdown() if cell.startswith("# 08"))
+    start, end = re.findall(r"Invalid signature.*?278d|but you sent \"\w{8}", title)
+    assert start in reading_a_401.KIMS.answer
+    assert end in reading_a_401.KIMS.answer
+
+
+def test_the_doctor_finds_both_mistakes_in_kims_request() -> None:
+    request = reading_a_401.KIMS.request
+    pasted = reading_a_401.curl(EXAMPLE_CREDENTIALS.base_url, request)
+    (finding,) = reading_a_401.prove_cause(pasted).findings
+    assert [each.name for each in finding.mistakes] == ["full-url-as-path", "secret-with-newline"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda server, file, status: 200, "Nothing reached the server."),
+        (lambda server, file, status: _posted(server, 1) and "200", "Return the answer's status"),
+        (lambda server, file, status: _posted(server, 2), "sent more than once"),
+        (
+            lambda server, file, status: (
+                server.http.post("/apps/3/events", content=b"{}").status_code
+            ),
+            "Still refused.",
+        ),
+    ],
+)
+def test_other_ways_not_to_fix_the_script(answer: Any, said: str) -> None:
+    feedback = reading_a_401.kims_script.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def _posted(server: Practice, times: int) -> int:
+    for _ in range(times):
+        file = io.StringIO(EXAMPLE_CREDENTIALS.secret)
+        status = reading_a_401.kims_script.solve(server, file, "delivered")
+    return int(status)
+
+
+def test_the_poster_is_one_page_that_needs_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "poster.svg"
+    reading_a_401.poster().save(str(file))
+    drawn = file.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg xmlns=")
+    for first, _, ends in reading_a_401.QUESTIONS:
+        assert all(said in drawn for said in (first, *(title for _, title, _ in ends)))
+
+
+def _markdown() -> list[str]:
+    from tests.lessons.test_registry import notebook
+
+    cells = notebook(reading_a_401.lesson).cells
+    return [cell.source for cell in cells if cell.cell_type == "markdown"]

@@ -15,9 +15,10 @@ import nbformat
 import pytest
 
 from pusherkit.lessons.kit import Live, Outcome
-from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer, solution_of
+from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer
 from pusherkit.lessons.kit.lesson import Lesson, lessons
 from pusherkit.lessons.kit.prediction import Prediction
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_html, to_static, to_text
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"

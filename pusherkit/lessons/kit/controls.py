@@ -11,12 +11,12 @@ see. Controls are laid out in one grid, in the order in which they are given.
 from __future__ import annotations
 
 import html
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pusherkit.errors import PusherError
+from pusherkit.lessons.kit.source import source_of
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import View
 
@@ -270,11 +270,3 @@ class Explorer(Live):
 
     def _made(self) -> View:
         return replace(self._make(**self.values), code=self._code)
-
-
-def source_of(function: Callable[..., Any]) -> str:
-    """A function's source, without the decorators that put it into the lesson."""
-    lines = inspect.getsource(inspect.unwrap(function)).rstrip().split("\n")
-    while lines and not lines[0].startswith(("def ", "class ", "async def ")):
-        lines.pop(0)
-    return "\n".join(lines)

@@ -17,13 +17,10 @@ raises Wrong.
 
 from __future__ import annotations
 
-import ast
-import builtins
 import inspect
 import random
 import re
 import reprlib
-import textwrap
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -33,6 +30,7 @@ from typing import Any, Protocol
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.guard import Printed, Stopped, guarded
 from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View, first_difference
 
@@ -358,39 +356,6 @@ def _same(one: Any, other: Any) -> bool:
 def _types(value: Any) -> Any:
     """The types inside a list or tuple, so that [True] is not [1]."""
     return [_types(each) for each in value] if isinstance(value, list | tuple) else type(value)
-
-
-def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:
-    """The source of a function without decorators and docstring; or of the value it returns.
-
-    Annotations stay only if any notebook knows their names: those of builtins.
-    """
-    source = textwrap.dedent(inspect.getsource(solve))
-    lines = source.rstrip().split("\n")
-    (function,) = ast.parse(source).body
-    if not isinstance(function, ast.FunctionDef):
-        raise TypeError(f"{solve.__name__} is not a plain function.")
-    body = function.body
-    if ast.get_docstring(function) is not None:
-        body = body[1:]
-    head = lines[function.lineno - 1 : function.body[0].lineno - 1]
-    if _needs_imports(function):
-        for argument in (*function.args.args, *function.args.kwonlyargs):
-            argument.annotation = None
-        head = [f"def {function.name}({ast.unparse(function.args)}):"]
-    rest = lines[body[0].lineno - 1 :]
-    if not as_value:
-        return "\n".join([*head, *rest])
-    text = textwrap.dedent("\n".join(rest))
-    before, _, value = text.rpartition("return ")
-    return f"{before}{solve.__name__} = {value}"
-
-
-def _needs_imports(function: ast.FunctionDef) -> bool:
-    """Whether a function's annotations use names that aren't Python's own."""
-    annotations = [function.returns, *(each.annotation for each in function.args.args)]
-    names = (node for each in annotations if each is not None for node in ast.walk(each))
-    return any(isinstance(each, ast.Name) and not hasattr(builtins, each.id) for each in names)
 
 
 # --- what the learner sees ----------------------------------------------------------------------

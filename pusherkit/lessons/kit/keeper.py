@@ -19,6 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.source import solution_of
 
 FILE = Path("my_pusher.py")
 BEGINNING = '"""My own Pusher client, one function at a time, from the lessons of pusherkit."""\n'
@@ -99,8 +100,6 @@ def _source(function: Any) -> str:
     if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
         raise TypeError
     if _is_of_a_lesson(function):
-        from pusherkit.lessons.kit.exercise import solution_of  # here: it imports this module
-
         return solution_of(function)
     source = textwrap.dedent(inspect.getsource(function)).rstrip()
     (node,) = ast.parse(source).body

@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import pusherkit.lessons
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.exercise import Exercise, Given
 from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, rect, text
@@ -161,7 +161,8 @@ def stage_map(lit: Collection[int]) -> Picture:
 
 def lessons() -> list[Lesson]:
     """Every lesson, in order."""
-    for module in pkgutil.iter_modules(pusherkit.lessons.__path__):
+    beside_the_kit = [str(Path(__file__).parents[1])]
+    for module in pkgutil.iter_modules(beside_the_kit):
         if not module.ispkg and not module.name.startswith("_"):
             importlib.import_module(f"pusherkit.lessons.{module.name}")
     return [LESSONS[name] for name in sorted(LESSONS)]

@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pusherkit.lessons.kit.exercise import solution_of
 from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View
 
