@@ -360,7 +360,7 @@ LEAKS: dict[str, tuple[Leak, Leak]] = {
             "Store it as a secret of the CI, for one step only, and print nothing.",
         ),
         Leak(
-            "browser bundle",
+            "browser code",
             "Bundlers copy variables with certain names (VITE_…, NEXT_PUBLIC_…) into the "
             "JavaScript. Every visitor can read them.",
             "The app key may go to the browser. The secret may not: sign on your server.",
@@ -368,7 +368,7 @@ LEAKS: dict[str, tuple[Leak, Leak]] = {
     ),
     "the program": (
         Leak(
-            "traceback or log",
+            "error or log",
             "Error trackers send local variables along, and an error may repeat a whole "
             "PUSHER_URL.",
             "Keep it in an object that never prints it, such as Credentials. Log the app key.",
