@@ -78,7 +78,16 @@ def test_every_module_and_what_is_public_in_it_has_a_docstring(source):
         node.name
         for node in tree.body
         if isinstance(node, definitions)
-        and not node.name.startswith("_")
+        and not node.name.startswith(("_", "broken_"))  # what a broken one does is the riddle
+        and not _is_a_question(node)
         and not ast.get_docstring(node)
     ]
     assert silent == []
+
+
+def _is_a_question(node):
+    """Whether a function decides a question of a lesson, which says what it is about."""
+    return any(
+        ast.unparse(each).startswith(("lesson.recall(", "lesson.predict("))
+        for each in node.decorator_list
+    )

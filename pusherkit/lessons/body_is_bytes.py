@@ -124,6 +124,7 @@ VARIANTS = {
 
 
 def compare_bodies(a: bytes, b: bytes) -> tuple[str, str, int | None]:
+    """Both MD5s, and the first byte that differs."""
     places = range(max(len(a), len(b)))
     first_difference = next((n for n in places if a[n : n + 1] != b[n : n + 1]), None)
     return hashlib.md5(a).hexdigest(), hashlib.md5(b).hexdigest(), first_difference

@@ -42,6 +42,7 @@ QUERY = THEIRS.split("\n")[2]
 
 
 def signed_parameters(params: list[Pair]) -> str:  # the solution of lesson 02
+    """The third line, as lesson 02 makes it."""
     lowered = [(name.lower(), value) for name, value in params]
     kept = [pair for pair in lowered if pair[0] != "auth_signature"]
     ordered = sorted(kept, key=lambda pair: pair[0])

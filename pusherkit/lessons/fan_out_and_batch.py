@@ -265,6 +265,7 @@ BURST = 5  # events
 
 
 def five_events(rate: float, wait: float, *, back_off: bool) -> BusyServer:
+    """Send five events; on 429, drop the event, or wait and try again."""
     server = BusyServer(rate=rate)  # requests a second, for the whole app
     for event in "ABCDE":
         answer = server.send(server.sign(event), event)

@@ -331,6 +331,7 @@ def stranger() -> tuple[str, Fact, Fact]:
 
 
 def depot_server(report: bytes, signature: str) -> str:
+    """A server that trusts sha256(secret + report)."""
     if signature != hashlib.sha256(DEPOT_SECRET + report).hexdigest():
         return "401"
     fields = dict(parse_qsl(report.decode("latin-1")))  # the last of a name counts

@@ -245,6 +245,7 @@ RULES = {  # what a refusal says, in lower case, and where that leads
 
 
 def where_to_look(refusal: str, signed: str) -> str:
+    """The three questions, in order."""
     reading = " ".join(diagnose_refusal(refusal, signed or None).notes)
     said = refusal.lower()
     named = [words for words in RULES if words in said]
@@ -610,6 +611,7 @@ def _guessed(guess: str, event: Event) -> str:
 
 
 def prove_cause(pasted: str) -> Diagnosis:
+    """The doctor's verdict on a request."""
     read = read_request(pasted)
     request, now = read.request, EXAMPLE_TIMESTAMP
     app = replace(CREDENTIALS, base_url=read.base_url or CREDENTIALS.base_url)
@@ -845,11 +847,13 @@ def _settled(answer: Refused, *, quiet: str = "") -> tuple[str, str]:
     return quiet or answer.answer, answer.signed
 
 
+LOST = "9c1f7a3be2d0458b6a11"  # nobody's secret: in a stored output, not even a published one is
+
 INBOX = {
     "A": _settled(refused(BODY, signed=("&auth_version=1.0", ""))),
     "B": _settled(refused(BODY, hashed=b"")),
     "C": _settled(refused(BODY, key=f"{SECRET} ")),
-    "D": _settled(refused(BODY, app_key=SECRET, key=CREDENTIALS.key)),
+    "D": _settled(refused(BODY, app_key=LOST, key=CREDENTIALS.key)),
     "E": _settled(KIMS, quiet="The secret authentication failed"),
 }
 

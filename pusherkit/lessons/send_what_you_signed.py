@@ -687,10 +687,12 @@ def lead_urllib_to(server: Practice) -> None:
 
 
 def body_md5(body: bytes) -> str:
+    """The body hash, from lesson 01."""
     return hashlib.md5(body).hexdigest()
 
 
 def signed_parameters(params: list[tuple[str, str]]) -> str:
+    """The third line, from lesson 02."""
     pairs = [(name.lower(), value) for name, value in params]
     pairs = [pair for pair in pairs if pair[0] != "auth_signature"]
     pairs.sort(key=lambda pair: pair[0])
@@ -698,10 +700,12 @@ def signed_parameters(params: list[tuple[str, str]]) -> str:
 
 
 def canonical_string(method: str, path: str, params: list[tuple[str, str]]) -> str:
+    """The text to sign, from lesson 03."""
     return "\n".join([method, path, signed_parameters(params)])
 
 
 def signature(secret: str, text: str) -> str:
+    """The signature, from lesson 04."""
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -53,6 +53,7 @@ FIRST_STATUS = "out for delivery"
 
 
 def status_update(status: str) -> bytes:
+    """The body of one event."""
     event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
     return json.dumps(event).encode()
 

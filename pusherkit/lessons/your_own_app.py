@@ -170,6 +170,7 @@ def fault(name: str) -> tuple[Check, ...]:
 
 
 def refused_by(checks: tuple[Check, ...], skips: tuple[str, ...]) -> str | None:
+    """The first failed check that a server makes."""
     for check in checks:
         if not check.passed and check.rule not in skips:
             return check.rule
@@ -537,6 +538,7 @@ class Answer:
 
 
 def request_of(credentials: Credentials, body: bytes, timestamp: int) -> httpx.Request:
+    """The request that a press would send."""
     path = f"/apps/{credentials.app_id}/events"
     signed = sign(credentials, "POST", path, body=body, timestamp=timestamp)
     return httpx.Request(

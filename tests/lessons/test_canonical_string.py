@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 from pusherkit import signing
 from pusherkit.lessons import canonical_string as lesson
 from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, Event, Outcome, Practice
+from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_text
 from tests.lessons.test_registry import code_cells, notebook
 
@@ -177,7 +177,7 @@ def test_the_text_in_the_notebook_is_the_one_that_is_signed() -> None:
 
 def test_lesson_02_s_function_is_shown_as_it_is_used() -> None:
     shown = next(cell for cell in code_cells(lesson.lesson) if "def signed_parameters" in cell)
-    used = inspect.getsource(lesson.signed_parameters)
+    used = solution_of(lesson.signed_parameters)
     assert shown.split("\n")[1:] == used.rstrip().split("\n")[1:]
 
 
