@@ -18,6 +18,7 @@ from pusherkit.sandbox import PRACTICE_CREDENTIALS, Delivery, RawRequest, Reply,
 from pusherkit.sandbox.api import (
     LOG_ENTRIES,
     MAX_BODY_BYTES,
+    MAX_LOG_CHARACTERS,
     MAX_QUERY_FIELDS,
     MAX_SEARCHED_BYTES,
     Explanation,
@@ -745,3 +746,20 @@ def test_the_log_is_bounded(sandbox):
         sandbox.handle(RawRequest(method="GET", target=b"/"), now=number)
     assert len(sandbox.log) == LOG_ENTRIES
     assert sandbox.log[0].time == 5
+
+
+def test_the_log_is_bounded_in_text_as_well_and_keeps_the_newest(sandbox):
+    long = "x" * 60_000
+    for number in range(100):
+        sandbox.handle(RawRequest(method="GET", target=f"/{number}/{long}".encode()), now=number)
+        sandbox.handle(publishing(Event.of("chat", "n", long)), now=NOW)
+    for entries in (sandbox.log, sandbox.deliveries):
+        assert 10 < len(entries) < 70
+    assert sandbox.log[-2].path.startswith("/99/")
+    huge = "x" * (MAX_LOG_CHARACTERS + 1)
+    sandbox.handle(RawRequest(method="GET", target=f"/{huge}".encode()), now=NOW)
+    assert [len(exchange.path) > MAX_LOG_CHARACTERS for exchange in sandbox.log] == [True]
+    sandbox.clear()
+    for number in range(20):
+        sandbox.handle(RawRequest(method="GET", target=f"/{number}".encode()), now=number)
+    assert len(sandbox.log) == 20

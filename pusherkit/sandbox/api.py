@@ -14,7 +14,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from pusherkit.credentials import Credentials
@@ -40,6 +40,7 @@ PRACTICE_CREDENTIALS = Credentials(
 )
 
 LOG_ENTRIES = 1_000  # exchanges, and as many deliveries, that are remembered
+MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, and as many in the deliveries
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
 # Bytes of a body whose mistake is searched for; ours. It leaves room for an event at its limit. The
 # search writes such a body's JSON in many ways, each of them 20 ms of Python at this size.
@@ -86,6 +87,34 @@ class Exchange:
 
 
 Entry = Exchange | Delivery
+_Kept = TypeVar("_Kept", bound=Exchange | Delivery)
+
+
+class Recent(deque[_Kept]):
+    """The latest entries: so many, and so much text. The oldest leave first, the newest stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._characters = 0
+
+    def append(self, entry: _Kept) -> None:
+        super().append(entry)
+        self._characters += _characters(entry)
+        while len(self) > LOG_ENTRIES or (self._characters > MAX_LOG_CHARACTERS and len(self) > 1):
+            self._characters -= _characters(self.popleft())
+
+    def clear(self) -> None:
+        super().clear()
+        self._characters = 0
+
+
+def _characters(entry: Entry) -> int:
+    """About how much text an entry holds on to."""
+    if isinstance(entry, Delivery):
+        return len(entry.event.data) + sum(map(len, entry.event.channels))
+    checks = entry.verdict.checks if entry.verdict else ()
+    judged = sum(len(check.expected) + len(check.received) + len(check.error) for check in checks)
+    return len(entry.path) + len(entry.reply.body) + len(entry.reply.note) + judged
 
 
 class Refusal(Exception):
@@ -169,8 +198,8 @@ class Sandbox:
     ) -> None:
         self.credentials = credentials
         self.channels = Channels(credentials, self._delivered, socket_ids=socket_ids)
-        self.log: deque[Exchange] = deque(maxlen=LOG_ENTRIES)
-        self.deliveries: deque[Delivery] = deque(maxlen=LOG_ENTRIES)
+        self.log = Recent[Exchange]()
+        self.deliveries = Recent[Delivery]()
         self.watchers: list[Callable[[Entry], None]] = []
         """Each is called with each new exchange and delivery, on the thread that made it."""
         self.watcher_failed: Callable[[Exception], None] = lambda error: None

@@ -211,6 +211,10 @@ async def _serve(
     shell.explainer.stop()
     for open_socket in tuple(shell.open_sockets):
         open_socket.cut()
+    # All at once: close_all_connections() waits for the end of each, and until its turn comes, a
+    # connection would still be read from and answered.
+    for connection in tuple(server._connections):
+        connection.stream.close()
     await server.close_all_connections()
 
 
