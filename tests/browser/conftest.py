@@ -96,6 +96,12 @@ class Lab:
         """Type a text, key by key."""
         self.page.keyboard.type(text)
 
+    def settle(self) -> None:
+        """Wait until nothing on the page is moving any more."""
+        self.page.evaluate(
+            "() => Promise.all(document.getAnimations().map(each => each.finished.catch(() => 0)))"
+        )
+
     def retype(self, field: Any, text: str) -> None:
         """Type a text in place of what a field holds."""
         field.focus()

@@ -34,6 +34,7 @@ def labelled(text):
 
 def drop(lab, card, name, gap):
     """Drag a tile into a gap, by its middle."""
+    lab.settle()  # tiles glide to their places
     held = tile(card, name).bounding_box()
     there = card.locator(f"{SHOWN} [data-drop=gap{gap}]").bounding_box()
     mouse = lab.page.mouse

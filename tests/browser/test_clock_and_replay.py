@@ -27,6 +27,7 @@ def test_the_window_is_found_with_keys_and_dragged_with_the_mouse(lab, expect):
     lab.press("Home")
     expect(card).to_contain_text("The same as yours.")
 
+    lab.settle()
     box = clock.locator("rect").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     lab.page.mouse.move(x, y)

@@ -59,18 +59,15 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def rebound(chromium: str) -> Iterator[Any]:
+def rebound(browser: Any, chromium: str) -> Iterator[Any]:
     """A browser for which evil.example is this machine, as after DNS rebinding."""
-    from playwright.sync_api import sync_playwright
-
     rules = ["--host-resolver-rules=MAP evil.example 127.0.0.1"]
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=[*rules, *(["--no-sandbox"] if is_root else [])]
-        )
-        yield started
-        started.close()
+    started = browser.browser_type.launch(
+        executable_path=chromium, args=[*rules, *(["--no-sandbox"] if is_root else [])]
+    )
+    yield started
+    started.close()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ def row(card, name):
 
 def drag(lab, card, name, to):
     """Drag a row by the mouse to another place, in a few steps."""
+    lab.settle()  # rows glide to their places
     svg = card.locator("svg:visible").first
     box, at = svg.bounding_box(), row(card, name).bounding_box()
     scale = box["width"] / float(svg.get_attribute("viewBox").split()[2])
