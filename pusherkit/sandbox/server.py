@@ -58,6 +58,7 @@ HEAD_SECONDS = 20.0  # until a request's headers are there, from the answer to t
 BODY_SECONDS = 20.0  # until the body is there, from the headers
 TICK_SECONDS = 5.0  # between two looks for silent subscribers
 START_SECONDS = 10.0  # until start() gives up; it takes milliseconds
+GOODBYE_SECONDS = 0.2  # for open connections to end, once the server stops
 STOP_SECONDS = 10.0  # until stop() gives up; it takes milliseconds
 
 _log = logging.getLogger("pusherkit.sandbox")
@@ -211,11 +212,16 @@ async def _serve(
     shell.explainer.stop()
     for open_socket in tuple(shell.open_sockets):
         open_socket.cut()
-    # All at once: close_all_connections() waits for the end of each, and until its turn comes, a
-    # connection would still be read from and answered.
+    # Not close_all_connections(): it waits for the end of each, and until its turn comes, a
+    # connection would still be read from, and what has arrived already would be answered.
+    serving = []
     for connection in tuple(server._connections):
         connection.stream.close()
-    await server.close_all_connections()
+        if (future := connection._serving_future) is not None:
+            future.cancel()
+            serving.append(future)
+    if serving:
+        await asyncio.wait(serving, timeout=GOODBYE_SECONDS)
 
 
 def _tick(shell: Shell) -> None:

@@ -49,9 +49,9 @@ def test_a_character_is_drawn_over_all_of_its_bytes() -> None:
 def test_a_long_body_costs_little_more_than_a_short_one() -> None:
     made = body_is_bytes.two_bodies()
     long = "x" * 2_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     made.set(a=long + "a", b=long + "b")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert f"byte {len(long)}" in to_text(made.view)
     assert len(made.stage.html) < 60_000
 
