@@ -212,16 +212,17 @@ async def _serve(
     shell.explainer.stop()
     for open_socket in tuple(shell.open_sockets):
         open_socket.cut()
+    # From here on streams end while somebody writes to them, which is nobody's fault.
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     # Not close_all_connections(): it waits for the end of each, and until its turn comes, a
     # connection would still be read from, and what has arrived already would be answered.
     serving = []
     for connection in tuple(server._connections):
         connection.stream.close()
-        if (future := connection._serving_future) is not None:
-            future.cancel()
-            serving.append(future)
-    if serving:
-        await asyncio.wait(serving, timeout=GOODBYE_SECONDS)
+        if connection._serving_future is not None:
+            serving.append(connection._serving_future)
+    ended = asyncio.gather(*serving, return_exceptions=True)
+    await asyncio.wait([ended], timeout=GOODBYE_SECONDS)
 
 
 def _tick(shell: Shell) -> None:
