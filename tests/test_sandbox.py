@@ -763,3 +763,17 @@ def test_the_log_is_bounded_in_text_as_well_and_keeps_the_newest(sandbox):
     for number in range(20):
         sandbox.handle(RawRequest(method="GET", target=f"/{number}".encode()), now=number)
     assert len(sandbox.log) == 20
+
+
+def test_a_watcher_that_leaves_and_then_fails_is_reported_once(sandbox):
+    def leaving(entry):
+        sandbox.watchers.remove(leaving)
+        raise RuntimeError("gone")
+
+    failed = []
+    sandbox.watcher_failed = failed.append
+    sandbox.watchers.append(leaving)
+    for _ in range(2):
+        sandbox.handle(RawRequest(method="GET", target=b"/"), now=NOW)
+    assert [str(error) for error in failed] == ["gone"]
+    assert sandbox.watchers == []
