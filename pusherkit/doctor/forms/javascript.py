@@ -39,6 +39,7 @@ _ESCAPE = re.compile(
     flags=re.DOTALL,
 )
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+_STATEMENT = re.compile(r"[A-Za-z_$/]")
 _OTHER = re.compile(r"[^'\"`()\[\]{},;/\n]++|.", flags=re.DOTALL)
 
 
@@ -74,7 +75,11 @@ class Literals:
         """The expression at `at`; Unknown for one that has to be run."""
         start = self.at
         value = self._sum(depth)
+        end = self.at
         self._space()
+        if "\n" in self.text[end : self.at] and _STATEMENT.match(self.text, self.at):
+            self.at = end  # a newline ends a statement, too
+            return value
         if self.at < len(self.text) and self.text[self.at] not in ",;)]}\n":
             self._skip(depth)
             return Unknown(self.text[start : self.at])
