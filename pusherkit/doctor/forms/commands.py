@@ -22,7 +22,7 @@ _START = re.compile(
 )
 COMMAND_HINT = re.compile(
     r"(?:^|(?<=[\s|;&(`/\\$%#>]))(?:curl|wget|https?|xhs?)(?:\.exe)?(?=[ \t]+\S)"
-    r"|^(?:[^\n'\"`=]{0,60}?[$#%>+❯] ?)?(?:export |local |declare )?[A-Za-z_]\w{0,60}=(?=['\"$])"
+    r"|^(?:[^\n'\"`=]{0,60}?[$#%>+❯] ?)?(?:export |local |declare )?[A-Za-z_]\w{0,60}=(?=[^\s=])"
     r"|^[^\n'\"`]{0,60}\b(?:cat|echo|printf)\b[^\n]{0,9999}?>",
     flags=re.MULTILINE,
 )

@@ -32,6 +32,7 @@ _STRING = re.compile(
     r"|`(?P<template>(?:[^`\\]++|\\.)*+)`",
     flags=re.DOTALL,
 )
+_PLUS = re.compile(r"\s*+\+(?![+=])")
 _NUMBER = re.compile(r"-?(?:\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?)(?![\w.])")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*)*+")
 _ESCAPE = re.compile(
@@ -100,8 +101,8 @@ class Literals:
     def _sum(self, depth: int) -> Any:
         start = self.at
         value = self._one(depth)
-        while self._peek() == "+":
-            self.at += 1
+        while (plus := _PLUS.match(self.text, self.at)) is not None:
+            self.at = plus.end()
             other = self._one(depth)
             if isinstance(value, str | int) and isinstance(other, str | int):
                 value = f"{value}{other}"
