@@ -1,4 +1,4 @@
-"""Make a request of what people paste: a curl command, or an HTTP request as text. Pure.
+"""Find out what somebody pasted, and make requests, subscriptions and webhooks of it. Pure.
 
 What was pasted is never changed or run: a command is read as a shell would read it, and that is
 what gets diagnosed. A file that it names (`-d @file`) is opened only by the function that the
@@ -11,139 +11,73 @@ has a limit of its own: the doctor signs it some thousand times.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Iterator
 
-from pusherkit.credentials import is_local
+from pusherkit.doctor.forms.parts import (
+    MAX_PARAMS,
+    MAX_TARGET,
+    MAX_TEXT,
+    SHOWN_CHARACTERS,
+    Pasted,
+    PastedRequest,
+    PastedSubscription,
+    PastedWebhook,
+    ReadFile,
+    app_in,
+    as_byte,
+    as_bytes,
+    cut,
+    make_request,
+    too_long,
+)
 from pusherkit.errors import UnreadableText
-from pusherkit.signing import Request
 
-# Limits, so that work stays bounded. They are ours.
-MAX_TEXT = 8 * 1024 * 1024  # bytes, or characters, of a pasted text; bytes of a file it names
-MAX_TARGET = 64 * 1024  # characters of path and query; the practice server's HTTP reads no more
-MAX_PARAMS = 100  # parameters of a request; the practice server takes no more
-MAX_METHOD = 20  # letters
+__all__ = [
+    "MAX_PARAMS",
+    "MAX_TARGET",
+    "MAX_TEXT",
+    "Pasted",
+    "PastedRequest",
+    "PastedSubscription",
+    "PastedWebhook",
+    "app_in",
+    "read",
+    "read_request",
+    "too_long",
+]
+
 MAX_WORDS = 10_000  # of a command
-SHOWN_CHARACTERS = 200  # of what an error repeats
 
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")  # a name, or an IPv6 address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastedRequest:
-    """A request as it would go out, and where to.
-
-    `base_url` is scheme, host and port, and empty where the text names no host.
-    """
-
-    base_url: str
-    request: Request
+NOTHING = "text that holds no request"
 
 
-def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) -> PastedRequest:
-    """Read a curl command, or an HTTP request as a log or a proxy saves it.
+def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
+    """Whatever was pasted, taken apart.
 
-    `read_file` is called for each file that the command names; without it, such a command is
-    refused. Bytes that aren't UTF-8 are in `text` as surrogateescape leaves them. Raises
-    UnreadableText.
+    `read_file` is called for each file that a command names; without it, no file is opened. Bytes
+    that aren't UTF-8 are in `text` as surrogateescape leaves them. Where the text holds nothing
+    that is known, `form` says so, and `said` is the text. Raises UnreadableText for a text over
+    the limits, and for a request that is cut off or holds what only a shell can know.
     """
     if len(text) > MAX_TEXT:
         raise too_long()
     start = text.lstrip("$> \t\r\n")
     if start.startswith("curl"):
-        return _read_curl(start, read_file)
+        return Pasted(form="a curl command", requests=(_read_curl(start, read_file),))
     if re.match(r"[A-Z]{1,20} \S", start):
-        return _read_http(start)
-    raise UnreadableText(
-        "Expected a curl command, or an HTTP request that begins with its method and path, "
-        "such as POST /apps/3/events?…; got neither."  # not what: it may be a secret
-    )
+        return Pasted(form="an HTTP request", requests=(_read_http(start),))
+    return Pasted(form=NOTHING, said=text)
 
 
-def too_long() -> UnreadableText:
-    """The error for a text over the limit."""
-    return UnreadableText(
-        f"The text is over the limit of {MAX_TEXT:,} bytes. Paste one request alone."
-    )
-
-
-def app_in(path: str) -> str:
-    """The app id in a path, /apps/{app_id}/…, with or without a prefix; "" where there is none."""
-    return path.partition("/apps/")[2].partition("/")[0]
-
-
-def _bytes(text: str) -> bytes:
-    """A text's bytes; those that weren't UTF-8 when it was read, as they were."""
-    try:
-        return text.encode(errors="surrogateescape")
-    except UnicodeEncodeError:
-        raise UnreadableText("The text holds half of a surrogate pair.") from None
-
-
-def _cut(text: str) -> str:
-    """A piece of what was pasted, short enough to be repeated in an error."""
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-
-
-def _pasted(method: str, url: str, body: bytes, host: str = "") -> PastedRequest:
-    """Put a request together. `url` is a whole URL, or a path and query for `host`."""
-    if not re.fullmatch(rf"[A-Za-z]{{1,{MAX_METHOD}}}", method):
+def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedRequest:
+    """The one request that a text holds. Raises UnreadableText."""
+    pasted = read(text, read_file=read_file)
+    if len(pasted.requests) != 1:
         raise UnreadableText(
-            f"Expected a method of 1 to {MAX_METHOD} letters, such as POST; the text names another."
+            "Expected a curl command, or an HTTP request that begins with its method and path, "
+            "such as POST /apps/3/events?…; got neither."  # not what: it may be a secret
         )
-    if len(url) > MAX_TARGET:
-        raise UnreadableText(
-            f"The URL has {len(url):,} characters, over the limit of {MAX_TARGET:,}."
-        )
-    base_url = _base_url(f"//{host}") if host else ""
-    if url.startswith("/"):
-        path, _, query = url.partition("?")
-    else:
-        base_url, path, query = _split(url)
-    try:
-        path.encode()  # a byte that isn't UTF-8 came through as half of a surrogate pair
-        params = parse_qsl(
-            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMS
-        )
-        "".join(map("".join, params)).encode()
-    except UnicodeError:
-        raise UnreadableText("The URL cannot be read: it is not UTF-8.") from None
-    except ValueError:
-        raise UnreadableText(
-            f"The URL cannot be read: it has over {MAX_PARAMS} parameters."
-        ) from None
-    return PastedRequest(base_url=base_url, request=Request(method.upper(), path, params, body))
-
-
-def _split(url: str) -> tuple[str, str, str]:
-    """A whole URL as base URL, path and query; what curl doesn't send is left out."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise _wrong_host() from None
-    return _base_url(f"{parts.scheme}://{parts.netloc}"), parts.path or "/", parts.query
-
-
-def _base_url(text: str) -> str:
-    """Scheme, host and port. Without a scheme it's https, but http on this machine."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise _wrong_host() from None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    scheme = parts.scheme or ("http" if is_local(parts.hostname or "") else "https")
-    if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
-        raise _wrong_host()
-    return f"{scheme}://{host}" + (f":{port}" if port is not None else "")
-
-
-def _wrong_host() -> UnreadableText:
-    return UnreadableText(
-        "The URL cannot be read: expected http or https, and a host such as ws-sa.mawjly.com or "
-        "127.0.0.1:8123."
-    )
+    return pasted.requests[0]
 
 
 # --- HTTP as text -----------------------------------------------------------------------------
@@ -158,12 +92,12 @@ def _read_http(text: str) -> PastedRequest:
         name.strip().lower(): value.strip()
         for name, _, value in (header.partition(":") for header in headers)
     }
-    length, data = fields.get("content-length", ""), _bytes(body)
+    length, data = fields.get("content-length", ""), as_bytes(body)
     if re.fullmatch(r"[0-9]{1,15}", length):
         data = data[: int(length)]
     else:  # an editor ends the last line, and that newline isn't the body's
         data = data.removesuffix(b"\n").removesuffix(b"\r")
-    return _pasted(method, target, data, fields.get("host", ""))
+    return make_request(method, target, data, host=fields.get("host", ""), headers=fields.items())
 
 
 # --- curl -------------------------------------------------------------------------------------
@@ -189,7 +123,7 @@ _JOINED = re.compile(rf"-([^{''.join(_SHORT)}]*+)(.?)(.*+)", flags=re.DOTALL)  #
 _DATA = ("data", "data-ascii", "data-raw", "data-binary", "json")
 
 
-def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedRequest:
+def _read_curl(text: str, read_file: ReadFile | None) -> PastedRequest:
     words = _shell_words(text)
     options = list(_curl_options(words[1:]))
     given = dict(options)  # the last one counts
@@ -197,7 +131,7 @@ def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedReq
     if len(urls) != 1:
         raise UnreadableText(
             f"Expected one URL in the command, got {len(urls)}"
-            + (f": {_cut(', '.join(urls[:SHOWN_CHARACTERS]))}." if urls else ".")
+            + (f": {cut(', '.join(urls[:SHOWN_CHARACTERS]))}." if urls else ".")
         )
     if _has_variable(urls[0]):
         raise UnreadableText(
@@ -210,7 +144,7 @@ def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedReq
     if "get" in given and data:
         url += ("&" if "?" in url else "?") + data.decode(errors="surrogateescape")
         method, data = given.get("request") or "GET", b""
-    return _pasted(method, url, data)
+    return make_request(method, url, data)
 
 
 def _curl_options(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -243,11 +177,11 @@ def _has_variable(url: str) -> bool:
     return bool(re.search(r"\$[A-Za-z_({]", url))
 
 
-def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> bytes:
+def _data(option: str, value: str, read_file: ReadFile | None) -> bytes:
     """The bytes that a data option sends: `-d @file` drops newlines, `--data-binary` does not."""
     if not value.startswith("@") or option == "data-raw":
-        return _bytes(value)
-    name = _cut(value[1:])
+        return as_bytes(value)
+    name = cut(value[1:])
     if read_file is None:
         raise UnreadableText(
             f"The command reads its body from the file {name!r}, which is not read unasked."
@@ -330,11 +264,7 @@ def _unescape(found: re.Match[str]) -> str:
     if code[0] == "u" and len(code) > 1:
         return chr(int(code[1:], 16))
     if code[0] == "x" and len(code) > 1:
-        return _byte(int(code[1:], 16))
+        return as_byte(int(code[1:], 16))
     if code[0] in "01234567":
-        return _byte(int(code, 8) & 0xFF)
+        return as_byte(int(code, 8) & 0xFF)
     return found[0]  # bash keeps the backslash of an escape that it doesn't know
-
-
-def _byte(value: int) -> str:
-    return bytes([value]).decode(errors="surrogateescape")

@@ -131,6 +131,7 @@ def test_an_http_request_as_text(end: str) -> None:
     assert read_request(text) == PastedRequest(
         base_url="https://h.example",
         request=Request("POST", "/apps/3/events", (("a", "1"),), BODY.encode()),
+        headers=(("host", "h.example"), ("x", "y")),
     )
 
 
