@@ -121,6 +121,26 @@ def test_a_client_event_is_marked():
     assert json.loads(told)["subscribers"] == 3
 
 
+def test_a_refused_subscription_tells_its_mistake(sandbox):
+    text = json.dumps({"event": "pusher:subscribe", "data": {"channel": "private-x", "auth": "0"}})
+    connection = sandbox.channels.open(
+        lambda text: None, lambda *why: None, key="practice-key", protocol="7", now=NOW
+    )
+    sandbox.channels.receive(connection, text, now=NOW)
+    entry = json.loads(entry_json(sandbox.refused_subscriptions[-1]))
+    assert entry["note"].startswith("Invalid format: auth must have the format key:signature")
+    assert entry == {
+        "kind": "refused",
+        "time": NOW,
+        "what": "subscription",
+        "channel": "private-x",
+        "socket_id": connection.socket_id,
+        "code": 4009,
+        "note": entry["note"],
+        "findings": [],
+    }
+
+
 def test_an_entry_is_ascii():
     event = Event.of("chat", "message", "é ☕ \u2028")
     assert entry_json(Delivery(time=NOW, event=event, subscribers=0)).isascii()

@@ -24,7 +24,14 @@ from urllib.parse import urlsplit
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.consult import App, Opinion, consult
 from pusherkit.errors import UnreadableText
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Refusal, Sandbox
+from pusherkit.sandbox.api import (
+    PRACTICE_CREDENTIALS,
+    Entry,
+    Exchange,
+    Refusal,
+    RefusedSubscription,
+    Sandbox,
+)
 from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.explainer import GoOn, NotSearched
 from pusherkit.sandbox.handler import BodyHandler, Handler, Shell
@@ -36,12 +43,15 @@ MAX_BACKLOG_BYTES = 2 * 1024 * 1024  # of remembered entries for a page that ope
 
 
 def entry_json(entry: Entry) -> str:
-    """An entry as the page reads it: a JSON object, in ASCII, whose `kind` is request or event.
+    """An entry as the page reads it: a JSON object, in ASCII; `kind` is request, event or refused.
 
     A request has time, method, path, status, note, answer (the reply's JSON), canonical_string
     (null where it did not come to signing) and checks. An event has time, channels, name, data,
-    socket_id, subscribers and client_event.
+    socket_id, subscribers and client_event. A refused subscription or sign-in has time, what (which
+    of the two), channel, socket_id, code, note and findings.
     """
+    if isinstance(entry, RefusedSubscription):
+        return json.dumps(_refused(entry))
     return json.dumps(_request(entry) if isinstance(entry, Exchange) else _event(entry))
 
 
@@ -74,6 +84,19 @@ def _event(delivery: Delivery) -> dict[str, Any]:
         "socket_id": event.socket_id,
         "subscribers": delivery.subscribers,
         "client_event": delivery.client_event,
+    }
+
+
+def _refused(entry: RefusedSubscription) -> dict[str, Any]:
+    return {
+        "kind": "refused",
+        "time": entry.time,
+        "what": entry.diagnosis.what,
+        "channel": entry.channel,
+        "socket_id": entry.socket_id,
+        "code": entry.code,
+        "note": entry.note,
+        "findings": [asdict(finding) for finding in entry.diagnosis.findings],
     }
 
 
@@ -147,7 +170,8 @@ class LiveFeed(Handler, BoundedWebSocket):
 def _backlog(sandbox: Sandbox) -> Iterable[str]:
     """The latest entries as JSON, oldest first: as many as the page keeps and as fit."""
     # An event goes out before its request is answered, so at the same moment it comes first.
-    entries: Iterable[Entry] = heapq.merge(sandbox.deliveries, sandbox.log, key=attrgetter("time"))
+    logs: list[Iterable[Entry]] = [sandbox.deliveries, sandbox.refused_subscriptions, sandbox.log]
+    entries: Iterable[Entry] = heapq.merge(*logs, key=attrgetter("time"))
     texts: deque[str] = deque()
     room = MAX_BACKLOG_BYTES
     for entry in reversed(deque(entries, maxlen=PAGE_ENTRIES)):

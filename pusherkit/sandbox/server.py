@@ -30,6 +30,7 @@ from pusherkit.sandbox.api import (
     PRACTICE_CREDENTIALS,
     Entry,
     Exchange,
+    RefusedSubscription,
     Sandbox,
     Unauthorized,
 )
@@ -63,8 +64,9 @@ class SandboxServer:
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
     nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
-    requests per second, None for no limit. `watch` is called with each Exchange and Delivery, on
-    the server's thread; if it raises, that is logged and it isn't called again.
+    requests per second, None for no limit. `watch` is called with each Exchange, Delivery and
+    RefusedSubscription, on the server's thread; if it raises, that is logged and it isn't called
+    again.
 
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
@@ -165,8 +167,13 @@ class SandboxServer:
         """The latest events that went out, oldest first. Client events are among them."""
         return tuple(delivery.event for delivery in self.sandbox.deliveries)
 
+    @property
+    def refused_subscriptions(self) -> tuple[RefusedSubscription, ...]:
+        """The latest subscriptions and sign-ins that were refused, oldest first."""
+        return tuple(self.sandbox.refused_subscriptions)
+
     def clear(self) -> None:
-        """Forget the log and the deliveries."""
+        """Forget the log, the deliveries and the refused subscriptions."""
         self.sandbox.clear()
 
     def __enter__(self) -> Self:
@@ -196,6 +203,9 @@ async def _serve(
         body_timeout=BODY_SECONDS,
     )
     entrance = Entrance(listener, server.handle_stream)
+    later = shell.explainer.explain_later
+    soon = asyncio.get_running_loop().call_soon_threadsafe
+    shell.sandbox.explain_later = lambda refused: soon(later, refused)
     ticking = tornado.ioloop.PeriodicCallback(lambda: _tick(shell), TICK_SECONDS * 1_000)
     ticking.start()
     ready.set()
@@ -203,6 +213,7 @@ async def _serve(
     ticking.stop()
     entrance.close()
     shell.explainer.stop()
+    shell.sandbox.explain_later = shell.sandbox.explain_now
     for open_socket in tuple(shell.open_sockets):
         open_socket.cut()
     # From here on streams end while somebody writes to them, which is nobody's fault.
