@@ -6,6 +6,10 @@ In reading order:
 - `search.py`: `diagnose()` signs a request again under each of them, and names those that
   reproduce what was received.
 - `refusals.py`: `diagnose_refusal()` reads what a server said, where the secret isn't at hand.
+- `subscriptions.py`: `diagnose_subscription()` does the same for the auth of a subscription or a
+  sign-in, with the mistakes of `subscription_mistakes.py`.
+- `webhooks.py`: `diagnose_webhook()` does it for a webhook. What it has in common with
+  subscriptions is in `signed_texts.py`.
 - `pasted.py`: makes a request of what people paste.
 - `vectors.py`: asks which mistakes a test vector would let pass.
 """

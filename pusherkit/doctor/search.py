@@ -57,17 +57,19 @@ class Diagnosis:
     """What is wrong with a request: nothing, or findings with their proof, the fewest mistakes.
 
     `notes` are what needs no search, such as a clock that is wrong. `unexplained` says what is
-    left where neither of them explains the refusal, and is empty where they do.
+    left where neither of them explains the refusal, and is empty where they do. `what` is what
+    was looked at: "request", "subscription", "sign-in" or "webhook".
     """
 
     valid: bool
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     unexplained: str = ""
+    what: str = "request"
 
     def __str__(self) -> str:
         if self.valid:
-            return "The request is signed as it should be."
+            return "\n".join([f"The {self.what} is signed as it should be.", *self.notes])
         several = f"Each of these {len(self.findings)} explanations gives exactly what was sent."
         lines = [*self.notes]
         lines += [several] if len(self.findings) > 1 else []
