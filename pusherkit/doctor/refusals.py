@@ -39,7 +39,7 @@ from pusherkit.signing import TOLERANCE_SECONDS, Request, judge
 
 HALF_HOUR = 1800  # seconds; the zones of the world differ by whole halves of an hour, nearly all
 UNRECOGNISED = "I don't recognise this message."
-_ASK_THE_PRACTICE_SERVER = (
+ASK_THE_PRACTICE_SERVER = (
     "This server doesn't say what it signed. Send the same request to the practice server "
     "(pusherkit sandbox), with this app's credentials: it names the rule that fails, and why."
 )
@@ -90,11 +90,11 @@ def diagnose_refusal(
     elif code := code_in(said):
         diagnosis = _noted(code.said)
     elif says_no(said) < 0:
-        diagnosis = _noted(UNRECOGNISED, _ASK_THE_PRACTICE_SERVER)
+        diagnosis = _noted(UNRECOGNISED, ASK_THE_PRACTICE_SERVER)
     elif checks_the_signature_only(said):
-        diagnosis = _noted(_SAYS_NO, _SIGNATURE_ONLY, _ASK_THE_PRACTICE_SERVER)
+        diagnosis = _noted(_SAYS_NO, _SIGNATURE_ONLY, ASK_THE_PRACTICE_SERVER)
     else:
-        diagnosis = _noted(_SAYS_NO, _ASK_THE_PRACTICE_SERVER)
+        diagnosis = _noted(_SAYS_NO, ASK_THE_PRACTICE_SERVER)
     if credentials is None:
         return diagnosis
     return replace(diagnosis, notes=tuple(map(credentials.hide, diagnosis.notes)))
