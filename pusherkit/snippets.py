@@ -20,7 +20,7 @@ from pusherkit.signing import SIGNING_PARAMS, Request
 
 JSON_TYPE = "application/json"
 # curl reads [1-3] and {a,b} in a URL as several URLs, and takes /../ out of a path (its manual:
-# --globoff, --path-as-is). Only a URL that has them needs to be kept from that; an IPv6 address does.
+# --globoff, --path-as-is). Only a URL that has them, as one with an IPv6 address, needs these.
 _SEVERAL_URLS = re.compile(r"[\[\]{}]")
 _DOTS_IN_PATH = re.compile(r"/(?:\.|%2e){1,2}(?:/|\Z)", flags=re.IGNORECASE)
 
