@@ -419,7 +419,7 @@ REFUSALS = st.one_of(
 
 @given(REFUSALS, st.none() | ANY_TEXT)
 def test_any_refusal_can_be_read(text: str, canonical_string: str | None) -> None:
-    diagnosis = diagnose_refusal(text, canonical_string)
+    diagnosis = diagnose_refusal(text, canonical_string=canonical_string)
     assert not diagnosis.valid
     assert diagnosis.findings == ()
     assert all(diagnosis.notes)

@@ -368,7 +368,7 @@ def test_a_refusal_is_read_without_telling_the_secret(witness, mine):
         except PusherError as error:
             signature = sign(mine, "POST", PATH, (), BODY, timestamp=NOW)
             for own in (None, signature.canonical_string):
-                witness.see(f"refusal, {what}", diagnose_refusal(str(error), own))
+                witness.see(f"refusal, {what}", diagnose_refusal(str(error), canonical_string=own))
     witness.check()
 
 

@@ -502,7 +502,7 @@ def test_a_body_in_chunks_is_refused_as_soon_as_it_is_too_large(server):
 
 
 def test_a_body_without_end_is_cut_off(server, monkeypatch):
-    monkeypatch.setattr("pusherkit.sandbox.server.MAX_DROPPED_BYTES", 10_000_000)
+    monkeypatch.setattr("pusherkit.sandbox.handler.MAX_DROPPED_BYTES", 10_000_000)
     endless = b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000) * 1_000
     with (
         opened(server, PUBLISH + b"Transfer-Encoding: chunked\r\n\r\n") as raw,
@@ -512,7 +512,7 @@ def test_a_body_without_end_is_cut_off(server, monkeypatch):
 
 
 def test_unfinished_bodies_are_bounded_all_together_and_let_go(monkeypatch, eventually):
-    monkeypatch.setattr("pusherkit.sandbox.server.MAX_HELD_BYTES", 100_000)
+    monkeypatch.setattr("pusherkit.sandbox.handler.MAX_HELD_BYTES", 100_000)
     shells = []
     monkeypatch.setattr(
         "pusherkit.sandbox.server.Shell", lambda **given: shells.append(Shell(**given)) or shells[0]

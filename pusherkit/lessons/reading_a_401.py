@@ -246,7 +246,7 @@ RULES = {  # what a refusal says, in lower case, and where that leads
 
 def where_to_look(refusal: str, signed: str) -> str:
     """The three questions, in order."""
-    reading = " ".join(diagnose_refusal(refusal, signed or None).notes)
+    reading = " ".join(diagnose_refusal(refusal, canonical_string=signed or None).notes)
     said = refusal.lower()
     named = [words for words in RULES if words in said]
     place = RULES[min(named, key=said.index)] if named else "other"
@@ -481,7 +481,9 @@ def refusal() -> Explorer:
 
 def _three_questions(case: str, refusal: str, signed: str) -> View:
     place = where_to_look(refusal, signed) if refusal.strip() else ""
-    reading = " ".join(diagnose_refusal(refusal, signed or None).notes) if place else ""
+    reading = (
+        " ".join(diagnose_refusal(refusal, canonical_string=signed or None).notes) if place else ""
+    )
     server = server_string(refusal)
     mine, theirs = signed.encode(errors="replace"), (server or "").encode(errors="replace")
     at = first_difference(mine, theirs) if server else None

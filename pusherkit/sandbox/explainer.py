@@ -1,7 +1,8 @@
 """The one thread that searches for the mistakes in what was refused, beside the server's loop.
 
 A search takes 50 to 90 ms of Python. On the loop everybody would wait for it; here it gives way,
-between two of its steps, to whatever the loop has to do.
+between two of its steps, to whatever the loop has to do. What somebody pastes into the live page is
+read here, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pusherkit.doctor.search import Diagnosis
 from pusherkit.sandbox.api import Explanation, Sandbox, Unauthorized
@@ -39,14 +40,19 @@ FAILED = "The search for the mistake failed, which is a fault of this server's, 
 _log = logging.getLogger("pusherkit.sandbox")
 
 
-class _NotSearched(Exception):
+Found = TypeVar("Found")
+GoOn = Callable[[], bool]
+"""Whether a search is still wanted; to be asked after each of its steps."""
+
+
+class NotSearched(Exception):
     """Says why there was no search."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    search: Callable[[Callable[[], bool]], Any]
-    """Is given the doctor's `go_on`, and returns what it found."""
+    search: Callable[[GoOn], Any]
+    """Returns what it found."""
     deadline: float
     """By time.monotonic()."""
     gone: Callable[[], bool]
@@ -68,14 +74,9 @@ class Explainer:
     async def explain(self, refused: Unauthorized, gone: Callable[[], bool]) -> Explanation:
         """What the doctor finds in SEARCH_SECONDS. `gone` says whether nobody waits any longer."""
         try:
-            if self._waiting >= MAX_WAITING:
-                raise _NotSearched(BUSY)
-            explanation: Explanation = await self._found(
-                partial(self._sandbox.explain, refused), gone
-            )
-        except _NotSearched as why:
+            return await self.search(partial(self._sandbox.explain, refused), gone)
+        except NotSearched as why:
             return Explanation(unfinished=str(why))
-        return explanation
 
     def explain_later(self, refused: UnauthorizedSubscription) -> None:
         """Explain a refused subscription in the sandbox's log, once there is time. On the loop."""
@@ -89,17 +90,20 @@ class Explainer:
 
     async def _explain_subscription(self, refused: UnauthorizedSubscription) -> None:
         try:
-            diagnosis: Diagnosis = await self._found(
+            diagnosis = await self.search(
                 partial(self._sandbox.explain_subscription, refused), lambda: False
             )
-        except _NotSearched as why:
+        except NotSearched as why:
             diagnosis = _unexplained(str(why))
         self._sandbox.log_subscription(refused, diagnosis)
 
-    async def _found(
-        self, search: Callable[[Callable[[], bool]], Any], gone: Callable[[], bool]
-    ) -> Any:
-        """What a search on the thread returns. Raises _NotSearched where it failed."""
+    async def search(self, search: Callable[[GoOn], Found], gone: Callable[[], bool]) -> Found:
+        """What a search on the thread returns.
+
+        Raises NotSearched where too many are waiting, and where the search fails.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise NotSearched(BUSY)
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._work, name="pusherkit-explainer", daemon=True
@@ -118,11 +122,11 @@ class Explainer:
         )
         self._waiting += 1
         try:
-            found = await answered
+            found: Found | None = await answered
         finally:
             self._waiting -= 1
         if found is None:
-            raise _NotSearched(FAILED)
+            raise NotSearched(FAILED)
         return found
 
     def stop(self) -> None:

@@ -50,7 +50,7 @@ wrapped = pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS.keys
 
 
 def said(text: str, yours: str | None = None) -> str:
-    diagnosis = diagnose_refusal(text, yours)
+    diagnosis = diagnose_refusal(text, canonical_string=yours)
     assert not diagnosis.valid
     assert not diagnosis.findings, "without the secret nothing is proven"
     return "\n".join(diagnosis.notes)
@@ -345,7 +345,7 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "deep JSON": (lambda: asked(b"[" * 100_000), "must be one JSON object"),
     "no object": (lambda: asked([1]), "must be one JSON object"),
     "a byte": (lambda: asked(b"\xff"), "isn't UTF-8"),
-    "no name": (lambda: asked(event(name=None)), "A field is missing"),
+    "no name": (lambda: asked(event(name=None)), "An event needs a name, and it must be text"),
     "no data": (lambda: asked(event(data=None)), "A field is missing"),
     "no channel": (lambda: asked(event(channel=None)), "A field is missing"),
     "channel and channels": (lambda: asked(event(channels=["a"])), "in channel or in channels"),
@@ -562,4 +562,8 @@ FAMILIES: dict[str, Callable[[int], str]] = {
 def test_reading_grows_with_the_refusal_and_no_faster(
     family: str, growth: Callable[..., None]
 ) -> None:
-    growth(lambda text: diagnose_refusal(text, SERVERS), FAMILIES[family], largest=10_000_000)
+    growth(
+        lambda text: diagnose_refusal(text, canonical_string=SERVERS),
+        FAMILIES[family],
+        largest=10_000_000,
+    )
