@@ -118,7 +118,7 @@ def _no_name(said: str, text: str) -> Failure:
             "127.0.0.1 and the published port."
         )
     if "eai_again" in said or "temporaryfailureinnameresolution" in said:
-        look_at += " The name server itself may be out of reach: does any other name resolve?"
+        look_at += " Or the name server is out of reach, so that no other name resolves either."
     return Failure(
         title=f"The host's name {_quoted(host)}could not be resolved",
         what_happened="DNS knows no address for it, so no connection was even tried.",
@@ -193,6 +193,8 @@ _READ_TIMES_OUT = (
     "headerstimeout",
     "bodytimeout",
     "awaitingheaders",
+    "timeouterror",
+    "abortedduetotimeout",
     "0bytesreceived",
     "withoutreceiving",
 )
@@ -274,6 +276,7 @@ _ANOTHER_NAME = (
     "subjectalternative",
     "hostnamemismatch",
     "doesntmatcheither",
+    "ownerdoesnotmatch",
     "certificateisvalidfor",
     "certificateisnotvalidfor",
     "commonnameinvalid",
@@ -530,7 +533,12 @@ _PLAIN_WORDS, _ = _row(
         "server gave HTTP response to HTTPS client",
         "packet length too long",
     ),
-    *("first record does not look like a TLS handshake", "ERR_SSL_PROTOCOL_ERROR"),
+    *(
+        "first record does not look like a TLS handshake",
+        "ERR_SSL_PROTOCOL_ERROR",
+        "plaintext connection?",
+        "unexpected TLS packet",
+    ),
     *("ERR_SSL_WRONG_VERSION_NUMBER", "not an SSL/TLS record", "Unsupported or unrecognized SSL"),
     *("InvalidContentType", "ERR_SSL_PACKET_LENGTH_TOO_LONG", "record layer failure"),
 )
@@ -538,8 +546,19 @@ _ROWS: tuple[_Row, ...] = (
     _row(
         _no_name,
         *("could not resolve host", "couldn't resolve host", "could not resolve proxy"),
-        *("ENOTFOUND", "EAI_AGAIN", "getaddrinfo failed", "php_network_getaddresses"),
-        *("name or service not known", "nodename nor servname", "no such host"),
+        *(
+            "getaddrinfo ENOTFOUND",
+            "code: ENOTFOUND",
+            "EAI_AGAIN",
+            "getaddrinfo failed",
+            "php_network_getaddresses",
+        ),
+        *(
+            "name or service not known",
+            "UnresolvedAddressException",
+            "nodename nor servname",
+            "no such host",
+        ),
         *("temporary failure in name resolution", "no address associated with hostname"),
         *("UnknownHostException", "unable to resolve host", "failed to resolve", "nxdomain"),
         *("failed to lookup address information", "name could not be resolved", "dns error"),
@@ -549,7 +568,13 @@ _ROWS: tuple[_Row, ...] = (
         _nothing_listens,
         *("ECONNREFUSED", "connection refused", "actively refused", "ERR_CONNECTION_REFUSED"),
         *("couldn't connect to server", "could not connect to server", "failed to connect to"),
-        *("WinError 10061", "no connection could be made"),
+        *(
+            "WinError 10061",
+            "connect call failed",
+            "unable to connect to the remote server",
+            "java.net.ConnectException",
+            "no connection could be made",
+        ),
     ),
     _row(
         _no_way_there,
@@ -558,7 +583,15 @@ _ROWS: tuple[_Row, ...] = (
     ),
     _row(
         _timed_out,
-        *("connection timed out", "operation timed out", "ETIMEDOUT", "ESOCKETTIMEDOUT"),
+        *(
+            "connection timed out",
+            "TimeoutError",
+            "ReadTimeout: timed out",
+            "aborted due to timeout",
+            "operation timed out",
+            "ETIMEDOUT",
+            "ESOCKETTIMEDOUT",
+        ),
         *(
             "ConnectTimeout",
             "read timed out",
@@ -584,7 +617,13 @@ _ROWS: tuple[_Row, ...] = (
     ),
     _row(
         _certificate,
-        *("SSL certificate problem", "CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
+        *(
+            "SSL certificate problem",
+            "known issuer",
+            "certificate's owner does not match",
+            "CERTIFICATE_VERIFY_FAILED",
+            "certificate verify failed",
+        ),
         *("unable to verify the first certificate", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "x509:"),
         *("self signed certificate", "self-signed certificate", "UNABLE_TO_GET_ISSUER_CERT"),
         *("certificate has expired", "CERT_HAS_EXPIRED", "ERR_TLS_CERT_ALTNAME_INVALID"),
@@ -606,15 +645,29 @@ _ROWS: tuple[_Row, ...] = (
             "handshake failure",
             "tls handshake",
             "SSL_ERROR_SYSCALL",
-            "EPROTO",
+            "write EPROTO",
+            "read EPROTO",
+            "code: EPROTO",
         ),
         *("SSL connection could not be established", "unrecognized name", "SSL connect error"),
         *("ERR_SSL_VERSION_OR_CIPHER_MISMATCH", "could not create SSL/TLS secure channel"),
     ),
     _row(
         _cut_off,
-        *("ECONNRESET", "socket hang up", "connection reset by peer", "empty reply from server"),
-        *("remote end closed connection", "server disconnected without sending", "EPIPE"),
+        *(
+            "ECONNRESET",
+            "header parser received no bytes",
+            "unexpected end of file from server",
+            "socket hang up",
+            "connection reset by peer",
+            "empty reply from server",
+        ),
+        *(
+            "remote end closed connection",
+            "server disconnected without sending",
+            "write EPIPE",
+            "code: EPIPE",
+        ),
         *(
             "connection was closed unexpectedly",
             "unexpected EOF",

@@ -11,6 +11,7 @@ A refusal may come out of a log of any size, so everything here is linear in its
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -25,6 +26,7 @@ from pusherkit.doctor.sentences import (
     checks_the_signature_only,
     code_in,
     meaning_in,
+    refusal_at,
     says_no,
 )
 from pusherkit.doctor.subscriptions import diagnose_subscription
@@ -72,32 +74,39 @@ def diagnose_refusal(
     (a host that can't be found, another server's page) is explained like explain_failure() does.
     """
     said = letters(text)
-    readings: list[tuple[int, Diagnosis]] = []
-    if (expired := _EXPIRED.search(said)) is not None:
-        readings.append((expired.start(), _noted(_clock(expired["given"], expired["server"]))))
-    if (digest := quoted_digest(text)) is not None:
-        readings.append((said.find(DIGEST_LETTERS), _of_subscription(digest, credentials)))
-    if (quoted := quoted_string(text)) is not None:
-        at = max(said.find(STRING_LETTERS), 0)
-        readings.append((at, _of_request(quoted, credentials, canonical_string)))
-    if meaning := meaning_in(said):
-        readings.append((meaning.at, _noted(meaning.said)))
-    failure = failure_in(said, text)
-    if failure and not (failure.weak and readings):
-        readings.append((failure.at, _noted(str(failure.failure))))
-    if readings:
-        diagnosis = min(readings, key=itemgetter(0))[1]
-    elif code := code_in(said):
-        diagnosis = _noted(code.said)
-    elif says_no(said) < 0:
-        diagnosis = _noted(UNRECOGNISED, ASK_THE_PRACTICE_SERVER)
-    elif checks_the_signature_only(said):
-        diagnosis = _noted(_SAYS_NO, _SIGNATURE_ONLY, ASK_THE_PRACTICE_SERVER)
-    else:
-        diagnosis = _noted(_SAYS_NO, ASK_THE_PRACTICE_SERVER)
+    readings = list(_readings(text, said, credentials, canonical_string))
+    diagnosis = min(readings, key=itemgetter(0))[1] if readings else _only_no(said)
     if credentials is None:
         return diagnosis
     return replace(diagnosis, notes=tuple(map(credentials.hide, diagnosis.notes)))
+
+
+def _readings(
+    text: str, said: str, credentials: Credentials | None, yours: str | None
+) -> Iterator[tuple[int, Diagnosis]]:
+    """What each known part of a text means, and where it begins."""
+    if expired := _EXPIRED.search(said):
+        yield expired.start(), _noted(_clock(expired["given"], expired["server"]))
+    if digest := quoted_digest(text):
+        yield said.find(DIGEST_LETTERS), _of_subscription(digest, credentials)
+    if quoted := quoted_string(text):
+        yield said.find(STRING_LETTERS), _of_request(quoted, credentials, yours)
+    if meaning := meaning_in(said):
+        yield meaning.at, _noted(meaning.said)
+    found = failure_in(said, text)
+    if found and not (found.weak and refusal_at(said) >= 0):
+        yield found.at, _noted(str(found.failure))
+
+
+def _only_no(said: str) -> Diagnosis:
+    """What is left to say of a text that names no rule."""
+    if code := code_in(said):
+        return _noted(code.said)
+    if says_no(said) < 0:
+        return _noted(UNRECOGNISED, ASK_THE_PRACTICE_SERVER)
+    if checks_the_signature_only(said):
+        return _noted(_SAYS_NO, _SIGNATURE_ONLY, ASK_THE_PRACTICE_SERVER)
+    return _noted(_SAYS_NO, ASK_THE_PRACTICE_SERVER)
 
 
 def _noted(*notes: str) -> Diagnosis:

@@ -450,11 +450,6 @@ _NAMED: _Meanings = (
             "missing parameter: data.channel",
         ),
     ),
-    (
-        "An API key or a header isn't how this API is asked: it wants auth_key, auth_timestamp, "
-        "auth_version, body_md5 and auth_signature in the URL.",
-        ("missing authorization header", "no api key provided"),
-    ),
 )
 
 SAYS_NO = (
