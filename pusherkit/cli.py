@@ -413,11 +413,15 @@ class _ToTerminal(logging.Handler):
 
 def _print(terminal: Terminal, entry: Entry) -> None:
     """One line for a request or a client event; under a refusal, why, and what to do."""
-    from pusherkit.sandbox import Exchange
+    from pusherkit.sandbox import Exchange, RefusedSubscription
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
         terminal.print(f"{clock}  {_exchange_lines(entry)}")
+    elif isinstance(entry, RefusedSubscription):
+        line = f"{entry.code}  {entry.diagnosis.what} {entry.channel}".rstrip()
+        line = _printable(f"{line} from {entry.socket_id}")
+        terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
@@ -431,7 +435,11 @@ def _exchange_lines(exchange: Exchange) -> str:
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
         return f"{line}  {_printable(first)}".rstrip()
-    return "\n".join([line, *(f"          {_printable(text)}" for text in (first, *rest))])
+    return "\n".join([line, *_indented([first, *rest])])
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"          {_printable(text)}" for text in lines]
 
 
 def _printable(text: str) -> str:

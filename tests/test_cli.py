@@ -26,6 +26,7 @@ import pusherkit
 from pusherkit import (
     Client,
     Credentials,
+    PusherError,
     RateLimited,
     Unauthorized,
     canonical_string,
@@ -100,6 +101,19 @@ def test_a_refusal_is_followed_by_its_reason(sandbox: Sandbox) -> None:
     assert sandbox.line().endswith("  401  POST /apps/6855671/events")
     assert sandbox.line().strip().startswith("Invalid signature: you should have sent HmacSHA256")
     assert "the secret is the key" in sandbox.line()
+
+
+@pytest.mark.parametrize("channel", ["private-room", "presence-room"])
+def test_a_refused_subscription_is_followed_by_what_is_left(sandbox: Sandbox, channel: str) -> None:
+    wrong = replace(sandbox.credentials, secret="another secret")
+    with pytest.raises(PusherError), Subscriber(wrong, channel, user_id="7"):
+        pass
+    assert re.fullmatch(
+        rf"\d\d:\d\d:\d\d  4009  subscription {channel} from [\d.]+", sandbox.line()
+    )
+    assert "Invalid signature: Expected HMAC SHA256 hex digest of" in sandbox.line()
+    assert "No known mistake" in (left := sandbox.line())
+    assert "with another secret" in left
 
 
 def test_a_client_event_has_a_line_of_its_own(sandbox: Sandbox) -> None:

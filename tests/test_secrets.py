@@ -456,7 +456,7 @@ def test_a_client_without_a_server_does_not_tell_the_secret(witness, mine):
             client.trigger("chat", "n", "")
         with witness.listening("Subscriber", PusherError):
             Subscriber(nowhere, "private-chat")
-    for base_url in ("nonsense", "https://a b", "ftp://host"):
+    for base_url in ("non sense", "https://a b", "ftp://host"):
         with witness.listening(base_url, Exception), Client(mine, base_url=base_url) as client:
             client.channels()
     witness.check()

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Literal
 
 from pusherkit.authorization import authenticate_user, authorize_channel
@@ -31,16 +31,21 @@ from pusherkit.doctor.pasted import (
     app_in,
     read,
 )
-from pusherkit.doctor.refusals import UNRECOGNISED, diagnose_refusal
-from pusherkit.doctor.search import Diagnosis, explain, without_quotes
+from pusherkit.doctor.refusals import (
+    ASK_THE_PRACTICE_SERVER,
+    UNRECOGNISED,
+    diagnose_refusal,
+    what_is_left,
+)
+from pusherkit.doctor.search import FIRST_TIMESTAMP, Diagnosis, explain, without_quotes
 from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.webhooks import diagnose_webhook
+from pusherkit.doctor.wrappings import quoted_string
 from pusherkit.errors import InvalidEvent, UnreadableText
 from pusherkit.signing import TOLERANCE_SECONDS, Request, Verdict, judge, sign
 from pusherkit.snippets import curl
 
 MAX_JUDGED = 20  # requests, subscriptions and webhooks of one text: each takes some 90 ms; ours
-FIRST_TIMESTAMP = 1_262_304_000  # Unix seconds, 2010: no Pusher API is older than this
 FORMS = (
     "a curl, wget, HTTPie or PowerShell command; a fetch, axios, requests or httpx call; an HTTP "
     "request as text, or what curl -v shows; a HAR, a Postman collection, a log line; a 401, an "
@@ -100,9 +105,13 @@ class Report:
     @property
     def status(self) -> int:
         """0: all of it is valid. 1: something isn't, and it's named. 2: something isn't named."""
-        if any(each.diagnosis.unexplained for each in self.opinions):
+        judged = [each for each in self.opinions if each.kind not in ("refusal", "failure")]
+        # A server that only says no names nothing, and takes nothing away from a verdict.
+        said_no = [each for each in self.opinions if _only_says_no(each.diagnosis)]
+        named = [each for each in self.opinions if each not in said_no]
+        if any(each.diagnosis.unexplained for each in named) or (said_no and not judged):
             return 2
-        return 0 if all(each.diagnosis.valid for each in self.opinions) else 1
+        return 0 if all(each.diagnosis.valid for each in named) else 1
 
     def __str__(self) -> str:
         blocks = [f"Read as: {self.read_as}"]
@@ -149,19 +158,21 @@ def examine(
 ) -> Report:
     """The same, for a text that has been read already."""
     door = Door(app.secret)
+    said = "\n".join([pasted.said, *(each.response for each in pasted.requests)]).strip()
     judged: list[Opinion] = []
     unjudged = 0
     if app.secret:
         work: list[Callable[[], Opinion]] = [
-            *(lambda each=each: _request(each, app, door, now, go_on) for each in pasted.requests),
-            *(lambda each=each: _subscription(each, app) for each in pasted.subscriptions),
-            *(lambda each=each: _webhook(each, app) for each in pasted.webhooks),
+            *(partial(_request, each, app, door, now, said, go_on) for each in pasted.requests),
+            *(partial(_subscription, each, app, go_on) for each in pasted.subscriptions),
+            *(partial(_webhook, each, app, go_on) for each in pasted.webhooks),
         ]
         judged = [judge_one() for judge_one in work[:MAX_JUDGED]]
         unjudged = len(work) - len(judged)
-    heard = _heard(pasted, app, judged)
-    opinions = [*(each for each in heard if each.kind == "failure"), *judged]
-    opinions += [each for each in heard if each.kind != "failure"]
+    opinions = judged
+    if heard := _heard(said, app, judged):
+        # Where nothing was asked, that comes first; a refusal adds to what was judged.
+        opinions = [heard, *judged] if heard.kind == "failure" else [*judged, heard]
     if not opinions:
         raise _nothing_to_judge(pasted)
     return _hidden(Report(read_as=pasted.form, opinions=tuple(opinions), unjudged=unjudged), door)
@@ -170,6 +181,10 @@ def examine(
 def needs_secret(pasted: Pasted) -> bool:
     """Whether a text holds what only the secret can judge."""
     return bool(pasted.requests or pasted.subscriptions or pasted.webhooks)
+
+
+def _only_says_no(diagnosis: Diagnosis) -> bool:
+    return ASK_THE_PRACTICE_SERVER in diagnosis.notes
 
 
 def _nothing_to_judge(pasted: Pasted) -> UnreadableText:
@@ -185,33 +200,30 @@ def _nothing_to_judge(pasted: Pasted) -> UnreadableText:
 # --- what a server or a library said ------------------------------------------------------------
 
 
-def _heard(pasted: Pasted, app: App, judged: list[Opinion]) -> list[Opinion]:
-    """What the words in the text mean: a failure, or else a refusal; [] where neither is known."""
-    said = "\n".join([pasted.said, *(each.response for each in pasted.requests)]).strip()
+def _heard(said: str, app: App, judged: list[Opinion]) -> Opinion | None:
+    """What the words in the text mean: a failure, or else a refusal; None where neither is."""
     if not said:
-        return []
+        return None
     if failure := explain_failure(said):
-        told = f"{failure.title}\n{failure.what_happened}\n{failure.hop}\n{failure.look_at}"
-        diagnosis = Diagnosis(valid=False, notes=(told,))
-        return [Opinion(kind="failure", about="What happened", diagnosis=diagnosis)]
+        diagnosis = Diagnosis(valid=False, notes=(str(failure),))
+        return Opinion(kind="failure", about="what happened", diagnosis=diagnosis)
     if any(each.diagnosis.findings for each in judged):
-        return []  # the refusal's cause is proven
-    credentials = _credentials(app) if app.secret else None
-    diagnosis = diagnose_refusal(said, credentials=credentials)
+        return None  # the cause of the refusal is proven
+    diagnosis = diagnose_refusal(said, _credentials(app) if app.secret else None)
     if UNRECOGNISED in diagnosis.notes:
-        return []
+        return None
     if not app.secret:
         diagnosis = replace(diagnosis, notes=(*diagnosis.notes, _UNPROVEN))
-    return [Opinion(kind="refusal", about="What the server said", diagnosis=diagnosis)]
+    return Opinion(kind="refusal", about="what the server said", diagnosis=diagnosis)
 
 
 # --- requests -----------------------------------------------------------------------------------
 
 
 def _request(
-    pasted: PastedRequest, app: App, door: Door, now: float, go_on: Callable[[], bool]
+    pasted: PastedRequest, app: App, door: Door, now: float, said: str, go_on: Callable[[], bool]
 ) -> Opinion:
-    request = pasted.request
+    request, heard = pasted.request, pasted.response or said
     credentials = _credentials_for(pasted, app)
     notes: tuple[str, ...] = ()
     if elsewhere := misplaced(pasted):
@@ -225,7 +237,9 @@ def _request(
         verdict = judge(credentials, request, now=at)
         if not pasted.has_body:
             verdict = _without_body(verdict)
-        diagnosis = explain(credentials, request, verdict, go_on=go_on)
+        quoted = quoted_string(heard)
+        paths = [quoted.lines[1]] if quoted and quoted.whole else []
+        diagnosis = explain(credentials, request, verdict, paths=paths, go_on=go_on)
         if notes:
             diagnosis = replace(diagnosis, valid=False, notes=(*notes, *diagnosis.notes))
     corrected, why_not = "", ""
@@ -237,7 +251,7 @@ def _request(
         about=f"{request.method} {pasted.base_url}{request.path}",
         diagnosis=diagnosis,
         noticed=pasted.notes,
-        left=tuple(_left(pasted, now)) if diagnosis.valid else (),
+        left=tuple(_left(pasted, now, heard)) if diagnosis.valid else (),
         corrected=corrected,
         not_corrected=why_not,
         goes_to=goes_to,
@@ -295,41 +309,14 @@ def _time_to_judge(pasted: PastedRequest, now: float) -> float:
 _DATE = re.compile(r"^[<\s]{0,4}date:([^\r\n]{1,60})$", flags=re.IGNORECASE | re.MULTILINE)
 
 
-def _left(pasted: PastedRequest, now: float) -> Iterator[str]:
+def _left(pasted: PastedRequest, now: float, heard: str) -> Iterator[str]:
     """What can still be wrong with a request that is signed right."""
     if not pasted.has_body and pasted.request.values("body_md5"):
         yield (
             "The text doesn't hold the body, so nothing is said of whether body_md5 fits it. Hash "
             "exactly what you send."
         )
-    (*_, sent) = ["", *pasted.request.values("auth_timestamp")]
-    age = now - int(sent)
-    if abs(age) > TOLERANCE_SECONDS:
-        yield (
-            f"It was signed {_span(age)} ago ({_utc(int(sent))}), and a server takes it for "
-            f"{TOLERANCE_SECONDS} s. Don't send it again as it is: sign it anew."
-        )
-    yield (
-        "If it was refused all the same, what is left is on the way or at the other end: a host "
-        "that isn't this app's (another cluster, another server); a proxy that drops the query, "
-        "changes the path or rewrites the body; clocks more than 600 s apart when it was sent; or "
-        "another key or secret in the server's own settings. Compare it with what the server's log "
-        "says arrived."
-    )
-
-
-_SPANS = ((31_557_600, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"))  # seconds each
-
-
-def _span(seconds: float) -> str:
-    for size, name in _SPANS:
-        if (count := int(seconds // size)) >= 1:
-            return f"{count:,} {name}{'' if count == 1 else 's'}"
-    return f"{seconds:.0f} s"
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    yield from what_is_left(pasted.request, base_url=pasted.base_url, now=now, refusal=heard)
 
 
 # --- the same request, signed right ---------------------------------------------------------------
@@ -381,7 +368,7 @@ def _repaired(path: str, app: App) -> str:
 # --- subscriptions and webhooks -------------------------------------------------------------------
 
 
-def _subscription(pasted: PastedSubscription, app: App) -> Opinion:
+def _subscription(pasted: PastedSubscription, app: App, go_on: Callable[[], bool]) -> Opinion:
     key, colon, _ = pasted.auth.rpartition(":")
     named = app if app.key else replace(app, key=key if colon and key != app.secret else "")
     credentials = _credentials(named)
@@ -392,6 +379,7 @@ def _subscription(pasted: PastedSubscription, app: App) -> Opinion:
         auth=pasted.auth,
         channel_data=pasted.channel_data,
         user_data=pasted.user_data,
+        go_on=go_on,
     )
     corrected = ""
     if not diagnosis.valid and named.key and pasted.socket_id:
@@ -415,10 +403,14 @@ def _subscription(pasted: PastedSubscription, app: App) -> Opinion:
     )
 
 
-def _webhook(pasted: PastedWebhook, app: App) -> Opinion:
+def _webhook(pasted: PastedWebhook, app: App, go_on: Callable[[], bool]) -> Opinion:
     named = app if app.key else replace(app, key=pasted.key if pasted.key != app.secret else "")
     diagnosis = diagnose_webhook(
-        _credentials(named), key=pasted.key, signature=pasted.signature, body=pasted.body
+        _credentials(named),
+        key=pasted.key,
+        signature=pasted.signature,
+        body=pasted.body,
+        go_on=go_on,
     )
     return Opinion(kind="webhook", about="webhook", diagnosis=diagnosis)
 

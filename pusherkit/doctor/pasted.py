@@ -4,6 +4,11 @@ What was pasted is never changed or run: a command is read as a shell would read
 what gets diagnosed. A file that it names (`-d @file`) is opened only by the function that the
 caller passes in for that.
 
+Each form has a reader in `forms/`, and a hint, a small pattern that every text of that form
+contains. The readers are asked one after another, those first that can tell most surely; each
+claims a part of the text, and the next ones see only what is left. What nobody claims is what was
+said.
+
 A pasted text is a stranger's, so the work is linear in its length, and what takes part in signing
 has a limit of its own: the doctor signs it some thousand times.
 """
@@ -11,23 +16,33 @@ has a limit of its own: the doctor signs it some thousand times.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+from pusherkit.doctor.forms.commands import COMMAND_HINT, CommandReader
+from pusherkit.doctor.forms.http_text import (
+    DUMP_HINT,
+    HTTP_HINT,
+    LOG_HINT,
+    TRACE_HINT,
+    WGET_HINT,
+    read_dump,
+    read_http,
+    read_log_line,
+    read_trace,
+    read_wget_debug,
+)
 from pusherkit.doctor.forms.parts import (
     MAX_PARAMS,
     MAX_TARGET,
     MAX_TEXT,
-    SHOWN_CHARACTERS,
+    Claim,
     Pasted,
     PastedRequest,
     PastedSubscription,
     PastedWebhook,
     ReadFile,
     app_in,
-    as_byte,
-    as_bytes,
-    cut,
-    make_request,
     too_long,
 )
 from pusherkit.errors import UnreadableText
@@ -46,9 +61,10 @@ __all__ = [
     "too_long",
 ]
 
-MAX_WORDS = 10_000  # of a command
-
 NOTHING = "text that holds no request"
+MAX_REQUESTS = 1_000  # of one text; the rest are left out
+
+_Reader = Callable[[re.Match[str]], Claim | None]
 
 
 def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
@@ -61,12 +77,28 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     """
     if len(text) > MAX_TEXT:
         raise too_long()
-    start = text.lstrip("$> \t\r\n")
-    if start.startswith("curl"):
-        return Pasted(form="a curl command", requests=(_read_curl(start, read_file),))
-    if re.match(r"[A-Z]{1,20} \S", start):
-        return Pasted(form="an HTTP request", requests=(_read_http(start),))
-    return Pasted(form=NOTHING, said=text)
+    claims: list[Claim] = []
+    problems: list[UnreadableText] = []
+    said: list[str] = []
+    for part in _parts(_clean(text)):
+        found = _Part(part, read_file, problems)
+        claims += found.claims
+        said += found.said()
+    requests = [request for claim in claims for request in claim.requests]
+    hooks = [hook for claim in claims for hook in claim.webhooks]
+    subscriptions = [one for claim in claims for one in claim.subscriptions]
+    if problems and not (requests or hooks or subscriptions):
+        raise problems[0]
+    if problems and requests:
+        note = f"Something else in the text can't be read. {problems[0]}"
+        requests[-1] = replace(requests[-1], notes=(*requests[-1].notes, note))
+    return Pasted(
+        form=_form(claims),
+        requests=tuple(requests[:MAX_REQUESTS]),
+        subscriptions=tuple(subscriptions),
+        webhooks=tuple(hooks),
+        said="\n".join(said).strip("\r\n"),
+    )
 
 
 def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedRequest:
@@ -80,191 +112,107 @@ def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedReque
     return pasted.requests[0]
 
 
-# --- HTTP as text -----------------------------------------------------------------------------
+def _form(claims: list[Claim]) -> str:
+    """What a text was taken for, in words: each form once, with how many there are."""
+    forms = [claim.form for claim in claims if claim.form]
+    if not forms:
+        return NOTHING
+    counted = [(form, forms.count(form)) for form in dict.fromkeys(forms)]
+    named = [form if count == 1 else f"{form} ({count} of them)" for form, count in counted]
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
 
-def _read_http(text: str) -> PastedRequest:
-    blank = re.search(r"\r?\n\r?\n", text)
-    head, body = (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
-    line, *headers = head.split("\n")
-    method, target, *_ = line.split(maxsplit=2)
-    fields = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (header.partition(":") for header in headers)
-    }
-    length, data = fields.get("content-length", ""), as_bytes(body)
-    if re.fullmatch(r"[0-9]{1,15}", length):
-        data = data[: int(length)]
-    else:  # an editor ends the last line, and that newline isn't the body's
-        data = data.removesuffix(b"\n").removesuffix(b"\r")
-    return make_request(method, target, data, host=fields.get("host", ""), headers=fields.items())
+# --- what stands around it ------------------------------------------------------------------------
 
-
-# --- curl -------------------------------------------------------------------------------------
-
-# Options that take a value. Any other is a switch, and changes nothing of what is signed.
-_WITH_VALUE = frozenset(
-    {
-        *("request", "url", "header", "output", "user-agent", "max-time", "write-out", "user"),
-        *("data", "data-ascii", "data-raw", "data-binary", "json"),
-    }
+_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)[^\n`]*$\n?", flags=re.MULTILINE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
+_WAITING = re.compile(  # a command, and the `> ` that a terminal or a mail puts before each line
+    r"^(?P<first>[^\n]{0,100}?(?:[$#%>]|\+)[ \t]*(?:curl|wget|http|https)[ \t][^\n]*\n)"
+    r"(?P<more>(?:>[ ][^\n]*\n?)++)",
+    flags=re.MULTILINE,
 )
-_SHORT = {
-    "X": "request",
-    "d": "data",
-    "H": "header",
-    "o": "output",
-    "A": "user-agent",
-    "m": "max-time",
-    "w": "write-out",
-    "u": "user",
-}
-_JOINED = re.compile(rf"-([^{''.join(_SHORT)}]*+)(.?)(.*+)", flags=re.DOTALL)  # -sSXPOST
-_DATA = ("data", "data-ascii", "data-raw", "data-binary", "json")
 
 
-def _read_curl(text: str, read_file: ReadFile | None) -> PastedRequest:
-    words = _shell_words(text)
-    options = list(_curl_options(words[1:]))
-    given = dict(options)  # the last one counts
-    urls = [value for name, value in options if name == "url"]
-    if len(urls) != 1:
-        raise UnreadableText(
-            f"Expected one URL in the command, got {len(urls)}"
-            + (f": {cut(', '.join(urls[:SHOWN_CHARACTERS]))}." if urls else ".")
+def _clean(text: str) -> str:
+    """A text without what isn't its own: byte order marks, a terminal's colours and `> `."""
+    text = text.removeprefix("\ufeff")
+    if "\x1b[" in text:
+        text = _COLOURS.sub("", text)
+    if "\n> " in text:
+        text = _WAITING.sub(
+            lambda found: found["first"] + re.sub(r"^> ", "", found["more"], flags=re.MULTILINE),
+            text,
         )
-    if _has_variable(urls[0]):
-        raise UnreadableText(
-            "The URL holds a shell variable, such as $SECRET or $(…), so the text doesn't contain "
-            "what was sent. Run the command after `set -x`, and paste what the shell shows."
-        )
-    data = b"&".join(_data(name, value, read_file) for name, value in options if name in _DATA)
-    url = urls[0] if "://" in urls[0] else f"https://{urls[0]}"
-    method = given.get("request") or ("POST" if data else "GET")
-    if "get" in given and data:
-        url += ("&" if "?" in url else "?") + data.decode(errors="surrogateescape")
-        method, data = given.get("request") or "GET", b""
-    return make_request(method, url, data)
-
-
-def _curl_options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """The options of a curl command that matter here, by their long names, and its URLs."""
-    rest = iter(words)
-
-    def value_of(name: str) -> str:
-        try:
-            return next(rest)
-        except StopIteration:
-            raise UnreadableText(
-                f"The curl command ends with --{name}, which needs a value. Copy it whole."
-            ) from None
-
-    for word in rest:
-        if word.startswith("--"):
-            name = word[2:]
-            yield name, value_of(name) if name in _WITH_VALUE else ""
-        elif joined := _JOINED.fullmatch(word):
-            switches, letter, value = joined.groups()
-            if "G" in switches:
-                yield "get", ""
-            if letter:
-                yield _SHORT[letter], value or value_of(_SHORT[letter])
-        else:
-            yield "url", word
-
-
-def _has_variable(url: str) -> bool:
-    return bool(re.search(r"\$[A-Za-z_({]", url))
-
-
-def _data(option: str, value: str, read_file: ReadFile | None) -> bytes:
-    """The bytes that a data option sends: `-d @file` drops newlines, `--data-binary` does not."""
-    if not value.startswith("@") or option == "data-raw":
-        return as_bytes(value)
-    name = cut(value[1:])
-    if read_file is None:
-        raise UnreadableText(
-            f"The command reads its body from the file {name!r}, which is not read unasked."
-        )
-    try:
-        content = read_file(value[1:])
-    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
-        raise UnreadableText(
-            f"The body's file {name!r} cannot be read: "
-            f"{error.strerror if isinstance(error, OSError) else error}."
-        ) from None
-    if len(content) > MAX_TEXT:
-        raise UnreadableText(f"The body's file {name!r} is over the limit of {MAX_TEXT:,} bytes.")
-    if option in ("data", "data-ascii"):
-        content = content.replace(b"\r", b"").replace(b"\n", b"")
-    return content
-
-
-# --- words, as bash reads them ----------------------------------------------------------------
-
-# Each piece of a command line. The repeats are possessive (`++`), so none of them backtracks.
-_PIECE = re.compile(
-    r"""(?P<gap>[ \t\r\n]++)
-      | (?:\\\r?\n)++                          # a line goes on
-      | \\(?P<escaped>.)
-      | \$'(?P<ansi>(?:[^'\\]++|\\.)*+)'
-      | '(?P<single>[^']*+)'
-      | \$?"(?P<double>(?:[^"\\]++|\\.)*+)"
-      | (?P<plain>(?:[^ \t\r\n'"\\$]|\$(?!['"]))++)""",
-    flags=re.DOTALL | re.VERBOSE,
-)
-_IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])|\\\r?\n')
-_IN_ANSI_QUOTES = re.compile(
-    r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", flags=re.DOTALL
-)
-_NAMED_ESCAPES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
-
-
-def _shell_words(text: str) -> list[str]:
-    """Split a command line into its words."""
-    words: list[str] = []
-    pieces: list[str] = []  # of the word that is being read
-    begun = False  # a word can be empty: ''
-    at = 0
-    while at < len(text):
-        piece = _PIECE.match(text, at)
-        if piece is None:
-            raise UnreadableText(
-                "A quote in the command is not closed. Copy it whole, to its last line."
-            )
-        at = piece.end()
-        kind = piece.lastgroup
-        if kind == "gap":
-            if begun:
-                words.append("".join(pieces))
-                if len(words) > MAX_WORDS:
-                    raise UnreadableText(
-                        f"The command has over {MAX_WORDS:,} words. Paste one request alone."
-                    )
-            pieces, begun = [], False
-        elif kind is not None:
-            pieces.append(_meant(kind, piece[kind]))
-            begun = True
-    return [*words, "".join(pieces)] if begun else words
-
-
-def _meant(kind: str, text: str) -> str:
-    """What a quoted or plain piece of a word means."""
-    if kind == "ansi":
-        return _IN_ANSI_QUOTES.sub(_unescape, text)
-    if kind == "double":
-        return _IN_DOUBLE_QUOTES.sub(lambda escape: escape[1] or "", text)
     return text
 
 
-def _unescape(found: re.Match[str]) -> str:
-    code = found[1]
-    if code in _NAMED_ESCAPES:
-        return _NAMED_ESCAPES[code]
-    if code[0] == "u" and len(code) > 1:
-        return chr(int(code[1:], 16))
-    if code[0] == "x" and len(code) > 1:
-        return as_byte(int(code[1:], 16))
-    if code[0] in "01234567":
-        return as_byte(int(code, 8) & 0xFF)
-    return found[0]  # bash keeps the backslash of an escape that it doesn't know
+def _parts(text: str) -> list[str]:
+    """A text cut at its Markdown fences, so that nothing goes on from one block into another."""
+    return [part for part in _FENCE.split(text) if part.strip()] or [text]
+
+
+class _Part:
+    """One part of a text: who claims what in it."""
+
+    def __init__(
+        self, text: str, read_file: ReadFile | None, problems: list[UnreadableText]
+    ) -> None:
+        self._text = text
+        self.claims: list[Claim] = []
+        commands = CommandReader(text, read_file)
+        for hint, reader in (
+            (DUMP_HINT, self._at_line(read_dump)),
+            (WGET_HINT, self._at_line(read_wget_debug)),
+            (TRACE_HINT, self._at_line(read_trace)),
+            (COMMAND_HINT, commands.read),
+            (HTTP_HINT, self._at_line(read_http)),
+            (LOG_HINT, self._log_line),
+        ):
+            self._ask(hint, reader, problems)
+
+    def _ask(self, hint: re.Pattern[str], reader: _Reader, problems: list[UnreadableText]) -> None:
+        """Let one reader read at each of its hints in what is left."""
+        new: list[Claim] = []
+        for start, end in self._free():
+            at = start
+            while found := hint.search(self._text, at, end):
+                line_ends = self._text.find("\n", found.end(), end)
+                line_ends = end if line_ends < 0 else line_ends
+                try:
+                    claim = reader(found)
+                except UnreadableText as problem:
+                    problems.append(problem)
+                    begin = max(start, self._line(found))
+                    claim = Claim(begin, line_ends, "", said=self._text[begin:line_ends])
+                if claim:
+                    new.append(claim)
+                at = max(claim.end if claim else line_ends, found.end())
+        if not any(claim.requests for claim in new):
+            new = [claim for claim in new if claim.form or claim.said]  # what sets variables only
+        self.claims = sorted([*self.claims, *new], key=lambda claim: claim.start)
+
+    def _free(self) -> Iterator[tuple[int, int]]:
+        """What nobody has claimed, from where to where."""
+        at = 0
+        for claim in self.claims:
+            if claim.start > at:
+                yield at, claim.start
+            at = max(at, claim.end)
+        if at < len(self._text):
+            yield at, len(self._text)
+
+    def said(self) -> list[str]:
+        """What isn't a request, in its order."""
+        pieces = [(claim.start, claim.said) for claim in self.claims]
+        pieces += [(start, self._text[start:end]) for start, end in self._free()]
+        return [piece for _, piece in sorted(pieces) if piece.strip()]
+
+    def _line(self, found: re.Match[str]) -> int:
+        return self._text.rfind("\n", 0, found.start()) + 1
+
+    def _at_line(self, reader: Callable[[str, int], Claim | None]) -> _Reader:
+        return lambda found: reader(self._text, found.start())
+
+    def _log_line(self, found: re.Match[str]) -> Claim | None:
+        end = self._text.find("\n", found.end())
+        return read_log_line(self._text, self._line(found), len(self._text) if end < 0 else end + 1)

@@ -43,7 +43,7 @@ STALE_SECONDS = 26 * 3_600  # the zones of the world are at most this far from e
 ZONE_SECONDS = 120  # this near to a whole half hour, it's a time zone rather than chance; ours
 HALF_HOUR = 1800  # seconds; the zones of the world differ by whole halves of an hour, nearly all
 UNRECOGNISED = "I don't recognise this message."
-_ASK_THE_PRACTICE_SERVER = (
+ASK_THE_PRACTICE_SERVER = (
     "This server doesn't say what it signed. Send the same request to the practice server "
     "(pusherkit sandbox), with this app's credentials: it names the rule that fails, and why."
 )
@@ -105,10 +105,10 @@ def _only_no(said: str) -> Diagnosis:
     if code := code_in(said):
         return _noted(code.said)
     if says_no(said) < 0:
-        return _noted(UNRECOGNISED, _ASK_THE_PRACTICE_SERVER)
+        return _noted(UNRECOGNISED, ASK_THE_PRACTICE_SERVER)
     if checks_the_signature_only(said):
-        return _noted(_SAYS_NO, _SIGNATURE_ONLY, _ASK_THE_PRACTICE_SERVER)
-    return _noted(_SAYS_NO, _ASK_THE_PRACTICE_SERVER)
+        return _noted(_SAYS_NO, _SIGNATURE_ONLY, ASK_THE_PRACTICE_SERVER)
+    return _noted(_SAYS_NO, ASK_THE_PRACTICE_SERVER)
 
 
 def _noted(*notes: str) -> Diagnosis:

@@ -114,7 +114,7 @@ def _auth_in_base64(auth: str) -> Iterator[Inner]:
     _AUTH_ALONE,
 )
 def _auth_in_quotes(auth: str) -> Iterator[Inner]:
-    yield Inner(without_quotes(auth.strip("\ufeff")))  # some editors begin a file with this mark
+    yield Inner(_bare(auth))
 
 
 @_IN_WRAPPING(
@@ -134,6 +134,10 @@ def _auth_url_encoded(auth: str) -> Iterator[Inner]:
 def _optional_printed(auth: str) -> Iterator[Inner]:
     if found := re.fullmatch(r"[A-Za-z]{2,12}[(\[](.*)[)\]]", auth, re.DOTALL):
         yield Inner(found[1].strip('"'))
+
+
+def _bare(text: str) -> str:
+    return without_quotes(text.strip("\ufeff"))  # some editors begin a file with this mark
 
 
 def _opened(value: Any) -> Iterator[Inner]:
@@ -194,7 +198,8 @@ def _app_id_for_key(auth: str, credentials: Credentials) -> Iterator[str]:
 )
 def _key_in_quotes(auth: str, credentials: Credentials) -> Iterator[str]:
     key, colon, signature = auth.rpartition(":")
-    if colon and key != credentials.key and without_quotes(key) == credentials.key:
+    around_all_of_it = _bare(auth).startswith(f"{credentials.key}:")
+    if colon and _bare(key) == credentials.key and not around_all_of_it:
         yield signature
 
 
@@ -217,7 +222,7 @@ def _key_and_signature_swapped(auth: str, credentials: Credentials) -> Iterator[
 def _another_key(auth: str, credentials: Credentials) -> Iterator[str]:
     key, colon, signature = auth.rpartition(":")
     known = (credentials.key, credentials.secret, credentials.app_id)
-    if colon and key.lower() not in _NO_KEY and without_quotes(key) not in known:
+    if colon and key.lower() not in _NO_KEY and _bare(key) not in known:
         yield signature
 
 
@@ -259,6 +264,7 @@ def _socket_id_as_number(socket_id: str) -> Iterator[str]:
 )
 def _socket_id_in_quotes(socket_id: str) -> Iterator[str]:
     yield from _quoted(socket_id)
+    yield from (f" {socket_id}", f"{socket_id} ", f"{socket_id}\n", f"{socket_id}\r\n")
 
 
 # channel: which channel was signed
@@ -431,7 +437,8 @@ def _id_of_another_type(data: Data) -> Iterator[str | None]:
     "Write the JSON first, and sign that text. " + _DATA_ONCE,
 )
 def _object_signed(data: Data) -> Iterator[str | None]:
-    yield from ("[object Object]", "Array", str(data.value))
+    if not isinstance(data.value, str):
+        yield from ("[object Object]", "Array", str(data.value))
 
 
 @_IN_SIGNED(
@@ -532,7 +539,6 @@ def _socket_id_not_signed(parts: Parts) -> Iterator[str]:
     yield ":".join([*([] if parts.sign_in else [parts.channel]), *data])
     if parts.sign_in:
         yield f"user::{parts.data}"
-        yield f"::user::{parts.data}"
 
 
 @_IN_SIGNED(
@@ -613,4 +619,4 @@ def _form_signed(parts: Parts) -> Iterator[str]:
 def _quoted(text: str) -> Iterator[str]:
     for mark in ('"', "'"):
         yield f"{mark}{text}{mark}"
-    yield from (f"{text}\n", f"{text}\r\n", f" {text}", f"{text} ")
+    yield f" {text} "

@@ -171,7 +171,8 @@ def _body_empty(body: Body) -> Iterator[bytes]:
     _RAW,
 )
 def _object_signed(body: Body) -> Iterator[bytes]:
-    yield from (b"[object Object]", b"Array", _bytes(str(body.value)))
+    if not isinstance(body.value, str):
+        yield from (b"[object Object]", b"Array", _bytes(str(body.value)))
 
 
 @_mistake(

@@ -25,7 +25,7 @@ import pytest
 import pusherkit.doctor.mistakes
 import pusherkit.doctor.search
 from pusherkit import Credentials
-from pusherkit.doctor.mistakes import ON_THE_WIRE, TABLE, Body, known_mistakes
+from pusherkit.doctor.mistakes import IN_REQUESTS, TABLE, Body, known_mistakes
 from pusherkit.doctor.search import UNEXPLAINED, UNFINISHED, Diagnosis, diagnose, explain
 from pusherkit.signing import Request, judge
 
@@ -540,7 +540,7 @@ def test_the_canonical_string_of_a_finding_is_what_was_signed(way):
 def test_every_known_mistake_is_made_here():
     known = [mistake.name for mistake in known_mistakes()]
     assert len(known) == len(set(known))
-    on_the_wire = [mistake for mistake, _ in chain(*ON_THE_WIRE.values())]
+    on_the_wire = [mistake for mistake, _ in chain(*IN_REQUESTS.values())]
     wire = {mistake.name for mistake in on_the_wire}
     assert {way.name for way in WAYS} == {*known, *wire, "another-apps-secret"}
     axes = {mistake.name: mistake.axis for mistake in (*known_mistakes(), *on_the_wire)}
@@ -569,7 +569,7 @@ def test_every_way_of_the_table_to_make_a_mistake_is_made_here():
     """For each request of a Way, other ones make whatever else the table makes of it."""
     made: dict[tuple[object, ...], set[Any]] = {}
     tables: dict[tuple[object, ...], set[Any]] = {}
-    rows = [*chain(*TABLE.values(), *ON_THE_WIRE.values())]
+    rows = [*chain(*TABLE.values(), *IN_REQUESTS.values())]
     for way in WAYS:
         sent = {name: way.steps[name] for name in WHAT_IS_SENT if name in way.steps}
         client = replace(Client(), **sent)
@@ -1220,7 +1220,7 @@ AXES = {"digest", "query", "path", "method", "newline", "timestamp", "secret", "
 
 @pytest.mark.parametrize("name", {way.name: way for way in WAYS})
 def test_a_mistake_says_what_why_and_what_to_do(name):
-    mistakes = {mistake.name: mistake for mistake, _ in chain(*ON_THE_WIRE.values())}
+    mistakes = {mistake.name: mistake for mistake, _ in chain(*IN_REQUESTS.values())}
     mistakes |= {mistake.name: mistake for mistake in known_mistakes()}
     if name == "another-apps-secret":  # not in the table, as it needs to be told of other apps
         (finding,) = Client(secret=OTHER_APP.secret.encode()).diagnosed().findings

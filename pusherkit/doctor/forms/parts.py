@@ -78,6 +78,20 @@ class Pasted:
     """Everything that is no request: here refusals and failures are sought."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one reader found in a text, and from where to where."""
+
+    start: int
+    end: int
+    form: str
+    requests: tuple[PastedRequest, ...] = ()
+    subscriptions: tuple[PastedSubscription, ...] = ()
+    webhooks: tuple[PastedWebhook, ...] = ()
+    said: str = ""
+    """What is no request in it: answers, messages."""
+
+
 def too_long() -> UnreadableText:
     """The error for a text over the limit."""
     return UnreadableText(
