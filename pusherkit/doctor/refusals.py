@@ -39,6 +39,8 @@ from pusherkit.doctor.wrappings import (
 )
 from pusherkit.signing import TOLERANCE_SECONDS, Request, judge
 
+STALE_SECONDS = 26 * 3_600  # the zones of the world are at most this far from each other
+ZONE_SECONDS = 120  # this near to a whole half hour, it's a time zone rather than chance; ours
 HALF_HOUR = 1800  # seconds; the zones of the world differ by whole halves of an hour, nearly all
 UNRECOGNISED = "I don't recognise this message."
 ASK_THE_PRACTICE_SERVER = (
@@ -348,13 +350,12 @@ _EXPIRED = re.compile(
     r"(?:timestampexpired:)?giventimestamp\((?P<given>[^()]{1,60})\)notwithin[^()]{1,20}?"
     r"ofservertime\((?P<server>[^()]{1,60})\)"
 )
-_TOLERANCE = 600  # seconds; within this of a whole half hour, it's a time zone rather than chance
 
 
 def _clock(given: str, server: str) -> str:
     """How far a timestamp was from the server's clock."""
     given, server = (_date(text) for text in (given, server))
-    if given == "notadate":
+    if given == "notadate" or re.match(r"\+?\d{5}", given):
         return (
             "The timestamp is so large that, in seconds, it isn't a date: it's in milliseconds, "
             "or finer. Send Unix time in whole seconds."
@@ -366,7 +367,14 @@ def _clock(given: str, server: str) -> str:
     side = "ahead of" if seconds > 0 else "behind"
     off = abs(seconds - round(seconds / HALF_HOUR) * HALF_HOUR)
     hint = ""
-    if abs(seconds) >= 2 * HALF_HOUR - _TOLERANCE and off < _TOLERANCE:
+    if given.startswith("1970-"):
+        hint = (
+            " A date in 1970 is no clock's: seconds since the program or the board started "
+            "(millis(), uptime) were sent for Unix time."
+        )
+    elif seconds < -STALE_SECONDS:
+        hint = " That is so old that a request may have been sent again, or a sample copied."
+    elif abs(seconds) >= 2 * HALF_HOUR - ZONE_SECONDS and off < ZONE_SECONDS:
         hint = " That is about a whole number of half hours: local time taken for UTC?"
     return (
         f"Your clock is {abs(seconds):.0f} s {side} the server's ({given} and {server}). Set it, "

@@ -33,8 +33,8 @@ SAID: dict[str, list[str]] = {
         "Error: getaddrinfo EAI_AGAIN reverb",
         "httpx.ConnectError: [Errno -2] Name or service not known",
         "socket.gaierror: [Errno 8] nodename nor servname provided, or not known",
-        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='eu', port=443): Max "
-        "retries exceeded (Caused by NameResolutionError(\"Failed to resolve 'eu' ([Errno -2]...\"))",
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='eu', port=443): (Caused by "
+        "NameResolutionError(\"Failed to resolve 'eu' ([Errno -2] Name or service not known)\"))",
         'Post "https://x.example/apps/3/events": dial tcp: lookup x.example: no such host',
         "java.net.UnknownHostException: nosuch.invalid",
         "php_network_getaddresses: getaddrinfo for x.example failed: Name or service not known",
