@@ -18,8 +18,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from pusherkit.doctor.forms.commands import COMMAND_HINT, CommandReader
+from pusherkit.doctor.forms.dumps import LOGGED, QUOTED_HINT, URL_HINT, merge, read_quoted, read_url
 from pusherkit.doctor.forms.http_text import (
     DUMP_HINT,
     HTTP_HINT,
@@ -32,6 +34,8 @@ from pusherkit.doctor.forms.http_text import (
     read_trace,
     read_wget_debug,
 )
+from pusherkit.doctor.forms.javascript import JAVASCRIPT_HINT, JavaScriptReader
+from pusherkit.doctor.forms.json_text import JSON_HINT, JsonReader
 from pusherkit.doctor.forms.parts import (
     MAX_PARAMS,
     MAX_TARGET,
@@ -43,7 +47,20 @@ from pusherkit.doctor.forms.parts import (
     PastedWebhook,
     ReadFile,
     app_in,
+    misplaced,
     too_long,
+)
+from pusherkit.doctor.forms.powershell import POWERSHELL_HINT, PowerShellReader
+from pusherkit.doctor.forms.python import PYTHON_HINT, PythonReader
+from pusherkit.doctor.forms.subscriptions import (
+    FIELD_HINT,
+    SOCKET_HINT,
+    Fields,
+    asks_for_auth,
+    field_in,
+    read_webhook_lines,
+    subscriptions,
+    webhook_in,
 )
 from pusherkit.errors import UnreadableText
 
@@ -77,28 +94,50 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     """
     if len(text) > MAX_TEXT:
         raise too_long()
-    claims: list[Claim] = []
+    refused = _no_text(text)
+    if refused:
+        raise UnreadableText(refused)
     problems: list[UnreadableText] = []
-    said: list[str] = []
-    for part in _parts(_clean(text)):
-        found = _Part(part, read_file, problems)
-        claims += found.claims
-        said += found.said()
-    requests = [request for claim in claims for request in claim.requests]
-    hooks = [hook for claim in claims for hook in claim.webhooks]
-    subscriptions = [one for claim in claims for one in claim.subscriptions]
-    if problems and not (requests or hooks or subscriptions):
+    parts = [_Part(part, read_file, problems) for part in _pieces(_clean(text))]
+    claims = [claim for part in parts for claim in part.claims]
+    said = "\n".join(part.said() for part in parts).strip("\r\n")
+    requests, hooks, fields = _sorted_out(claims, problems)
+    fields += [found for part in parts for found in part.fields]
+    subscribed = tuple(subscriptions(fields))
+    if problems and not (requests or hooks or subscribed):
         raise problems[0]
     if problems and requests:
         note = f"Something else in the text can't be read. {problems[0]}"
         requests[-1] = replace(requests[-1], notes=(*requests[-1].notes, note))
     return Pasted(
-        form=_form(claims),
+        form=_form(claims, bool(hooks), bool(subscribed)),
         requests=tuple(requests[:MAX_REQUESTS]),
-        subscriptions=tuple(subscriptions),
+        subscriptions=subscribed,
         webhooks=tuple(hooks),
-        said="\n".join(said).strip("\r\n"),
+        said=said,
     )
+
+
+def _sorted_out(
+    claims: list[Claim], problems: list[UnreadableText]
+) -> tuple[list[PastedRequest], list[PastedWebhook], list[Fields]]:
+    """Requests of this API, webhooks, and what was asked of an endpoint for authorization."""
+    requests: list[PastedRequest] = []
+    hooks = [hook for claim in claims for hook in claim.webhooks]
+    fields: list[Fields] = []
+    for claim in claims:
+        for request in claim.requests:
+            try:
+                if hook := webhook_in(request):
+                    hooks.append(hook)
+                elif asked := asks_for_auth(request):
+                    fields.append(Fields(claim.start, asked))
+                else:
+                    requests.append(request)
+            except UnreadableText as problem:
+                problems.append(problem)
+    noted = [replace(r, notes=(*r.notes, *misplaced(r))) for r in merge(requests)]
+    return noted, hooks, fields
 
 
 def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedRequest:
@@ -112,14 +151,33 @@ def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedReque
     return pasted.requests[0]
 
 
-def _form(claims: list[Claim]) -> str:
+def _form(claims: list[Claim], hooks: bool, subscribed: bool) -> str:
     """What a text was taken for, in words: each form once, with how many there are."""
     forms = [claim.form for claim in claims if claim.form]
     if not forms:
-        return NOTHING
+        return "a webhook" if hooks else "a subscription" if subscribed else NOTHING
+    if len(set(forms)) > 1:  # the same URL is logged beside nearly everything
+        forms = [form for form in forms if form != LOGGED]
     counted = [(form, forms.count(form)) for form in dict.fromkeys(forms)]
-    named = [form if count == 1 else f"{form} ({count} of them)" for form, count in counted]
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    named = [
+        form if count == 1 or form == "a subscription" else f"{form} ({count} of them)"
+        for form, count in counted
+    ]
+    form = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"a webhook, in {form}" if hooks and "webhook" not in form else form
+
+
+_ARCHIVES = {"PK\x03\x04": "a ZIP archive", "\x1f": "a gzip archive", "%PDF-": "a PDF"}
+
+
+def _no_text(text: str) -> str:
+    """A sentence on what was pasted, if it isn't text at all."""
+    for magic, name in _ARCHIVES.items():
+        if text.startswith(magic):
+            return f"This is {name}, not text. Unpack it, and paste the request that's inside."
+    if "\0" in text[:4_096]:
+        return "This is binary data, not text. Paste the request as text, such as a curl command."
+    return ""
 
 
 # --- what stands around it ------------------------------------------------------------------------
@@ -146,31 +204,53 @@ def _clean(text: str) -> str:
     return text
 
 
-def _parts(text: str) -> list[str]:
+def _pieces(text: str) -> list[str]:
     """A text cut at its Markdown fences, so that nothing goes on from one block into another."""
-    return [part for part in _FENCE.split(text) if part.strip()] or [text]
+    return [piece for piece in _FENCE.split(text) if piece.strip()] or [text]
 
 
 class _Part:
     """One part of a text: who claims what in it."""
 
     def __init__(
-        self, text: str, read_file: ReadFile | None, problems: list[UnreadableText]
+        self,
+        text: str,
+        read_file: ReadFile | None,
+        problems: list[UnreadableText],
+        *,
+        inner: bool = False,
     ) -> None:
         self._text = text
+        self._problems = problems
         self.claims: list[Claim] = []
-        commands = CommandReader(text, read_file)
-        for hint, reader in (
+        values = JsonReader(text, None if inner else self._inside)
+        readers: list[tuple[re.Pattern[str], _Reader]] = [
             (DUMP_HINT, self._at_line(read_dump)),
             (WGET_HINT, self._at_line(read_wget_debug)),
             (TRACE_HINT, self._at_line(read_trace)),
-            (COMMAND_HINT, commands.read),
+            (QUOTED_HINT, partial(read_quoted, text)),
+            (PYTHON_HINT, PythonReader(text).read),
+            (POWERSHELL_HINT, PowerShellReader(text).read),
+            (COMMAND_HINT, CommandReader(text, read_file).read),
+            (JAVASCRIPT_HINT, JavaScriptReader(text).read),
             (HTTP_HINT, self._at_line(read_http)),
             (LOG_HINT, self._log_line),
-        ):
-            self._ask(hint, reader, problems)
+            (JSON_HINT, values.read),
+            (URL_HINT, partial(read_url, text)),
+        ]
+        if text.lstrip()[:1] in ("{", "["):
+            readers.insert(0, (JSON_HINT, values.read))
+        for hint, reader in readers:
+            self._ask(hint, reader)
+        self.fields = [*values.fields, *self._lines()]
+        if not any(claim.requests for claim in self.claims) and (hook := read_webhook_lines(text)):
+            self.claims = [hook]
 
-    def _ask(self, hint: re.Pattern[str], reader: _Reader, problems: list[UnreadableText]) -> None:
+    def _inside(self, text: str) -> tuple[Claim, ...]:
+        """What a string inside JSON holds."""
+        return tuple(_Part(text, None, [], inner=True).claims)
+
+    def _ask(self, hint: re.Pattern[str], reader: _Reader) -> None:
         """Let one reader read at each of its hints in what is left."""
         new: list[Claim] = []
         for start, end in self._free():
@@ -181,7 +261,7 @@ class _Part:
                 try:
                     claim = reader(found)
                 except UnreadableText as problem:
-                    problems.append(problem)
+                    self._problems.append(problem)
                     begin = max(start, self._line(found))
                     claim = Claim(begin, line_ends, "", said=self._text[begin:line_ends])
                 if claim:
@@ -201,11 +281,35 @@ class _Part:
         if at < len(self._text):
             yield at, len(self._text)
 
-    def said(self) -> list[str]:
-        """What isn't a request, in its order."""
-        pieces = [(claim.start, claim.said) for claim in self.claims]
-        pieces += [(start, self._text[start:end]) for start, end in self._free()]
-        return [piece for _, piece in sorted(pieces) if piece.strip()]
+    def said(self) -> str:
+        """What isn't a request, in its order; a line that was cut in pieces is whole again."""
+        pieces = [(claim.start, claim.end, claim.said) for claim in self.claims]
+        pieces += [(start, end, self._text[start:end]) for start, end in self._free()]
+        joined: list[str] = []
+        last = 0
+        for start, end, piece in sorted(pieces):
+            if not piece.strip():
+                continue
+            if joined and (start != last or not joined[-1]) and not joined[-1].endswith("\n"):
+                joined.append("\n")
+            joined.append(piece)
+            last = end
+        return "".join(joined)
+
+    def _lines(self) -> list[Fields]:
+        """Fields of a subscription, a line each; one alone may be anything."""
+        found = [
+            Fields(line.start(), field_in(line))
+            for start, end in self._free()
+            for line in FIELD_HINT.finditer(self._text, start, end)
+        ]
+        sockets = [
+            Fields(match.start(), {"socket_id": match[1]})
+            for start, end in self._free()
+            for match in SOCKET_HINT.finditer(self._text, start, end)
+        ]
+        names = {name for fields in found for name in fields.values}
+        return [*found, *sockets] if len(names) > 1 else sockets
 
     def _line(self, found: re.Match[str]) -> int:
         return self._text.rfind("\n", 0, found.start()) + 1
