@@ -24,10 +24,10 @@ from pusherkit.doctor.sentences import (
     DIGEST_LETTERS,
     STRING_LETTERS,
     checks_the_signature_only,
-    code_in,
     meaning_in,
     refusal_at,
     says_no,
+    vaguely_said,
 )
 from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.wrappings import (
@@ -60,7 +60,6 @@ _UNPROVEN = (
     "that isn't in the table yet. A text like this doesn't hold the body: paste the request with "
     "it, and mistakes in hashing the body can be tried as well."
 )
-_NO_BODY = b"\0 the body isn't known"  # in place of it, so that no hash of it can be reproduced
 
 
 def diagnose_refusal(
@@ -102,8 +101,8 @@ def _readings(
 
 def _only_no(said: str) -> Diagnosis:
     """What is left to say of a text that names no rule."""
-    if code := code_in(said):
-        return _noted(code.said)
+    if vague := vaguely_said(said):
+        return _noted(vague)
     if says_no(said) < 0:
         return _noted(UNRECOGNISED, ASK_THE_PRACTICE_SERVER)
     if checks_the_signature_only(said):
@@ -145,9 +144,9 @@ def _proven(note: str, quoted: QuotedString, credentials: Credentials) -> Diagno
         method,
         path,
         [*((name, value) for name, value in pairs), ("auth_signature", quoted.signature)],
-        _NO_BODY if any(name == "body_md5" for name, _ in pairs) else b"",
     )
     verdict = judge(credentials, request, now=_claimed_time(request))
+    # A refusal doesn't hold the body, so nothing is said of whether body_md5 fits it.
     checks = tuple(check for check in verdict.checks if check.rule != "body_md5")
     diagnosis = explain(credentials, request, replace(verdict, checks=checks))
     if diagnosis.valid:

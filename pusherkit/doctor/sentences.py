@@ -391,12 +391,7 @@ _NAMED: _Meanings = (
         _SUBSCRIPTION + "The server's auth for this channel doesn't fit: it must be KEY:SIGNATURE, "
         "signed with the app's secret, over socket_id:channel (then :channel_data for presence "
         "channels), with the socket_id of this very connection and the channel's whole name.",
-        (
-            "connection is unauthorized",
-            "subscription_error",
-            "invalid signature (4009)",
-            "autherror",
-        ),
+        ("connection is unauthorized",),
     ),
     (
         "Your own endpoint refused, or didn't answer, before any server saw an auth. Look at its "
@@ -508,6 +503,18 @@ _CODES = {  # of Pusher's WebSocket protocol 7, where no sentence is known
     "this app.",
     "4302": "The user's watchlist has over 100 users; the first 100 count.",
 }
+_STATUSES = {
+    "400": "400: the server couldn't use the request, most often for what its body holds.",
+    "403": "403: the app is disabled, its quota is used up, or a firewall in front says no.",
+    "422": "422: the body lacks a field, or one has the wrong type. data must be a string.",
+    "429": "429: too many requests. Wait as long as Retry-After says, then sign again and send.",
+}
+_NO_REASON = (
+    " The reason is in the answer's body, which some libraries don't print: look at err.body in "
+    "Node, the exception's message in Python, getResponse()->getBody() in PHP."
+)
+# "Unexpected status code 400", "Status Code: 400", "Unknown error (status code 400)", HTTP/1.1 400
+_STATUS = re.compile(r"(?:statuscode:?|http/[12](?:\.[01])?|\[status\]=>)(400|403|422|429)(?!\d)")
 _CODE = re.compile(
     r"(?:code|status)[\])]?(?:=>|[:=])?(4[0-3]\d\d)(?!\d)|\((4[0-3]\d\d)\)|(?:closed|closewith)(4[0-3]\d\d)"
 )
@@ -542,11 +549,15 @@ def meaning_in(said: str) -> Meaning | None:
     return min(found, key=lambda one: one.at, default=None)
 
 
-def code_in(said: str) -> Meaning | None:
-    """What the first code of the WebSocket protocol in a text means, for want of a sentence."""
+def vaguely_said(said: str) -> str:
+    """For want of a sentence, what a code of the WebSocket protocol means, or a bare status; ""."""
     if (code := _CODE.search(said)) and (number := code[1] or code[2] or code[3]) in _CODES:
-        return Meaning(code.start(), _CODES[number])
-    return None
+        return _CODES[number]
+    if any(words in said for words in ("subscription_error", "autherror")):
+        return _CODES["4009"]
+    if status := _STATUS.search(said):
+        return _STATUSES[status[1]] + _NO_REASON
+    return ""
 
 
 def refusal_at(said: str) -> int:
