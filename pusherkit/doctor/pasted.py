@@ -16,6 +16,7 @@ has a limit of its own: the doctor signs it some thousand times.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -98,7 +99,9 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     if refused:
         raise UnreadableText(refused)
     problems: list[UnreadableText] = []
-    parts = [_Part(part, read_file, problems) for part in _pieces(_clean(text))]
+    cleaned = _clean(text)
+    straight = _straight(cleaned)
+    parts = [_Part(part, read_file, problems) for part in _pieces(straight)]
     claims = [claim for part in parts for claim in part.claims]
     said = "\n".join(part.said() for part in parts).strip("\r\n")
     requests, hooks, fields = _sorted_out(claims, problems)
@@ -109,6 +112,8 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     if problems and requests:
         note = f"Something else in the text can't be read. {problems[0]}"
         requests[-1] = replace(requests[-1], notes=(*requests[-1].notes, note))
+    if straight != cleaned:
+        requests = [replace(r, notes=(*r.notes, TYPOGRAPHIC_QUOTES)) for r in requests]
     return Pasted(
         form=_form(claims, bool(hooks), bool(subscribed)),
         requests=tuple(requests[:MAX_REQUESTS]),
@@ -182,6 +187,11 @@ def _no_text(text: str) -> str:
 
 # --- what stands around it ------------------------------------------------------------------------
 
+_ANSWER = re.compile(
+    r"HTTP/[0-9]|[{<]"
+    r"|[^\n]{0,200}?\b(?:Invalid|Unauthorized|Unknown auth_key|expired|error|40[0-9])\b",
+    flags=re.IGNORECASE,
+)
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)[^\n`]*$\n?", flags=re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _WAITING = re.compile(  # a command, and the `> ` that a terminal or a mail puts before each line
@@ -202,6 +212,22 @@ def _clean(text: str) -> str:
             text,
         )
     return text
+
+
+TYPOGRAPHIC_QUOTES = (
+    "The quotes around the words are typographic ones, which no shell knows: an editor or a web "
+    "page has put them in. They're read here as plain quotes."
+)
+_OPENING = re.compile(r"(?<=[ \t])[“‘„](?=https?://|\{|[A-Za-z-]{1,40}:)")
+
+
+def _straight(text: str) -> str:
+    """A command's typographic quotes as plain ones, where a word begins or ends with them."""
+    if not (_OPENING.search(text) and COMMAND_HINT.search(text)):
+        return text
+    quotes = str.maketrans("“„”‘’", '"""\'\'')
+    text = _OPENING.sub(lambda found: found[0].translate(quotes), text)
+    return re.sub(r"[”’](?=[ \t\r\n]|$)", lambda found: found[0].translate(quotes), text)
 
 
 def _pieces(text: str) -> list[str]:
@@ -243,6 +269,7 @@ class _Part:
         for hint, reader in readers:
             self._ask(hint, reader)
         self.fields = [*values.fields, *self._lines()]
+        self.claims = [*self._answered()]
         if not any(claim.requests for claim in self.claims) and (hook := read_webhook_lines(text)):
             self.claims = [hook]
 
@@ -271,15 +298,31 @@ class _Part:
             new = [claim for claim in new if claim.form or claim.said]  # what sets variables only
         self.claims = sorted([*self.claims, *new], key=lambda claim: claim.start)
 
-    def _free(self) -> Iterator[tuple[int, int]]:
+    def _free(self, claims: list[Claim] | None = None) -> Iterator[tuple[int, int]]:
         """What nobody has claimed, from where to where."""
         at = 0
-        for claim in self.claims:
+        for claim in self.claims if claims is None else claims:
             if claim.start > at:
                 yield at, claim.start
             at = max(at, claim.end)
         if at < len(self._text):
             yield at, len(self._text)
+
+    def _answered(self) -> Iterator[Claim]:
+        """The claims, each request with the answer that stands under it."""
+        asks = [claim.start for claim in self.claims if claim.requests]
+        for claim in self.claims:
+            if not claim.requests or claim.requests[-1].response or claim.form == LOGGED:
+                yield claim
+                continue
+            following = bisect_right(asks, claim.start)
+            ends = asks[following] if following < len(asks) else len(self._text)
+            answer = self._text[claim.end : ends].strip()
+            if not _ANSWER.match(answer):
+                yield claim
+                continue
+            *before, last = claim.requests
+            yield replace(claim, requests=(*before, replace(last, response=answer)))
 
     def said(self) -> str:
         """What isn't a request, in its order; a line that was cut in pieces is whole again."""
@@ -298,14 +341,15 @@ class _Part:
 
     def _lines(self) -> list[Fields]:
         """Fields of a subscription, a line each; one alone may be anything."""
+        free = [*self._free([claim for claim in self.claims if claim.form])]
         found = [
             Fields(line.start(), field_in(line))
-            for start, end in self._free()
+            for start, end in free
             for line in FIELD_HINT.finditer(self._text, start, end)
         ]
         sockets = [
             Fields(match.start(), {"socket_id": match[1]})
-            for start, end in self._free()
+            for start, end in free
             for match in SOCKET_HINT.finditer(self._text, start, end)
         ]
         names = {name for fields in found for name in fields.values}

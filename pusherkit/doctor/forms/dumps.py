@@ -25,7 +25,7 @@ QUOTED_HINT = re.compile(
     rf"(?:\b(?:send|request): |<- ?|\b)?b?[\"']{METHOD} \S{{1,9999}} HTTP/1\.\d\\r\\n"
 )
 _METHOD_BEFORE = re.compile(rf"\b({METHOD}|Get|Post|Put|Delete|get|post)\b(?![^\n]*\b{METHOD}\b)")
-_METHOD_AFTER = re.compile(rf"\bmethod['\"]?\s*(?::|=>|=)\s*['\"]?({METHOD})\b", re.IGNORECASE)
+_METHOD_NAMED = re.compile(rf"\bmethod['\"]?\s*(?::|=>|=)\s*['\"]?({METHOD})\b", re.IGNORECASE)
 _POSTED = re.compile(r"/(?:events|batch_events|terminate_connections)$")
 _PHP_BODY = re.compile(r"\btrigger POST: (\{.*\})[ \t\r]*(?:\[\] ?)*$", flags=re.MULTILINE)
 _PHP_CONTEXT = re.compile(r"\"post_value\":(\"(?:[^\"\\]++|\\.)*+\")")
@@ -46,9 +46,7 @@ def read_url(text: str, found: re.Match[str]) -> Claim | None:
     following = URL_HINT.search(after)  # what comes after it isn't this one's
     after = after[: following.start()] if following else after
     path = url.partition("?")[0]
-    method, notes = _method(
-        text[max(begin, found.start() - LOOK_BACK) : found.start()], after, path
-    )
+    method, notes = _method(text[max(0, found.start() - LOOK_BACK) : found.start()], after, path)
     host = ""
     if url.startswith("/"):  # urllib3 names the host apart from the URL
         pool = re.search(r"host='([\w.-]+)', port=(\d+)", text[max(0, begin - 200) : found.start()])
@@ -70,9 +68,10 @@ def read_url(text: str, found: re.Match[str]) -> Claim | None:
 
 
 def _method(before: str, after: str, path: str) -> tuple[str, list[str]]:
-    if found := _METHOD_BEFORE.search(before):
+    line = before.rpartition("\n")[2]
+    if found := _METHOD_BEFORE.search(line) or _METHOD_NAMED.search(before):
         return found[1].upper(), []
-    if found := _METHOD_AFTER.search(after[:4_000]):
+    if found := _METHOD_NAMED.search(after[:4_000]):
         return found[1].upper(), []
     method = "POST" if _POSTED.search(path) else "GET"
     return method, [GUESSED.format(method=method)]
@@ -80,18 +79,21 @@ def _method(before: str, after: str, path: str) -> tuple[str, list[str]]:
 
 def _body(after: str) -> str | None:
     """The body, where the log of an SDK has it: PHP's set_logger(), axios's config."""
-    if found := _PHP_BODY.search(after):
-        return found[1]
     if found := _PHP_CONTEXT.search(after):
         return unescape_js(found[1][1:-1])
-    if found := _JS_BODY.search(after):
-        return unescape_js(found[found.lastindex or 0])
+    if found := _PHP_BODY.search(after):
+        return found[1]
+    for found in _JS_BODY.finditer(after):
+        body = unescape_js(found[found.lastindex or 0])
+        if body.startswith("{") and '"error"' not in body:  # an answer is called data, too
+            return body
     return None
 
 
 # --- HTTP inside quotes ---------------------------------------------------------------------------
 
 _QUOTED = re.compile(r"b?(?:\"((?:[^\"\\]++|\\.)*+)\"|'((?:[^'\\]++|\\.)*+)')", flags=re.DOTALL)
+_PLUS = re.compile(r"\s*\+\s*")
 _BYTES = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 
 
@@ -105,8 +107,7 @@ def read_quoted(text: str, found: re.Match[str]) -> Claim | None:
     quoted = _QUOTED.match(text, at)
     if not quoted:
         return None
-    message = _literal(quoted)
-    end = quoted.end()
+    message, end = _joined(text, quoted)
     head, blank, body = message.partition("\r\n\r\n")
     length = re.search(r"^content-length: ?(\d+)", head, flags=re.MULTILINE | re.IGNORECASE)
     if blank and not body and length and length[1] != "0":
@@ -117,10 +118,22 @@ def read_quoted(text: str, found: re.Match[str]) -> Claim | None:
     claim = read_http(message, 0)
     if not claim:
         return None
+    if blank and length and length[1] != "0" and message.endswith("\r\n\r\n"):
+        bare = replace(claim.requests[0], has_body=False, notes=())  # the head alone was logged
+        claim = replace(claim, requests=(bare,))
     begin = text.rfind("\n", 0, found.start()) + 1
     return Claim(
         begin, end, form="an HTTP request in a log", requests=claim.requests, said=claim.said
     )
+
+
+def _joined(text: str, quoted: re.Match[str]) -> tuple[str, int]:
+    """A literal and those that a `+` adds to it, as Node prints a long one; and where they end."""
+    pieces = [_literal(quoted)]
+    while (plus := _PLUS.match(text, quoted.end())) and (more := _QUOTED.match(text, plus.end())):
+        pieces.append(_literal(more))
+        quoted = more
+    return "".join(pieces), quoted.end()
 
 
 def _literal(quoted: re.Match[str]) -> str:

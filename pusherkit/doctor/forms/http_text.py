@@ -88,8 +88,7 @@ def read_http(text: str, start: int) -> Claim | None:
         notes=notes,
         response=response,
     )
-    form = "an HTTP request" if not bare or body else "the first line of an HTTP request"
-    return Claim(start, end, form=form, requests=(request,), said=response)
+    return Claim(start, end, form="an HTTP request", requests=(request,), said=response)
 
 
 def _rest(text: str, start: int) -> tuple[str, int, str]:
@@ -104,7 +103,8 @@ def _rest(text: str, start: int) -> tuple[str, int, str]:
         lines.skip()
     end = lines.at
     if body_ends is None:
-        return text[start:end], end, ""
+        body = text[start:end]
+        return (body.rstrip("\r\n") if end < len(text) else body), end, ""
     return _without_gap(text[start:body_ends]), end, text[body_ends:end].strip()
 
 
@@ -284,8 +284,8 @@ def read_wget_debug(text: str, start: int) -> Claim | None:
 # --- access logs ---------------------------------------------------------------------------------
 
 _LOGGED = re.compile(
-    rf'"(?P<method>{METHOD}) (?P<target>[^\s"]+)(?: HTTP/[\d.]+)?"'
-    rf"|\b(?P<method2>{METHOD}) \"?(?P<target2>(?:https?://[^\s\"/]+)?/[^\s\"]*)"
+    rf'"(?P<method>{METHOD}) (?P<target>[^\s"`<>]+)(?: HTTP/[\d.]+)?"'
+    rf"|\b(?P<method2>{METHOD}) \"?(?P<target2>(?:https?://[^\s\"/]+)?/[^\s\"'`<>]*)"
 )
 
 

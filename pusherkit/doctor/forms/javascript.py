@@ -32,6 +32,7 @@ _STRING = re.compile(
     r"|`(?P<template>(?:[^`\\]++|\\.)*+)`",
     flags=re.DOTALL,
 )
+_PLUS = re.compile(r"\s*+\+(?![+=])")
 _NUMBER = re.compile(r"-?(?:\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?)(?![\w.])")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*)*+")
 _ESCAPE = re.compile(
@@ -39,6 +40,7 @@ _ESCAPE = re.compile(
     flags=re.DOTALL,
 )
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+_STATEMENT = re.compile(r"[A-Za-z_$/]")
 _OTHER = re.compile(r"[^'\"`()\[\]{},;/\n]++|.", flags=re.DOTALL)
 
 
@@ -74,7 +76,11 @@ class Literals:
         """The expression at `at`; Unknown for one that has to be run."""
         start = self.at
         value = self._sum(depth)
+        end = self.at
         self._space()
+        if "\n" in self.text[end : self.at] and _STATEMENT.match(self.text, self.at):
+            self.at = end  # a newline ends a statement, too
+            return value
         if self.at < len(self.text) and self.text[self.at] not in ",;)]}\n":
             self._skip(depth)
             return Unknown(self.text[start : self.at])
@@ -95,8 +101,8 @@ class Literals:
     def _sum(self, depth: int) -> Any:
         start = self.at
         value = self._one(depth)
-        while self._peek() == "+":
-            self.at += 1
+        while (plus := _PLUS.match(self.text, self.at)) is not None:
+            self.at = plus.end()
             other = self._one(depth)
             if isinstance(value, str | int) and isinstance(other, str | int):
                 value = f"{value}{other}"

@@ -104,8 +104,7 @@ def _named(value: dict[str, Any]) -> dict[str, str]:
             named[known] = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return named
 
-
-# --- lines, forms, and how they come together -------------------------------------------------------
+    """What a client sends to an endpoint for authorization; None for any other request."""
 
 
 def field_in(found: re.Match[str]) -> dict[str, str]:
