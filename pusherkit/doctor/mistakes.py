@@ -185,8 +185,9 @@ def _body_escaped_to_ascii(body: Body) -> Iterator[str]:
     "Encode the body as UTF-8 first, then hash it.",
 )
 def _body_in_latin_1(body: Body) -> Iterator[str]:
-    if not _is_utf_8_twice(body):
-        yield body_digest(body.text.encode("latin-1", errors="replace"))
+    if _is_utf_8_twice(body):
+        return  # that has a name of its own
+    yield body_digest(body.text.encode("latin-1", errors="replace"))
     # Node's "binary" keeps the low byte of each UTF-16 code unit.
     yield body_digest(body.text.encode("utf-16-le")[::2])
 
@@ -316,10 +317,10 @@ def _body_sent_form_encoded(body: Body) -> Iterator[str]:
     text = body.text.strip("\r\n")
     if not FORM_ENCODED.match(text) or text.count("&") > _MOST_FIELDS:
         return
-    yield _md5(unquote_plus(text.removesuffix("=")))
     fields = parse_qsl(text, keep_blank_values=True)
-    for name, value in fields:
-        yield from (_md5(part) for part in (name, value) if part[:1] in ("{", "["))
+    texts = [unquote_plus(text.removesuffix("="))]
+    texts += [part for pair in fields if pair[0] != "data" for part in pair]
+    yield from (_md5(each) for each in dict.fromkeys(texts) if each[:1] in ("{", "["))
     # Then the fields of a JSON object that were sent one by one.
     for event in _events_of(fields):
         yield from _serialised(event)
@@ -327,6 +328,9 @@ def _body_sent_form_encoded(body: Body) -> Iterator[str]:
 
 FORM_ENCODED = re.compile(r"[^\s\"'{}<>=]++=|%7[Bb]|%5[Bb]")  # how a form begins; JSON doesn't
 _MOST_FIELDS = 110  # of a form: 100 channels, and what else an event has (reference, "Limits")
+
+
+_FIELDS_OF_AN_EVENT = {"name", "channel", "channels", "data"}
 
 
 def _events_of(fields: list[Pair]) -> Iterator[dict[str, Any]]:
@@ -341,6 +345,8 @@ def _events_of(fields: list[Pair]) -> Iterator[dict[str, Any]]:
             event[bare].append(value)
         else:
             event[name] = value
+    if event.keys().isdisjoint(_FIELDS_OF_AN_EVENT):
+        return
     yield event
     if isinstance(event.get("channels"), str):
         yield {**event, "channels": [event["channels"]]}
@@ -704,10 +710,9 @@ _MOST_STARTS = 8  # of a path, or of an end of it that may have been signed alon
     table=IN_REQUESTS,
 )
 def _end_of_path_signed(path: str, credentials: Credentials) -> Iterator[str]:
-    at = path.rfind("/apps/")
-    for found in islice(re.finditer("/(?=[^/])", path[at + 1 :]), _MOST_STARTS):
-        end = path[at + 1 + found.start() :]
-        yield from (end, end[1:])
+    starts = re.compile("/(?=[^/])").finditer(path, max(path.rfind("/apps/"), 0) + 1)
+    for found in islice(starts, _MOST_STARTS):
+        yield from (path[found.start() :], path[found.end() :])
 
 
 # Signed and not sent: only the other side knows its name. These are the ones that servers, their

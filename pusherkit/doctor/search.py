@@ -272,7 +272,7 @@ def _beside(credentials: Credentials, request: Request) -> Iterator[str]:
                 "2012. Sign with your own key and secret, and with the time at which you send."
             )
     path = re.search("/apps/([^/]*+)", request.path)
-    if path and not path[1]:
+    if re.search("/apps//(events|batch_events|channels|users)", request.path):
         yield "The path names no app: /apps//… has an empty app id. Check where it's set."
     elif path and _PLACEHOLDERS.fullmatch(path[1]):
         yield f"The path's app id is a placeholder, {_cut(credentials.hide(path[1]))}."
@@ -800,7 +800,7 @@ def _can_give(received: str, axes: Axes) -> bool:
 
 def _forms(received: str) -> list[Row]:
     """The mistakes on the axis of encoding that could have given a text of this form."""
-    marks, example = _marks_in(received), bytes(range(32))
+    marks, example = _marks_in(received), bytes(range(0, 256, 8))  # 32 bytes, as HMACs are
     return [
         (mistake, function)
         for mistake, function in _rows("encoding")
