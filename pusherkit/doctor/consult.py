@@ -175,7 +175,10 @@ def examine(
         opinions = [heard, *judged] if heard.kind == "failure" else [*judged, heard]
     if not opinions:
         raise _nothing_to_judge(pasted)
-    return _hidden(Report(read_as=pasted.form, opinions=tuple(opinions), unjudged=unjudged), door)
+    read_as = pasted.form
+    if not needs_secret(pasted):
+        read_as = f"the text of a {opinions[0].kind}"
+    return _hidden(Report(read_as=read_as, opinions=tuple(opinions), unjudged=unjudged), door)
 
 
 def needs_secret(pasted: Pasted) -> bool:

@@ -185,8 +185,9 @@ def _body_escaped_to_ascii(body: Body) -> Iterator[str]:
     "Encode the body as UTF-8 first, then hash it.",
 )
 def _body_in_latin_1(body: Body) -> Iterator[str]:
-    if not _is_utf_8_twice(body):
-        yield body_digest(body.text.encode("latin-1", errors="replace"))
+    if _is_utf_8_twice(body):
+        return  # that has a name of its own
+    yield body_digest(body.text.encode("latin-1", errors="replace"))
     # Node's "binary" keeps the low byte of each UTF-16 code unit.
     yield body_digest(body.text.encode("utf-16-le")[::2])
 
@@ -316,10 +317,10 @@ def _body_sent_form_encoded(body: Body) -> Iterator[str]:
     text = body.text.strip("\r\n")
     if not FORM_ENCODED.match(text) or text.count("&") > _MOST_FIELDS:
         return
-    yield _md5(unquote_plus(text.removesuffix("=")))
     fields = parse_qsl(text, keep_blank_values=True)
-    for name, value in fields:
-        yield from (_md5(part) for part in (name, value) if part[:1] in ("{", "["))
+    texts = [unquote_plus(text.removesuffix("="))]
+    texts += [part for pair in fields if pair[0] != "data" for part in pair]
+    yield from (_md5(each) for each in dict.fromkeys(texts) if each[:1] in ("{", "["))
     # Then the fields of a JSON object that were sent one by one.
     for event in _events_of(fields):
         yield from _serialised(event)
@@ -327,6 +328,9 @@ def _body_sent_form_encoded(body: Body) -> Iterator[str]:
 
 FORM_ENCODED = re.compile(r"[^\s\"'{}<>=]++=|%7[Bb]|%5[Bb]")  # how a form begins; JSON doesn't
 _MOST_FIELDS = 110  # of a form: 100 channels, and what else an event has (reference, "Limits")
+
+
+_FIELDS_OF_AN_EVENT = {"name", "channel", "channels", "data"}
 
 
 def _events_of(fields: list[Pair]) -> Iterator[dict[str, Any]]:
@@ -341,6 +345,8 @@ def _events_of(fields: list[Pair]) -> Iterator[dict[str, Any]]:
             event[bare].append(value)
         else:
             event[name] = value
+    if event.keys().isdisjoint(_FIELDS_OF_AN_EVENT):
+        return
     yield event
     if isinstance(event.get("channels"), str):
         yield {**event, "channels": [event["channels"]]}
@@ -413,13 +419,23 @@ def _digest_with_separators(body: Body) -> Iterator[str]:
     yield from _with_separators(bytes.fromhex(body_digest(body.sent)))
 
 
-# The bodies of published examples: of Pusher's HTTP API page, as it is hashed there and as it's
-# printed there, and of the reference that this kit teaches (docs/api-reference.md), both ways.
-_PUBLISHED_BODIES = (
-    r'{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}',
-    r'{ "name": "foo", "channels": ["project-3"], "data": "{\"some\":\"data\"}" }',
-    r'{"name":"message","channel":"chat","data":"{\"text\":\"hello\"}"}',
-    r'{ "name": "message", "channel": "chat", "data": "{\"text\":\"hello\"}" }',
+# The bodies of published examples, each compact, as it's hashed there, and with spaces, as it's
+# printed there: of Pusher's HTTP API page, and of this kit's reference (docs/api-reference.md).
+_PUBLISHED_BODIES: tuple[tuple[dict[str, Any], tuple[str, str]], ...] = (
+    (
+        {"name": "foo", "channels": ["project-3"], "data": '{"some":"data"}'},
+        (
+            r'{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}',
+            r'{ "name": "foo", "channels": ["project-3"], "data": "{\"some\":\"data\"}" }',
+        ),
+    ),
+    (
+        {"name": "message", "channel": "chat", "data": '{"text":"hello"}'},
+        (
+            r'{"name":"message","channel":"chat","data":"{\"text\":\"hello\"}"}',
+            r'{ "name": "message", "channel": "chat", "data": "{\"text\":\"hello\"}" }',
+        ),
+    ),
 )
 
 
@@ -430,7 +446,9 @@ _PUBLISHED_BODIES = (
     table=ALONE,
 )
 def _digest_of_an_example(body: Body) -> Iterator[str]:
-    yield from (_md5(text) for text in _PUBLISHED_BODIES)
+    for value, texts in _PUBLISHED_BODIES:
+        if body.value != value:  # nor that example, cut short or written otherwise
+            yield from map(_md5, texts)
 
 
 @_mistake(
@@ -676,13 +694,26 @@ def _trailing_slash(path: str, credentials: Credentials) -> Iterator[str]:
 def _prefix_on_one_side(path: str, credentials: Credentials) -> Iterator[str]:
     # Sent and not signed: whatever it's called, it's in the path. A prefix that is nothing but
     # slashes has a name of its own.
-    starts = [found.start() for found in islice(re.finditer("/(?=[^/])", path), _MOST_SEGMENTS)]
+    starts = [found.start() for found in islice(re.finditer("/apps/", path), _MOST_STARTS)]
     yield from (path[at:] for at in starts if path[:at].strip("/"))
     for prefix in ("/api", "/pusher", "/app", "/ws", "/reverb", "/soketi"):
         yield f"{prefix}{path}"
 
 
-_MOST_SEGMENTS = 8  # of a path, each of which may be the first one that was signed
+_MOST_STARTS = 8  # of a path, or of an end of it that may have been signed alone
+
+
+@_mistake(
+    "path",
+    "Only the end of the path was signed.",
+    "Sign the whole path, from the first slash after the host, such as /apps/3/events.",
+    table=IN_REQUESTS,
+)
+def _end_of_path_signed(path: str, credentials: Credentials) -> Iterator[str]:
+    starts = re.compile("/(?=[^/])").finditer(path, max(path.rfind("/apps/"), 0) + 1)
+    for found in islice(starts, _MOST_STARTS):
+        yield from (path[found.start() :], path[found.end() :])
+
 
 # Signed and not sent: only the other side knows its name. These are the ones that servers, their
 # guides and reverse proxies use.
@@ -749,8 +780,8 @@ _PUBLISHED_APP_IDS = ("6855671", "3", "1", "APP_ID", "YOUR_APP_ID", "app-id", "u
 
 @_mistake(
     "path",
-    "The path of another app was signed: the app id in it isn't the one in the path that was sent.",
-    "Put your own app id into the path, /apps/{app_id}/events, once, and sign and send that path.",
+    "The path was signed with another app id than the one that it was sent with.",
+    "Put your own app's id into the path, /apps/{app_id}/events, once; then sign and send that.",
     table=IN_REQUESTS,
 )
 def _another_apps_path(path: str, credentials: Credentials) -> Iterator[str]:

@@ -16,10 +16,13 @@ has a limit of its own: the doctor signs it some thousand times.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from pusherkit.doctor.forms.commands import COMMAND_HINT, CommandReader
+from pusherkit.doctor.forms.dumps import LOGGED, QUOTED_HINT, URL_HINT, merge, read_quoted, read_url
 from pusherkit.doctor.forms.http_text import (
     DUMP_HINT,
     HTTP_HINT,
@@ -32,6 +35,8 @@ from pusherkit.doctor.forms.http_text import (
     read_trace,
     read_wget_debug,
 )
+from pusherkit.doctor.forms.javascript import JAVASCRIPT_HINT, JavaScriptReader
+from pusherkit.doctor.forms.json_text import JSON_HINT, JsonReader
 from pusherkit.doctor.forms.parts import (
     MAX_PARAMS,
     MAX_TARGET,
@@ -43,7 +48,20 @@ from pusherkit.doctor.forms.parts import (
     PastedWebhook,
     ReadFile,
     app_in,
+    misplaced,
     too_long,
+)
+from pusherkit.doctor.forms.powershell import POWERSHELL_HINT, PowerShellReader
+from pusherkit.doctor.forms.python import PYTHON_HINT, PythonReader
+from pusherkit.doctor.forms.subscriptions import (
+    FIELD_HINT,
+    SOCKET_HINT,
+    Fields,
+    asks_for_auth,
+    field_in,
+    read_webhook_lines,
+    subscriptions,
+    webhook_in,
 )
 from pusherkit.errors import UnreadableText
 
@@ -77,28 +95,54 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     """
     if len(text) > MAX_TEXT:
         raise too_long()
-    claims: list[Claim] = []
+    refused = _no_text(text)
+    if refused:
+        raise UnreadableText(refused)
     problems: list[UnreadableText] = []
-    said: list[str] = []
-    for part in _parts(_clean(text)):
-        found = _Part(part, read_file, problems)
-        claims += found.claims
-        said += found.said()
-    requests = [request for claim in claims for request in claim.requests]
-    hooks = [hook for claim in claims for hook in claim.webhooks]
-    subscriptions = [one for claim in claims for one in claim.subscriptions]
-    if problems and not (requests or hooks or subscriptions):
+    cleaned = _clean(text)
+    straight = _straight(cleaned)
+    parts = [_Part(part, read_file, problems) for part in _pieces(straight)]
+    claims = [claim for part in parts for claim in part.claims]
+    said = "\n".join(part.said() for part in parts).strip("\r\n")
+    requests, hooks, fields = _sorted_out(claims, problems)
+    fields += [found for part in parts for found in part.fields]
+    subscribed = tuple(subscriptions(fields))
+    if problems and not (requests or hooks or subscribed):
         raise problems[0]
     if problems and requests:
         note = f"Something else in the text can't be read. {problems[0]}"
         requests[-1] = replace(requests[-1], notes=(*requests[-1].notes, note))
+    if straight != cleaned:
+        requests = [replace(r, notes=(*r.notes, TYPOGRAPHIC_QUOTES)) for r in requests]
     return Pasted(
-        form=_form(claims),
+        form=_form(claims, bool(hooks), bool(subscribed)),
         requests=tuple(requests[:MAX_REQUESTS]),
-        subscriptions=tuple(subscriptions),
+        subscriptions=subscribed,
         webhooks=tuple(hooks),
-        said="\n".join(said).strip("\r\n"),
+        said=said,
     )
+
+
+def _sorted_out(
+    claims: list[Claim], problems: list[UnreadableText]
+) -> tuple[list[PastedRequest], list[PastedWebhook], list[Fields]]:
+    """Requests of this API, webhooks, and what was asked of an endpoint for authorization."""
+    requests: list[PastedRequest] = []
+    hooks = [hook for claim in claims for hook in claim.webhooks]
+    fields: list[Fields] = []
+    for claim in claims:
+        for request in claim.requests:
+            try:
+                if hook := webhook_in(request):
+                    hooks.append(hook)
+                elif asked := asks_for_auth(request):
+                    fields.append(Fields(claim.start, asked))
+                else:
+                    requests.append(request)
+            except UnreadableText as problem:
+                problems.append(problem)
+    noted = [replace(r, notes=(*r.notes, *misplaced(r))) for r in merge(requests)]
+    return noted, hooks, fields
 
 
 def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedRequest:
@@ -112,18 +156,42 @@ def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedReque
     return pasted.requests[0]
 
 
-def _form(claims: list[Claim]) -> str:
+def _form(claims: list[Claim], hooks: bool, subscribed: bool) -> str:
     """What a text was taken for, in words: each form once, with how many there are."""
     forms = [claim.form for claim in claims if claim.form]
     if not forms:
-        return NOTHING
+        return "a webhook" if hooks else "a subscription" if subscribed else NOTHING
+    if len(set(forms)) > 1:  # the same URL is logged beside nearly everything
+        forms = [form for form in forms if form != LOGGED]
     counted = [(form, forms.count(form)) for form in dict.fromkeys(forms)]
-    named = [form if count == 1 else f"{form} ({count} of them)" for form, count in counted]
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    named = [
+        form if count == 1 or form == "a subscription" else f"{form} ({count} of them)"
+        for form, count in counted
+    ]
+    form = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"a webhook, in {form}" if hooks and "webhook" not in form else form
+
+
+_ARCHIVES = {"PK\x03\x04": "a ZIP archive", "\x1f": "a gzip archive", "%PDF-": "a PDF"}
+
+
+def _no_text(text: str) -> str:
+    """A sentence on what was pasted, if it isn't text at all."""
+    for magic, name in _ARCHIVES.items():
+        if text.startswith(magic):
+            return f"This is {name}, not text. Unpack it, and paste the request that's inside."
+    if "\0" in text[:4_096]:
+        return "This is binary data, not text. Paste the request as text, such as a curl command."
+    return ""
 
 
 # --- what stands around it ------------------------------------------------------------------------
 
+_ANSWER = re.compile(
+    r"HTTP/[0-9]|[{<]"
+    r"|[^\n]{0,200}?\b(?:Invalid|Unauthorized|Unknown auth_key|expired|error|40[0-9])\b",
+    flags=re.IGNORECASE,
+)
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)[^\n`]*$\n?", flags=re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _WAITING = re.compile(  # a command, and the `> ` that a terminal or a mail puts before each line
@@ -146,31 +214,70 @@ def _clean(text: str) -> str:
     return text
 
 
-def _parts(text: str) -> list[str]:
+TYPOGRAPHIC_QUOTES = (
+    "The quotes around the words are typographic ones, which no shell knows: an editor or a web "
+    "page has put them in. They're read here as plain quotes."
+)
+_OPENING = re.compile(r"(?<=[ \t])[“‘„](?=https?://|\{|[A-Za-z-]{1,40}:)")
+
+
+def _straight(text: str) -> str:
+    """A command's typographic quotes as plain ones, where a word begins or ends with them."""
+    if not (_OPENING.search(text) and COMMAND_HINT.search(text)):
+        return text
+    quotes = str.maketrans("“„”‘’", '"""\'\'')
+    text = _OPENING.sub(lambda found: found[0].translate(quotes), text)
+    return re.sub(r"[”’](?=[ \t\r\n]|$)", lambda found: found[0].translate(quotes), text)
+
+
+def _pieces(text: str) -> list[str]:
     """A text cut at its Markdown fences, so that nothing goes on from one block into another."""
-    return [part for part in _FENCE.split(text) if part.strip()] or [text]
+    return [piece for piece in _FENCE.split(text) if piece.strip()] or [text]
 
 
 class _Part:
     """One part of a text: who claims what in it."""
 
     def __init__(
-        self, text: str, read_file: ReadFile | None, problems: list[UnreadableText]
+        self,
+        text: str,
+        read_file: ReadFile | None,
+        problems: list[UnreadableText],
+        *,
+        inner: bool = False,
     ) -> None:
         self._text = text
+        self._problems = problems
         self.claims: list[Claim] = []
-        commands = CommandReader(text, read_file)
-        for hint, reader in (
+        values = JsonReader(text, None if inner else self._inside)
+        readers: list[tuple[re.Pattern[str], _Reader]] = [
             (DUMP_HINT, self._at_line(read_dump)),
             (WGET_HINT, self._at_line(read_wget_debug)),
             (TRACE_HINT, self._at_line(read_trace)),
-            (COMMAND_HINT, commands.read),
+            (QUOTED_HINT, partial(read_quoted, text)),
+            (PYTHON_HINT, PythonReader(text).read),
+            (POWERSHELL_HINT, PowerShellReader(text).read),
+            (COMMAND_HINT, CommandReader(text, read_file).read),
+            (JAVASCRIPT_HINT, JavaScriptReader(text).read),
             (HTTP_HINT, self._at_line(read_http)),
             (LOG_HINT, self._log_line),
-        ):
-            self._ask(hint, reader, problems)
+            (JSON_HINT, values.read),
+            (URL_HINT, partial(read_url, text)),
+        ]
+        if text.lstrip()[:1] in ("{", "["):
+            readers.insert(0, (JSON_HINT, values.read))
+        for hint, reader in readers:
+            self._ask(hint, reader)
+        self.fields = [*values.fields, *self._lines()]
+        self.claims = [*self._answered()]
+        if not any(claim.requests for claim in self.claims) and (hook := read_webhook_lines(text)):
+            self.claims = [hook]
 
-    def _ask(self, hint: re.Pattern[str], reader: _Reader, problems: list[UnreadableText]) -> None:
+    def _inside(self, text: str) -> tuple[Claim, ...]:
+        """What a string inside JSON holds."""
+        return tuple(_Part(text, None, [], inner=True).claims)
+
+    def _ask(self, hint: re.Pattern[str], reader: _Reader) -> None:
         """Let one reader read at each of its hints in what is left."""
         new: list[Claim] = []
         for start, end in self._free():
@@ -181,7 +288,7 @@ class _Part:
                 try:
                     claim = reader(found)
                 except UnreadableText as problem:
-                    problems.append(problem)
+                    self._problems.append(problem)
                     begin = max(start, self._line(found))
                     claim = Claim(begin, line_ends, "", said=self._text[begin:line_ends])
                 if claim:
@@ -191,21 +298,62 @@ class _Part:
             new = [claim for claim in new if claim.form or claim.said]  # what sets variables only
         self.claims = sorted([*self.claims, *new], key=lambda claim: claim.start)
 
-    def _free(self) -> Iterator[tuple[int, int]]:
+    def _free(self, claims: list[Claim] | None = None) -> Iterator[tuple[int, int]]:
         """What nobody has claimed, from where to where."""
         at = 0
-        for claim in self.claims:
+        for claim in self.claims if claims is None else claims:
             if claim.start > at:
                 yield at, claim.start
             at = max(at, claim.end)
         if at < len(self._text):
             yield at, len(self._text)
 
-    def said(self) -> list[str]:
-        """What isn't a request, in its order."""
-        pieces = [(claim.start, claim.said) for claim in self.claims]
-        pieces += [(start, self._text[start:end]) for start, end in self._free()]
-        return [piece for _, piece in sorted(pieces) if piece.strip()]
+    def _answered(self) -> Iterator[Claim]:
+        """The claims, each request with the answer that stands under it."""
+        asks = [claim.start for claim in self.claims if claim.requests]
+        for claim in self.claims:
+            if not claim.requests or claim.requests[-1].response or claim.form == LOGGED:
+                yield claim
+                continue
+            following = bisect_right(asks, claim.start)
+            ends = asks[following] if following < len(asks) else len(self._text)
+            answer = self._text[claim.end : ends].strip()
+            if not _ANSWER.match(answer):
+                yield claim
+                continue
+            *before, last = claim.requests
+            yield replace(claim, requests=(*before, replace(last, response=answer)))
+
+    def said(self) -> str:
+        """What isn't a request, in its order; a line that was cut in pieces is whole again."""
+        pieces = [(claim.start, claim.end, claim.said) for claim in self.claims]
+        pieces += [(start, end, self._text[start:end]) for start, end in self._free()]
+        joined: list[str] = []
+        last = 0
+        for start, end, piece in sorted(pieces):
+            if not piece.strip():
+                continue
+            if joined and (start != last or not joined[-1]) and not joined[-1].endswith("\n"):
+                joined.append("\n")
+            joined.append(piece)
+            last = end
+        return "".join(joined)
+
+    def _lines(self) -> list[Fields]:
+        """Fields of a subscription, a line each; one alone may be anything."""
+        free = [*self._free([claim for claim in self.claims if claim.form])]
+        found = [
+            Fields(line.start(), field_in(line))
+            for start, end in free
+            for line in FIELD_HINT.finditer(self._text, start, end)
+        ]
+        sockets = [
+            Fields(match.start(), {"socket_id": match[1]})
+            for start, end in free
+            for match in SOCKET_HINT.finditer(self._text, start, end)
+        ]
+        names = {name for fields in found for name in fields.values}
+        return [*found, *sockets] if len(names) > 1 else sockets
 
     def _line(self, found: re.Match[str]) -> int:
         return self._text.rfind("\n", 0, found.start()) + 1

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import (
@@ -162,24 +163,18 @@ def explain(
     there, and the diagnosis says that it isn't complete.
     """
     if verdict.failed is None:
-        return Diagnosis(valid=True, notes=tuple(_beside(credentials, request)))
+        beside = (*_beside(credentials, request), *_of_another_app(credentials, request))
+        return Diagnosis(valid=True, notes=beside)
     others = tuple(others)
     failed = {check.rule: f"{check.error}. {check.fix}" for check in verdict.checks if check.error}
-    if "auth_timestamp" in failed and (uptime := _uptime(request)):
-        failed["auth_timestamp"] = uptime
-    notes = [failed[rule] for rule in ("auth_version", "auth_timestamp") if rule in failed]
-    if "auth_key" in failed:
-        notes.insert(0, _wrong_key(credentials, request, others) or failed["auth_key"])
-    if credentials.secret in request.values("auth_key"):
-        notes.insert(0, "auth_key holds the secret. Key and secret are swapped.")
-
+    notes = list(_before_searching(credentials, request, failed, others))
     explanations: list[Finding] = []
     unexplained, body = UNEXPLAINED, Body(request.body)
-    body_known = "body_md5" in failed or not request.values("body_md5")
-    body_known = body_known or request.values("body_md5") == [body_digest(request.body)]
+    sent = request.values("body_md5")
+    known = "body_md5" in failed or sent in ([], [body_digest(request.body)])
     try:
         search = _Search(
-            credentials, request, others, go_on, body=body, body_known=body_known, paths=paths
+            credentials, request, others, go_on, body=body, body_known=known, paths=paths
         )
         explanations = _explanations(search, failed) or _with_what_is_missing(search)
     except _StoppedEarly:
@@ -189,14 +184,29 @@ def explain(
         unexplained = ""
     elif form := _form_of(request.values("auth_signature")):
         notes, unexplained = [*notes, form], ""
-    if "body_md5" in failed and not request.values("body_md5"):
-        notes.append(failed["body_md5"])
-    elif "body_md5" in failed and not findings:
-        notes += [failed["body_md5"], *_of_a_body(body)]
+    if "body_md5" in failed and not (sent and findings):
+        notes += [failed["body_md5"], *(_of_a_body(body) if sent else ())]
     notes += _beside(credentials, request)
     for other in others:
         notes = [other.hide(note) for note in notes]
     return Diagnosis(valid=False, findings=findings, notes=tuple(notes), unexplained=unexplained)
+
+
+def _before_searching(
+    credentials: Credentials,
+    request: Request,
+    failed: Mapping[str, str],
+    others: tuple[Credentials, ...],
+) -> Iterator[str]:
+    """Notes on the rules that need no search: app key, version and timestamp."""
+    if credentials.secret in request.values("auth_key"):
+        yield "auth_key holds the secret. Key and secret are swapped."
+    if "auth_key" in failed:
+        yield _wrong_key(credentials, request, others) or failed["auth_key"]
+    if "auth_version" in failed:
+        yield failed["auth_version"]
+    if "auth_timestamp" in failed:
+        yield _uptime(request) or failed["auth_timestamp"]
 
 
 def _explanations(search: _Search, failed: Mapping[str, str]) -> list[Finding]:
@@ -240,26 +250,29 @@ def _not_sent(added: tuple[Pair, ...]) -> Mistake:
 # --- notes: what needs no search ------------------------------------------------------------------
 
 FIRST_TIMESTAMP = 1_262_304_000  # Unix seconds: 2010, when no Pusher server was running yet
-_PUBLISHED_KEY = "278d425bdf160c739803"  # of the worked example (Pusher's HTTP API reference)
+# What the published worked example sends (Pusher's HTTP API reference, "Worked authentication
+# example"), by the name of the parameter.
 _PUBLISHED = {
-    "auth_key": _PUBLISHED_KEY,
-    "auth_timestamp": "1353088179",
+    "auth_key": "278d425bdf160c739803",
     "auth_signature": "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c",
+    "body_md5": "ec365a775a4cd0599faeb73354201b6f",
+    "auth_timestamp": "1353088179",
 }
 _PLACEHOLDERS = re.compile(r"YOUR[_-].*|your[_-].*|<.*>|\$\{?\w+\}?|undefined|null|None", re.DOTALL)
 
 
 def _beside(credentials: Credentials, request: Request) -> Iterator[str]:
     """What is worth knowing of a request, whether or not its signature is right."""
-    if credentials.key != _PUBLISHED_KEY:
+    if credentials.key != _PUBLISHED["auth_key"]:
         copied = [name for name, value in _PUBLISHED.items() if value in request.values(name)]
-        if copied:
+        # The time alone may be an accident, and the hash is right where the body is copied, too.
+        if {"auth_key", "auth_signature"} & {*copied} or len(copied) > 1:
             yield (
                 f"{' and '.join(copied)}: copied from the published worked example, of 16 November "
                 "2012. Sign with your own key and secret, and with the time at which you send."
             )
     path = re.search("/apps/([^/]*+)", request.path)
-    if path and not path[1]:
+    if re.search("/apps//(events|batch_events|channels|users)", request.path):
         yield "The path names no app: /apps//… has an empty app id. Check where it's set."
     elif path and _PLACEHOLDERS.fullmatch(path[1]):
         yield f"The path's app id is a placeholder, {_cut(credentials.hide(path[1]))}."
@@ -269,6 +282,16 @@ def _beside(credentials: Credentials, request: Request) -> Iterator[str]:
         yield (
             "body_md5 was sent with a GET, which has no body. The reference doesn't ask for it, "
             "and Reverb and Sockudo refuse it; leave it out, and don't sign it."
+        )
+
+
+def _of_another_app(credentials: Credentials, request: Request) -> Iterator[str]:
+    """A note on a request that is signed right, and goes to an app that isn't this one."""
+    path = re.search("/apps/([^/]++)", request.path)
+    if path and unquote(path[1]) not in (credentials.app_id, credentials.key):
+        yield (
+            f"The path names app {_cut(credentials.hide(path[1]))}, and these credentials are of "
+            f"app {credentials.app_id}. A server looks for the key in the app that the path names."
         )
 
 
@@ -482,6 +505,8 @@ class _Search:
 
     def missing(self) -> list[Pair]:
         """The parameters that every request has, and this one lacks; what their value would be."""
+        if len(self._signatures_received) != 1:
+            return []  # there's nothing to prove
         expected = [("auth_key", self._credentials.key), ("auth_version", AUTH_VERSION)]
         if self._request.body:
             expected.append(("body_md5", self._right_digest))
@@ -714,11 +739,11 @@ class _Search:
         what = {"digest": "body hash", "encoding": "signature"}[axis]
         shown = f"{_cut(wrapped.before)}…{_cut(wrapped.after)}"
         if self._hide(shown) != shown:
-            shown = "something else"
+            shown = "it isn't shown, as it holds a secret"
         return Mistake(
             f"{what.replace(' ', '-')}-in-a-wrapper",
             axis,
-            f"The {what} was sent with something around it, {shown}, and what stands inside is it.",
+            f"The {what} was sent with something around it: {shown}.",
             f"Take the value out of what holds it or prints it ({_how_to_unwrap(wrapped)}), and "
             "send the hex digits alone.",
             LESSONS[axis],
@@ -775,7 +800,7 @@ def _can_give(received: str, axes: Axes) -> bool:
 
 def _forms(received: str) -> list[Row]:
     """The mistakes on the axis of encoding that could have given a text of this form."""
-    marks, example = _marks_in(received), bytes(range(32))
+    marks, example = _marks_in(received), bytes(range(0, 256, 8))  # 32 bytes, as HMACs are
     return [
         (mistake, function)
         for mistake, function in _rows("encoding")

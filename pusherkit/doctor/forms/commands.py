@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from pusherkit.doctor.forms.clients import read_httpie, read_wget
-from pusherkit.doctor.forms.curl import read_curl
+from pusherkit.doctor.forms.curl import STRAY, read_curl
 from pusherkit.doctor.forms.parts import Claim, PastedRequest, ReadFile
 from pusherkit.doctor.forms.shell import Command, NotClosed, Shell
 from pusherkit.doctor.forms.windows import cmd_line, is_cmd, is_powershell, powershell_line
@@ -79,8 +80,14 @@ class CommandReader:
                     raise
                 continue
             form = form or named
-        if not requests and not found[0].endswith(("=", ">")):
+        sets = found[0].endswith(("=", ">"))
+        if not (requests or sets) or (not prompt and not _names_url(text[start:end])):
             return None
+        if not prompt:  # the words that follow are prose
+            requests = [
+                replace(one, notes=tuple(note for note in one.notes if STRAY not in note))
+                for one in requests
+            ]
         return Claim(begin if prompt else start, end, form=form, requests=tuple(requests))
 
     def _commands(self, begin: int, start: int) -> tuple[list[Command], int]:
@@ -90,6 +97,11 @@ class CommandReader:
         if is_powershell(prompt, self._text, start):
             return powershell_line(self._text, start)
         return self._shell.line(start)
+
+
+def _names_url(line: str) -> bool:
+    """Whether a line that begins in the middle of another is more than a word of its prose."""
+    return "://" in line or "/apps/" in line
 
 
 def _is_meant(line: str) -> bool:

@@ -27,7 +27,9 @@ from pusherkit.errors import UnreadableText
 
 _DATA = frozenset({"data", "data-ascii", "data-raw", "data-binary", "data-urlencode", "json"})
 _NAMES_HOST = re.compile(r"[a-z][a-z0-9+.-]*://|[^/?#]*[.:]|localhost\b", flags=re.IGNORECASE)
+_NAMES_HOST_AND_PATH = re.compile(r"[a-z][a-z0-9+.-]*://|[^/?#]*[.:][^/?#]*/", re.IGNORECASE)
 _IN_QUOTES = re.compile(r"\$[A-Za-z_{(][A-Za-z0-9_]{0,40}")
+STRAY = "is outside of all quotes and options"
 ASK_FOR_SET_X = "Run the command after `set -x`, and paste what the shell shows."
 SPLIT_AT_AMPERSAND = (
     "The URL isn't in quotes, so a shell ends the command at its first & and sends the URL only up "
@@ -179,12 +181,14 @@ def _operations(words: list[Word], notes: list[str]) -> Iterator[_Operation]:
 def _requests(operation: _Operation, source: Source, notes: list[str]) -> Iterator[PastedRequest]:
     given = operation.given
     notes = [*notes, *_notes(given)]
-    named = [url for url in operation.urls if _NAMES_HOST.match(url.text) or url.unknown]
+    whole = any("://" in url.text for url in operation.urls)
+    likely = _NAMES_HOST_AND_PATH if whole else _NAMES_HOST
+    named = [url for url in operation.urls if likely.match(url.text) or url.unknown]
     for stray in operation.urls if named else ():
         if stray not in named:
             notes.append(
-                f"{cut(stray.text)!r} is outside of all quotes and options, so curl takes it for "
-                "another URL. A quote before it is missing, or ends too early."
+                f"{cut(stray.text)!r} {STRAY}, so curl takes it for another URL. A quote before it "
+                "is missing, or ends too early."
             )
     urls = named or operation.urls
     if not urls:

@@ -88,8 +88,7 @@ def read_http(text: str, start: int) -> Claim | None:
         notes=notes,
         response=response,
     )
-    form = "an HTTP request" if not bare or body else "the first line of an HTTP request"
-    return Claim(start, end, form=form, requests=(request,), said=response)
+    return Claim(start, end, form="an HTTP request", requests=(request,), said=response)
 
 
 def _rest(text: str, start: int) -> tuple[str, int, str]:
@@ -104,7 +103,8 @@ def _rest(text: str, start: int) -> tuple[str, int, str]:
         lines.skip()
     end = lines.at
     if body_ends is None:
-        return text[start:end], end, ""
+        body = text[start:end]
+        return (body.rstrip("\r\n") if end < len(text) else body), end, ""
     return _without_gap(text[start:body_ends]), end, text[body_ends:end].strip()
 
 
@@ -154,11 +154,15 @@ def read_trace(text: str, start: int) -> Claim | None:
         return None
     lines.skip()
     fields: list[tuple[str, str]] = []
-    while (line := lines.peek()) is not None and (sent := _SENT_LINE.fullmatch(line)):
-        if found := _HEADER.fullmatch(sent[1]):
+    while (line := lines.peek()) is not None and len(fields) < MAX_HEADERS:
+        sent = _SENT_LINE.fullmatch(line)
+        found = _HEADER.fullmatch(sent[1] if sent else line)  # PHP marks the first line alone
+        if not found and not sent:
+            break
+        if found:
             fields.append((found[1], found[2]))
         lines.skip()
-        if not sent[1].strip():
+        if sent and not sent[1].strip():
             break
     said: list[str] = []
     while (line := lines.peek()) is not None and not re.match(r"> ?[A-Z]{1,20} +\S+ HTTP/", line):
@@ -212,7 +216,7 @@ def read_dump(text: str, start: int) -> Claim | None:
         return None
     (request,) = claim.requests
     answer = "".join(
-        as_text(_undump(block)[0]) + ("\n" if block[0].endswith("header") else "")
+        as_text(_undump(block)[0]).strip("\r\n") + "\n"
         for block in blocks
         if block[0].startswith("<=")
     )
@@ -280,8 +284,8 @@ def read_wget_debug(text: str, start: int) -> Claim | None:
 # --- access logs ---------------------------------------------------------------------------------
 
 _LOGGED = re.compile(
-    rf'"(?P<method>{METHOD}) (?P<target>[^\s"]+)(?: HTTP/[\d.]+)?"'
-    rf"|\b(?P<method2>{METHOD}) \"?(?P<target2>(?:https?://[^\s\"/]+)?/[^\s\"]*)"
+    rf'"(?P<method>{METHOD}) (?P<target>[^\s"`<>]+)(?: HTTP/[\d.]+)?"'
+    rf"|\b(?P<method2>{METHOD}) \"?(?P<target2>(?:https?://[^\s\"/]+)?/[^\s\"'`<>]*)"
 )
 
 
@@ -303,6 +307,6 @@ def read_log_line(text: str, start: int, end: int) -> Claim | None:
         request = make_request(method, target, has_body=method == "GET")
     except UnreadableText:
         return None
-    return Claim(
-        start, end, form="a line of an access log", requests=(request,), said=text[start:end]
-    )
+    served = re.match(r"\"? [1-5]\d\d\b", text[found.end() - 1 : found.end() + 6])
+    form = "a line of an access log" if served else "a log or an exception"
+    return Claim(start, end, form=form, requests=(request,), said=text[start:end])

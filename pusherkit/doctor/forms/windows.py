@@ -158,7 +158,7 @@ def _passed_on(piece: re.Match[str], word: Word, command: Command) -> str:
         return piece["escaped"] or piece["plain"]
     if re.search(r'(?<!\\)"', content) and LOST_QUOTES not in command.notes:
         command.notes.append(LOST_QUOTES)
-    return content.replace('\\"', '"')
+    return re.sub(r'(\\++)"', lambda found: found[1][: len(found[1]) // 2] + '"', content)
 
 
 _BACKTICKS = dict(zip("0abefnrtv", "\0\a\b\x1b\f\n\r\t\v", strict=True))
