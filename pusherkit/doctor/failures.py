@@ -101,6 +101,11 @@ def _no_name(said: str, text: str) -> Failure:
             f"(api-{host}.pusher.com at Pusher). Leave the host empty and set the cluster, or "
             "write out the host."
         )
+    elif re.search(r"(?:api|ws|sockjs)-{1,2}(?:undefined|null)?\.pusher", host):
+        look_at = (
+            f"the cluster setting: it's empty, so the host came to be {host!r}. Is the environment "
+            "variable set where the program runs, and is its configuration cached?"
+        )
     elif host in ("http", "https"):
         look_at = (
             "the host setting: it holds a whole URL, so http came to be taken for a name. Write "
@@ -134,6 +139,8 @@ def _nothing_listens(said: str, text: str) -> Failure:
         return _no_way_there(said, text)
     where = _named_port(text)
     local = bool(re.search(r"\b(?:127\.0\.0\.1|localhost|\[?::1\]?|0\.0\.0\.0)", where))
+    if local and where.endswith((":443", ":80")):
+        where += ", the SDK's own default port, so the port setting wasn't read"
     return Failure(
         title=f"Nothing was listening{f' at {where}' if where else ''}",
         what_happened="The machine was reached, and no program answered at that port.",

@@ -43,7 +43,16 @@ _NAMED: _Meanings = (
         _SUBSCRIPTION
         + "No auth came with it. Your endpoint must answer with auth (KEY:SIGNATURE), "
         "and the client must pass it on.",
-        ("channel requires authentication", "authentication signature required for this channel"),
+        (
+            "channel requires authentication",
+            "authentication signature required for this channel",
+            "auth info required to subscribe",
+        ),
+    ),
+    (
+        _SUBSCRIPTION + "The client has nothing that asks your server for auth. Give it the "
+        "endpoint (authEndpoint, channelAuthorization) or an authorizer before it connects.",
+        ("no authorizer has been set", "failed to get authorization data"),
     ),
     (
         _SUBSCRIPTION + "What stands before the colon must be the app key, and it's JSON: the "
@@ -96,7 +105,13 @@ _NAMED: _Meanings = (
     ),
     (
         f"The app key belongs to another cluster, or the cluster isn't set. {_CLUSTER}",
-        ("not in this cluster", "does not exist in this cluster", "forget to specify the cluster"),
+        (
+            "not in this cluster",
+            "does not exist in this cluster",
+            "forget to specify the cluster",
+            "app by key",
+            "connecting to the wrong cluster",
+        ),
     ),
     (
         f"The server doesn't know this app key. {_CLUSTER}",
@@ -536,16 +551,15 @@ def meaning_in(said: str) -> Meaning | None:
 
     `said` is letters(text).
     """
-    found = []
-    for meaning, words in _LETTERS_NAMED:
-        places = [at for at in map(said.find, words) if at >= 0]
-        if places:
-            found.append(Meaning(min(places), meaning))
-    found += [
+    found = [
         Meaning(match.start(), meaning)
         for pattern, meaning in _BY_PATTERN
         if (match := pattern.search(said))
     ]
+    for meaning, words in _LETTERS_NAMED:
+        places = [at for at in map(said.find, words) if at >= 0]
+        if places:
+            found.append(Meaning(min(places), meaning))
     return min(found, key=lambda one: one.at, default=None)
 
 
@@ -574,6 +588,18 @@ DIGEST_LETTERS = "expectedhmacsha256hexdigestof"
 
 
 _BY_PATTERN = (  # sentences with a name in their middle
+    (
+        re.compile(
+            r"app(?:key|bykey)(?:undefined|null|none|app_key|api_key|your\w{0,20})(?:not|does|\.)"
+        ),
+        f"{_SOCKET}The client's app key isn't set: a placeholder, or an empty setting, was sent in "
+        "its place. A page built earlier keeps what its environment had then; build it again.",
+    ),
+    (
+        re.compile(r"app(?:key|bykey)\d{5,8}(?:notin|does|\.)"),
+        f"{_SOCKET}Where the app key belongs is a short number, the form of an app id. A client is "
+        "made with the app key, which at Pusher has 20 hex digits.",
+    ),
     (
         re.compile(r"appkey[^:]{1,120}?doesnotexist\."),  # soketi
         f"{_SOCKET}The server doesn't know the app key in the URL, /app/KEY. {_CLUSTER}",

@@ -210,6 +210,8 @@ def test_wrapped_it_is_the_same(title: str, text: str) -> None:
         ("Could not resolve host: ap2", "'ap2' is the name of a cluster"),
         ("Could not resolve host: mt1", "api-mt1.pusher.com"),
         ("Could not resolve host: https", "holds a whole URL"),
+        ("Could not resolve host: api-.pusher.com", "the cluster setting: it's empty"),
+        ("Failed to connect to localhost port 443 after 0 ms", "the port setting wasn't read"),
         ("getaddrinfo ENOTFOUND undefined", "became the word 'undefined'"),
         ("getaddrinfo EAI_AGAIN reverb", "it has no dot"),
         ("getaddrinfo EAI_AGAIN reverb", "no other name resolves"),

@@ -220,6 +220,18 @@ THEIRS: dict[str, list[str]] = {
         "Did you forget to specify the cluster when creating the Pusher instance?  App key k does "
         "not exist in this cluster.",
     ],
+    "to another cluster, or the cluster isn't set": [
+        "Could not find app by key 278d. Perhaps you're connecting to the wrong cluster."
+    ],
+    "The client's app key isn't set": [
+        "App key undefined does not exist in this cluster.",
+        "Could not find app by key API_KEY. Perhaps you're connecting to the wrong cluster.",
+    ],
+    "the form of an app id": ["App key 914447 not in this cluster. Did you forget to specify"],
+    "No auth came with it": ["Auth info required to subscribe to private-events"],
+    "nothing that asks your server": [
+        "Cannot subscribe to a private or presence channel because no Authorizer has been set."
+    ],
     NO_APP: [
         "Pusher error: No matching application for ID [my-app].",
         '{"error":"The app 3 could not be found.","code":404}',
