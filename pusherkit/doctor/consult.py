@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -157,28 +158,7 @@ def examine(
     pasted: Pasted, app: App, *, now: float, go_on: Callable[[], bool] = lambda: True
 ) -> Report:
     """The same, for a text that has been read already."""
-    door = Door(app.secret)
-    said = "\n".join([pasted.said, *(each.response for each in pasted.requests)]).strip()
-    judged: list[Opinion] = []
-    unjudged = 0
-    if app.secret:
-        work: list[Callable[[], Opinion]] = [
-            *(partial(_request, each, app, door, now, said, go_on) for each in pasted.requests),
-            *(partial(_subscription, each, app, go_on) for each in pasted.subscriptions),
-            *(partial(_webhook, each, app, go_on) for each in pasted.webhooks),
-        ]
-        judged = [judge_one() for judge_one in work[:MAX_JUDGED]]
-        unjudged = len(work) - len(judged)
-    opinions = judged
-    if heard := _heard(said, app, judged):
-        # Where nothing was asked, that comes first; a refusal adds to what was judged.
-        opinions = [heard, *judged] if heard.kind == "failure" else [*judged, heard]
-    if not opinions:
-        raise _nothing_to_judge(pasted)
-    read_as = pasted.form
-    if not needs_secret(pasted):
-        read_as = f"the text of a {opinions[0].kind}"
-    return _hidden(Report(read_as=read_as, opinions=tuple(opinions), unjudged=unjudged), door)
+    return _Examination(pasted, app, now, go_on).report()
 
 
 def needs_secret(pasted: Pasted) -> bool:
@@ -200,65 +180,163 @@ def _nothing_to_judge(pasted: Pasted) -> UnreadableText:
     )
 
 
-# --- what a server or a library said ------------------------------------------------------------
+# --- the parts of a text, one by one --------------------------------------------------------------
 
 
-def _heard(said: str, app: App, judged: list[Opinion]) -> Opinion | None:
-    """What the words in the text mean: a failure, or else a refusal; None where neither is."""
-    if not said:
-        return None
-    if failure := explain_failure(said):
-        diagnosis = Diagnosis(valid=False, notes=(str(failure),))
-        return Opinion(kind="failure", about="what happened", diagnosis=diagnosis)
-    if any(each.diagnosis.findings for each in judged):
-        return None  # the cause of the refusal is proven
-    diagnosis = diagnose_refusal(said, _credentials(app) if app.secret else None)
-    if UNRECOGNISED in diagnosis.notes:
-        return None
-    if not app.secret:
-        diagnosis = replace(diagnosis, notes=(*diagnosis.notes, _UNPROVEN))
-    return Opinion(kind="refusal", about="what the server said", diagnosis=diagnosis)
+class _Examination:
+    """One text that was read, and what is known of the app."""
 
+    def __init__(self, pasted: Pasted, app: App, now: float, go_on: Callable[[], bool]) -> None:
+        self._pasted, self._app, self._now, self._go_on = pasted, app, now, go_on
+        self._door = Door(app.secret)
+        answers = [each.response for each in pasted.requests]
+        self._said = "\n".join([pasted.said, *answers]).strip()
+        self._failure = explain_failure(self._said) if self._said else None
 
-# --- requests -----------------------------------------------------------------------------------
+    def report(self) -> Report:
+        pasted = self._pasted
+        work: list[Callable[[], Opinion]] = []
+        if self._app.secret:
+            work += [partial(self._request, each) for each in pasted.requests]
+            work += [partial(self._subscription, each) for each in pasted.subscriptions]
+            work += [partial(self._webhook, each) for each in pasted.webhooks]
+        judged = [judge_one() for judge_one in work[:MAX_JUDGED]]
+        # Where nothing was asked, that comes first; a refusal adds to what was judged.
+        opinions = [*self._failed(), *judged, *self._refused(judged)]
+        if not opinions:
+            raise _nothing_to_judge(pasted)
+        read_as = pasted.form if needs_secret(pasted) else f"the text of a {opinions[0].kind}"
+        return _hidden(
+            Report(read_as=read_as, opinions=tuple(opinions), unjudged=len(work) - len(judged)),
+            self._door,
+        )
 
+    # What a server or a library said: it's a failure, or else a refusal, or neither is known.
 
-def _request(
-    pasted: PastedRequest, app: App, door: Door, now: float, said: str, go_on: Callable[[], bool]
-) -> Opinion:
-    request, heard = pasted.request, pasted.response or said
-    credentials = _credentials_for(pasted, app)
-    notes: tuple[str, ...] = ()
-    if elsewhere := misplaced(pasted):
-        notes = elsewhere.notes
-    at = _time_to_judge(pasted, now)
-    if elsewhere and elsewhere.request is None:
-        diagnosis = Diagnosis(valid=False, notes=notes)
-    else:
-        if elsewhere and elsewhere.request:
-            request = elsewhere.request
-        verdict = judge(credentials, request, now=at)
+    def _failed(self) -> Iterator[Opinion]:
+        if self._failure:
+            diagnosis = Diagnosis(valid=False, notes=(str(self._failure),))
+            yield Opinion(kind="failure", about="what happened", diagnosis=diagnosis)
+
+    def _refused(self, judged: list[Opinion]) -> Iterator[Opinion]:
+        proven = any(each.diagnosis.findings for each in judged)
+        if not self._said or self._failure or proven:
+            return
+        credentials = _credentials(self._app) if self._app.secret else None
+        diagnosis = diagnose_refusal(self._said, credentials)
+        if UNRECOGNISED in diagnosis.notes:
+            return
+        if not self._app.secret:
+            diagnosis = replace(diagnosis, notes=(*diagnosis.notes, _UNPROVEN))
+        yield Opinion(kind="refusal", about="what the server said", diagnosis=diagnosis)
+
+    def _request(self, pasted: PastedRequest) -> Opinion:
+        diagnosis = self._diagnosis(pasted)
+        corrected = Corrected()
+        if not diagnosis.valid:
+            credentials = _credentials_for(pasted, self._app)
+            corrected = _corrected(credentials, pasted, self._app, self._door, int(self._now))
+        request = pasted.request
+        return Opinion(
+            kind="request",
+            about=f"{request.method} {pasted.base_url}{request.path}",
+            diagnosis=diagnosis,
+            noticed=(*pasted.notes, *self._another_app(request, diagnosis)),
+            left=tuple(self._left(pasted)) if diagnosis.valid and not self._failure else (),
+            corrected=corrected.command,
+            not_corrected=corrected.why_not,
+            goes_to=corrected.goes_to,
+        )
+
+    def _diagnosis(self, pasted: PastedRequest) -> Diagnosis:
+        request = pasted.request
+        notes: tuple[str, ...] = ()
+        if elsewhere := misplaced(pasted):
+            if elsewhere.request is None:
+                return Diagnosis(valid=False, notes=elsewhere.notes)
+            request, notes = elsewhere.request, elsewhere.notes
+        credentials = _credentials_for(pasted, self._app)
+        verdict = judge(credentials, request, now=_time_to_judge(pasted, self._now))
         if not pasted.has_body:
             verdict = _without_body(verdict)
-        quoted = quoted_string(heard)
+        quoted = quoted_string(pasted.response or self._said)
         paths = [quoted.lines[1]] if quoted and quoted.whole else []
-        diagnosis = explain(credentials, request, verdict, paths=paths, go_on=go_on)
+        diagnosis = explain(credentials, request, verdict, paths=paths, go_on=self._go_on)
         if notes:
             diagnosis = replace(diagnosis, valid=False, notes=(*notes, *diagnosis.notes))
-    corrected, why_not = "", ""
-    goes_to = ""
-    if not diagnosis.valid:
-        corrected, why_not, goes_to = _corrected(credentials, pasted, app, door, int(now))
-    return Opinion(
-        kind="request",
-        about=f"{request.method} {pasted.base_url}{request.path}",
-        diagnosis=diagnosis,
-        noticed=pasted.notes,
-        left=tuple(_left(pasted, now, heard)) if diagnosis.valid else (),
-        corrected=corrected,
-        not_corrected=why_not,
-        goes_to=goes_to,
-    )
+        return diagnosis
+
+    def _another_app(self, request: Request, diagnosis: Diagnosis) -> Iterator[str]:
+        named, known = app_in(request.path), self._app.app_id
+        if known and named not in ("", known) and not diagnosis.findings:
+            yield (
+                f"The path names the app {named}, and the app that is known here is {known}. A "
+                "server refuses the key of one app in the path of another."
+            )
+
+    def _left(self, pasted: PastedRequest) -> Iterator[str]:
+        """What can still be wrong with a request that is signed right."""
+        if not pasted.has_body and pasted.request.values("body_md5"):
+            yield (
+                "The text doesn't hold the body, so nothing is said of whether body_md5 fits it. "
+                "Hash exactly what you send."
+            )
+        yield from what_is_left(
+            pasted.request,
+            base_url=pasted.base_url,
+            now=self._now,
+            refusal=pasted.response or self._said,
+        )
+
+    def _subscription(self, pasted: PastedSubscription) -> Opinion:
+        key, colon, _ = pasted.auth.rpartition(":")
+        app = self._app
+        if colon and not app.key and key != app.secret:
+            app = replace(app, key=key)
+        credentials = _credentials(app)
+        diagnosis = diagnose_subscription(
+            credentials,
+            socket_id=pasted.socket_id,
+            channel=pasted.channel,
+            auth=pasted.auth,
+            channel_data=pasted.channel_data,
+            user_data=pasted.user_data,
+            go_on=self._go_on,
+        )
+        what = "sign-in" if pasted.user_data is not None else "subscription"
+        right = _authorized(credentials, pasted) if app.key and not diagnosis.valid else ""
+        return Opinion(
+            kind="subscription",
+            about=f"{what} to {pasted.channel}" if pasted.channel else what,
+            diagnosis=diagnosis,
+            corrected=right,
+        )
+
+    def _webhook(self, pasted: PastedWebhook) -> Opinion:
+        app = self._app
+        if not app.key and pasted.key != app.secret:
+            app = replace(app, key=pasted.key)
+        diagnosis = diagnose_webhook(
+            _credentials(app),
+            key=pasted.key,
+            signature=pasted.signature,
+            body=pasted.body,
+            go_on=self._go_on,
+        )
+        return Opinion(kind="webhook", about="webhook", diagnosis=diagnosis)
+
+
+def _authorized(credentials: Credentials, pasted: PastedSubscription) -> str:
+    """The right auth, as a line; "" where the text doesn't hold all that is signed."""
+    with suppress(InvalidEvent):
+        if pasted.user_data is not None:
+            right = authenticate_user(credentials, pasted.socket_id, pasted.user_data)
+        else:
+            right = authorize_channel(
+                credentials, pasted.socket_id, pasted.channel, pasted.channel_data
+            )
+        return f"auth: {right['auth']}"
+    return ""
 
 
 UNKNOWN = "unknown"  # in place of an app id or an app key that nothing names; never printed
@@ -312,51 +390,47 @@ def _time_to_judge(pasted: PastedRequest, now: float) -> float:
 _DATE = re.compile(r"^[<\s]{0,4}date:([^\r\n]{1,60})$", flags=re.IGNORECASE | re.MULTILINE)
 
 
-def _left(pasted: PastedRequest, now: float, heard: str) -> Iterator[str]:
-    """What can still be wrong with a request that is signed right."""
-    if not pasted.has_body and pasted.request.values("body_md5"):
-        yield (
-            "The text doesn't hold the body, so nothing is said of whether body_md5 fits it. Hash "
-            "exactly what you send."
-        )
-    yield from what_is_left(pasted.request, base_url=pasted.base_url, now=now, refusal=heard)
-
-
 # --- the same request, signed right ---------------------------------------------------------------
 
 _URL_IN_PATH = re.compile(r"/(https?:)/{1,2}([^/]++)(/.*+)", flags=re.DOTALL)  # a CORS proxy's
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """A request as a curl command, signed right, and its host; or why there is none."""
+
+    command: str = ""
+    goes_to: str = ""
+    why_not: str = ""
+
+
 def _corrected(
     credentials: Credentials, pasted: PastedRequest, app: App, door: Door, now: int
-) -> tuple[str, str, str]:
-    """The request as a curl command, signed now; or "" and why there is none; and its host."""
-    request, base_url = pasted.request, pasted.base_url
-    path = request.path
+) -> Corrected:
+    request, base_url, path = pasted.request, pasted.base_url, pasted.request.path
     if through := _URL_IN_PATH.fullmatch(path):
         base_url, path = f"{through[1]}//{through[2]}", through[3]
     path = _repaired(path, app)
     if not base_url:
-        return "", "the text names no host. Add a Host header, or paste the whole URL.", ""
+        why = "the text names no host. Add a Host header, or paste the whole URL."
+        return Corrected(why_not=why)
     if credentials.key == UNKNOWN:
         why = "the app key isn't known. Set PUSHER_KEY, or add auth_key=… to the URL."
-        return "", why, ""
+        return Corrected(why_not=why)
     if not pasted.has_body and (request.values("body_md5") or request.method != "GET"):
-        return "", "the text doesn't hold the body that has to be sent.", ""
+        return Corrected(why_not="the text doesn't hold the body that has to be sent.")
     parts = [request.method, base_url, path, request.body.decode(errors="replace")]
     if any(map(door.holds, [*parts, *sum(request.params, ())])):
-        return "", "the request holds the secret, or most of it, and would repeat it.", ""
+        return Corrected(why_not="the request holds the secret, or most of it.")
     signature = sign(credentials, request.method, path, request.params, request.body, timestamp=now)
     try:
         command = curl(base_url, Request(request.method, path, signature.query, request.body))
     except ValueError as error:
-        return "", str(error), ""
-    if any(not (character.isprintable() or character == "\n") for character in command):
-        # Pasted again, it would send other bytes than those that are signed.
-        return "", "the request holds characters that a terminal cannot show.", ""
-    if door.holds(command):
-        return "", "the request holds the secret, or most of it, and would repeat it.", ""
-    return command, "", base_url
+        return Corrected(why_not=str(error))
+    if door.holds(command) or not command.replace("\n", "").isprintable():
+        # Hidden or escaped, it would send other bytes than those that are signed.
+        return Corrected(why_not="the request holds characters that a terminal cannot show.")
+    return Corrected(command=command, goes_to=base_url)
 
 
 def _repaired(path: str, app: App) -> str:
@@ -366,56 +440,6 @@ def _repaired(path: str, app: App) -> str:
     if app.app_id and named and named != app.app_id:
         return path.replace(f"/apps/{named}", f"/apps/{app.app_id}", 1)
     return path
-
-
-# --- subscriptions and webhooks -------------------------------------------------------------------
-
-
-def _subscription(pasted: PastedSubscription, app: App, go_on: Callable[[], bool]) -> Opinion:
-    key, colon, _ = pasted.auth.rpartition(":")
-    named = app if app.key else replace(app, key=key if colon and key != app.secret else "")
-    credentials = _credentials(named)
-    diagnosis = diagnose_subscription(
-        credentials,
-        socket_id=pasted.socket_id,
-        channel=pasted.channel,
-        auth=pasted.auth,
-        channel_data=pasted.channel_data,
-        user_data=pasted.user_data,
-        go_on=go_on,
-    )
-    corrected = ""
-    if not diagnosis.valid and named.key and pasted.socket_id:
-        try:
-            if pasted.user_data is not None:
-                right = authenticate_user(credentials, pasted.socket_id, pasted.user_data)
-                corrected = str(right["auth"])
-            elif pasted.channel:
-                right = authorize_channel(
-                    credentials, pasted.socket_id, pasted.channel, pasted.channel_data
-                )
-                corrected = str(right["auth"])
-        except InvalidEvent:
-            corrected = ""
-    about = f"subscription to {pasted.channel}" if pasted.channel else "subscription"
-    return Opinion(
-        kind="subscription",
-        about=about,
-        diagnosis=diagnosis,
-        corrected=f"auth: {corrected}" if corrected else "",
-    )
-
-
-def _webhook(pasted: PastedWebhook, app: App, go_on: Callable[[], bool]) -> Opinion:
-    named = app if app.key else replace(app, key=pasted.key if pasted.key != app.secret else "")
-    diagnosis = diagnose_webhook(
-        _credentials(named),
-        key=pasted.key,
-        signature=pasted.signature,
-        body=pasted.body,
-        go_on=go_on,
-    )
-    return Opinion(kind="webhook", about="webhook", diagnosis=diagnosis)
 
 
 # --- no secret gets out ---------------------------------------------------------------------------

@@ -400,7 +400,7 @@ case(
     "laravel/reverb#225 munafio/chatify#369 beyondcode/laravel-websockets#1162 "
     "beyondcode/laravel-websockets#1026",
     says=["could not be resolved", "Nothing was sent"],
-    read_as="the text of a failure",
+    read_as="a log or an exception",
 )
 case(
     "another-web-server-answered",
