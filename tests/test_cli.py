@@ -34,6 +34,7 @@ from pusherkit import (
     sign,
     verify,
 )
+from pusherkit.doctor.consult import FORMS
 from pusherkit.doctor.pasted import read
 from pusherkit.signing import Request, hmac_sha256
 from pusherkit.snippets import curl
@@ -469,6 +470,37 @@ def test_the_doctor_takes_no_secret_on_the_command_line() -> None:
     status, _, err = doctor(evidence(), f"--secret={SECRET}")
     assert status == 2
     assert "unrecognized arguments" in err
+
+
+def test_a_reader_that_has_enough_may_leave(tmp_path: Path) -> None:
+    """As `head` does; the status stays the doctor's."""
+    (tmp_path / "request").write_text(evidence("some other text"), encoding="utf-8")
+    for options in ("", "--json"):
+        script = f"{PUSHERKIT} doctor {options} {tmp_path}/request | : ; echo ${{PIPESTATUS[0]}}"
+        ran = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            env=os.environ | DOCTORS,
+            timeout=60,
+            encoding="utf-8",
+        )
+        assert (ran.stdout, ran.stderr) == ("2\n", "")
+
+
+def test_the_first_line_says_what_it_was_read_as() -> None:
+    trace = "> GET /apps/3/channels HTTP/1.1\n> Host: h\n>\n< HTTP/1.1 401 Unauthorized\n"
+    for text, form in (
+        (evidence(), "a curl command"),
+        (trace, "a `curl -v` trace"),
+        ("Pusher error: Unknown auth_key", "the text of a refusal"),
+    ):
+        assert doctor(text)[1].startswith(f"Read as: {form}\n\n")
+
+
+def test_help_lists_what_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--help"])
+    assert FORMS in " ".join(capsys.readouterr().out.split())
 
 
 # --- its exit status --------------------------------------------------------------------------
