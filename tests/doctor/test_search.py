@@ -1418,6 +1418,239 @@ def test_an_app_key_in_quotes_is_noted_in_place_of_an_unknown_one(sent):
     assert note.startswith("auth_key was sent with quotes or white space around the app key.")
 
 
+OTHER_KEYS = {
+    "3": "auth_key holds the app id, 3, where the app key belongs.",
+    KEY.upper(): "auth_key was sent in other upper and lower case",
+    f"Optional({KEY})": "auth_key was sent with something around the app key: Optional(…).",
+    OTHER_APP.key: "auth_key is the key of another app, 4.",
+    "YOUR_KEY": "auth_key holds a placeholder.",
+}
+
+
+@pytest.mark.parametrize("key", OTHER_KEYS)
+def test_what_was_sent_as_app_key_is_named_whichever_was_signed(key):
+    """Some clients sign what they send; others sign the right app key, and send another."""
+    signs_it = Client(key=key)
+    for client in (signs_it, replace(Client(), query=lambda p: signed_with_key(p, KEY), key=key)):
+        diagnosis = client.diagnosed()
+        assert (diagnosis.findings, diagnosis.unexplained) == ((), "")
+        (note,) = diagnosis.notes
+        assert note.startswith(OTHER_KEYS[key])
+        also = replace(client, signed_method="GET").diagnosed()
+        assert names(also) == [{"another-method"}]
+        assert also.notes == diagnosis.notes
+
+
+def signed_with_key(pairs: list[Pair], key: str) -> str:
+    return joined([(k, key if k == "auth_key" else v) for k, v in by_key(pairs)])
+
+
+def test_a_third_app_key_that_was_signed_is_no_explanation():
+    client = replace(Client(), query=lambda p: signed_with_key(p, "third"), key="somebody")
+    assert client.diagnosed().unexplained == UNEXPLAINED
+
+
+@pytest.mark.parametrize("uptime", [0, 42, 86_400, 42_123])  # seconds, or milliseconds
+def test_a_time_since_a_start_is_no_unix_time(uptime):
+    diagnosis = Client(timestamp=uptime).diagnosed(now=NOW)
+    assert diagnosis.findings == ()
+    (note,) = diagnosis.notes
+    assert f"auth_timestamp is {uptime}. Unix time counts seconds since 1970" in note
+    assert names(Client(timestamp=uptime, signed_method="GET").diagnosed(now=NOW)) == [
+        {"another-method"}
+    ]
+
+
+def test_a_fraction_of_a_second_is_noted_if_it_was_signed_too():
+    diagnosis = Client(timestamp=NOW + 0.5).diagnosed(now=NOW)
+    assert (diagnosis.findings, diagnosis.unexplained) == ((), "")
+    (note,) = diagnosis.notes
+    assert "whole seconds" in note
+
+
+def test_a_published_example_that_was_copied_is_recognised():
+    owner = replace(OWNER, key="my-own-key", secret="my-own-secret")
+    own = Client(owner=owner, key="my-own-key", secret=b"my-own-secret")
+    signature = "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"
+    copied = replace(own, body=EXAMPLE.encode(), written=lambda raw: signature).diagnosed()
+    assert not copied.valid
+    (note,) = copied.notes
+    assert note.startswith("auth_signature and body_md5 and auth_timestamp: copied from the pub")
+    signed = replace(own, body=EXAMPLE.encode()).diagnosed()
+    assert signed.valid
+    (note,) = signed.notes
+    assert note.startswith("body_md5 and auth_timestamp: copied from the published worked example")
+    assert own.diagnosed() == Diagnosis(valid=True), "the second may be the same by chance"
+    assert Client(body=EXAMPLE.encode()).diagnosed() == Diagnosis(valid=True), "it's that app"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/apps//events", "The path names no app"),
+        ("/apps/undefined/events", "The path's app id is a placeholder, undefined."),
+        ("/apps/${APP_ID}/events", "The path's app id is a placeholder, ${APP_ID}."),
+        (f"/apps/{KEY}/events", "The path holds the app key where the app id belongs"),
+    ],
+)
+def test_a_path_without_an_app_id_is_noted_although_it_is_signed_right(path, said):
+    diagnosis = Client(path=path).diagnosed()
+    assert diagnosis.valid
+    assert diagnosis.notes[0].startswith(said)
+    assert names(Client(path=path, signed_method="GET").diagnosed()) == [{"another-method"}]
+
+
+def test_a_request_to_another_app_is_signed_right_and_noted():
+    diagnosis = Client(path="/apps/4/events").diagnosed()
+    assert diagnosis.valid
+    assert diagnosis.notes == (
+        "The path names app 4, and these credentials are of app 3. A server looks for the key in "
+        "the app that the path names.",
+    )
+
+
+# --- what the request alone does not hold -------------------------------------------------------
+
+
+def test_a_path_that_a_refusal_quotes_is_tried():
+    client = Client(signed_path=f"/grüße/welt{EVENTS}")
+    request = Request("POST", EVENTS, client.sent(), BODY)
+    verdict = judge(OWNER, request, now=NOW)
+    assert explain(OWNER, request, verdict).unexplained == UNEXPLAINED
+    quoted = [EVENTS, "", "/elsewhere", f"/grüße/welt{EVENTS}"]
+    assert names(explain(OWNER, request, verdict, paths=quoted)) == [{"prefix-on-one-side"}]
+    assert explain(OWNER, request, verdict, paths=["/elsewhere"]).findings == ()
+
+
+def without_the_body(client: Client) -> Diagnosis:
+    """The diagnosis where the text that holds the request cannot hold a body."""
+    request = Request(client.method, client.path, client.sent())
+    verdict = judge(client.owner, request, now=client.timestamp)
+    checks = tuple(
+        replace(check, passed=True, error="", fix="") if check.rule == "body_md5" else check
+        for check in verdict.checks
+    )
+    return explain(client.owner, request, replace(verdict, checks=checks), others=[OTHER_APP])
+
+
+@pytest.mark.parametrize("digest", [None, "0f" * 16, EMPTY_DIGEST])
+def test_of_a_body_that_is_not_known_nothing_is_said(digest):
+    client = Client(sent_digest=digest, signed_digest=digest)
+    assert without_the_body(client) == Diagnosis(valid=True)
+    assert without_the_body(replace(client, signed_method="PUT")).notes == ()
+    unknown = without_the_body(replace(client, secret=b"0123456789abcdef0123"))
+    assert unknown == Diagnosis(valid=False, unexplained=UNEXPLAINED)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [w for w in {w.name: w for w in WAYS}.values() if w.axis != "digest" and "body" not in w.name],
+    ids=str,
+)
+def test_a_mistake_beside_a_body_that_is_not_known_is_named_and_no_other(way):
+    assert set(names(without_the_body(replace(Client(), **way.steps)))) == told(way)
+
+
+# --- an auth_signature among what is signed -----------------------------------------------------
+
+
+def signed_along(older: str, **steps: Any) -> Client:
+    query = lambda pairs: joined(by_key([*pairs, ("auth_signature", older)]))  # noqa: E731
+    return Client(query=query, **steps)
+
+
+def test_parameters_that_were_signed_twice_are_recognised():
+    client = signed_along(str(Client().made()["encoding"]))
+    diagnosis = client.diagnosed()
+    assert names(diagnosis) == [{"old-signature-signed"}]
+    assert diagnosis.findings[0].canonical_string == client.made()["newline"]
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_an_older_signature_that_was_sent_along_proves_that_it_was_signed(place):
+    older = "0f" * 32
+    client = signed_along(older)
+    sent = client.sent()
+    sent.insert(place, ("auth_signature", older))
+    diagnosis = diagnose(OWNER, "POST", EVENTS, sent, BODY, now=NOW)
+    assert names(diagnosis) == [{"old-signature-signed"}]
+
+
+def test_an_older_signature_that_is_not_at_hand_is_what_is_left():
+    diagnosis = signed_along("0f" * 32).diagnosed()
+    assert diagnosis == Diagnosis(valid=False, unexplained=UNEXPLAINED)
+    assert "an older auth_signature that was signed along" in str(diagnosis)
+
+
+# --- something around a signature ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrapping", "said"),
+    [
+        ("Some({})", "get() or unwrap()"),
+        ('Optional("{}")', "get() or unwrap()"),
+        ("Optional[{}]", "get() or unwrap()"),
+        ("b'{}'", "decode()"),
+        ("0x{}", "no 0x"),
+        ("<{}>", "no angle brackets"),
+        ('"{}"', "no quotes"),
+        ("HMAC-SHA2-256(stdin)= {}", "awk '{print $NF}'"),
+        ("{}  -", "awk '{print $1}'"),
+        ("{}\n", "strip the white space"),
+        ("sha-256:{}", "get, unwrap or decode"),
+    ],
+)
+def test_what_is_around_a_signature_is_shown_with_how_to_take_it_off(wrapping, said):
+    (finding,) = Client(written=lambda raw: wrapping.format(raw.hex())).diagnosed().findings
+    (mistake,) = finding.mistakes
+    assert wrapping.format("…").replace("\n", r"\n") in mistake.why
+    assert said in mistake.fix
+    assert finding.reproduced == wrapping.format(Client().made()["encoding"])
+
+
+def test_a_signature_in_a_wrapper_may_be_in_upper_case_or_beside_another_mistake():
+    client = Client(written=lambda raw: f"Some({raw.hex().upper()})")
+    assert names(client.diagnosed()) == [{"signature-in-a-wrapper", "signature-in-upper-case"}]
+    client = Client(written=lambda raw: f"Some({raw.hex()})", signed_timestamp=f"{NOW}481")
+    assert names(client.diagnosed()) == [{"signature-in-a-wrapper", "timestamp-in-milliseconds"}]
+
+
+@pytest.mark.parametrize("around", ["{}{}", "{}x" + "a" * 64, "a" * 201 + "x{}", "{}a"])
+def test_two_signatures_or_a_long_text_or_more_digits_are_no_wrapper(around):
+    client = Client(written=lambda raw: around.format(raw.hex(), raw.hex()))
+    assert client.diagnosed().findings == ()
+
+
+def test_a_secret_around_a_signature_is_not_told():
+    for secret in (OWNER.secret, OTHER_APP.secret):
+        diagnosis = Client(written=lambda raw, s=secret: f"{s}={raw.hex()}").diagnosed()
+        assert names(diagnosis) == [{"signature-in-a-wrapper"}]
+        assert secret not in str(diagnosis) + repr(diagnosis)
+
+
+# --- cost ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signature", "most"),
+    [("0" * 64, 12_000), ("0" * 62, 4_000), (f"Some({'0' * 64})", 8_000), ("0" * 40, 5_000)],
+)
+def test_a_search_makes_so_many_signatures_and_no_more(monkeypatch, signature, most):
+    """Pairs are tried for what could be a signature; the forms of hex are singles, so few."""
+    made, real = [0], hmac.digest
+
+    def counted(*arguments: Any) -> bytes:
+        made[0] += 1
+        return real(*arguments)
+
+    client = Client(written=lambda raw: signature, before=(), after=())
+    sent = client.sent()
+    monkeypatch.setattr(hmac, "digest", counted)
+    assert not diagnose(OWNER, "POST", EVENTS, sent, BODY, now=NOW).findings
+    assert most / 3 < made[0] < most
+
+
 REQUIRED = ["auth_key", "auth_timestamp", "auth_version", "body_md5", "auth_signature"]
 
 
