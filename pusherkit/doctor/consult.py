@@ -41,7 +41,7 @@ from pusherkit.doctor.refusals import (
 from pusherkit.doctor.search import FIRST_TIMESTAMP, Diagnosis, explain, without_quotes
 from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.webhooks import diagnose_webhook
-from pusherkit.doctor.wrappings import quoted_string
+from pusherkit.doctor.wrappings import QuotedString, quoted_string
 from pusherkit.errors import InvalidEvent, UnreadableText
 from pusherkit.signing import TOLERANCE_SECONDS, Request, Verdict, judge, sign
 from pusherkit.snippets import curl
@@ -222,8 +222,13 @@ class _Examination:
         proven = any(each.diagnosis.findings for each in judged)
         if not self._said or self._failure or proven:
             return
-        credentials = _credentials(self._app) if self._app.secret else None
-        diagnosis = diagnose_refusal(self._said, credentials)
+        credentials = None
+        if self._app.secret:
+            quoted = quoted_string(self._said)
+            credentials = _credentials_for(
+                _as_request(quoted) if quoted else Request("", ""), self._app
+            )
+        diagnosis = self._without_a_key(diagnose_refusal(self._said, credentials))
         if UNRECOGNISED in diagnosis.notes:
             return
         if not self._app.secret:
@@ -234,7 +239,7 @@ class _Examination:
         diagnosis = self._diagnosis(pasted)
         corrected = Corrected()
         if not diagnosis.valid:
-            credentials = _credentials_for(pasted, self._app)
+            credentials = _credentials_for(pasted.request, self._app, pasted.base_url)
             corrected = _corrected(credentials, pasted, self._app, self._door, int(self._now))
         request = pasted.request
         return Opinion(
@@ -255,7 +260,7 @@ class _Examination:
             if elsewhere.request is None:
                 return Diagnosis(valid=False, notes=elsewhere.notes)
             request, notes = elsewhere.request, elsewhere.notes
-        credentials = _credentials_for(pasted, self._app)
+        credentials = _credentials_for(request, self._app, pasted.base_url)
         verdict = judge(credentials, request, now=_time_to_judge(pasted, self._now))
         if not pasted.has_body:
             verdict = _without_body(verdict)
@@ -303,6 +308,8 @@ class _Examination:
             user_data=pasted.user_data,
             go_on=self._go_on,
         )
+        if not app.key:
+            diagnosis = self._without_a_key(diagnosis)
         what = "sign-in" if pasted.user_data is not None else "subscription"
         right = _authorized(credentials, pasted) if app.key and not diagnosis.valid else ""
         return Opinion(
@@ -311,6 +318,19 @@ class _Examination:
             diagnosis=diagnosis,
             corrected=right,
         )
+
+    def _without_a_key(self, diagnosis: Diagnosis) -> Diagnosis:
+        """Without the claim that an auth begins with another key, where ours isn't known."""
+        if self._app.key:
+            return diagnosis
+        findings = [
+            replace(
+                finding,
+                mistakes=tuple(each for each in finding.mistakes if each.name != ANOTHER_KEY),
+            )
+            for finding in diagnosis.findings
+        ]
+        return replace(diagnosis, findings=tuple(each for each in findings if each.mistakes))
 
     def _webhook(self, pasted: PastedWebhook) -> Opinion:
         app = self._app
@@ -339,6 +359,7 @@ def _authorized(credentials: Credentials, pasted: PastedSubscription) -> str:
     return ""
 
 
+ANOTHER_KEY = "another-key"  # the mistake's name, in subscription_mistakes.py
 UNKNOWN = "unknown"  # in place of an app id or an app key that nothing names; never printed
 
 
@@ -351,13 +372,19 @@ def _credentials(app: App, base_url: str = "") -> Credentials:
     )
 
 
-def _credentials_for(pasted: PastedRequest, app: App) -> Credentials:
+def _credentials_for(request: Request, app: App, base_url: str = "") -> Credentials:
     """The app that is known, or else the one that the request names, with the secret."""
-    (*_, sent_key) = ["", *map(without_quotes, pasted.request.values("auth_key"))]
-    named = app_in(pasted.request.path)
+    (*_, sent_key) = ["", *map(without_quotes, request.values("auth_key"))]
+    named = app_in(request.path)
     named = named if re.fullmatch(r"[\w.-]++", named) else ""
     key = app.key or (sent_key if sent_key != app.secret else "")
-    return _credentials(replace(app, app_id=app.app_id or named, key=key), pasted.base_url)
+    return _credentials(replace(app, app_id=app.app_id or named, key=key), base_url)
+
+
+def _as_request(quoted: QuotedString) -> Request:
+    """The request whose canonical string a server quotes, as far as it names the app."""
+    method, path, query = quoted.lines
+    return Request(method, path, [pair.partition("=")[::2] for pair in query.split("&")])
 
 
 def _without_body(verdict: Verdict) -> Verdict:

@@ -6,9 +6,10 @@ with the mistake in them, so that nothing of pusherkit agrees with itself.
 
     python tests/cases/make.py
 
-writes each text again, and index.json, which says of each what the doctor has to answer: `reports`
-are the addresses (none where the fault was met in published code that has no thread), `mistakes`
-the names that must be proven, `says` what must stand in the answer, `status` the exit status.
+writes each text again, and index.json, which says of each what the doctor has to answer:
+`reports` are the addresses (none where the fault was met in published code that has no thread),
+`fault` is its row in docs/doctor.md, `mistakes` are the names that must be proven, `says` is what
+must stand in the answer, and `status` the exit status.
 """
 
 from __future__ import annotations
@@ -45,11 +46,14 @@ def case(name: str, text: str | bytes, reports: str = "", **expected: Any) -> No
     CASES[name] = {
         "reports": addresses,
         "mistakes": expected.pop("mistakes", []),
+        "fault": expected.pop("fault", None),
         "says": expected.pop("says", []),
         "status": expected.pop("status", 1),
         "read_as": expected.pop("read_as", ""),
     }
     assert not expected, expected
+    if CASES[name]["fault"] is None:  # the fault is the mistake
+        ((CASES[name]["fault"],),) = CASES[name]["mistakes"]
     TEXTS[name] = text if isinstance(text, bytes) else text.encode()
 
 
@@ -128,12 +132,14 @@ case(
     says=["proxy", "nginx"],
     status=2,
     read_as="the text of a refusal",
+    fault="query-dropped",
 )
 case(
     "arrived-without-its-query",
     f"POST {PATH} HTTP/1.1\nHost: 10.0.0.4:8080\nContent-Type: application/json\n\n{BODY}",
     NGINX,
     says=["No parameter arrived", "$is_args$args"],
+    fault="query-dropped",
 )
 case(
     "signed-right-and-refused",
@@ -141,6 +147,7 @@ case(
     NGINX,
     says=["signed as it should be", "proxy", "what is left"],
     status=0,
+    fault="query-dropped",
 )
 PREFIX = (
     "laravel/reverb#356 pusher/pusher-http-php#227 pusher/pusher-http-php#335 "
@@ -175,6 +182,7 @@ case(
     http(RIGHT, body=BODY[:40], headers=f"Content-Length: {len(BODY)}\n", host="10.0.0.4:6001"),
     "beyondcode/laravel-websockets#34",
     says=["Content-Length"],
+    fault="body-cut",
 )
 
 # --- the secret, the key and the app --------------------------------------------------------------
@@ -192,11 +200,13 @@ case(
     curl(query(secret=KEY, auth_key=SECRET)),
     "soketi/soketi#753 soketi/soketi#775 soketi/soketi#811",
     says=["swapped"],
+    fault="key-and-secret-swapped",
 )
 case(
     "app-id-as-auth-key",
     curl(RIGHT.replace(f"auth_key={KEY}", f"auth_key={APP_ID}")),
     says=["auth_key holds the app id"],
+    fault="app-id-as-auth-key",
 )
 case(
     "path-of-another-app",
@@ -209,6 +219,7 @@ case(
     "Pusher::Error: Bad request: Unknown auth_key\n",
     "pusher/pusher-http-ruby#96 pusher/pusher-http-php#118",
     says=["cluster"],
+    fault="another-host-or-cluster",
 )
 WRONG_CLUSTER = (
     "pusher/pusher-http-dotnet#50 pusher/pusher-http-dotnet#84 pusher/pusher-websocket-dotnet#64 "
@@ -228,6 +239,7 @@ case(
     ),
     WRONG_CLUSTER,
     says=["cluster"],
+    fault="another-host-or-cluster",
 )
 case(
     "application-does-not-exist",
@@ -235,12 +247,14 @@ case(
     'exist\\"}"}\n',
     WRONG_CLUSTER,
     says=["app key"],
+    fault="another-host-or-cluster",
 )
 case(
     "reverb-knows-no-such-app",
     "Pusher error: No matching application for ID [orchard].\n",
     "laravel/reverb#142",
     says=["app id"],
+    fault="no-such-app",
 )
 
 # --- the clock ------------------------------------------------------------------------------------
@@ -251,6 +265,7 @@ case(
     "(2025-10-09T08:53:20Z) (Pusher::AuthenticationError)\n",
     "pusher/pusher-http-ruby#49",
     says=["601 s ahead"],
+    fault="clock-wrong",
 )
 case(
     "clock-in-another-zone",
@@ -258,17 +273,20 @@ case(
     "(2025-10-09T17:53:28Z) not within 600s of server time (2025-10-09T08:53:20Z)\n",
     "pusher/pusher-http-ruby#49",
     says=["half hours"],
+    fault="clock-wrong",
 )
 case(
     "uptime-for-unix-time",
     curl(query(auth_timestamp="73")),
     "github.com/izmeera2000/doorbell",
     says=["since a start"],
+    fault="uptime-for-unix-time",
 )
 case(
     "fraction-of-a-second",
     curl(query(auth_timestamp=f"{TIMESTAMP}.318")),
     says=["whole seconds"],
+    fault="fraction-sent",
 )
 
 # --- the body and its hash ------------------------------------------------------------------------
@@ -283,6 +301,7 @@ case(
     "no-body-md5",
     curl(query(body=None)),
     says=["Missing parameter: body_md5"],
+    fault="body-md5-missing",
 )
 ACCENT = BODY.replace("7713", '\\"crème\\"')
 case(
@@ -295,6 +314,7 @@ case(
     "fields-form-encoded",
     curl(RIGHT, body=FORM),
     says=["form"],
+    mistakes=[["body-sent-form-encoded"]],
 )
 
 # --- the canonical string -------------------------------------------------------------------------
@@ -308,6 +328,7 @@ case(
     "third-line-empty",
     f"curl '{HOST}{CHANNELS}?auth_signature={sha(f'GET{chr(10)}{CHANNELS}{chr(10)}')}'\n",
     says=["Missing parameter: auth_key"],
+    fault="parameters-missing",
 )
 OLD = query(method="GET", path=CHANNELS, body=None, auth_timestamp=str(TIMESTAMP - 60))[-64:]
 ALONG = query(
@@ -324,12 +345,14 @@ case(
     "pusher/pusher-http-python#63",
     says=["No known mistake", "older auth_signature"],
     status=2,
+    fault="old-signature-signed",
 )
 case(
     "upper-case-in-a-name-is-no-fault",
     curl(RIGHT.replace("auth_key", "auth_Key")),
     says=["signed as it should be"],
     status=0,
+    fault="",
 )
 
 # --- how the signature is written -----------------------------------------------------------------
@@ -339,6 +362,7 @@ case(
     curl(query(written=lambda digest: f"Some({digest})")),
     "dtaniwaki/akka-pusher#28",
     says=["Some("],
+    mistakes=[["signature-in-a-wrapper"]],
 )
 
 
@@ -379,16 +403,19 @@ case(
     curl("", more=f"-H 'Authorization: {RIGHT}' "),
     "taourl.com/read-2295645.html",
     says=["came in the Authorization header"],
+    fault="parameters-elsewhere",
 )
 case(
     "bearer-token",
     curl("", more=f"-H 'Authorization: Bearer {sha(BODY)}' "),
     says=["Bearer", "auth_signature"],
+    fault="token-or-password",
 )
 case(
     "user-and-password",
     curl("", more=f"-u {KEY}:not-the-secret "),
     says=["HTTP Basic", "takes no password"],
+    fault="token-or-password",
 )
 
 # --- nothing was asked, or something else answered ------------------------------------------------
@@ -401,6 +428,7 @@ case(
     "beyondcode/laravel-websockets#1026",
     says=["could not be resolved", "Nothing was sent"],
     read_as="a log or an exception",
+    fault="no-such-host",
 )
 case(
     "another-web-server-answered",
@@ -410,6 +438,7 @@ case(
     "laravel/reverb#279 laravel/reverb#218",
     says=["HTML"],
     read_as="the text of a failure",
+    fault="another-server-answered",
 )
 TOO_LARGE = (
     "laravel/reverb#83 laravel/reverb#96 laravel/reverb#211 pusher/pusher-http-python#220 "
@@ -420,6 +449,7 @@ case(
     "BroadcastException: Pusher error: Payload too large.\n",
     TOO_LARGE,
     says=["large"],
+    fault="too-large",
 )
 case(
     "over-10240-bytes",
@@ -427,6 +457,7 @@ case(
     "(10240 bytes). See the docs for more info\n",
     TOO_LARGE,
     says=["10"],
+    fault="too-large",
 )
 case(
     "name-missing",
@@ -435,6 +466,7 @@ case(
     "  body: 'Expected name parameter to be a string\\n'\n}\n",
     "pusher/pusher-js#727",
     says=["An event needs a name"],
+    fault="name-missing",
 )
 
 # --- subscriptions and webhooks -------------------------------------------------------------------
@@ -460,6 +492,7 @@ case(
     f"{json.dumps({'auth': AUTH})}\n",
     "edgurgel/poxa#83 pusher/pusher-js#345",
     says=["JSON"],
+    mistakes=[["json-encoded-twice"]],
 )
 NO_KEY = (
     "beyondcode/laravel-websockets#66 beyondcode/laravel-websockets#184 "
@@ -471,18 +504,21 @@ case(
     "'key:signature'\n",
     NO_KEY,
     says=["app key"],
+    fault="key-missing",
 )
 case(
     "auth-as-base64-of-json",
     frames(base64.b64encode(json.dumps({"auth": AUTH}).encode()).decode()),
     NO_KEY,
     says=["base64"],
+    mistakes=[["auth-in-base64"]],
 )
 case(
     "signed-without-private",
     frames(auth_of(f"{SOCKET}:orders")),
     "beyondcode/laravel-websockets#965 laravel/framework#52618",
     says=["private-"],
+    mistakes=[["prefix-not-signed"]],
 )
 DATA_SIGNED = (
     "pusher/pusher-websocket-react-native#61 pusher/pusher-websocket-react-native#84 "
@@ -495,6 +531,7 @@ case(
     frames(auth_of(f"{SOCKET}:{ROOM}"), ROOM, channel_data=MEMBER),
     DATA_SIGNED,
     says=["channel_data"],
+    mistakes=[["data-not-signed"]],
 )
 case(
     "channel-data-signed-not-sent",
@@ -503,12 +540,14 @@ case(
     DATA_SIGNED,
     says=["channel_data was signed and not sent"],
     status=2,
+    fault="data-not-sent",
 )
 case(
     "channel-name-url-encoded",
     frames(auth_of(f"{SOCKET}:private-yard%40gate%3D2"), "private-yard@gate=2"),
     "pusher/pusher-websocket-swift#117",
     says=["encoded"],
+    mistakes=[["channel-url-encoded"]],
 )
 case(
     "soketi-says-unauthorized",
@@ -516,12 +555,14 @@ case(
     '"error":"The connection is unauthorized.","status":401}}\n',
     "soketi/soketi#753 soketi/soketi#775 soketi/soketi#811",
     says=["subscription"],
+    fault="subscription-unauthorized",
 )
 case(
     "no-sign-in-in-time",
     "Connection not authorized within timeout (4009)\n",
     "soketi/soketi#753",
     says=["sign"],
+    fault="no-sign-in",
 )
 HOOK = '{"time_ms": 1760000000123, "events": [{"name": "channel_vacated", "channel": "orders"}]}'
 case(
@@ -531,6 +572,7 @@ case(
     f"X-Pusher-Signature: {sha(HOOK)}\n\n{json.dumps(json.loads(HOOK), separators=(',', ':'))}",
     "pusher/pusher-http-python#161",
     says=["webhook"],
+    mistakes=[["body-written-again"]],
 )
 
 # --- one mistake, in each of the forms in which people hold it ------------------------------------
@@ -596,9 +638,9 @@ case(
     "shell-substitution",
     f'curl "{HOST}{PATH}?auth_key={KEY}&auth_timestamp=$(date +%s)&auth_signature=$SIG" '
     "-d '{}'\n",
-    "docs.anycable.io",
     says=["set -x"],
     status=3,
+    fault="variables-in-the-paste",
 )
 
 

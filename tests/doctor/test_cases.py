@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,12 @@ def test_the_addresses_are_addresses() -> None:
     addresses = [address for each in INDEX.values() for address in each["reports"]]
     assert len(set(addresses)) > 40
     assert all(address.startswith("https://") for address in addresses)
+
+
+def test_the_readme_shows_what_the_command_says() -> None:
+    readme = (CASES.parents[1] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"  ```console\n  \$ (.*?)  ```", readme, flags=re.DOTALL)
+    command, *shown = re.sub("^  ", "", block, flags=re.MULTILINE).rstrip().split("\n")
+    assert command.startswith(f"PUSHER_SECRET={make.SECRET} pusherkit doctor tests/cases/")
+    said, _, _ = consulted(Path(command.split("/")[-1]).stem)
+    assert said.startswith("\n".join(shown).removesuffix("…"))

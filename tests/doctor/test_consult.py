@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -224,6 +225,16 @@ def test_what_is_not_known_is_not_made_up() -> None:
     assert "unknown" not in str(asked(BARE, unknown))
 
 
+def test_the_app_that_a_refusal_names_is_taken_from_it() -> None:
+    query = sign(OWNER, "POST", PATH, (), BODY, timestamp=NOW)
+    quoted = query.canonical_string.replace("\n", "\\n")
+    text = f'sent HmacSHA256Hex("{quoted}", your_secret_key), but you sent "{"0f" * 32}"'
+    for app in (APP, App(secret=OWNER.secret)):
+        said = str(asked(text, app))
+        assert "nknown" not in said
+        assert asked(text, app).status == 2
+
+
 # --- subscriptions and webhooks -------------------------------------------------------------------
 
 
@@ -237,6 +248,18 @@ def test_a_subscription_is_judged_and_signed_right() -> None:
     right = report.opinions[0].corrected.removeprefix("auth: ")
     verify_channel(OWNER, "1.3", "private-orders", right)
     assert f"The same subscription, signed right:\nauth: {right}" in str(report)
+
+
+def test_where_the_key_isn_t_known_no_key_is_called_another_one() -> None:
+    auth = authorize_channel(OWNER, "1.2", "private-orders")["auth"]
+    twice = json.dumps({"auth": auth})
+    for text in (
+        f"Expected HMAC SHA256 hex digest of 1.2:private-orders, but got {twice}",
+        f"socket_id: 1.2\nchannel: private-orders\nauth: {b64encode(twice.encode()).decode()}",
+    ):
+        (opinion,) = asked(text, App(secret=OWNER.secret)).opinions
+        (finding,) = opinion.diagnosis.findings
+        assert "another-key" not in {mistake.name for mistake in finding.mistakes}
 
 
 # --- without the secret ---------------------------------------------------------------------------
