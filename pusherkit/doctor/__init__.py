@@ -13,6 +13,9 @@ In reading order:
   sign-in, with the mistakes of `subscription_mistakes.py`.
 - `webhooks.py`: `diagnose_webhook()` does it for a webhook. What it has in common with
   subscriptions is in `signed_texts.py`.
-- `pasted.py`: makes a request of what people paste.
+- `pasted.py`: finds out what a text is, and makes requests, subscriptions and webhooks of it. The
+  forms that people paste are in `forms/`.
+- `consult.py`: the door. A text goes in, and a report comes out, with the same request signed
+  right. `misplaced.py` seeks parameters that aren't in the query, and `door.py` lets no secret out.
 - `vectors.py`: asks which mistakes a test vector would let pass.
 """
