@@ -273,7 +273,12 @@ def _beside(credentials: Credentials, request: Request) -> Iterator[str]:
     elif path and _PLACEHOLDERS.fullmatch(path[1]):
         yield f"The path's app id is a placeholder, {_cut(credentials.hide(path[1]))}."
     elif path and path[1] == credentials.key:
-        yield "The path holds the app key where the app id belongs: /apps/{app_id}/events."
+        # Where the app key is known from this very request, either may be in the wrong place.
+        yield (
+            "auth_key holds the app id, as the path does. The app key belongs there."
+            if path[1].isdecimal()
+            else "The path holds the app key where the app id belongs: /apps/{app_id}/events."
+        )
     if not request.body and request.method.upper() == "GET" and request.values("body_md5"):
         yield (
             "body_md5 was sent with a GET, which has no body. The reference doesn't ask for it, "

@@ -1488,6 +1488,16 @@ def test_a_path_without_an_app_id_is_noted_although_it_is_signed_right(path, sai
     assert names(Client(path=path, signed_method="GET").diagnosed()) == [{"another-method"}]
 
 
+def test_an_app_id_as_app_key_is_noted_also_where_the_right_one_is_not_known():
+    owner = replace(OWNER, key="3")  # as it was sent
+    client = Client(owner=owner, key="3", query=lambda p: signed_with_key(p, KEY))
+    diagnosis = client.diagnosed()
+    assert diagnosis.unexplained == UNEXPLAINED
+    assert diagnosis.notes == (
+        "auth_key holds the app id, as the path does. The app key belongs there.",
+    )
+
+
 # --- what the request alone does not hold -------------------------------------------------------
 
 
