@@ -933,7 +933,7 @@ prove.wrong(
 prove.wrong("The newline slips by. It's after the secret, not after the text.", _newline_in_text)
 prove.why(
     "You made the mistake on purpose, and out came the very signature that was received. That's "
-    "what the doctor does, with some sixty mistakes, and every two of them."
+    "what the doctor does, with some ninety mistakes, and every two of them."
 )
 prove.next("Add an accident of your own: a space after the secret, or base64 in place of hex.")
 
