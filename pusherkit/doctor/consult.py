@@ -236,10 +236,18 @@ class _Examination:
         yield Opinion(kind="refusal", about="what the server said", diagnosis=diagnosis)
 
     def _request(self, pasted: PastedRequest) -> Opinion:
-        diagnosis = self._diagnosis(pasted)
+        elsewhere = misplaced(pasted)
+        signed = (elsewhere and elsewhere.request) or pasted.request
+        credentials = _credentials_for(signed, self._app, pasted.base_url)
+        if elsewhere and elsewhere.request is None:
+            diagnosis = Diagnosis(valid=False, notes=elsewhere.notes)
+        else:
+            diagnosis = self._diagnosis(replace(pasted, request=signed), credentials)
+        if elsewhere and elsewhere.request:
+            notes = (*elsewhere.notes, *diagnosis.notes)
+            diagnosis = replace(diagnosis, valid=False, notes=notes)
         corrected = Corrected()
         if not diagnosis.valid:
-            credentials = _credentials_for(pasted.request, self._app, pasted.base_url)
             corrected = _corrected(credentials, pasted, self._app, self._door, int(self._now))
         request = pasted.request
         return Opinion(
@@ -253,23 +261,14 @@ class _Examination:
             goes_to=corrected.goes_to,
         )
 
-    def _diagnosis(self, pasted: PastedRequest) -> Diagnosis:
+    def _diagnosis(self, pasted: PastedRequest, credentials: Credentials) -> Diagnosis:
         request = pasted.request
-        notes: tuple[str, ...] = ()
-        if elsewhere := misplaced(pasted):
-            if elsewhere.request is None:
-                return Diagnosis(valid=False, notes=elsewhere.notes)
-            request, notes = elsewhere.request, elsewhere.notes
-        credentials = _credentials_for(request, self._app, pasted.base_url)
         verdict = judge(credentials, request, now=_time_to_judge(pasted, self._now))
         if not pasted.has_body:
             verdict = _without_body(verdict)
         quoted = quoted_string(pasted.response or self._said)
         paths = [quoted.lines[1]] if quoted and quoted.whole else []
-        diagnosis = explain(credentials, request, verdict, paths=paths, go_on=self._go_on)
-        if notes:
-            diagnosis = replace(diagnosis, valid=False, notes=(*notes, *diagnosis.notes))
-        return diagnosis
+        return explain(credentials, request, verdict, paths=paths, go_on=self._go_on)
 
     def _another_app(self, request: Request, diagnosis: Diagnosis) -> Iterator[str]:
         named, known = app_in(request.path), self._app.app_id
