@@ -48,7 +48,6 @@ from pusherkit.doctor.forms.parts import (
     PastedWebhook,
     ReadFile,
     app_in,
-    misplaced,
     too_long,
 )
 from pusherkit.doctor.forms.powershell import POWERSHELL_HINT, PowerShellReader
@@ -75,7 +74,6 @@ __all__ = [
     "PastedWebhook",
     "app_in",
     "read",
-    "read_request",
     "too_long",
 ]
 
@@ -141,19 +139,7 @@ def _sorted_out(
                     requests.append(request)
             except UnreadableText as problem:
                 problems.append(problem)
-    noted = [replace(r, notes=(*r.notes, *misplaced(r))) for r in merge(requests)]
-    return noted, hooks, fields
-
-
-def read_request(text: str, *, read_file: ReadFile | None = None) -> PastedRequest:
-    """The one request that a text holds. Raises UnreadableText."""
-    pasted = read(text, read_file=read_file)
-    if len(pasted.requests) != 1:
-        raise UnreadableText(
-            "Expected a curl command, or an HTTP request that begins with its method and path, "
-            "such as POST /apps/3/events?…; got neither."  # not what: it may be a secret
-        )
-    return pasted.requests[0]
+    return merge(requests), hooks, fields
 
 
 def _form(claims: list[Claim], hooks: bool, subscribed: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+import websockets.sync.client
 
 from pusherkit import Event, sign
 from pusherkit.events import event_body
@@ -63,6 +65,10 @@ class Live:
         signature = hmac_sha256(credentials.secret, spoil(right.canonical_string))
         query = urlencode([*right.params, ("auth_signature", signature)])
         return self.http.post(f"{path}?{query}", content=body).status_code
+
+    def connect(self) -> websockets.sync.client.ClientConnection:
+        """A subscriber's WebSocket, that has not asked for anything."""
+        return websockets.sync.client.connect(self.server.ws_url, proxy=None)
 
     def open(self, number: int = 0) -> Any:
         """Open an entry with a click."""
@@ -186,6 +192,21 @@ def test_a_refused_request_names_the_rule_and_the_mistake(live, expect):
     expect(entry.locator(".checks .failed")).to_have_text("✗ auth_signature failed")
     expect(entry.locator(".checks .passed")).to_have_count(4)
     expect(entry.locator("pre").last).to_contain_text("POST\n/apps/6855671/events\nauth_key=")
+
+
+def test_a_refused_subscription_names_the_mistake(live, expect):
+    with live.connect() as socket:
+        socket_id = json.loads(json.loads(socket.recv(timeout=5))["data"])["socket_id"]
+        signature = hmac_sha256(live.server.credentials.secret, f"{socket_id}:room")
+        auth = f"{live.server.credentials.key}:{signature}"
+        data = {"channel": "private-room", "auth": auth}
+        socket.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+        entry = live.open()
+    expect(entry).to_contain_text("4009 refused")
+    expect(entry.locator(".line")).to_contain_text("signed without its prefix")
+    expect(entry).to_contain_text(f"{socket_id}:room")
+    live.page.get_by_label("Refused only").check()
+    expect(live.entries).to_have_count(1)
 
 
 def test_a_request_that_was_not_judged_says_why(live, expect):

@@ -7,17 +7,18 @@ import random
 import shlex
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pusherkit import PusherError, UnreadableText
+from pusherkit.doctor import pasted as reading
 from pusherkit.doctor.forms.shell import MAX_WORDS
 from pusherkit.doctor.pasted import (
     MAX_TARGET,
     MAX_TEXT,
     PastedRequest,
     app_in,
-    read_request,
 )
 from pusherkit.signing import Request
 from pusherkit.snippets import curl
@@ -26,8 +27,16 @@ URL = "http://127.0.0.1:8123/apps/3/events?auth_key=k&info=a%2Cb"
 BODY = '{"name":"it\'s","data":"$5 \\"☕\\""}'
 
 
-def read(text: str, **options: object) -> Request:
-    return read_request(text, **options).request  # type: ignore[arg-type]
+def read_request(text: str, **options: Any) -> PastedRequest:
+    """The one request that a text holds."""
+    requests = reading.read(text, **options).requests
+    if len(requests) != 1:
+        raise UnreadableText(f"{len(requests)} requests")
+    return requests[0]
+
+
+def read(text: str, **options: Any) -> Request:
+    return read_request(text, **options).request
 
 
 @pytest.mark.parametrize(
@@ -202,9 +211,7 @@ def test_switches_in_one_word_and_the_last_of_an_option() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Expected a curl command"),
         ("curl -s", "Expected one URL in the command, got 0"),
-        ("hello", "got neither"),
         ("curl 'http://h/p", "A quote in the command is not closed"),
         ("curl 'http://a/?" + "&".join(f"a{n}=" for n in range(101)) + "'", "over 100 parameters"),
         ("curl http://a/" + "b" * MAX_TARGET, "over the limit of 65,536"),
@@ -230,7 +237,6 @@ def test_switches_in_one_word_and_the_last_of_an_option() -> None:
         ("curl -X", "ends with --request, which needs a value"),
         ('curl "https://h/apps/$APP_ID/events?$QS"', "holds a shell variable"),
         ("curl https://h/p?a=$(date)", "holds a shell variable"),
-        ("POST", "Expected a curl command"),
         ("x" * (MAX_TEXT + 1), "over the limit"),
         ("curl http://h/\udcff", "The URL cannot be read"),
     ],
@@ -312,3 +318,8 @@ def test_reading_grows_with_the_text_and_no_faster(
     family: str, growth: Callable[..., None]
 ) -> None:
     growth(read_anyhow, FAMILIES[family], largest=MAX_TEXT - 100)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "POST"])
+def test_a_text_without_a_request_is_what_was_said(text: str) -> None:
+    assert reading.read(text) == reading.Pasted(form=reading.NOTHING, said=text)

@@ -177,39 +177,6 @@ def make_request(
     )
 
 
-_SENT_AS = re.compile(r"auth_(?:key|signature|timestamp)")
-
-
-def misplaced(request: PastedRequest) -> list[str]:
-    """Sentences on auth parameters, or other credentials, in a place where no server looks."""
-    if "/apps/" not in request.request.path or request.request.values("auth_signature"):
-        return []
-    notes: list[str] = []
-    for name, value in request.headers:
-        scheme = value.partition(" ")[0].lower()
-        if _SENT_AS.search(value) or re.fullmatch(r"(?:x-)?(?:pusher-)?auth[-_]\w+", name):
-            notes.append(
-                f"The auth parameters are in the header {cut(name)!r}. A server reads them from "
-                "the query alone: put them after the ? of the URL."
-            )
-        elif name == "authorization" and scheme == "basic":
-            notes.append(
-                "The request has a Basic Authorization header, as -u makes it. This API knows "
-                "neither user nor password: what proves who sends is the signature in the query."
-            )
-        elif name == "authorization":
-            notes.append(
-                "The request has an Authorization header, which this API doesn't read: what proves "
-                "who sends is the signature in the query."
-            )
-    if _SENT_AS.search(as_text(request.request.body[:MAX_TARGET])):
-        notes.append(
-            "The auth parameters are in the body. A server reads them from the query alone: put "
-            "them after the ? of the URL."
-        )
-    return list(dict.fromkeys(notes))
-
-
 def _split(url: str) -> tuple[str, str, str]:
     """A whole URL as base URL, path and query; what is never sent is left out."""
     try:
