@@ -33,6 +33,11 @@ _JS_BODY = re.compile(
     r"\bdata['\"]?: (?:'((?:[^'\\\n]++|\\.)*+)'|\"((?:[^\"\\\n]++|\\.)*+)\"|`((?:[^`\\]++|\\.)*+)`)"
 )
 LOGGED = "a log or an exception"
+_NAMED_BODY = re.compile(  # in somebody's own words, or a browser's: "Request body: {…}"
+    r"^\W{0,9}(?:request )?(?:body|payload|data)\W{0,3}[:=][ \t]*"
+    r"(\{[^\n]*\"(?:name|batch)\"[^\n]*\})[ \t\r]*$",
+    flags=re.MULTILINE | re.IGNORECASE,
+)
 GUESSED = "The text doesn't name the method; {method} is what this path is asked with."
 
 
@@ -87,6 +92,8 @@ def _body(after: str) -> str | None:
         body = unescape_js(found[found.lastindex or 0])
         if body.startswith("{") and '"error"' not in body:  # an answer is called data, too
             return body
+    if found := _NAMED_BODY.search(after):
+        return found[1]
     return None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
-from pusherkit.doctor.forms.parts import Claim, as_bytes, as_text, make_request
+from pusherkit.doctor.forms.parts import Claim, as_bytes, as_text, cut, make_request
 from pusherkit.errors import UnreadableText
 
 MAX_HEADERS = 500  # lines of a head; servers read some hundred at most
@@ -71,23 +72,33 @@ def read_http(text: str, start: int) -> Claim | None:
     alone = not text[:start].strip()
     if bare and not alone and not re.match(r"https?://", target) and "/apps/" not in target:
         return None  # "GET /", in the middle of prose
-    notes: list[str] = []
-    if lines.peek() is None or (lines.peek() or "").strip():
-        body, end = "", head_ends
-        response = ""
-    else:
+    following = lines.peek()
+    if following is not None and not following.strip():
         lines.skip()
-        body, end, response = _rest(text, lines.at)
-    data = _measured(body, names.get("content-length", ""), notes)
+    elif following is None or not following.lstrip().startswith(("{", "[")):
+        lines.at = len(text)  # no empty line, so no body
+    body, end, response = _rest(text, lines.at) if lines.at < len(text) else ("", head_ends, "")
+    length = names.get("content-length", "")
+    body, after = _without_answer(body, length)
+    notes: list[str] = []
+    data = _measured(body, length, notes)
+    missing = not data and length.strip("0") != ""
+    if missing:
+        notes = [
+            f"Content-Length says {cut(length)} bytes, and none of them are in the text, so "
+            "nothing is said of the body."
+        ]
     request = make_request(
         method,
         target,
         data,
         host=names.get("host", ""),
         headers=fields,
+        has_body=not missing,
         notes=notes,
-        response=response,
+        response=response or after,
     )
+    response = response or after
     return Claim(start, end, form="an HTTP request", requests=(request,), said=response)
 
 
@@ -116,6 +127,26 @@ def _without_gap(body: str) -> str:
     return body
 
 
+def _without_answer(body: str, length: str) -> tuple[str, str]:
+    """A body, and what somebody pasted below it: it ends where its length or its JSON does."""
+    if re.fullmatch(r"[0-9]{1,15}", length):
+        data = as_bytes(body)
+        rest = as_text(data[int(length) :])
+        if rest[:1] in ("\r", "\n") and rest.strip():
+            return as_text(data[: int(length)]), rest.strip()
+        return body, ""
+    if not body.startswith("{"):
+        return body, ""
+    try:
+        _, ends = json.JSONDecoder().raw_decode(body)
+    except (ValueError, RecursionError):
+        return body, ""
+    after = body[ends:]
+    if re.match(r"[ \t]*\r?\n", after) and after.strip():
+        return body[:ends], after.strip()
+    return body, ""
+
+
 def _measured(body: str, length: str, notes: list[str]) -> bytes:
     """The body as far as its Content-Length goes; a note where they don't agree."""
     data = as_bytes(body)
@@ -123,7 +154,7 @@ def _measured(body: str, length: str, notes: list[str]) -> bytes:
         # An editor ends the last line, and that newline isn't the body's.
         return data.removesuffix(b"\n").removesuffix(b"\r")
     said = int(length)
-    if len(data) < said or (said and not data):
+    if len(data) < said:
         notes.append(
             f"Content-Length says {said:,} bytes, and {len(data):,} stand here: the body was cut "
             "short on its way, or when it was copied."

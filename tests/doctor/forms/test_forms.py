@@ -131,6 +131,10 @@ FORMS = {
     "REST client": "### it\nPOST https://h.example/apps/3/events\n    ?"
     + QUERY.replace("&", "\n    &")
     + f"\nContent-Type: application/json\n\n{BODY}\n\n### next\n",
+    "HTTP, with a refusal under it": f"POST /apps/3/events?{QUERY} HTTP/1.1\nHost: h.example\n\n{BODY}\n\nInvalid signature",
+    "HTTP, measured, with a refusal under it": f"POST /apps/3/events?{QUERY} HTTP/1.1\nHost: h.example\nContent-Length: 68\n\n{BODY}\nInvalid signature",
+    "method, URL and body": f"POST {URL}\n{BODY}\n",
+    "a browser's headers": f"Request URL: {URL}\nRequest Method: POST\nStatus Code: 401 Unauthorized\nRequest body: {BODY}\n",
     "fetch": f'fetch("{URL}", {{"method": "POST", "body": {JSON_BODY}}});',
     "fetch, with variables": f"const url = '{URL}'\nconst body = JSON.stringify({{name: 'foo', "
     "channels: ['project-3'], data: JSON.stringify({some: 'data'})})\n"
@@ -241,6 +245,13 @@ def test_a_command_and_its_trace_are_one_request_with_its_answer() -> None:
     assert request.response == "HTTP/1.1 401 Unauthorized\n\nInvalid signature"
 
 
+def test_what_stands_under_a_body_is_the_answer() -> None:
+    text = f"POST /apps/3/events HTTP/1.1\nHost: h\n\n{BODY}\n\nInvalid signature: x"
+    assert one(text).response == read(text).said == "Invalid signature: x"
+    whole = one("POST /apps/3/events HTTP/1.1\nHost: h\n\n{} and more")
+    assert whole.request.body == b"{} and more"
+
+
 def test_several_requests_each_with_its_answer() -> None:
     pasted = read(
         f"$ curl '{SHORT}' -d 1\n{{\"error\":\"a\"}}\n$ curl '{SHORT}' -d 2\nHTTP/1.1 401\n"
@@ -292,6 +303,8 @@ def test_what_is_noticed(text: str, note: str) -> None:
         (f"requests.post('{SHORT}', data=make())\n", "make()"),
         (f"Invoke-RestMethod '{SHORT}' -Method Post -Body ($x | ConvertTo-Json)", "ConvertTo-Json"),
         (f"http '{SHORT}' a@file", "made of a file"),
+        ("POST /apps/3/events HTTP/1.1\nHost: h\nContent-Length: 68\n", "none of them are in the text"),
+        ("POST /apps/3/events HTTP/1.1\nHost: h\nContent-Length: 68\n\n", "none of them are in the text"),
     ],
 )  # fmt: skip
 def test_a_body_that_is_not_in_the_text(text: str, why: str) -> None:
