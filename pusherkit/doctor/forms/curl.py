@@ -213,7 +213,7 @@ def _requests(operation: _Operation, source: Source, notes: list[str]) -> Iterat
             method,
             _url(url, given, queries),
             body or b"",
-            headers=[*operation.headers, *_headers_of_options(given)],
+            headers=[*operation.headers, *_headers_of_options(operation)],
             has_body=body is not None,
             notes=notes,
         )
@@ -305,7 +305,10 @@ def _encoded(word: Word, source: Source) -> str:
     return f"{name}={value}" if name else value
 
 
-def _headers_of_options(given: dict[str, Word]) -> Iterator[tuple[str, str]]:
+def _headers_of_options(operation: _Operation) -> Iterator[tuple[str, str]]:
+    given = operation.given
+    if any(option == "json" for option, _ in operation.data):
+        yield "content-type", "application/json"
     for option, header in (("user-agent", "user-agent"), ("referer", "referer")):
         if option in given:
             yield header, given[option].text
@@ -315,8 +318,6 @@ def _headers_of_options(given: dict[str, Word]) -> Iterator[tuple[str, str]]:
         yield "authorization", "Basic (from -u)"  # not what: it may be the secret
     if "oauth2-bearer" in given:
         yield "authorization", "Bearer (from --oauth2-bearer)"
-    if "json" in given:
-        yield "content-type", "application/json"
 
 
 def _notes(given: dict[str, Word]) -> Iterator[str]:

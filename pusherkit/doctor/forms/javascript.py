@@ -328,8 +328,12 @@ class JavaScriptReader:
         """http.request(options) of Node, and the write() or end() that follows."""
         options = next((value for value in given if isinstance(value, dict)), {})
         url: str | Unknown = given[0] if given and isinstance(given[0], str) else ""
+        if isinstance(url, str) and url and "://" not in url[:20]:
+            return None
         if not url:
             host = options.get("hostname", options.get("host", ""))
+            if not host:
+                return None
             port = options.get("port", "")
             path = options.get("path", "/")
             if unknown := holds_unknown([host, port, path]):

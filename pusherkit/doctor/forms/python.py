@@ -34,9 +34,7 @@ PYTHON_HINT = re.compile(
 )
 _PROMPT = re.compile(r"^(?:>>> ?|\.\.\. ?|In \[\d+\]: ?| +\.\.\.: ?)", flags=re.MULTILINE)
 _BEGINS = re.compile(
-    r"^(?:import |from \w|[A-Za-z_][\w.]*\s*=[^=]|(?:async )?def |with |print\(|requests\."
-    r"|httpx\.)",
-    flags=re.MULTILINE,
+    r"^(?:import |from \w|(?:async )?def |with |[A-Za-z_][\w.]*\s*(?:=[^=]|\())", flags=re.MULTILINE
 )
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})
 _TRIES = 6  # at finding out which lines are code
