@@ -16,11 +16,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.exercise import Exercise, Given
-from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, rect, text
+from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, group, rect, text
 from pusherkit.lessons.kit.prediction import Prediction, Recall
 from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.stage import Event, Live
-from pusherkit.lessons.kit.view import Action, Fact, View
+from pusherkit.lessons.kit.view import Action, Fact, View, boxed
 
 MAX_ASKED_AGAIN = 2  # surprises from earlier lessons, in one recall
 
@@ -108,9 +108,9 @@ class Lesson:
         again = [earlier[name] for name in PROGRESS.read().surprises if name in earlier]
         return Recall("From memory", list(self.recalls.values()), again[:MAX_ASKED_AGAIN])
 
-    def map(self) -> Live:
+    def map(self) -> StageMap:
         """The six stages, with those of this lesson lit."""
-        return Live(View("", picture=stage_map(self.stages)), hint="")
+        return StageMap(self.stages)
 
     def done(self) -> tuple[int, int]:
         """How many of its exercises are passed, and how many there are."""
@@ -122,6 +122,26 @@ class Lesson:
 
     def __repr__(self) -> str:
         return f"Lesson {self.name}"
+
+
+class StageMap(Live):
+    """The six stages in a row; in words where no kernel runs, since every notebook stores them."""
+
+    def __init__(self, lit: Collection[int]) -> None:
+        self.lit = lit
+        super().__init__(View("", picture=stage_map(lit)), hint="")
+
+    def still(self) -> str:
+        """The stages as a line; those that are lit bold, in a frame of their colour."""
+        return boxed(" → ".join(_in_words(number, number in self.lit) for number in range(1, 7)))
+
+
+def _in_words(number: int, on: bool) -> str:
+    name = f"{number} {STAGES[number - 1]}"
+    if not on:
+        return name
+    colour = PALETTE[f"s{number}"][0]
+    return f"<b style='border:2px solid {colour};border-radius:1em;padding:2px 9px'>{name}</b>"
 
 
 def stage_map(lit: Collection[int]) -> Picture:

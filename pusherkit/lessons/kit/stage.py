@@ -330,6 +330,10 @@ class Live:
         """What to display at first where a kernel runs, if that isn't the twin."""
         return self.view
 
+    def still(self) -> str:
+        """The twin as static HTML."""
+        return to_static(self.twin, self._hint)
+
     @property
     def stage(self) -> Stage:
         """The widget, made when it is first displayed."""
@@ -357,7 +361,7 @@ class Live:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
             "text/plain": to_text(self.twin),
-            "text/html": to_static(self.twin, self._hint),
+            "text/html": self.still(),
             WIDGET_VIEW: {
                 "version_major": 2,
                 "version_minor": 0,
