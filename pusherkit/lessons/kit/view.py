@@ -20,6 +20,8 @@ from typing import Literal
 
 from pusherkit.lessons.kit.picture import Picture
 
+CARD = 960  # px: how wide a card gets at most, frame and all, live and stored
+
 Range = tuple[int, int]  # from a character up to, but not including, another
 Kind = Literal["value", "prose", "code"]
 
@@ -182,7 +184,7 @@ def _marked(fact: Fact) -> str:
 
 # Every notebook stores hundreds of these, so they leave unsaid what JupyterLab's own style sheet
 # says of a table, <code> and <pre> in an output (outputarea and rendermime, style/base.css).
-_BOX = "border:1px solid #8888;border-radius:6px;padding:10px 14px;max-width:930px"  # 960 in all
+_BOX = f"border:1px solid #8888;border-radius:6px;padding:10px 14px;max-width:{CARD - 30}px"
 _NAME = "text-align:left;vertical-align:top"
 _VALUE = "text-align:left"
 _PRE = "background:#8882;padding:2px 6px"
