@@ -37,6 +37,7 @@ def execute(notebook: Any, folder: Path) -> None:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         store_widget_state=False,
+        coalesce_streams=True,  # how a cell's prints are parted depends on the moment
         resources={"metadata": {"path": str(folder)}},
     ).execute()
 

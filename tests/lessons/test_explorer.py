@@ -29,7 +29,18 @@ from pusherkit.lessons.kit import (
     slider,
     tick,
 )
-from pusherkit.lessons.kit.picture import CLASSES, PALETTE, STAGES, boxes, handle, path, rect, text
+from pusherkit.lessons.kit.picture import (
+    CLASSES,
+    PALETTE,
+    STAGES,
+    boxes,
+    group,
+    handle,
+    path,
+    rect,
+    text,
+    tile,
+)
 from pusherkit.lessons.kit.stage import WIDGET_VIEW
 from pusherkit.lessons.kit.view import to_html, to_static, to_text
 
@@ -209,6 +220,15 @@ def test_boxes_side_by_side_share_a_line() -> None:
     assert "d='M0 0h6v3H0zm2 0v3m2 -3v3M9 0h2v3H9z'" in boxes(
         ((0, 0), (2, 0), (4, 0), (9, 0)), 2, 3
     )
+
+
+def test_a_tile_has_its_words_in_its_middle_or_at_its_left() -> None:
+    assert tile(4, 4, 74, 30, "a<b", rx=15) == (
+        "<rect x='4' y='4' width='74' height='30' class='box' rx='15'/>"
+        "<text x='41' y='23.5' text-anchor='middle' class='m'>a&lt;b</text>"
+    )
+    assert tile(4, 4, 74, 24, "a", pad=7).endswith("<text x='11' y='20.5' class='m'>a</text>")
+    assert group("", at=(1.5, 2)) == "<g transform='translate(1.5 2)'></g>"
 
 
 def test_the_text_has_the_same_facts() -> None:

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.exercise import Exercise, Given
-from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, group, rect, text
+from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, tile
 from pusherkit.lessons.kit.prediction import Prediction, Recall
 from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.stage import Event, Live
@@ -154,15 +154,9 @@ def stage_map(lit: Collection[int]) -> Picture:
             x = 4
             for number in numbers:
                 width, on = widths[number - 1], number in lit
-                box = rect(x, y, width, 30, f"s{number}" if on else "bare", rx=15)
-                label = text(
-                    x + width / 2,
-                    y + 19.5,
-                    f"{number} {STAGES[number - 1]}",
-                    f"t{number}" if on else "small",
-                    "middle",
-                )
-                shapes.append(group(box, label))
+                look = (f"s{number}", f"t{number}") if on else ("bare", "small")
+                words = f"{number} {STAGES[number - 1]}"
+                shapes.append(tile(x, y, width, 30, words, *look, rx=15))
                 if number < 6:
                     shapes.append(arrow(x + width + 3, y + 15, x + width + 17, y + 15))
                 x += width + 20
@@ -172,8 +166,8 @@ def stage_map(lit: Collection[int]) -> Picture:
     names = " and ".join(STAGES[number - 1] for number in sorted(lit))
     title, desc = "Where you are", f"Six stages: {', '.join(STAGES)}."
     desc += f" This lesson is about {names}." if lit else ""
-    narrow = Picture(title, desc, 330, 122, drawn(((1, 2, 3), (4, 5), (6,))))
-    return Picture(title, desc, 676, 38, drawn((tuple(range(1, 7)),)), narrow)
+    wide, narrow = ((1, 2, 3, 4, 5, 6),), ((1, 2, 3), (4, 5), (6,))
+    return Picture.both(title, desc, (676, 38, drawn(wide)), (330, 122, drawn(narrow)))
 
 
 # --- the course ---------------------------------------------------------------------------------

@@ -147,8 +147,33 @@ def _to(x1: float, y1: float, x2: float, y2: float) -> str:
     return f"H{_n(x2)}" if y1 == y2 else f"V{_n(y2)}" if x1 == x2 else f"L{_n(x2)} {_n(y2)}"
 
 
-def group(*pieces: str, kind: str = "", **more: object) -> str:
-    """Shapes together, for one transform, link or handle."""
+def tile(
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    words: str,
+    kind: str = "box",
+    letters: str = "m",
+    *,
+    pad: float | None = None,
+    **more: object,
+) -> str:
+    """A rectangle with a line of text in its middle, or `pad` away from its left edge.
+
+    `letters` is the text's kind; `more` are attributes of the rectangle.
+    """
+    across, at = (x + w / 2, "middle") if pad is None else (x + pad, "start")
+    middle = y + h / 2 + 4.5  # half the height of a capital letter lower
+    return rect(x, y, w, h, kind, **more) + text(across, middle, words, letters, at)
+
+
+def group(
+    *pieces: str, kind: str = "", at: tuple[float, float] | None = None, **more: object
+) -> str:
+    """Shapes together, for one transform, link or handle. `at` is where their 0, 0 goes."""
+    if at is not None:
+        more["transform"] = f"translate({_n(at[0])} {_n(at[1])})"
     return f"<g{_more(kind, more)}>{''.join(pieces)}</g>"
 
 
@@ -167,7 +192,7 @@ def handle(
         more["data_keys"] = keys
     if drag:
         more["data_drag"] = id
-    return group(*pieces, kind=f"pk-handle {kind}".strip(), **more)
+    return group(*pieces, kind=f"pk-handle {kind}".strip(), at=None, **more)
 
 
 def _more(kind: str, more: dict[str, object]) -> str:
@@ -193,6 +218,9 @@ def _n(number: float) -> str:
 # --- the picture --------------------------------------------------------------------------------
 
 
+Drawn = tuple[int, int, str]  # a width, a height, both in CSS pixels, and shapes
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An SVG drawing of `width` × `height` CSS pixels, and what it shows in words.
@@ -207,6 +235,11 @@ class Picture:
     height: int
     shapes: str
     narrow: Picture | None = None
+
+    @classmethod
+    def both(cls, title: str, desc: str, wide: Drawn, narrow: Drawn) -> Picture:
+        """A picture that is drawn twice, the second time for little room."""
+        return cls(title, desc, *wide, narrow=cls(title, desc, *narrow))
 
     def inline(self) -> str:
         """As inline SVG, for a Stage."""

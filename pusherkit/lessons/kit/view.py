@@ -321,6 +321,11 @@ def visible(text: str) -> str:
     return text.translate({10: "⏎", 13: "␍", 9: "⇥"})
 
 
+def short(value: str) -> str:
+    """A digest or a key, cut in its middle: enough to see whether two are the same."""
+    return value if len(value) <= 16 else f"{value[:8]}…{value[-4:]}"
+
+
 def excerpt(fact: Fact, before: int = 300) -> Fact:
     """A long value cut to the part around its first mark, and a word on how much is shown."""
     length = len(fact.value)
