@@ -234,6 +234,7 @@ class _Part:
     ) -> None:
         self._text = text
         self._problems = problems
+        self._room = MAX_REQUESTS
         self.claims: list[Claim] = []
         values = JsonReader(text, None if inner else self._inside)
         readers: list[tuple[re.Pattern[str], _Reader]] = [
@@ -268,7 +269,7 @@ class _Part:
         new: list[Claim] = []
         for start, end in self._free():
             at = start
-            while found := hint.search(self._text, at, end):
+            while self._room and (found := hint.search(self._text, at, end)):
                 line_ends = self._text.find("\n", found.end(), end)
                 line_ends = end if line_ends < 0 else line_ends
                 try:
@@ -279,6 +280,7 @@ class _Part:
                     claim = Claim(begin, line_ends, "", said=self._text[begin:line_ends])
                 if claim:
                     new.append(claim)
+                    self._room -= bool(claim.requests)
                 at = max(claim.end if claim else line_ends, found.end())
         if not any(claim.requests for claim in new):
             new = [claim for claim in new if claim.form or claim.said]  # what sets variables only

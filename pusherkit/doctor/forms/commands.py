@@ -61,8 +61,9 @@ class CommandReader:
             return None  # each line opens a quote that has no end, and is read to the end for it
         try:
             commands, end = self._commands(begin, start)
-        except NotClosed:
-            self._failed += len(text) - start
+        except UnreadableText as problem:
+            reached = len(text) if isinstance(problem, NotClosed) else self._shell.reached
+            self._failed += reached - start
             if _is_meant(text[start : start + 400]):
                 raise
             return None

@@ -249,14 +249,16 @@ def _undump(block: tuple[str, int, list[str]]) -> tuple[bytes, bool]:
     return content, len(content) == size and (b"." not in content or b"\\u" in content)
 
 
+_WGET_MARK = re.compile(r"---request (begin|end)---")
 _DEBUG_BODY = re.compile(r"\[(?:BODY|POST) data: (.*)\]$")
 
 
 def read_wget_debug(text: str, start: int) -> Claim | None:
     """`wget -d`: the head between two marks, then the body in brackets."""
-    end = text.find("---request end---", start)
-    if end < 0 or end - start > 200_000:
+    mark = _WGET_MARK.search(text, start + 1)
+    if not mark or mark[1] != "end":
         return None
+    end = mark.start()
     head = text[start:end].partition("\n")[2]
     claim = read_http(head.rstrip() + "\n\n", 0)
     if claim is None:

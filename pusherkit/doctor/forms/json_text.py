@@ -13,6 +13,8 @@ from pusherkit.doctor.forms.subscriptions import Fields, fields_in
 
 JSON_HINT = re.compile(r"[\[{](?=\s*[\"{\[])")
 MAX_STRINGS = 1_000  # of one value, that are read as texts of their own
+MAX_FAILURES = 2_000  # brackets that begin no value, until no more are tried
+MAX_LONG_FAILURES = 50  # the same, of values over several lines; each costs a count of the lines
 
 ReadInside = Callable[[str], tuple[Claim, ...]]
 
@@ -24,6 +26,7 @@ class JsonReader:
         self._text = text
         self._inside = inside
         self._failed_to = 0  # a value that goes over several lines was tried up to here
+        self._failures = 0
         self.fields: list[Fields] = []
 
     def read(self, found: re.Match[str]) -> Claim | None:
@@ -48,15 +51,21 @@ class JsonReader:
     def _value(self, start: int) -> tuple[Any, int]:
         """A JSON value and its end; -1 where there is none."""
         text, at = self._text, start
-        if start < self._failed_to:  # so the lines of a broken value aren't each read to its end
+        if self._failures > MAX_FAILURES:
+            return None, -1
+        if (
+            start < self._failed_to or self._failures > MAX_LONG_FAILURES
+        ):  # so the lines of a broken value aren't each read to its end
             end = text.find("\n", start)
             text, at = text[start : len(text) if end < 0 else end], 0
         try:
             value, end = json.JSONDecoder().raw_decode(text, at)
         except json.JSONDecodeError as error:
+            self._failures += 1
             self._failed_to = max(self._failed_to, start + error.pos - at)
             return None, -1
         except RecursionError:
+            self._failures += 1
             self._failed_to = len(self._text)
             return None, -1
         return value, start + end - at

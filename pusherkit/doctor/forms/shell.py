@@ -115,6 +115,7 @@ class Shell:
         self.text = text
         self.variables: dict[str, Word] = {}
         self.files: dict[str, Word] = {}
+        self.reached = 0  # how far the last line was read, also if it couldn't be
         self._expanded = 0
 
     def line(self, start: int) -> tuple[list[Command], int]:
@@ -191,7 +192,7 @@ class _Line:
             piece = _PIECE.match(self.text, self.at)
             if piece is None:
                 raise NotClosed
-            self.at = piece.end()
+            self.at = self.shell.reached = piece.end()
             kind = piece.lastgroup or ""
             acts = self._ACTS.get(kind)
             if acts:

@@ -127,6 +127,7 @@ def powershell_line(text: str, start: int) -> tuple[list[Command], int]:
     """The command at `start` that PowerShell passes to a program, and where the next begins."""
     command = Command()
     word: Word | None = None
+    pieces: list[str] = []
     at = start
     while at < len(text):
         piece = _POWERSHELL_PIECE.match(text, at)
@@ -134,15 +135,18 @@ def powershell_line(text: str, start: int) -> tuple[list[Command], int]:
             raise NotClosed
         at = piece.end()
         kind = piece.lastgroup
-        if kind == "over":
-            break
-        if kind == "gap":
-            word = None
+        if kind in ("gap", "over"):
+            if word is not None:
+                word.text, pieces, word = "".join(pieces), [], None
+            if kind == "over":
+                break
             continue
         if word is None:
             word = Word("")
             command.words.append(word)
-        word.text += _passed_on(piece, word, command)
+        pieces.append(_passed_on(piece, word, command))
+    if word is not None:
+        word.text = "".join(pieces)
     return [command], at
 
 

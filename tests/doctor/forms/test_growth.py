@@ -85,7 +85,18 @@ def read_anyhow(text: str) -> None:
 def test_reading_grows_with_the_text_and_no_faster(
     family: str, growth: Callable[..., None]
 ) -> None:
-    growth(read_anyhow, FAMILIES[family], largest=MAX_TEXT - 1_000)
+    growth(read_anyhow, FAMILIES[family], largest=1_000_000)
+
+
+@pytest.mark.parametrize("family", ["access log", "a HAR file", "JSON lines", "letters", "URLs"])
+def test_so_it_does_up_to_the_limit(family: str, growth: Callable[..., None]) -> None:
+    growth(read_anyhow, FAMILIES[family], largest=MAX_TEXT - 1_000, least=100_000)
+
+
+def test_over_the_limit_there_is_a_sentence() -> None:
+    for text in ("a" * (MAX_TEXT + 1), "\0" * 10_000_000, "POST /apps" * 1_000_000):
+        with pytest.raises(UnreadableText, match="over the limit"):
+            read(text)
 
 
 def test_a_har_file_of_five_thousand_entries() -> None:
