@@ -272,7 +272,8 @@ class _Examination:
 
     def _another_app(self, request: Request, diagnosis: Diagnosis) -> Iterator[str]:
         named, known = app_in(request.path), self._app.app_id
-        if known and named not in ("", known) and not diagnosis.findings:
+        told = diagnosis.findings or self._door.holds(request.path)
+        if known and named != known and re.fullmatch(r"[\w.-]{1,60}", named) and not told:
             yield (
                 f"The path names the app {named}, and the app that is known here is {known}. A "
                 "server refuses the key of one app in the path of another."
@@ -445,7 +446,8 @@ def _corrected(
         return Corrected(why_not=why)
     if not pasted.has_body and (request.values("body_md5") or request.method != "GET"):
         return Corrected(why_not="the text doesn't hold the body that has to be sent.")
-    parts = [request.method, base_url, path, request.body.decode(errors="replace")]
+    # The path as it came: a repair may have cut a secret in it in two.
+    parts = [request.method, base_url, request.path, request.body.decode(errors="replace")]
     if any(map(door.holds, [*parts, *sum(request.params, ())])):
         return Corrected(why_not="the request holds the secret, or most of it.")
     signature = sign(credentials, request.method, path, request.params, request.body, timestamp=now)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, islice, product
+from itertools import chain, combinations, islice, product
 from typing import Any, NamedTuple
 
 from pusherkit.credentials import Credentials
@@ -597,12 +597,13 @@ class _Search:
         self, received: str, texts: list[Made], secret: Candidate, axes: Axes, forms: list[Row]
     ) -> Iterator[Made]:
         """The texts that give the received signature, by a wrong HMAC or in a wrong encoding."""
+        rows = _rows("mac")
         for text, parts in texts:
             message = text.encode("utf-8", "surrogatepass")
             right = hmac.digest(secret.value, message, "sha256")
             macs = [Candidate((), right)]
             if "mac" in axes:
-                macs = _wrong_values(_rows("mac"), right, secret.value, message)
+                macs = _wrong_values(rows, right, secret.value, message)
             for mac in macs:
                 raw = mac.value
                 written = [Candidate((), raw.hex())]
@@ -615,45 +616,52 @@ class _Search:
     # Each of these gives what one part of signing may have given: every candidate has one mistake
     # on each of the axes that this part has to do with, and none on the others.
 
-    def _candidates(self, axes: Axes, axis: str) -> list[Candidate]:
+    def _candidates(self, axes: Axes, axis: str) -> Iterable[Candidate]:
         """The right value alone; or every wrong one, where a mistake is made on this axis."""
         if axis not in axes:
             right, _ = self._right.get(axis, ("", ()))
             return [Candidate((), right)]
         wrong = self._wrong.get(axis, [])
-        return [*wrong, *self._more_of(axis)] if _is_alone(axes, axis) else wrong
+        return chain(wrong, self._more_of(axis)) if _is_alone(axes, axis) else wrong
 
-    def _more_of(self, axis: str) -> list[Candidate]:
-        """The wrong values of ALONE."""
+    def _more_of(self, axis: str) -> Iterator[Candidate]:
+        """The wrong values of ALONE: one by one, because thousands at once wake the collector."""
         if axis == "digest":
-            return [each for each in self._digests_alone if each.value != self.body_md5]
-        if axis not in self._right:
-            return []
-        right, given = self._right[axis]
-        return _wrong_values(ALONE[axis], right, *given)
+            yield from (each for each in self._digests_alone if each.value != self.body_md5)
+        if axis in self._right:
+            right, given = self._right[axis]
+            for mistake, function in ALONE[axis]:
+                for value in values_of(function, *given):
+                    if value != right:
+                        yield Candidate((mistake,), value)
 
     def _queries(self, axes: Axes) -> Iterator[Candidate]:
         """The third line."""
         digests = [Candidate((), self.body_md5)]
         if "digest" in axes:
-            digests = self._candidates(axes, "digest")
+            digests = [*self._candidates(axes, "digest")]
         elif self.body_md5 not in ("", self._right_digest):
             # The right hash may have been signed, and spoiled on its way to the wire.
             digests.append(Candidate((), self._right_digest))
-        alone, pieces = _is_alone(axes, "query"), self._pieces.copy()
-        timestamps = self._candidates(axes, "timestamp")
-        for key, digest, timestamp in product(self._keys, digests, timestamps):
-            values = {"auth_key": key, "body_md5": digest.value, "auth_timestamp": timestamp.value}
-            for name, value in values.items():
-                if value:
-                    pieces[self._piece_of[name]] = f"{name}={value}"
-            mistakes, right = digest.mistakes + timestamp.mistakes, "&".join(pieces)
-            if "query" not in axes:
-                yield Candidate(mistakes, right)
-                continue
-            for query in self._wrong_queries(key, (digest.value, timestamp.value), alone=alone):
-                if query.value != right:
-                    yield Candidate(mistakes + query.mistakes, query.value)
+        pieces = self._pieces.copy()
+        for key, digest in product(self._keys, digests):
+            self._put(pieces, "auth_key", key)
+            self._put(pieces, "body_md5", digest.value)
+            for timestamp in self._candidates(axes, "timestamp"):
+                self._put(pieces, "auth_timestamp", timestamp.value)
+                mistakes, right = digest.mistakes + timestamp.mistakes, "&".join(pieces)
+                if "query" not in axes:
+                    yield Candidate(mistakes, right)
+                    continue
+                alone, values = _is_alone(axes, "query"), (digest.value, timestamp.value)
+                for query in self._wrong_queries(key, values, alone=alone):
+                    if query.value != right:
+                        yield Candidate(mistakes + query.mistakes, query.value)
+
+    def _put(self, pieces: list[str], name: str, value: str) -> None:
+        """Put a value into the third line; "" where the parameter isn't there once."""
+        if value:
+            pieces[self._piece_of[name]] = f"{name}={value}"
 
     def _wrong_queries(
         self, key: str, values: tuple[str, str], *, alone: bool
