@@ -92,6 +92,29 @@ def test_tiles_are_dragged_and_the_verdict_is_in_the_window(lab, expect):
     lab.picture("03-accepted")
 
 
+@pytest.mark.parametrize("size", [LAPTOP, NARROW], ids=["wide", "narrow"])
+def test_a_click_puts_a_tile_in_and_takes_it_out(lab, expect, size):
+    lab.page.set_viewport_size(size)
+    lesson = lab.run(NAME)
+    lesson.to_top(WIDGET)
+    card = lesson.card(WIDGET)
+    for name in ("newline 1", "newline 2"):
+        lab.settle()
+        tile(card, name).click()
+        expect(tile(card, name)).to_have_attribute("aria-label", labelled("between .*"))
+    card.get_by_role("button", name="Sign and send").click()
+    expect(card.get_by_role("status")).to_contain_text("✓ Accepted (200)")
+    lab.settle()
+    box = tile(card, "newline 2").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lab.page.mouse.move(x, y)
+    lab.page.mouse.down()
+    lab.page.mouse.move(x + 1, y + 2)  # no hand is perfectly still
+    lab.page.mouse.up()
+    expect(tile(card, "newline 2")).to_have_attribute("aria-label", labelled("on the table"))
+    expect(tile(card, "newline 1")).to_have_attribute("aria-label", labelled("between .*"))
+
+
 def test_tiles_are_moved_by_keyboard_alone(lab, expect):
     lesson = lab.run(NAME)
     card = lesson.card(WIDGET)
