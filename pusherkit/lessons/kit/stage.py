@@ -164,7 +164,8 @@ function render({ model, el }) {
   });
   root.addEventListener('pointerleave', point);
 
-  let dragged = null, moved = false, waiting = false;
+  const TREMBLE = 4;  // px that a hand may move and still click
+  let dragged = null, from = null, moved = false, waiting = false;
   const report = (kind, event) => {
     const svg = dragged.closest('svg');
     const at = new DOMPoint(event.clientX, event.clientY)
@@ -181,11 +182,16 @@ function render({ model, el }) {
     if (!dragged) return;
     event.preventDefault();
     dragged.focus();
-    root.setPointerCapture(event.pointerId);
+    from = event;
   });
   root.addEventListener('pointermove', event => {
+    if (!event.buttons) dragged = null;  // let go outside
     if (!dragged || waiting) return;
-    moved = true;
+    if (!moved) {
+      if (Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) < TREMBLE) return;
+      moved = true;
+      root.setPointerCapture(event.pointerId);  // not before: a click would go to root instead
+    }
     waiting = true;
     requestAnimationFrame(() => { waiting = false; if (dragged) report('drag', event); });
   });
