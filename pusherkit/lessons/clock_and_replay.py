@@ -406,7 +406,7 @@ def _known_causes(result: Any) -> None:
 causes.hint("Count the digits first. Then take the server's clock from each of the others.")
 causes.hint("Time zones differ from UTC by whole hours, half hours, and here and there 45 minutes.")
 causes.wrong(
-    "A and C are swapped. 19,800 seconds are exactly five and a half hours; 1,407 aren't a zone.",
+    "A and C are swapped. 19,800 seconds are exactly five and a half hours; 1,407 isn't a zone.",
     {"A": "late", "B": "milliseconds", "C": "zone"},
 )
 causes.wrong(
@@ -567,7 +567,7 @@ publish.wrong(
     "You go on after a 200, so the event is published again. Stop at the first 200.",
     lambda server: _six_times(server, RETRY_AFTER),
 )
-publish.why("Signed as the last thing before sending, a request is never older than its journey.")
+publish.why("Signed right before it's sent, a request is never older than its journey.")
 publish.next("Give up after five tries: a loop that waits for a server needs an end.")
 
 

@@ -131,7 +131,7 @@ def how_is_a_comma_signed() -> tuple[str, Fact]:
     },
     why="With json=, the client serialises the event in a way of its own. In httpx up to 0.27, and "
     "in requests to this day, that way happens to be json.dumps(). So Kim's script passes by luck, "
-    "and such luck ends with an upgrade.",
+    "until the next upgrade.",
 )
 def arriving() -> tuple[str, Fact, Fact, Fact]:
     server = Practice()
