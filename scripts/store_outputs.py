@@ -9,6 +9,7 @@ version, no kernel of a private name.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def execute(notebook: Any, folder: Path) -> None:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         store_widget_state=False,
+        coalesce_streams=True,  # how a cell's prints are parted depends on the moment
         resources={"metadata": {"path": str(folder)}},
     ).execute()
 
@@ -49,6 +51,15 @@ def normalise(notebook: Any) -> None:
             output.get("data", {}).pop(WIDGET_VIEW, None)
 
 
+def text_of(notebook: Any) -> str:
+    """The notebook as JSON, a line for each line of source, and none of them indented.
+
+    Indentation would make up a twelfth of the file. JSON text has no line breaks of its own, so
+    what stands before a line's first character is never part of a string.
+    """
+    return re.sub(r"^ +", "", nbformat.writes(notebook), flags=re.MULTILINE) + "\n"
+
+
 def main(names: list[str]) -> int:
     """Store the outputs of the named notebooks, or of all."""
     paths = [Path(name) for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -58,7 +69,7 @@ def main(names: list[str]) -> int:
         execute(notebook, path.parent)
         normalise(notebook)
         nbformat.validate(notebook)
-        nbformat.write(notebook, path)
+        path.write_text(text_of(notebook), encoding="utf-8")
     return 0
 
 

@@ -49,6 +49,42 @@ RUN_ALL = """async () => {
   }
   return errors;
 }"""
+LAPTOP = {"width": 1280, "height": 800}
+NARROW = {"width": 700, "height": 900}
+SIDE_BAR = """open => {
+  const { shell } = window.jupyterapp;
+  open ? shell.expandLeft() : shell.collapseLeft();
+}"""
+# A copy that is not as it was shipped, so JupyterLab trusts none of its outputs.
+COPY = """async ([name, copy]) => {
+  const { contents } = window.jupyterapp.serviceManager;
+  const { content } = await contents.get(name);
+  for (const cell of content.cells) cell.metadata.trusted = false;
+  content.cells[0].source += ' ';
+  await contents.save(copy, { type: 'notebook', format: 'json', content });
+}"""
+TRUSTED = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+  .filter(cell => cell.type === 'code' && cell.trusted).length"""
+# Rows whose value is not to the right of its label, at the same height; and pictures not drawn.
+MISPLACED = """() => [...document.querySelectorAll(
+  '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output')].flatMap(output => [
+  ...[...output.querySelectorAll('tr')].filter(row => {
+    const [label, value] = [...row.children].map(cell => cell.getBoundingClientRect());
+    const beside = value && value.left >= label.right - 1;
+    return value && value.width && !(beside && Math.abs(value.top - label.top) < 5);
+  }),
+  ...[...output.querySelectorAll('img')].filter(image => !image.naturalWidth || !image.alt),
+].map(each => each.outerHTML.slice(0, 200)))"""
+# What is cut off or sticks out at the right of its card.
+CLIPPED = """() => [...document.querySelectorAll(
+  '.jp-NotebookPanel:not(.lm-mod-hidden) .pk')].flatMap(card => {
+  const edge = card.getBoundingClientRect().right + 1;
+  return [...card.querySelectorAll('*')].filter(each => {
+    const box = each.getBoundingClientRect();
+    return box.width && (box.right > edge || (each.matches('pre,button') &&
+      each.scrollWidth > each.clientWidth + 1));
+  }).map(each => each.outerHTML.slice(0, 200));
+})"""
 SHUT_DOWN = "() => window.jupyterapp.serviceManager.sessions.shutdownAll()"
 
 
@@ -73,6 +109,27 @@ class Lab:
         lesson = self.open(name)
         assert self.page.evaluate(RUN_ALL) == []
         return lesson
+
+    def untrusted(self, name: str) -> Lesson:
+        """Open a copy of a lesson before it has run, none of which JupyterLab trusts.
+
+        Values must stand beside their labels there, too, and images must be drawn.
+        """
+        self.page.evaluate(COPY, [name, "a-copy.ipynb"])
+        lesson = self.open("a-copy.ipynb")
+        assert self.page.evaluate(TRUSTED) == 0
+        assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
+        assert self.page.evaluate(MISPLACED) == []
+        return lesson
+
+    def clipped(self) -> list[str]:
+        """What the open lesson's cards cut off, or let stick out: the beginnings of its HTML."""
+        found: list[str] = self.page.evaluate(CLIPPED)
+        return found
+
+    def laptop(self) -> None:
+        """Make the window as large as a small laptop's."""
+        self.page.set_viewport_size(LAPTOP)
 
     def theme(self, look: str) -> None:
         """Change to JupyterLab's "light" or "dark" theme."""
@@ -299,6 +356,14 @@ def day(browser: Any, pictures: Path, tmp_path: Path) -> Callable[[], AbstractCo
 def each_theme(lab: Lab, request: pytest.FixtureRequest) -> None:
     """Runs a test once in each theme."""
     lab.theme(request.param)
+
+
+@pytest.fixture(params=["side-bar", "alone"])
+def narrow(lab: Lab, request: pytest.FixtureRequest) -> str:
+    """Runs a test in a narrow window, with JupyterLab's side bar and without it."""
+    lab.page.set_viewport_size(NARROW)
+    lab.page.evaluate(SIDE_BAR, request.param == "side-bar")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -8,54 +8,13 @@ from pusherkit.lessons.body_is_bytes import VARIANTS
 
 NAME = "01-body-is-bytes.ipynb"
 WIDGET = "lesson.two_bodies()"
-LAPTOP = {"width": 1280, "height": 800}
-NARROW = {"width": 700, "height": 900}
-
-# Rows whose value is not to the right of its label, at the same height; and pictures not drawn.
-MISPLACED = """outputs => [...document.querySelectorAll(outputs)].flatMap(output => [
-  ...[...output.querySelectorAll('tr')].filter(row => {
-    const [label, value] = [...row.children].map(cell => cell.getBoundingClientRect());
-    const beside = value && value.left >= label.right - 1;
-    return value && value.width && !(beside && Math.abs(value.top - label.top) < 5);
-  }),
-  ...[...output.querySelectorAll('img')].filter(image => !image.naturalWidth || !image.alt),
-].map(each => each.outerHTML.slice(0, 200)))"""
-STORED = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output"
-
-# What is cut off or sticks out at the right of its card.
-CLIPPED = """cards => [...document.querySelectorAll(cards)].flatMap(card => {
-  const edge = card.getBoundingClientRect().right + 1;
-  return [...card.querySelectorAll('*')].filter(each => {
-    const box = each.getBoundingClientRect();
-    return box.width && (box.right > edge || (each.matches('pre,button') &&
-      each.scrollWidth > each.clientWidth + 1));
-  }).map(each => each.outerHTML.slice(0, 200));
-})"""
-CARDS = ".jp-NotebookPanel:not(.lm-mod-hidden) .pk"
-
-
-# A copy that is not as it was shipped, so JupyterLab trusts none of its outputs.
-COPY = """async ([name, copy]) => {
-  const { contents } = window.jupyterapp.serviceManager;
-  const { content } = await contents.get(name);
-  for (const cell of content.cells) cell.metadata.trusted = false;
-  content.cells[0].source += ' ';
-  await contents.save(copy, { type: 'notebook', format: 'json', content });
-}"""
-TRUSTED = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
-  .filter(cell => cell.type === 'code' && cell.trusted).length"""
 
 
 @pytest.mark.usefixtures("each_theme")
 def test_before_the_first_run_an_untrusted_page_looks_right(lab):
-    lab.page.set_viewport_size(LAPTOP)
-    lab.page.evaluate(COPY, [NAME, "a-copy.ipynb"])
-    lesson = lab.open("a-copy.ipynb")
-    assert lab.page.evaluate(TRUSTED) == 0
-    assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
-    outputs = lesson.panel.locator(".jp-OutputArea-output")
-    assert outputs.locator("img").count() == 2
-    assert lab.page.evaluate(MISPLACED, STORED) == []
+    lab.laptop()
+    lesson = lab.untrusted(NAME)
+    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 1
     for number, code in enumerate(("lesson.map()", "lesson.printed()", WIDGET)):
         lesson.to_top(code)
         lab.picture(f"01-untrusted-{number}")
@@ -63,7 +22,7 @@ def test_before_the_first_run_an_untrusted_page_looks_right(lab):
 
 @pytest.mark.usefixtures("each_theme")
 def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.cell(WIDGET).locator(".jp-InputArea").click()
     lab.press("Control+Enter")
@@ -90,25 +49,18 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
 
 
 @pytest.mark.usefixtures("each_theme")
-@pytest.mark.parametrize("side_bar", [True, False], ids=["side-bar", "no-side-bar"])
-def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
-    lab.page.set_viewport_size(NARROW)
+def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
-    if not side_bar:
-        lab.page.evaluate(
-            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
-        )
     card = lesson.card(WIDGET)
     card.get_by_label("Make body B").select_option("ë written as \\u00eb")
     expect(card.get_by_role("status")).to_contain_text("✗ Same meaning")
     card.get_by_text("Show the code").click()
     lesson.card("lesson.printed()").get_by_role("button", name="Yes, they belong").click()
     expect(lesson.card("lesson.printed()").get_by_role("status")).to_contain_text("Surprise")
-    assert lab.page.evaluate(CLIPPED, CARDS) == []
-    where = "side-bar" if side_bar else "alone"
+    assert lab.clipped() == []
     for name, code in (("map", "lesson.map()"), ("predict", "lesson.printed()"), ("play", WIDGET)):
         lesson.to_top(code)
-        lab.picture(f"01-narrow-{where}-{name}")
+        lab.picture(f"01-narrow-{narrow}-{name}")
 
 
 def test_a_prediction_reveals_only_after_a_choice_by_keyboard_alone(lab, expect):
@@ -131,7 +83,7 @@ def test_a_prediction_reveals_only_after_a_choice_by_keyboard_alone(lab, expect)
 
 @pytest.mark.usefixtures("each_theme")
 def test_an_exercise_is_done_wrong_and_then_right(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     cell = lesson.cell("lesson.body_md5.check(body_md5)")
     card = lesson.card("lesson.body_md5.check(body_md5)")

@@ -6,17 +6,6 @@ import re
 
 import pytest
 
-from tests.browser.test_body_is_bytes import (
-    CARDS,
-    CLIPPED,
-    COPY,
-    LAPTOP,
-    MISPLACED,
-    NARROW,
-    STORED,
-    TRUSTED,
-)
-
 NAME = "03-canonical-string.ipynb"
 WIDGET = "lesson.tiles()"
 SHOWN = "svg:visible"
@@ -48,13 +37,9 @@ def drop(lab, card, name, gap):
 
 @pytest.mark.usefixtures("each_theme")
 def test_before_the_first_run_an_untrusted_page_looks_right(lab):
-    lab.page.set_viewport_size(LAPTOP)
-    lab.page.evaluate(COPY, [NAME, "a-copy.ipynb"])
-    lesson = lab.open("a-copy.ipynb")
-    assert lab.page.evaluate(TRUSTED) == 0
-    assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
-    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 2
-    assert lab.page.evaluate(MISPLACED, STORED) == []
+    lab.laptop()
+    lesson = lab.untrusted(NAME)
+    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 1
     for number, code in enumerate(("lesson.map()", "lesson.signed_by_kim()", WIDGET)):
         lesson.to_top(code)
         lab.picture(f"03-untrusted-{number}")
@@ -62,7 +47,7 @@ def test_before_the_first_run_an_untrusted_page_looks_right(lab):
 
 @pytest.mark.usefixtures("each_theme")
 def test_tiles_are_dragged_and_the_verdict_is_in_the_window(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.cell(WIDGET).locator(".jp-InputArea").click()
     lab.press("Control+Enter")
@@ -108,14 +93,8 @@ def test_tiles_are_moved_by_keyboard_alone(lab, expect):
 
 
 @pytest.mark.usefixtures("each_theme")
-@pytest.mark.parametrize("side_bar", [True, False], ids=["side-bar", "no-side-bar"])
-def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
-    lab.page.set_viewport_size(NARROW)
+def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
-    if not side_bar:
-        lab.page.evaluate(
-            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
-        )
     card = lesson.card(WIDGET)
     lesson.to_top(WIDGET)
     for number in (1, 2):
@@ -128,15 +107,14 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
     asked = lesson.card("lesson.signed_by_kim()")
     asked.get_by_role("button", name="It doesn't differ").click()
     expect(asked.get_by_role("status")).to_contain_text("Surprise")
-    assert lab.page.evaluate(CLIPPED, CARDS) == []
-    where = "side-bar" if side_bar else "alone"
+    assert lab.clipped() == []
     for name, code in (("predict", "lesson.signed_by_kim()"), ("play", WIDGET)):
         lesson.to_top(code)
-        lab.picture(f"03-narrow-{where}-{name}")
+        lab.picture(f"03-narrow-{narrow}-{name}")
 
 
 def test_exercises_are_done_wrong_and_then_right(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     cell = lesson.cell("lesson.canonical_string.check(canonical_string)")
     card = lesson.card("lesson.canonical_string.check(canonical_string)")

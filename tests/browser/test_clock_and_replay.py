@@ -10,7 +10,7 @@ WIDGET = "lesson.two_clocks()"
 
 @pytest.mark.usefixtures("each_theme")
 def test_the_window_is_found_with_keys_and_dragged_with_the_mouse(lab, expect):
-    lab.page.set_viewport_size({"width": 1280, "height": 800})
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.to_top(WIDGET)
     card = lesson.card(WIDGET)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_body_is_bytes import CARDS, CLIPPED, LAPTOP, MISPLACED, NARROW, STORED
-
 NAME = "04-key-and-message.ipynb"
 LAMPS = "lesson.lamps()"
 BUCKET = "lesson.bucket()"
@@ -13,11 +11,9 @@ BUCKET = "lesson.bucket()"
 
 @pytest.mark.usefixtures("each_theme")
 def test_before_the_first_run_an_untrusted_page_looks_right(lab):
-    lab.page.set_viewport_size(LAPTOP)
-    lesson = lab.open(NAME)
-    assert lesson.panel.locator(".pk").count() == 0, "nothing has run"
-    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 3
-    assert lab.page.evaluate(MISPLACED, STORED) == []
+    lab.laptop()
+    lesson = lab.untrusted(NAME)
+    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 2
     for number, code in enumerate(("lesson.map()", LAMPS, BUCKET)):
         lesson.to_top(code)
         lab.picture(f"04-untrusted-{number}")
@@ -25,7 +21,7 @@ def test_before_the_first_run_an_untrusted_page_looks_right(lab):
 
 @pytest.mark.usefixtures("each_theme")
 def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.cell(LAMPS).locator(".jp-InputArea").click()
     lab.press("Control+Enter")
@@ -73,34 +69,27 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
 
 
 @pytest.mark.usefixtures("each_theme")
-@pytest.mark.parametrize("side_bar", [True, False], ids=["side-bar", "no-side-bar"])
-def test_a_narrow_window_cuts_nothing_off(lab, expect, side_bar):
-    lab.page.set_viewport_size(NARROW)
+def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
-    if not side_bar:
-        lab.page.evaluate(
-            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
-        )
-    where = "side-bar" if side_bar else "alone"
     bucket, lamps = lesson.card(BUCKET), lesson.card(LAMPS)
     lamps.get_by_label("Text", exact=True).press("Delete")
     bucket.get_by_role("button", name="Go on from the signature").click()
     expect(bucket.get_by_role("status")).to_contain_text("✗ Accepted")
     lesson.card("lesson.stranger()").get_by_role("button", name="Work the secret out").click()
     expect(lesson.card("lesson.stranger()").get_by_role("status")).to_contain_text("Surprise")
-    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    assert lab.clipped() == []
     for name, code in (("lamps", LAMPS), ("predict", "lesson.stranger()"), ("bucket", BUCKET)):
         lesson.to_top(code)
-        lab.picture(f"04-narrow-{where}-{name}")
+        lab.picture(f"04-narrow-{narrow}-{name}")
     bucket.get_by_label("The server checks").select_option("HMAC-SHA256, keyed by the secret")
     expect(bucket.get_by_role("status")).to_contain_text("The stranger has one report")
     bucket.get_by_text("Show the code").click()
-    assert lab.page.evaluate(CLIPPED, CARDS) == []
-    lab.picture(f"04-narrow-{where}-nested")
+    assert lab.clipped() == []
+    lab.picture(f"04-narrow-{narrow}-nested")
 
 
 def test_a_signature_is_made_wrong_and_then_right_and_a_forgery_is_sent(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     cell = lesson.cell("lesson.signature.check(signature)")
     card = lesson.card("lesson.signature.check(signature)")

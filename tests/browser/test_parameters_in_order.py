@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from pusherkit.lessons.parameters_in_order import PITCH, TOP, another_question
-from tests.browser.test_body_is_bytes import CARDS, CLIPPED, LAPTOP, MISPLACED, NARROW, STORED
 
 NAME = "02-parameters-in-order.ipynb"
 WIDGET = "lesson.threads()"
@@ -32,9 +31,8 @@ def drag(lab, card, name, to):
 
 @pytest.mark.usefixtures("each_theme")
 def test_before_the_first_run_an_untrusted_page_looks_right_and_answers_nothing(lab):
-    lab.page.set_viewport_size(LAPTOP)
-    lesson = lab.open(NAME)
-    assert lab.page.evaluate(MISPLACED, STORED) == []
+    lab.laptop()
+    lesson = lab.untrusted(NAME)
     for number, code in enumerate(("lesson.map()", "lesson.turned_round()", WIDGET)):
         lesson.to_top(code)
         lab.picture(f"02-untrusted-{number}")
@@ -44,7 +42,7 @@ def test_before_the_first_run_an_untrusted_page_looks_right_and_answers_nothing(
 
 @pytest.mark.usefixtures("each_theme")
 def test_threads_are_untangled_by_the_mouse_and_all_of_it_is_in_the_window(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.to_top(WIDGET)
     card = lesson.card(WIDGET)
@@ -78,7 +76,7 @@ def test_threads_are_untangled_by_the_mouse_and_all_of_it_is_in_the_window(lab, 
 
 
 def test_threads_are_untangled_with_the_keyboard_alone(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.to_top(WIDGET)
     card = lesson.card(WIDGET)
@@ -104,14 +102,8 @@ def test_threads_are_untangled_with_the_keyboard_alone(lab, expect):
 
 
 @pytest.mark.usefixtures("each_theme")
-@pytest.mark.parametrize("toggled", [False, True], ids=["side-bar-as-it-is", "side-bar-toggled"])
-def test_a_narrow_window_cuts_nothing_off(lab, expect, toggled):
-    lab.page.set_viewport_size(NARROW)
+def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
-    if toggled:
-        lab.page.evaluate(
-            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
-        )
     lesson.to_top(WIDGET)
     card = lesson.card(WIDGET)
     card.get_by_role("button", name="Sign and send").click()
@@ -119,14 +111,14 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, toggled):
     expect(card.get_by_role("status")).to_contain_text("6 crossings")
     lab.page.mouse.up()
     card.get_by_text("Show the code").click()
-    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    assert lab.clipped() == []
     lesson.to_top(WIDGET)
-    lab.picture(f"02-narrow-{'toggled' if toggled else 'as-it-is'}")
+    lab.picture(f"02-narrow-{narrow}")
 
 
 @pytest.mark.usefixtures("each_theme")
 def test_the_question_is_changed_wrong_and_then_right(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     predict = lesson.card("lesson.turned_round()")
     predict.get_by_role("button", name="must come last").click()

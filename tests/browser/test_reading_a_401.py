@@ -5,16 +5,6 @@ from __future__ import annotations
 import pytest
 
 from pusherkit.lessons import reading_a_401
-from tests.browser.test_body_is_bytes import (
-    CARDS,
-    CLIPPED,
-    COPY,
-    LAPTOP,
-    MISPLACED,
-    NARROW,
-    STORED,
-    TRUSTED,
-)
 
 NAME = "08-reading-a-401.ipynb"
 REFUSAL, DOCTOR = "lesson.refusal()", "lesson.doctor()"
@@ -22,11 +12,8 @@ REFUSAL, DOCTOR = "lesson.refusal()", "lesson.doctor()"
 
 @pytest.mark.usefixtures("each_theme")
 def test_before_the_first_run_an_untrusted_page_looks_right(lab):
-    lab.page.set_viewport_size(LAPTOP)
-    lab.page.evaluate(COPY, [NAME, "a-copy.ipynb"])
-    lesson = lab.open("a-copy.ipynb")
-    assert lab.page.evaluate(TRUSTED) == 0
-    assert lab.page.evaluate(MISPLACED, STORED) == []
+    lab.laptop()
+    lesson = lab.untrusted(NAME)
     for number, code in enumerate(("lesson.map()", REFUSAL, DOCTOR, "lesson.poster()")):
         lesson.to_top(code)
         lab.picture(f"08-untrusted-{number}")
@@ -34,7 +21,7 @@ def test_before_the_first_run_an_untrusted_page_looks_right(lab):
 
 @pytest.mark.usefixtures("each_theme")
 def test_a_refusal_is_read_and_a_cause_is_named_before_it_is_proven(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.to_top(REFUSAL)
     card = lesson.card(REFUSAL)
@@ -74,7 +61,7 @@ def test_a_refusal_is_read_and_a_cause_is_named_before_it_is_proven(lab, expect)
 
 
 def test_kims_script_is_half_fixed_and_then_right(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     code = "lesson.kims_script.check(kims_script)"
     cell, card = lesson.cell(code), lesson.card(code)
@@ -90,12 +77,11 @@ def test_kims_script_is_half_fixed_and_then_right(lab, expect):
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_a_narrow_window_cuts_nothing_off(lab, expect):
-    lab.page.set_viewport_size(NARROW)
+def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
     lesson.card(DOCTOR).get_by_role("button", name="The HMAC call").click()
     expect(lesson.card(DOCTOR).get_by_role("status")).to_contain_text("It's something else")
-    assert lab.page.evaluate(CLIPPED, CARDS) == []
+    assert lab.clipped() == []
     for name, code in (("refusal", REFUSAL), ("doctor", DOCTOR), ("poster", "lesson.poster()")):
         lesson.to_top(code)
-        lab.picture(f"08-narrow-{name}")
+        lab.picture(f"08-narrow-{narrow}-{name}")

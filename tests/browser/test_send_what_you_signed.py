@@ -62,6 +62,12 @@ def test_two_lanes_a_drawing_and_programs(lab, expect):
     bench.locator("svg:visible [data-link=hash]").first.hover()
     expect(bench).to_have_class(re.compile("pk-linking"))
     lab.picture("05-bench-linked")
+    signature = bench.locator("svg:visible [data-link=signature]").first
+    before, lit = signature.text_content(), bench.locator("svg:visible .pk-lit").count()
+    lab.type("!")  # the field still has the focus, and the pointer still rests on the hash
+    expect(signature).not_to_have_text(before)
+    expect(bench.locator("svg:visible .pk-lit")).to_have_count(lit)
+    assert lit > 1
 
     programs = shown(lesson, PROGRAMS)
     lab.picture("05-programs-before")

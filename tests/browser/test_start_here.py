@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 NAME = "00-start-here.ipynb"
-LAPTOP = {"width": 1280, "height": 800}
 
 
 @pytest.mark.usefixtures("each_theme")
 def test_a_press_changes_the_page_of_order_41_inside_the_window(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     lesson.to_top("lesson.send_status()")
     card = lesson.card("lesson.send_status()")
@@ -37,7 +36,7 @@ def test_an_event_arrives_with_the_keyboard_alone(lab, expect):
 
 
 def test_a_changed_byte_is_refused(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     asked = lesson.card("lesson.changed_on_the_way()")
     asked.get_by_role("button", name="It answers 400").click()

@@ -9,7 +9,6 @@ import pytest
 NAME = "09-your-own-app.ipynb"
 SERVERS, LEAKS, DESK = "lesson.servers()", "lesson.ways_out()", "lesson.desk(app)"
 MARKER = "marker-of-a-real-secret"
-LAPTOP = {"width": 1280, "height": 800}
 NARROW = {"width": 700, "height": 900}
 NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON()"
 ADD_CELL = "() => window.jupyterapp.commands.execute('notebook:insert-cell-below')"
@@ -17,7 +16,7 @@ ADD_CELL = "() => window.jupyterapp.commands.execute('notebook:insert-cell-below
 
 @pytest.mark.usefixtures("each_theme")
 def test_the_map_fills_and_the_ways_out_explain(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     card = lesson.card(SERVERS)
     lesson.to_top(SERVERS)
@@ -47,7 +46,7 @@ def test_the_map_fills_and_the_ways_out_explain(lab, expect):
 
 
 def test_only_the_button_sends(lab, expect):
-    lab.page.set_viewport_size(LAPTOP)
+    lab.laptop()
     lesson = lab.run(NAME)
     card = lesson.card(DESK)
     lesson.to_top(DESK)

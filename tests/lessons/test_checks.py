@@ -220,6 +220,12 @@ def test_a_dict_is_shown_in_its_own_order_and_never_whole() -> None:
     assert shown(nested)
 
 
+def test_what_the_learner_returned_is_the_first_fact() -> None:
+    fact = Fact("Expected", "4")
+    assert Wrong("No.", fact, yours=None).facts == (Fact("Yours", "None"), fact)
+    assert Wrong("No.", fact).facts == (fact,)
+
+
 def test_a_judge_speaks_for_itself(biggest: Exercise) -> None:
     @biggest.judge
     def too_small(result: int, numbers: list[int]) -> None:

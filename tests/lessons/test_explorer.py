@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 
@@ -27,7 +29,18 @@ from pusherkit.lessons.kit import (
     slider,
     tick,
 )
-from pusherkit.lessons.kit.picture import CLASSES, PALETTE, STAGES, handle, rect, text
+from pusherkit.lessons.kit.picture import (
+    CLASSES,
+    PALETTE,
+    STAGES,
+    boxes,
+    group,
+    handle,
+    path,
+    rect,
+    text,
+    tile,
+)
 from pusherkit.lessons.kit.stage import WIDGET_VIEW
 from pusherkit.lessons.kit.view import to_html, to_static, to_text
 
@@ -166,6 +179,56 @@ def test_the_static_form_needs_no_style_sheet_and_holds_the_picture() -> None:
     assert 'src="data:image/svg+xml,' in shown
     assert 'alt="Two &lt;boxes&gt;. One is &quot;left&quot;."' in shown
     assert "tabindex" not in PICTURE.image(), "an image can't be operated"
+
+
+def drawn(*shapes: str) -> tuple[str, str]:
+    """The style sheet and the shapes of an image, decoded."""
+    shown = unquote(re.search('src="data:image/svg[+]xml,([^"]*)"', image_of(*shapes))[1])  # type: ignore[index]
+    style, _, rest = shown.partition("<style>")[2].partition("</style>")
+    ElementTree.fromstring(shown)  # it's an image only if it is XML
+    return style, rest.removesuffix("</svg>")
+
+
+def image_of(*shapes: str) -> str:
+    return Picture("T", "D", 10, 10, "".join(shapes)).image()
+
+
+def test_an_image_joins_what_looks_alike_and_hides_nothing() -> None:
+    below, above = rect(0, 0, 9, 9, "hot"), rect(1, 1, 3, 3, "box")
+    _, shapes = drawn(below, above, rect(2, 2, 3, 3, "hot"))
+    assert re.findall("d='([^']*)'", shapes) == ["M0 0h9v9H0z", "M1 1h3v3H1z", "M2 2h3v3H2z"]
+    _, shapes = drawn(path("M0 0H4"), rect(0, 0, 2, 2, "bare"), path("M0 1H4"))
+    assert re.findall("d='([^']*)'", shapes) == ["M0 0H4M0 1H4", "M0 0h2v2H0z"]
+    _, shapes = drawn(text(0, 0, "a", "m"), below, text(0, 1, "b", "m"))
+    assert shapes.endswith("<text x='0' y='0'>a</text><text x='0' y='1'>b</text></g>")
+
+
+def test_an_image_says_a_common_size_once_and_knows_its_colours() -> None:
+    style, shapes = drawn(rect(0, 0, 4, 2, "s1", rx=1), rect(5, 0, 4, 2, "s1", rx=1))
+    assert ".a *{width:4px;height:2px;rx:1px}" in style
+    assert shapes == "<g class='a'><rect x='0' y='0'/><rect x='5' y='0'/></g>"
+    style, _ = drawn(text(0, 0, "a", "", fill="var(--ok)"))
+    assert style.count("--ok:") == 2, "light and dark"
+
+
+def test_a_picture_of_anything_stays_an_image() -> None:
+    _, shapes = drawn(text(0, 0, "<&\"'%#\x00\ud800é⏎"), text(0, 0, ""))
+    assert shapes == "<text class='a' x='0' y='0'>&lt;&amp;\"'%#��é⏎</text>"
+
+
+def test_boxes_side_by_side_share_a_line() -> None:
+    assert "d='M0 0h6v3H0zm2 0v3m2 -3v3M9 0h2v3H9z'" in boxes(
+        ((0, 0), (2, 0), (4, 0), (9, 0)), 2, 3
+    )
+
+
+def test_a_tile_has_its_words_in_its_middle_or_at_its_left() -> None:
+    assert tile(4, 4, 74, 30, "a<b", rx=15) == (
+        "<rect x='4' y='4' width='74' height='30' class='box' rx='15'/>"
+        "<text x='41' y='23.5' text-anchor='middle' class='m'>a&lt;b</text>"
+    )
+    assert tile(4, 4, 74, 24, "a", pad=7).endswith("<text x='11' y='20.5' class='m'>a</text>")
+    assert group("", at=(1.5, 2)) == "<g transform='translate(1.5 2)'></g>"
 
 
 def test_the_text_has_the_same_facts() -> None:

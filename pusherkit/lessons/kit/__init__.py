@@ -35,6 +35,7 @@ from pusherkit.lessons.kit.view import (
     first_difference,
     mark_at,
     name_byte,
+    short,
     visible,
     whole,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "number",
     "practice",
     "preset",
+    "short",
     "shown",
     "slider",
     "stopped_clock",

@@ -129,7 +129,8 @@ def slider(
         lambda name, raw: (
             _label(label, name, hint)
             + f'<div><input type="range" id="{_id(name)}" data-name="{name}" min="{low}" '
-            + f'max="{high}" step="{step}" value="{raw}"><output>{raw}</output></div>'
+            # No <output>: that would be a live region of its own, beside the widget's status.
+            + f'max="{high}" step="{step}" value="{raw}"><span class="pk-at">{raw}</span></div>'
         ),
     )
 

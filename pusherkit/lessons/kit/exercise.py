@@ -58,6 +58,9 @@ def shown(value: Any) -> str:
     return text if len(text) <= 400 else f"{text[:400]}…"
 
 
+_NOTHING = object()  # not None: that is what a function returns that forgot its return
+
+
 class Outcome(Enum):
     """What a check can find."""
 
@@ -68,12 +71,15 @@ class Outcome(Enum):
 
 
 class Wrong(Exception):
-    """Raised by a judge: a sentence about what is wrong, and the Facts that show it."""
+    """Raised by a judge: a sentence about what is wrong, and the Facts that show it.
 
-    def __init__(self, message: str, *facts: Fact) -> None:
+    `yours` is what the learner's code returned; it's the first of the Facts.
+    """
+
+    def __init__(self, message: str, *facts: Fact, yours: Any = _NOTHING) -> None:
         super().__init__(message)
         self.message = message
-        self.facts = facts
+        self.facts = facts if yours is _NOTHING else (Fact("Yours", shown(yours)), *facts)
 
 
 class Home(Protocol):

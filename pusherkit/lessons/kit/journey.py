@@ -19,9 +19,9 @@ import httpx
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
-from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, rect, text
+from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, text, tile
 from pusherkit.lessons.kit.practice import EXAMPLE_TIMESTAMP, Practice
-from pusherkit.lessons.kit.view import Fact, Range, excerpt, first_difference, visible
+from pusherkit.lessons.kit.view import Fact, Range, excerpt, first_difference, short, visible
 from pusherkit.signing import Signature, sign
 from pusherkit.subscriber import Message
 
@@ -213,15 +213,14 @@ def drawing(journey: Journey) -> Picture:
     same = journey.body == journey.sent_body
     desc = (
         f"Six stages. The body of {len(journey.body)} bytes becomes the hash "
-        f"{_short(signature.body_md5 or '')}; with the app key and the time it becomes the "
-        f"canonical string; its signature {_short(signature.hexdigest)} travels in the URL, above "
+        f"{short(signature.body_md5 or '')}; with the app key and the time it becomes the "
+        f"canonical string; its signature {short(signature.hexdigest)} travels in the URL, above "
         + ("the same body." if same else "another body than the one that was signed.")
     )
     title = "One event, six stages"
     wide, tall = _drawn(journey, 800, 150, 79)
     narrow, taller = _drawn(journey, 350, 0, 41)
-    small = Picture(title, desc, 350, taller, narrow)
-    return Picture(title, desc, 800, tall, wide, small)
+    return Picture.both(title, desc, (800, tall, wide), (350, taller, narrow))
 
 
 def _drawn(journey: Journey, width: int, indent: int, letters: int) -> tuple[str, int]:
@@ -244,19 +243,19 @@ def _chips(journey: Journey, letters: int) -> Iterable[list[Chip]]:
     signature = journey.signature
     links = {"auth_key": "key", "auth_timestamp": "time", "body_md5": "hash"}
     params = [
-        (f"{name}={_short(value)}", links.get(name, name), 2 if name == "body_md5" else 3)
+        (f"{name}={short(value)}", links.get(name, name), 2 if name == "body_md5" else 3)
         for name, value in signature.params
     ]
-    signed = (f"auth_signature={_short(signature.hexdigest)}", "signature", 5)
+    signed = (f"auth_signature={short(signature.hexdigest)}", "signature", 5)
     path = (journey.path, "path", 4)
     same = journey.body == journey.sent_body
     yield [(_cut(journey.body, letters), "body", 1)]
-    yield [(f"MD5 → {_short(signature.body_md5 or 'none')}", "hash", 2)]
+    yield [(f"MD5 → {short(signature.body_md5 or 'none')}", "hash", 2)]
     yield params
     yield [("POST ⏎", "method", 4), (f"{journey.path} ⏎", "path", 4), *params]
     yield [
         ("HMAC-SHA256 with the secret", "secret", 5),
-        (f"→ {_short(signature.hexdigest)}", "signature", 5),
+        (f"→ {short(signature.hexdigest)}", "signature", 5),
     ]
     body = (_cut(journey.sent_body, letters), "body" if same else "another", 1 if same else 6)
     yield [("POST", "method", 4), path, *params, signed, body]
@@ -271,8 +270,7 @@ def _flow(chips: Iterable[Chip], left: int, y: int, right: int) -> tuple[str, in
             x, y = float(left), y + ROW
         shapes.append(
             group(
-                rect(x, y, width, CHIP, f"s{stage}", rx=5),
-                text(x + 7, y + 16.5, words, "m"),
+                tile(x, y, width, CHIP, words, f"s{stage}", pad=7, rx=5),
                 data_link=link,
                 tabindex=0,
                 role="img",
@@ -281,10 +279,6 @@ def _flow(chips: Iterable[Chip], left: int, y: int, right: int) -> tuple[str, in
         )
         x += width + GAP
     return "".join(shapes), y + CHIP
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= 16 else f"{value[:8]}…{value[-4:]}"
 
 
 def _cut(body: bytes, letters: int) -> str:

@@ -16,11 +16,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.exercise import Exercise, Given
-from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, rect, text
+from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, tile
 from pusherkit.lessons.kit.prediction import Prediction, Recall
 from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.stage import Event, Live
-from pusherkit.lessons.kit.view import Action, Fact, View
+from pusherkit.lessons.kit.view import Action, Fact, View, boxed
 
 MAX_ASKED_AGAIN = 2  # surprises from earlier lessons, in one recall
 
@@ -108,9 +108,9 @@ class Lesson:
         again = [earlier[name] for name in PROGRESS.read().surprises if name in earlier]
         return Recall("From memory", list(self.recalls.values()), again[:MAX_ASKED_AGAIN])
 
-    def map(self) -> Live:
+    def map(self) -> StageMap:
         """The six stages, with those of this lesson lit."""
-        return Live(View("", picture=stage_map(self.stages)), hint="")
+        return StageMap(self.stages)
 
     def done(self) -> tuple[int, int]:
         """How many of its exercises are passed, and how many there are."""
@@ -124,6 +124,26 @@ class Lesson:
         return f"Lesson {self.name}"
 
 
+class StageMap(Live):
+    """The six stages in a row; in words where no kernel runs, since every notebook stores them."""
+
+    def __init__(self, lit: Collection[int]) -> None:
+        self.lit = lit
+        super().__init__(View("", picture=stage_map(lit)), hint="")
+
+    def still(self) -> str:
+        """The stages as a line; those that are lit bold, in a frame of their colour."""
+        return boxed(" → ".join(_in_words(number, number in self.lit) for number in range(1, 7)))
+
+
+def _in_words(number: int, on: bool) -> str:
+    name = f"{number} {STAGES[number - 1]}"
+    if not on:
+        return name
+    colour = PALETTE[f"s{number}"][0]
+    return f"<b style='border:2px solid {colour};border-radius:1em;padding:2px 9px'>{name}</b>"
+
+
 def stage_map(lit: Collection[int]) -> Picture:
     """The six stages in a row, each in its colour; those that are not lit are faint."""
     widths = (74, 80, 112, 150, 70, 74)
@@ -134,15 +154,9 @@ def stage_map(lit: Collection[int]) -> Picture:
             x = 4
             for number in numbers:
                 width, on = widths[number - 1], number in lit
-                box = rect(x, y, width, 30, f"s{number}" if on else "bare", rx=15)
-                label = text(
-                    x + width / 2,
-                    y + 19.5,
-                    f"{number} {STAGES[number - 1]}",
-                    f"t{number}" if on else "small",
-                    "middle",
-                )
-                shapes.append(group(box, label))
+                look = (f"s{number}", f"t{number}") if on else ("bare", "small")
+                words = f"{number} {STAGES[number - 1]}"
+                shapes.append(tile(x, y, width, 30, words, *look, rx=15))
                 if number < 6:
                     shapes.append(arrow(x + width + 3, y + 15, x + width + 17, y + 15))
                 x += width + 20
@@ -152,8 +166,8 @@ def stage_map(lit: Collection[int]) -> Picture:
     names = " and ".join(STAGES[number - 1] for number in sorted(lit))
     title, desc = "Where you are", f"Six stages: {', '.join(STAGES)}."
     desc += f" This lesson is about {names}." if lit else ""
-    narrow = Picture(title, desc, 330, 122, drawn(((1, 2, 3), (4, 5), (6,))))
-    return Picture(title, desc, 676, 38, drawn((tuple(range(1, 7)),)), narrow)
+    wide, narrow = ((1, 2, 3, 4, 5, 6),), ((1, 2, 3), (4, 5), (6,))
+    return Picture.both(title, desc, (676, 38, drawn(wide)), (330, 122, drawn(narrow)))
 
 
 # --- the course ---------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
+
+from pusherkit.lessons.kit.image import image
 
 # --- colours ------------------------------------------------------------------------------------
 
@@ -40,8 +41,8 @@ PALETTE = {
     "s6": ("#3f4a55", "#c0c8d0"),
 }
 # What a shape may be called. Fill and stroke come from the palette; `text` classes set the font.
-_MONO = "font-family:ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace"
-_SANS = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
+_MONO = "font-family:ui-monospace,Menlo,Consolas,monospace"
+_SANS = "font-family:system-ui,sans-serif"
 CLASSES = {
     "box": "fill:var(--card);stroke:var(--line);stroke-width:1",
     "bare": "fill:none;stroke:var(--line);stroke-width:1",
@@ -92,26 +93,37 @@ def rect(x: float, y: float, w: float, h: float, kind: str = "box", **more: obje
 def text(x: float, y: float, words: str, kind: str = "t", at: str = "start", **more: object) -> str:
     """A line of text. `at`: "start", "middle" or "end", what of it is at x. Escaped."""
     anchor = "" if at == "start" else f" text-anchor='{at}'"
-    body = html.escape(words, quote=False)
-    return f"<text x='{_n(x)}' y='{_n(y)}'{anchor}{_more(kind, more)}>{body}</text>"
+    return f"<text x='{_n(x)}' y='{_n(y)}'{anchor}{_more(kind, more)}>{_words(words)}</text>"
 
 
 def glyphs(places: Iterable[float], y: float, words: str, kind: str = "m") -> str:
     """Characters, each centred on a place of its own: short to store where there are many."""
     at = " ".join(map(_n, places))
-    body = html.escape(words, quote=False)
-    return f"<text x='{at}' y='{_n(y)}' text-anchor='middle'{_more(kind, {})}>{body}</text>"
+    return (
+        f"<text x='{at}' y='{_n(y)}' text-anchor='middle'{_more(kind, {})}>{_words(words)}</text>"
+    )
 
 
 def boxes(corners: Iterable[tuple[float, float]], w: float, h: float, kind: str = "box") -> str:
-    """Rectangles of one size as one shape."""
-    d = "".join(f"M{_n(x)} {_n(y)}h{_n(w)}v{_n(h)}h{_n(-w)}z" for x, y in corners)
+    """Rectangles of one size as one shape; those side by side share the line between them."""
+    rows: list[tuple[float, float, int]] = []  # where a row of boxes begins, and how many it has
+    for x, y in corners:
+        if rows and rows[-1][1] == y and rows[-1][0] + rows[-1][2] * w == x:
+            rows[-1] = (*rows[-1][:2], rows[-1][2] + 1)
+        else:
+            rows.append((x, y, 1))
+    d = "".join(
+        f"M{_n(x)} {_n(y)}h{_n(w * count)}v{_n(h)}H{_n(x)}z"
+        + (f"m{_n(w)} 0v{_n(h)}" if count > 1 else "")
+        + f"m{_n(w)} {_n(-h)}v{_n(h)}" * (count - 2)
+        for x, y, count in rows
+    )
     return path(d, kind) if d else ""
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str = "thread", **more: object) -> str:
     """A straight line."""
-    return path(f"M{_n(x1)} {_n(y1)}L{_n(x2)} {_n(y2)}", kind, **more)
+    return path(f"M{_n(x1)} {_n(y1)}{_to(x1, y1, x2, y2)}", kind, **more)
 
 
 def path(d: str, kind: str = "thread", **more: object) -> str:
@@ -123,15 +135,45 @@ def arrow(x1: float, y1: float, x2: float, y2: float, kind: str = "arrow") -> st
     """A straight arrow, horizontal or vertical."""
     along = 6 if (x2 - x1) + (y2 - y1) > 0 else -6
     head = (
-        f"M{_n(x2 - along)} {_n(y2 - 4)}L{_n(x2)} {_n(y2)}L{_n(x2 - along)} {_n(y2 + 4)}"
+        f"M{_n(x2 - along)} {_n(y2 - 4)}l{along} 4 {-along} 4"
         if y1 == y2
-        else f"M{_n(x2 - 4)} {_n(y2 - along)}L{_n(x2)} {_n(y2)}L{_n(x2 + 4)} {_n(y2 - along)}"
+        else f"M{_n(x2 - 4)} {_n(y2 - along)}l4 {along} 4 {-along}"
     )
-    return path(f"M{_n(x1)} {_n(y1)}L{_n(x2)} {_n(y2)}{head}", kind)
+    return path(f"M{_n(x1)} {_n(y1)}{_to(x1, y1, x2, y2)}{head}", kind)
 
 
-def group(*pieces: str, kind: str = "", **more: object) -> str:
-    """Shapes together, for one transform, link or handle."""
+def _to(x1: float, y1: float, x2: float, y2: float) -> str:
+    """The step to a second point, in SVG's shortest notation."""
+    return f"H{_n(x2)}" if y1 == y2 else f"V{_n(y2)}" if x1 == x2 else f"L{_n(x2)} {_n(y2)}"
+
+
+def tile(
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    words: str,
+    kind: str = "box",
+    letters: str = "m",
+    *,
+    pad: float | None = None,
+    **more: object,
+) -> str:
+    """A rectangle with a line of text in its middle, or `pad` away from its left edge.
+
+    `letters` is the text's kind; `more` are attributes of the rectangle.
+    """
+    across, at = (x + w / 2, "middle") if pad is None else (x + pad, "start")
+    middle = y + h / 2 + 4.5  # half the height of a capital letter lower
+    return rect(x, y, w, h, kind, **more) + text(across, middle, words, letters, at)
+
+
+def group(
+    *pieces: str, kind: str = "", at: tuple[float, float] | None = None, **more: object
+) -> str:
+    """Shapes together, for one transform, link or handle. `at` is where their 0, 0 goes."""
+    if at is not None:
+        more["transform"] = f"translate({_n(at[0])} {_n(at[1])})"
     return f"<g{_more(kind, more)}>{''.join(pieces)}</g>"
 
 
@@ -150,7 +192,7 @@ def handle(
         more["data_keys"] = keys
     if drag:
         more["data_drag"] = id
-    return group(*pieces, kind=f"pk-handle {kind}".strip(), **more)
+    return group(*pieces, kind=f"pk-handle {kind}".strip(), at=None, **more)
 
 
 def _more(kind: str, more: dict[str, object]) -> str:
@@ -161,11 +203,22 @@ def _more(kind: str, more: dict[str, object]) -> str:
     return shown
 
 
+def _words(text: str) -> str:
+    """A text in a shape, escaped; what may not stand in XML (its 1.0, 2.2) shows as �."""
+    return html.escape(_NOT_XML.sub("�", text), quote=False)
+
+
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def _n(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 # --- the picture --------------------------------------------------------------------------------
+
+
+Drawn = tuple[int, int, str]  # a width, a height, both in CSS pixels, and shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +236,11 @@ class Picture:
     shapes: str
     narrow: Picture | None = None
 
+    @classmethod
+    def both(cls, title: str, desc: str, wide: Drawn, narrow: Drawn) -> Picture:
+        """A picture that is drawn twice, the second time for little room."""
+        return cls(title, desc, *wide, narrow=cls(title, desc, *narrow))
+
     def inline(self) -> str:
         """As inline SVG, for a Stage."""
         if self.narrow:
@@ -199,23 +257,5 @@ class Picture:
 
     def image(self) -> str:
         """As an image that needs nothing around it, for readers without a kernel."""
-        used = set(re.findall(r"[\w-]+", " ".join(re.findall(r"class='([^']*)'", self.shapes))))
-        rules = "".join(f".{name}{{{CLASSES[name]}}}" for name in sorted(used & CLASSES.keys()))
-        names = set(re.findall(r"var\(--(\w+)\)", rules)) | {"bg"}
-        light, dark = (
-            "".join(f"--{name}:{PALETTE[name][which]};" for name in sorted(names))
-            for which in (0, 1)
-        )
-        look = f":root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}{rules}"
-        shapes = re.sub(r" (?:tabindex|role|aria-\w+|data-[\w-]+)='[^']*'", "", self.shapes)
-        svg = (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {self.width} {self.height}' "
-            f"width='{self.width}' height='{self.height}'><title>{html.escape(self.title)}</title>"
-            f"<style>{look}</style><rect width='100%' height='100%' style='fill:var(--bg)'/>"
-            f"{shapes}</svg>"
-        )
-        source = quote(svg, safe=" ='/:;,().{}@!?*+|$[]-_~")
-        return (
-            f'<img alt="{html.escape(f"{self.title}. {self.desc}")}" width="{self.width}" '
-            f'src="data:image/svg+xml,{source}" style="max-width:100%;height:auto">'
-        )
+        alt = f"{self.title}. {self.desc}"
+        return image(self.shapes, self.width, self.height, alt, classes=CLASSES, palette=PALETTE)

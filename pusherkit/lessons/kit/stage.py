@@ -20,7 +20,7 @@ import anywidget
 import traitlets
 
 from pusherkit.lessons.kit import picture
-from pusherkit.lessons.kit.view import View, to_html, to_static, to_text
+from pusherkit.lessons.kit.view import CARD, View, to_html, to_static, to_text
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 RUN_ME = "To use it, run the first cell, and then this one (Ctrl+Enter)."
@@ -87,7 +87,20 @@ function render({ model, el }) {
     if (!at) return;
     if (at.type === 'checkbox') at.checked = value;
     else if (at.value !== value) at.value = value;
-    if (at.type === 'range') at.nextElementSibling.value = at.value;
+    if (at.type === 'range') at.nextElementSibling.textContent = at.value;
+  };
+  // Elements with the same data-link belong together: point at one, and all of them light up, also
+  // in the drawing that follows.
+  let linked = null;
+  const light = () => {
+    const links = [...root.querySelectorAll('[data-link]')];
+    for (const each of links) each.classList.toggle('pk-lit', each.dataset.link === linked);
+    root.classList.toggle('pk-linking', links.some(each => each.dataset.link === linked));
+  };
+  const point = ({ target }) => {
+    const link = target.closest && target.closest('[data-link]');
+    linked = link && link.dataset.link;
+    light();
   };
   let typed = { ...model.get('put'), ...model.get('typed') };
   const showForm = () => {
@@ -98,7 +111,10 @@ function render({ model, el }) {
     head.textContent = model.get('head');
     root.setAttribute('aria-label', model.get('head') || 'Picture');
   };
-  const showBody = () => children(body, parse(model.get('html')));
+  const showBody = () => {
+    children(body, parse(model.get('html')));
+    light();
+  };
   const put = () => {
     const values = model.get('put');
     for (const name in values) write(name, values[name]);
@@ -116,7 +132,7 @@ function render({ model, el }) {
 
   form.addEventListener('input', ({ target }) => {
     if (!target.dataset.name) return;
-    if (target.type === 'range') target.nextElementSibling.value = target.value;
+    if (target.type === 'range') target.nextElementSibling.textContent = target.value;
     typed = { ...typed, [target.dataset.name]: read(target) };
     model.set('typed', typed);
     model.save_changes();
@@ -141,20 +157,12 @@ function render({ model, el }) {
       tell({ kind: 'press', id: target.dataset.press });
     }
   });
-  // Elements with the same data-link belong together: point at one, and all of them light up.
-  const light = ({ target }) => {
-    const link = target.closest && target.closest('[data-link]');
-    const name = link && link.dataset.link;
-    root.classList.toggle('pk-linking', Boolean(link));
-    for (const each of root.querySelectorAll('[data-link]'))
-      each.classList.toggle('pk-lit', each.dataset.link === name);
-  };
-  root.addEventListener('pointerover', light);
+  root.addEventListener('pointerover', point);
   root.addEventListener('focusin', event => {
     event.target.setAttribute(QUIET, 'true');
-    light(event);
+    point(event);
   });
-  root.addEventListener('pointerleave', light);
+  root.addEventListener('pointerleave', point);
 
   let dragged = null, moved = false, waiting = false;
   const report = (kind, event) => {
@@ -200,7 +208,7 @@ export default { render };
 
 _DARK = "[data-jp-theme-light=false] .pk,.vscode-dark .pk,html[theme=dark] .pk"
 _STYLE = f"""
-.pk{{{picture.variables(0)}container-type:inline-size;box-sizing:border-box;max-width:60rem;
+.pk{{{picture.variables(0)}container-type:inline-size;box-sizing:border-box;max-width:{CARD}px;
 margin:4px 2px;padding:12px 16px;border:1px solid var(--line);border-radius:8px;
 color:var(--fg);background:var(--bg);line-height:1.45;
 font-family:var(--jp-content-font-family,system-ui,sans-serif);font-size:14px}}
@@ -217,7 +225,7 @@ align-items:center}}
 .pk .pk-form>.pk-top{{align-self:start;padding-top:6px}}
 .pk .pk-form>.pk-span{{grid-column:2}}
 .pk .pk-form .pk-hint{{font-weight:400;color:var(--dim);font-size:12.5px}}
-.pk input,.pk select,.pk textarea,.pk button,.pk output{{font:inherit;color:var(--fg)}}
+.pk input,.pk select,.pk textarea,.pk button{{font:inherit;color:var(--fg)}}
 .pk input[type=text],.pk input[type=number],.pk textarea,.pk select{{width:100%;
 padding:4px 8px;border:1px solid var(--dim);border-radius:5px;background:var(--bg)}}
 .pk select,.pk input[type=number]{{width:auto;max-width:100%}}
@@ -228,7 +236,7 @@ font-size:13px}}
 .pk input[type=range]{{width:calc(100% - 6.5rem);vertical-align:middle;accent-color:var(--accent)}}
 .pk input[type=checkbox]{{width:16px;height:16px;margin:0 6px 0 0;vertical-align:-3px;
 accent-color:var(--accent)}}
-.pk output{{display:inline-block;width:6rem;padding-left:8px;font-variant-numeric:tabular-nums}}
+.pk .pk-at{{display:inline-block;width:6rem;padding-left:8px;font-variant-numeric:tabular-nums}}
 .pk button{{padding:5px 14px;border:1px solid var(--dim);border-radius:5px;cursor:pointer;
 background:var(--card)}}
 .pk button:hover{{border-color:var(--fg)}}
@@ -330,6 +338,10 @@ class Live:
         """What to display at first where a kernel runs, if that isn't the twin."""
         return self.view
 
+    def still(self) -> str:
+        """The twin as static HTML."""
+        return to_static(self.twin, self._hint)
+
     @property
     def stage(self) -> Stage:
         """The widget, made when it is first displayed."""
@@ -357,7 +369,7 @@ class Live:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
             "text/plain": to_text(self.twin),
-            "text/html": to_static(self.twin, self._hint),
+            "text/html": self.still(),
             WIDGET_VIEW: {
                 "version_major": 2,
                 "version_minor": 0,

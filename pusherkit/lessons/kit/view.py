@@ -20,6 +20,8 @@ from typing import Literal
 
 from pusherkit.lessons.kit.picture import Picture
 
+CARD = 960  # px: how wide a card gets at most, frame and all, live and stored
+
 Range = tuple[int, int]  # from a character up to, but not including, another
 Kind = Literal["value", "prose", "code"]
 
@@ -93,24 +95,24 @@ def to_html(view: View) -> str:
     mood = {True: " pk-ok", False: " pk-bad", None: ""}[view.good]
     parts = [
         _actions(view.actions) if is_choice else "",
-        f'<p class="pk-status{mood}" role="status">{html.escape(view.verdict)}</p>'
+        f'<p class="pk-status{mood}" role="status">{_text(view.verdict)}</p>'
         if view.status
         else "",
         view.picture.inline() if view.picture else "",
         _table(view.facts),
-        f"<details><summary>{html.escape(view.fold)}</summary>{_table(view.details)}</details>"
+        f"<details><summary>{_text(view.fold)}</summary>{_table(view.details)}</details>"
         if view.details
         else "",
         f"<details><summary>{SHOW_THE_CODE}</summary>{_table((_code(view),))}</details>"
         if view.code
         else "",
         *(
-            f'<div class="pk-below"><p class="pk-title">{html.escape(each.title)}</p>'
+            f'<div class="pk-below"><p class="pk-title">{_text(each.title)}</p>'
             f"{to_html(each)}</div>"
             for each in view.below
         ),
         "" if is_choice else _actions(view.actions),
-        f'<p class="pk-note">{html.escape(view.note)}</p>' if view.note else "",
+        f'<p class="pk-note">{_text(view.note)}</p>' if view.note else "",
     ]
     return "".join(parts)
 
@@ -129,7 +131,7 @@ def _actions(actions: Iterable[Action]) -> str:
         + ("" if action.pressed is None else f' aria-pressed="{str(action.pressed).lower()}"')
         + ">"
         + (f'<span class="pk-mark">{action.mark}</span>' if action.mark else "")
-        + f"{html.escape(action.label)}</button>"
+        + f"{_text(action.label)}</button>"
         for action in actions
     )
     return f'<div class="pk-actions">{buttons}</div>' if buttons else ""
@@ -137,8 +139,8 @@ def _actions(actions: Iterable[Action]) -> str:
 
 def _table(facts: Iterable[Fact]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{html.escape(fact.name)}</th><td>{_live_value(fact)}'
-        + (f'<span class="pk-why">{html.escape(fact.why)}</span>' if fact.why else "")
+        f'<tr><th scope="row">{_text(fact.name)}</th><td>{_live_value(fact)}'
+        + (f'<span class="pk-why">{_text(fact.why)}</span>' if fact.why else "")
         + "</td></tr>"
         for fact in facts
     )
@@ -157,6 +159,11 @@ def _live_value(fact: Fact) -> str:
     return f"<pre{' class=pk-code' if button else ''}>{_lead(fact)}{_marked(fact)}</pre>{button}"
 
 
+def _text(text: str) -> str:
+    """Escaped, to stand between tags. Quotes may stay."""
+    return html.escape(text, quote=False)
+
+
 def _lead(fact: Fact) -> str:
     # A browser drops a newline right after <pre>: HTML standard, 13.2.6.4.7.
     return "\n" if fact.value.startswith("\n") else ""
@@ -166,19 +173,22 @@ def _marked(fact: Fact) -> str:
     pieces, at = [], 0
     for start, end in fact.marks:
         pieces += [
-            html.escape(fact.value[at:start]),
-            f"<mark>{html.escape(fact.value[start:end])}</mark>",
+            _text(fact.value[at:start]),
+            f"<mark>{_text(fact.value[start:end])}</mark>",
         ]
         at = end
-    return "".join([*pieces, html.escape(fact.value[at:])])
+    return "".join([*pieces, _text(fact.value[at:])])
 
 
 # --- static -------------------------------------------------------------------------------------
 
-_LEFT = "text-align:left;vertical-align:top;background:none"
-_BOX = "border:1px solid rgba(127,127,127,0.5);border-radius:6px;padding:10px 14px;max-width:60em"
-_PRE = "margin:0;padding:2px 6px;white-space:pre-wrap;word-break:break-word"
-_GREY = "background-color:rgba(127,127,127,0.13)"
+# Every notebook stores hundreds of these, so they leave unsaid what JupyterLab's own style sheet
+# says of a table, <code> and <pre> in an output (outputarea and rendermime, style/base.css).
+_BOX = f"border:1px solid #8888;border-radius:6px;padding:10px 14px;max-width:{CARD - 30}px"
+_NAME = "text-align:left;vertical-align:top"
+_VALUE = "text-align:left"
+_PRE = "background:#8882;padding:2px 6px"
+MAX_CHIP = 40  # characters of a value that stays on its line, even in a narrow window
 
 
 def to_static(view: View, hint: str = "") -> str:
@@ -186,47 +196,55 @@ def to_static(view: View, hint: str = "") -> str:
 
     `hint` says how to bring it to life, for a reader who could.
     """
-    note = f"<p><small>{html.escape(hint)}</small></p>" if hint else ""
-    return f'<div style="{_BOX}">{_static(view)}{note}</div>'
+    note = f"<p><small>{_text(hint)}</small></p>" if hint else ""
+    return boxed(_static(view) + note)
+
+
+def boxed(inner: str) -> str:
+    """HTML in the frame that every static form has."""
+    return f"<div style='{_BOX}'>{inner}</div>"
 
 
 def _static(view: View) -> str:
-    status = f"<p><strong>{html.escape(view.verdict)}</strong></p>" if view.status else ""
+    status = f"<p><strong>{_text(view.verdict)}</strong></p>" if view.status else ""
     folded = _folded(view.fold, view.details)
     if view.code:
         folded += _folded(SHOW_THE_CODE, (_code(view),))
-    title = f"<p><strong>{html.escape(view.title)}</strong></p>" if view.title else ""
+    title = f"<p><strong>{_text(view.title)}</strong></p>" if view.title else ""
     return (
         f"{title}{status}"
         + (view.picture.image() if view.picture else "")
         + _static_table(view.facts)
         + folded
         + "".join(f"<hr>{_static(each)}" for each in view.below)
-        + (f"<p><small>{html.escape(view.note)}</small></p>" if view.note else "")
+        + (f"<p><small>{_text(view.note)}</small></p>" if view.note else "")
     )
 
 
 def _folded(summary: str, facts: tuple[Fact, ...]) -> str:
     table = _static_table(facts)
-    return f"<details><summary>{html.escape(summary)}</summary>{table}</details>" if table else ""
+    return f"<details><summary>{_text(summary)}</summary>{table}</details>" if table else ""
 
 
 def _static_table(facts: Iterable[Fact]) -> str:
     rows = "".join(
-        f'<tr style="{_LEFT}"><th style="{_LEFT};padding:3px 14px 3px 0;width:9em">'
-        f'{html.escape(fact.name)}</th><td style="{_LEFT};padding:3px 0">{_static_value(fact)}'
-        + (f"<small>{html.escape(fact.why)}</small>" if fact.why else "")
+        f"<tr><th style={_NAME}>{_text(fact.name)}</th>"
+        f"<td style={_VALUE}>{_static_value(fact)}"
+        + (f"<small>{_text(fact.why)}</small>" if fact.why else "")
         + "</td></tr>"
         for fact in facts
     )
-    style = "width:100%;margin:6px 0;border-collapse:collapse;table-layout:fixed"
-    return f'<table style="{style}"><tbody>{rows}</tbody></table>' if rows else ""
+    # In a <tfoot>, because pages stripe the rows of a <tbody>, and light up the one pointed at.
+    return f"<table width=100%><col width=140><tfoot>{rows}</tfoot></table>" if rows else ""
 
 
 def _static_value(fact: Fact) -> str:
     if fact.kind == "prose":
         return _marked(fact)
-    return f'<pre style="{_PRE};{_GREY}">{_lead(fact)}{_marked(fact)}</pre>'
+    value = fact.value
+    if value and len(value) <= MAX_CHIP and value == " ".join(value.split()):
+        return f"<code>{_marked(fact)}</code>"
+    return f"<pre style='{_PRE}'>{_lead(fact)}{_marked(fact)}</pre>"
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -301,6 +319,11 @@ _NAMED = {9: "a tab", 10: "a newline", 13: "a carriage return", 32: "a space"}
 def visible(text: str) -> str:
     """A text with its line ends and tabs drawn, one character for each, so positions stay."""
     return text.translate({10: "⏎", 13: "␍", 9: "⇥"})
+
+
+def short(value: str) -> str:
+    """A digest or a key, cut in its middle: enough to see whether two are the same."""
+    return value if len(value) <= 16 else f"{value[:8]}…{value[-4:]}"
 
 
 def excerpt(fact: Fact, before: int = 300) -> Fact:
