@@ -95,7 +95,8 @@ def verdict(journey: Journey) -> tuple[str, bool | None]:
     if journey.status == 200:
         return "Accepted (200), but nobody was listening on that channel.", True
     error = (journey.answer or {}).get("error", "")
-    return f"Refused: {journey.status} {error.partition(':')[0]}. Nothing was delivered.", False
+    said = error.rstrip(".") if journey.status == 400 else error.partition(":")[0]
+    return f"Refused: {journey.status} {said}. Nothing was delivered.", False
 
 
 def outcome(journey: Journey) -> tuple[Fact, ...]:
