@@ -6,6 +6,7 @@ import pytest
 
 NAME = "00-start-here.ipynb"
 LAPTOP = {"width": 1280, "height": 800}
+NARROW = {"width": 700, "height": 900}
 
 
 @pytest.mark.usefixtures("each_theme")
@@ -51,3 +52,30 @@ def test_a_changed_byte_is_refused(lab, expect):
     expect(card.get_by_role("status")).to_contain_text("✗ Refused: 401 Invalid body_md5")
     expect(card.get_by_role("status")).to_be_in_viewport(ratio=1)
     lab.picture("00-refused")
+
+
+# Words in the visible picture that stick out of the box that they are in.
+STICKING_OUT = """svg => [...svg.querySelectorAll('g > rect:first-child')].flatMap(rect => {
+  const box = rect.getBoundingClientRect();
+  return [...rect.parentElement.querySelectorAll(':scope > text')].filter(text => {
+    const words = text.getBoundingClientRect();
+    return words.left < box.left || words.right > box.right;
+  }).map(text => text.textContent);
+})"""
+
+
+@pytest.mark.usefixtures("each_theme")
+@pytest.mark.parametrize("size", [LAPTOP, NARROW], ids=["wide", "narrow"])
+def test_the_words_of_the_map_stay_in_their_boxes(lab, expect, size):
+    lab.page.set_viewport_size(size)
+    lesson = lab.run(NAME)
+    card = lesson.card("lesson.send_status()")
+    lesson.to_top("lesson.send_status()")
+    lab.retype(card.get_by_label("Status"), "at the neighbour's, third floor")
+    card.get_by_role("button", name="Send it to order-41").click()
+    expect(card.locator("svg:visible")).to_contain_text("✓ at the neighbour")
+    lab.settle()
+    assert card.locator("svg:visible").evaluate(STICKING_OUT) == []
+    lab.picture(f"00-map-{size['width']}")
+    lesson.to_top("lesson.change_a_byte()")
+    lab.picture(f"00-play-{size['width']}")
