@@ -388,10 +388,10 @@ def _cut_off(at: _Layout) -> str:
     why = "made from this text, so never in it" if at.values else "never signed"
     return group(
         rect(2, LAST, at.width, ROW, "bare", rx=5, stroke_dasharray="4 3"),
-        text(28, LAST + 17, "auth_signature", "m" if at.values else at.letters),
+        text(26, LAST + 16, "auth_signature", "m" if at.values else at.letters),
         path(f"M{at.width + 2} {y}H{x + 6:.0f}", "thread"),
         path(blades + eyes, "arrow"),
-        text(at.right, LAST + 17, why, "small"),
+        text(at.right, LAST + 16, why, "small"),
     )
 
 
@@ -439,7 +439,7 @@ def _ends(encode: bool, sent: bool) -> tuple[str, str, str, str]:
 
 
 def _chip(x: int, y: int, width: int, words: str, kind: str) -> str:
-    return group(rect(x, y, width, ROW, kind, rx=5), text(x + 10, y + 17, words, "m"))
+    return group(rect(x, y, width, ROW, kind, rx=5), text(x + 10, y + 16, words, "m"))
 
 
 def _fitting(words: str, at: _Layout) -> str:
