@@ -358,6 +358,13 @@ def each_theme(lab: Lab, request: pytest.FixtureRequest) -> None:
     lab.theme(request.param)
 
 
+@pytest.fixture(params=[LAPTOP, NARROW], ids=["wide", "narrow"])
+def each_width(lab: Lab, request: pytest.FixtureRequest) -> int:
+    """Runs a test in a laptop's window and in a narrow one; returns the width in px."""
+    lab.page.set_viewport_size(request.param)
+    return int(request.param["width"])
+
+
 @pytest.fixture(params=["side-bar", "alone"])
 def narrow(lab: Lab, request: pytest.FixtureRequest) -> str:
     """Runs a test in a narrow window, with JupyterLab's side bar and without it."""

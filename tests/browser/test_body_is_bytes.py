@@ -32,7 +32,7 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
     lab.picture("01-before")
     before = [row.bounding_box()["y"] for row in card.locator("tr:visible").all()]
 
-    card.get_by_label("Make body B").select_option("one more space")
+    card.get_by_label("Start body B").select_option("with one more space")
     expect(card.get_by_role("status")).to_contain_text("✗ Same meaning, other bytes")
     mark = card.locator("mark").first
     for seen in (card.get_by_role("status"), card.locator("svg:visible"), mark):
@@ -42,7 +42,9 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
     card.get_by_label("Body B", exact=True).focus()
     lab.press("ControlOrMeta+End")
     lab.type(" ")
-    expect(card.get_by_label("Body B", exact=True)).to_have_value(VARIANTS["one more space"] + " ")
+    expect(card.get_by_label("Body B", exact=True)).to_have_value(
+        VARIANTS["with one more space"] + " "
+    )
     expect(card).to_contain_text("67 bytes (66 characters)")
     assert [row.bounding_box()["y"] for row in card.locator("tr:visible").all()] == before
     expect(card.get_by_label("Body B", exact=True)).to_be_focused()
@@ -52,7 +54,7 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
 def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
     card = lesson.card(WIDGET)
-    card.get_by_label("Make body B").select_option("ë written as \\u00eb")
+    card.get_by_label("Start body B").select_option("with ë as \\u00eb")
     expect(card.get_by_role("status")).to_contain_text("✗ Same meaning")
     card.get_by_text("Show the code").click()
     lesson.card("lesson.printed()").get_by_role("button", name="Yes, they belong").click()

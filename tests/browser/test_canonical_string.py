@@ -77,9 +77,8 @@ def test_tiles_are_dragged_and_the_verdict_is_in_the_window(lab, expect):
     lab.picture("03-accepted")
 
 
-@pytest.mark.parametrize("size", [LAPTOP, NARROW], ids=["wide", "narrow"])
-def test_a_click_puts_a_tile_in_and_takes_it_out(lab, expect, size):
-    lab.page.set_viewport_size(size)
+@pytest.mark.usefixtures("each_width")
+def test_a_click_puts_a_tile_in_and_takes_it_out(lab, expect):
     lesson = lab.run(NAME)
     lesson.to_top(WIDGET)
     card = lesson.card(WIDGET)

@@ -282,8 +282,10 @@ def _flow(chips: Iterable[Chip], left: int, y: int, right: int) -> tuple[str, in
 
 
 def _cut(body: bytes, letters: int) -> str:
-    words = visible(body[: 4 * letters].decode(errors="replace"))
-    return words if len(words) <= letters else f"{words[: letters - 1]}…"
+    """A body for one chip. What is too long is left out near the front, where the names are."""
+    words = visible(body.decode(errors="replace")) or "(empty)"
+    head = letters // 4
+    return words if len(words) <= letters else f"{words[:head]}…{words[head + 1 - letters :]}"
 
 
 __all__ = [
