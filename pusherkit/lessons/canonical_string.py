@@ -518,13 +518,6 @@ right_line.wrong(
     "D repeats its format for each part, so there's a newline after the last one, too.", "D"
 )
 
-
-@right_line.judge
-def _is_a_letter(result: Any) -> None:
-    if result != right_line.solve():
-        raise Wrong("It's one of the letters A, B, C and D: a capital, in quotes.")
-
-
 right_line.why(
     r"In printf's format, \n is a newline, whatever the quotes. %s puts the values in as they are, "
     "and nothing is added at the end. (echo differs from shell to shell; printf doesn't.)"

@@ -238,11 +238,11 @@ def test_a_parameter_has_no_line_of_its_own() -> None:
     assert feedback.message.startswith("Each parameter has a line of its own")
 
 
-@pytest.mark.parametrize("letter", ["a", "E", "", "printf", 3])
+@pytest.mark.parametrize("letter", ["a", "", "printf"])
 def test_only_a_letter_answers_the_question_about_bash(letter: Any) -> None:
     feedback = lesson.right_line.check(letter)
     assert feedback.outcome is Outcome.WRONG
-    assert "one of the letters A, B, C and D" in feedback.message
+    assert "one of the capital letters" in feedback.message
 
 
 def test_newlines_may_be_taken_off_where_spaces_stay() -> None:
