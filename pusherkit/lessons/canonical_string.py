@@ -265,15 +265,14 @@ def _size(words: str) -> str:
 def _reason(method: str, of_path: str, strip: Strip) -> str:
     """The first thing that's wrong, and how many more there are."""
     first, *others = (
-        f"there's {f'a {tile[:-2]}' if tile else 'nothing'} {gap}, where "
-        f"{'only a newline' if wanted else 'nothing'} belongs."
-        if TILES.get(tile, "") != wanted
-        else ""
-        for tile, wanted, gap in zip(strip.gaps, WANTED, GAPS, strict=True)
+        "" if content == wanted else f"there's {f'a {tile[:-2]}' if tile else 'nothing'} {gap}."
+        for tile, content, wanted, gap in zip(
+            strip.gaps, strip.contents(), WANTED, GAPS, strict=True
+        )
     )
     of_method = "the method is signed in capitals." if method != "POST" else ""
     found, *more = filter(None, (of_method, first, of_path, *others))
-    return f"{found} (And {len(more)} more fault{'s' * (len(more) > 1)}.)" if more else found
+    return f"{found} ({len(more)} more fault{'s' * (len(more) > 1)}.)" if more else found
 
 
 # --- the picture --------------------------------------------------------------------------------

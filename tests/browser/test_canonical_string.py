@@ -124,7 +124,7 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     tile(card, "carriage return and a newline 1").press("Enter")
     card.get_by_label("Path", exact=True).select_option("with scheme and host")
     card.get_by_role("button", name="Sign and send").press("Enter")
-    expect(card.get_by_role("status")).to_contain_text("(And 3 more faults.)")
+    expect(card.get_by_role("status")).to_contain_text("(3 more faults.)")
     card.get_by_text("Show the code").click()
     asked = lesson.card("lesson.signed_by_kim()")
     asked.get_by_role("button", name="It doesn't differ").click()
@@ -143,7 +143,7 @@ def test_exercises_are_done_wrong_and_then_right(lab, expect):
     lesson.rewrite(cell, "return ...", r'return r"\n".join(parts)', run="Control+Enter")
     expect(card.get_by_role("status")).to_contain_text("✗ Between the parts there's a backslash")
     lesson.rewrite(cell, r'return r"\n"', r'return "\n".join(parts)', run="Control+Enter")
-    expect(card.get_by_role("status")).to_contain_text("✓ Between quotes, Python makes")
+    expect(card.get_by_role("status")).to_contain_text("✓ Between quotes, Python turns")
     expect(card).to_contain_text("my_pusher.py")
     lab.picture("03-right", cell)
 

@@ -113,7 +113,7 @@ def test_a_signature_is_made_wrong_and_then_right_and_a_forgery_is_sent(lab, exp
     glue = "padding(secret_length + len(report))"
     forging = f"return report + {glue} + more, go_on(seen, 64, more)"
     lesson.rewrite(cell, "return report", forging, run="Control+Enter")
-    expect(card.get_by_role("status")).to_contain_text("✗ The report is right.")
+    expect(card.get_by_role("status")).to_contain_text("✗ The report is right,")
     hashed = f"secret_length + len(report + {glue})"
     forging = f"return report + {glue} + more, go_on(seen, {hashed}, more)"
     lesson.rewrite(cell, "return report", forging, run="Shift+Enter")

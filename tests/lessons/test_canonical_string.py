@@ -87,9 +87,9 @@ def test_each_mistake_is_refused_and_named(
 
 def test_more_faults_are_counted() -> None:
     made = put_together("newline 1", "newline 2", "newline 3", method="post")
-    assert made.view.status.endswith("signed in capitals. (And 1 more fault.)")
+    assert made.view.status.endswith("signed in capitals. (1 more fault.)")
     made.set(path="with a ? after it")
-    assert made.view.status.endswith("(And 2 more faults.)")
+    assert made.view.status.endswith("(2 more faults.)")
 
 
 def test_nothing_is_known_of_the_server_before_the_first_request() -> None:
