@@ -301,12 +301,12 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             shapes.append(text(middle, y + 18, mark + title, "ink" if on else "t", "middle"))
             shapes.append(text(middle, y + 35, where, "inkhex" if on else "small", "middle"))
         bottom = y + HEIGHT
-        y = bottom + 34
+        y = bottom + 26
         if number < len(ONWARD):
             down = "slid" if number < reached else "arrow"
             shapes.append(arrow(82, bottom + 3, 82, y - 3, down))
-            shapes.append(text(92, bottom + 21, ONWARD[number], "small"))
-    return "".join(shapes), y - 28
+            shapes.append(text(92, bottom + 17, ONWARD[number], "small"))
+    return "".join(shapes), y - 20
 
 
 PAGE = """<!doctype html>
@@ -359,7 +359,7 @@ def ruler(signed: str, server: str | None) -> Picture:
         )
     start = max(0, (at or 0) - BEFORE)
     wide, small = (
-        Picture("Two strings under a ruler", desc, 98 + n * CELL, 98, shapes)
+        Picture("Two strings under a ruler", desc, 98 + n * CELL, 92, shapes)
         for n in (30, 10)
         for shapes in [_ruler(mine, None if server is None else theirs, start, n, at)]
     )
@@ -471,7 +471,7 @@ def refusal() -> Explorer:
         _three_questions,
         case=choice("Refusal", list(REFUSALS)),
         refusal=area("The server", first["refusal"], rows=5),
-        signed=area("You signed", first["signed"], rows=5),
+        signed=area("You signed", first["signed"], rows=4),
         ask=button("Ask the three questions"),
         code=[where_to_look],
     )
@@ -513,8 +513,8 @@ def _above(one: Picture, other: Picture) -> Picture:
         one.title,
         f"{one.desc} {other.desc}",
         max(one.width, other.width),
-        one.height + 12 + other.height,
-        one.shapes + group(other.shapes, transform=f"translate(0 {one.height + 12})"),
+        one.height + 6 + other.height,
+        one.shapes + group(other.shapes, transform=f"translate(0 {one.height + 6})"),
     )
     if one.narrow and other.narrow:
         return replace(both, narrow=_above(one.narrow, other.narrow))
@@ -756,7 +756,7 @@ server_text.wrong(
     lambda refusal: _quoted(refusal).encode().decode("unicode_escape"),
 )
 server_text.why("A refusal is one line, so the server writes each newline as a backslash and an n.")
-server_text.next("Print what it returns for Kim's refusal. Which line would you look at first?")
+server_text.next("Print server_text(kim.answer). Which line would you look at first?")
 
 
 def _two_texts(chance: random.Random) -> Iterator[tuple[str, str]]:

@@ -104,6 +104,9 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
 
 def test_the_poster_is_a_page_of_its_own(lab, tmp_path):
     reading_a_401.poster().save(str(tmp_path / "poster.html"))
-    lab.laptop()
-    lab.page.goto((tmp_path / "poster.html").as_uri())
-    lab.picture("08-poster")
+    page = lab.page.context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto((tmp_path / "poster.html").as_uri())
+    assert page.evaluate("document.images[0].naturalWidth") > 700
+    page.screenshot(path=lab.pictures / "08-poster.png")
+    page.close()
