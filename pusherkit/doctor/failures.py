@@ -42,11 +42,19 @@ def explain_failure(text: str) -> Failure | None:
     first in it counts, but a page or an empty answer only where nothing says more. None as well
     where it's a server's refusal that comes first.
     """
+    text = _TIME_OPTIONS.sub("", text)
     said = letters(text)
     found, refused = failure_in(said, text), refusal_at(said)
     if found is None or (refused >= 0 and (found.weak or refused < found.at)):
         return None
     return found.failure
+
+
+_TIME_OPTIONS = re.compile(
+    # An exception that shows its request's options, as axios's does, names some with "timeout".
+    r"\b(?:[a-z]{1,30}T|t)imeout(?:Error|ErrorMessage|s)?\b['\"]?[ ]?(?::|=>?)[ ]?"
+    r"(?:true|false|null|undefined|None|-?[0-9.]{1,12})\b,?"
+)
 
 
 class Found(NamedTuple):
@@ -129,6 +137,18 @@ def _no_name(said: str, text: str) -> Failure:
         what_happened="DNS knows no address for it, so no connection was even tried.",
         hop=_OWN_PROGRAM,
         look_at=look_at,
+    )
+
+
+def _no_url(said: str, text: str) -> Failure:
+    return Failure(
+        title="That is no URL",
+        what_happened="Put together from the settings, it lacks its host or has a part that can't "
+        "be one, so no connection was even tried.",
+        hop=_OWN_PROGRAM,
+        look_at="the host, the port and the scheme in your settings: an empty host makes "
+        "https://:443/…, and a host that holds a URL makes https://https://…. Is the environment "
+        "variable set where the program runs, and is its configuration cached?",
     )
 
 
@@ -517,7 +537,7 @@ def _row(make: Callable[[str, str], Failure], *phrases: str) -> _Row:
 _CURL = re.compile(r"curl(?:error|:\()(\d{1,2})(?!\d)")
 _CURL_ERRORS: dict[str, Callable[[str, str], Failure]] = {
     "1": _plain_port,
-    "3": _no_name,
+    "3": _no_url,
     "5": _no_name,
     "6": _no_name,
     "7": _nothing_listens,
@@ -805,7 +825,8 @@ _WEAK_ROWS: tuple[_Row, ...] = (
 
 _NAMED_HOST = re.compile(
     r"(?:resolve host:? ['\"]?|resolve proxy:? |(?:ENOTFOUND|EAI_AGAIN) |dial tcp: lookup "
-    r"|UnknownHostException: |getaddrinfo(?: \(| for |: )|host='|failed to resolve ')"
+    r"|UnknownHostException: |getaddrinfo(?: \(| for )|host='|failed to resolve '"
+    r"|TCP connection to )"  # Ruby's, with the reason in brackets after it
     r"(?:https?://)?([\w.-]{1,253})",
     flags=re.IGNORECASE,
 )

@@ -861,11 +861,12 @@ def _newline_missing(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
 
 @_mistake(
     "newline",
-    "The path and the parameters are joined by a question mark, as in a URL.",
+    "The path and the parameters, or all three lines, are joined by a question mark.",
     "Join them with a newline.",
 )
 def _question_mark_for_newline(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
     yield f"{lines[0]}\n{lines[1]}?{lines[2]}"
+    yield "?".join(lines)
 
 
 @_mistake(

@@ -58,7 +58,8 @@ def _har(entries: list[Any]) -> tuple[str, list[PastedRequest], str]:
         if len(made) == MAX_FOUND:
             break
     said = "" if made else _NONE_OF_OURS.format(count=len(entries))
-    return f"a HAR file with {len(entries):,} requests", made, said
+    what = "1 request" if len(entries) == 1 else f"{len(entries):,} requests"
+    return f"a HAR file with {what}", made, said
 
 
 def _har_request(asked: dict[str, Any], answer: Any) -> PastedRequest:
