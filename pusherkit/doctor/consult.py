@@ -25,6 +25,7 @@ from pusherkit.doctor.failures import explain_failure
 from pusherkit.doctor.misplaced import misplaced
 from pusherkit.doctor.mistakes import MILLISECOND_DIGITS
 from pusherkit.doctor.pasted import (
+    NOTHING,
     Pasted,
     PastedRequest,
     PastedSubscription,
@@ -173,6 +174,11 @@ def _only_says_no(diagnosis: Diagnosis) -> bool:
 def _nothing_to_judge(pasted: Pasted) -> UnreadableText:
     if needs_secret(pasted):
         return UnreadableText("no secret was given. Set PUSHER_SECRET to the app's secret.")
+    if pasted.form != NOTHING:
+        return UnreadableText(
+            f"The text was read as {pasted.form}, and nothing in it goes to this API: its requests "
+            "go to /apps/{app_id}/…."
+        )
     if not pasted.said.strip():
         return UnreadableText(f"There is nothing in the input. Expected {FORMS}.")
     return UnreadableText(
@@ -246,6 +252,8 @@ class _Examination:
         if elsewhere and elsewhere.request:
             notes = (*elsewhere.notes, *diagnosis.notes)
             diagnosis = replace(diagnosis, valid=False, notes=notes)
+        if diagnosis.valid and _SLASHES.search(pasted.request.path):
+            diagnosis = replace(diagnosis, valid=False, notes=(*diagnosis.notes, SLASHES_SIGNED))
         corrected = Corrected()
         if not diagnosis.valid:
             corrected = _corrected(credentials, pasted, self._app, self._door, int(self._now))
@@ -312,11 +320,13 @@ class _Examination:
             diagnosis = self._without_a_key(diagnosis)
         what = "sign-in" if pasted.user_data is not None else "subscription"
         right = _authorized(credentials, pasted) if app.key and not diagnosis.valid else ""
+        lacking = pasted.channel.startswith("presence-") and pasted.channel_data is None
         return Opinion(
             kind="subscription",
             about=f"{what} to {pasted.channel}" if pasted.channel else what,
             diagnosis=diagnosis,
-            corrected=right,
+            corrected="" if lacking else right,
+            not_corrected="channel_data is signed too, and isn't in the text." if lacking else "",
         )
 
     def _without_a_key(self, diagnosis: Diagnosis) -> Diagnosis:
@@ -344,6 +354,13 @@ class _Examination:
             go_on=self._go_on,
         )
         return Opinion(kind="webhook", about="webhook", diagnosis=diagnosis)
+
+
+_SLASHES = re.compile(r"^//+apps/|/apps/.*//")
+SLASHES_SIGNED = (
+    "The path has two slashes in a row (//). It's signed as it was sent, but a server has no such "
+    "path, and answers 404 or refuses. Join host and path with a single slash, then sign."
+)
 
 
 def _authorized(credentials: Credentials, pasted: PastedSubscription) -> str:

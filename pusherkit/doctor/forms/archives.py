@@ -28,6 +28,8 @@ def requests_in(value: Any) -> tuple[str, list[PastedRequest], str]:
     log = value.get("log")
     if isinstance(log, dict) and isinstance(log.get("entries"), list):
         return _har(log["entries"])
+    if isinstance(value.get("request"), dict) and "startedDateTime" in value:
+        return _har([value])  # one entry of it
     if isinstance(value.get("item"), list) and isinstance(value.get("info"), dict):
         return _postman(value)
     if isinstance(value.get("resources"), list):
