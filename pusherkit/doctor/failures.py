@@ -404,6 +404,18 @@ _WEB_SERVERS = (
 )
 
 
+def _cross_origin(said: str, text: str) -> Failure:
+    return Failure(
+        title="A browser kept it from the page (CORS)",
+        what_happened="This API is for servers, and doesn't tell browsers that other pages may use "
+        "it. A page that signed would also have the secret, and show it to every visitor.",
+        hop="in the browser, before or after the request. Nothing is said of the signature.",
+        look_at="which program publishes: let your server do it, and have the page ask your "
+        "server. If the URL is your own endpoint's, it's that one that must allow the page's "
+        "origin.",
+    )
+
+
 def _web_page(said: str, text: str) -> Failure:
     who = next((name for mark, name in _WEB_SERVERS if mark in said), "")
     return Failure(
@@ -707,6 +719,10 @@ _ROWS: tuple[_Row, ...] = (
             "ERR_CONNECTION_CLOSED",
             "end of file reached",
         ),
+    ),
+    _row(
+        _cross_origin,
+        *("blocked by CORS policy", "Cross-Origin Request Blocked", "Access-Control-Allow-Origin"),
     ),
     _row(
         _redirected,

@@ -97,8 +97,8 @@ def _other_headers(pasted: PastedRequest) -> Iterator[str]:
             continue
         if scheme == "basic":
             yield (
-                "The request has a user and a password (HTTP Basic, curl's -u, or KEY:SECRET@ in the URL) and no parameters. "
-                "This API takes no password, and the secret never goes over the wire: it signs. "
+                "The request has a user and a password (HTTP Basic, curl's -u, or KEY:SECRET@ in "
+                "the URL) and no parameters. This API takes no password, and the secret never goes over the wire: it signs. "
                 "Put auth_key, auth_timestamp, auth_version, body_md5 and auth_signature into the "
                 "query. If that password was your secret, make a new one."
             )

@@ -80,6 +80,7 @@ __all__ = [
     "too_long",
 ]
 
+
 def decoded(content: bytes) -> str:
     """The text of a file. It's UTF-8, or UTF-16 where it says so, as PowerShell's > writes it.
 
@@ -198,9 +199,16 @@ _WAITING = re.compile(  # a command, and the `> ` that a terminal or a mail puts
 )
 
 
+_HARD_SPACE = re.compile(r"\b(?:curl|https?|wget|POST|GET)\xa0")  # as web pages indent code
+
+
 def _clean(text: str) -> str:
     """A text without what isn't its own: byte order marks, a terminal's colours and `> `."""
     text = text.removeprefix("\ufeff")
+    if "\\u0026auth_" in text:
+        text = text.replace("\\u0026", "&")  # a JSON string without its quotes
+    if _HARD_SPACE.search(text):
+        text = text.replace("\xa0", " ")
     if "\r" in text and "\n" not in text:
         text = text.replace("\r", "\n")  # some terminals and old programs end lines so
     if "\x1b[" in text:

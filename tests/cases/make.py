@@ -539,7 +539,6 @@ case(
     f"{sha(f'{SOCKET}:{ROOM}:{MEMBER}')}\n",
     DATA_SIGNED,
     says=["channel_data was signed and not sent"],
-    status=2,
     fault="data-not-sent",
 )
 case(

@@ -629,6 +629,7 @@ NEWLINE_WAYS = [
     newline_way("newline-missing", "nothing", lambda m, p, q, body: f"{m}{p}{q}"),
     newline_way("newline-missing", "spaces", lambda m, p, q, body: f"{m} {p} {q}"),
     newline_way("question-mark-for-newline", "?", lambda m, p, q, body: f"{m}\n{p}?{q}"),
+    newline_way("question-mark-for-newline", "both", lambda m, p, q, body: f"{m}?{p}?{q}"),
     newline_way(
         "body-appended",
         "4 lines",
@@ -1381,7 +1382,11 @@ def test_swapped_key_and_secret_are_noted():
 @pytest.mark.parametrize(
     ("signature", "said"),
     [
-        ("", "auth_signature has 0 characters"),
+        ("", "auth_signature holds nothing"),
+        ("undefined", "auth_signature holds undefined"),
+        ("32 bytes", "32 bytes is how a program prints an object"),
+        ("[B@15db9742", "[B@15db9742 is how a program prints an object"),
+        ("<Buffer da 45 48>", "write the bytes as hex"),
         ("abc", "auth_signature has 3 characters"),
         ("ab" * 20, "auth_signature has 40 characters"),
         ("ab" * 32 + "\n", "auth_signature has 65 characters"),

@@ -68,23 +68,28 @@ def read_http(text: str, start: int) -> Claim | None:
     head_ends = lines.at
     names = {name.lower(): value.strip() for name, value in fields}
     bare = "HTTP/" not in text[line.end() : line.end() + 10] and not fields
-    alone = not text[:start].strip()
-    if bare and not alone and not re.match(r"https?://", target) and "/apps/" not in target:
+    first = not text[:start].strip()
+    if bare and not first and not re.match(r"https?://", target) and "/apps/" not in target:
         return None  # "GET /", in the middle of prose
     notes: list[str] = []
-    if lines.peek() is None or (lines.peek() or "").strip():
+    alone = lines.peek() is None or bool((lines.peek() or "").strip())
+    if alone:
         body, end = "", head_ends
         response = ""
     else:
         lines.skip()
         body, end, response = _rest(text, lines.at)
-    data = _measured(body, names.get("content-length", ""), notes)
+    length = names.get("content-length", "0")
+    # A browser's console shows the line alone, and a log may show the head alone.
+    headless = (alone and bare) or (not body and length.isdecimal() and int(length[:15]) > 0)
+    data = b"" if headless else _measured(body, names.get("content-length", ""), notes)
     request = make_request(
         method,
         target,
         data,
         host=names.get("host", ""),
         headers=fields,
+        has_body=method == "GET" or not headless,
         notes=notes,
         response=response,
     )

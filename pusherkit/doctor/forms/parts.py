@@ -158,6 +158,11 @@ def make_request(
             f"The URL holds a variable, {cut(held[0])}, so the text doesn't contain what was sent. "
             "Paste the request as it went out, with the values in."
         )
+    if "…" in url or url.endswith("..."):
+        raise UnreadableText(
+            "The URL is cut short with … where it was shown, so the text doesn't contain what was "
+            "sent. Copy it whole: in a browser from the network view, as cURL."
+        )
     base_url = _base_url(f"//{host}") if host else ""
     headers = list(headers)
     if re.match(r"https?://[^/?#]{0,1000}@", url) and not any(

@@ -170,7 +170,8 @@ def _made(values: dict[str, str], socket_id: str) -> Iterator[PastedSubscription
 # --- webhooks -------------------------------------------------------------------------------------
 
 WEBHOOK_HINT = re.compile(
-    r"(?:^\W{0,20}|[,{;] ?['\"])(?:HTTP_)?X[-_]Pusher[-_](?P<name>Key|Signature)\W{1,20}(?P<value>[\w-]{1,200})",
+    r"(?:^\W{0,20}|[,{;] ?['\"])(?:HTTP_)?X[-_]Pusher[-_](?P<name>Key|Signature)"
+    r"\W{1,20}(?P<value>[\w-]{1,200})",
     flags=re.MULTILINE | re.IGNORECASE,
 )
 
