@@ -432,7 +432,8 @@ def _credentials_for(request: Request, app: App, base_url: str = "") -> Credenti
 
 FILLED_IN = (
     "auth_key is a placeholder. If you took the key out before you showed the text, all is well: "
-    "it's read with the app's own. If it was sent like this, put in the key from the app's settings."
+    "it's read with the app's own. If it was sent like this, put in the key that the app's "
+    "settings show."
 )
 
 

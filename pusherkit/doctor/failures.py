@@ -722,7 +722,11 @@ _ROWS: tuple[_Row, ...] = (
     ),
     _row(
         _cross_origin,
-        *("blocked by CORS policy", "Cross-Origin Request Blocked", "Access-Control-Allow-Origin"),
+        *("blocked by CORS policy", "Cross-Origin Request Blocked"),
+        *(
+            "No Access-Control-Allow-Origin header",
+            "CORS header Access-Control-Allow-Origin missing",
+        ),
     ),
     _row(
         _redirected,

@@ -45,6 +45,11 @@ def misplaced(pasted: PastedRequest) -> Misplaced | None:
     return Misplaced((*_other_headers(pasted), *([] if _has_auth(pasted) else [DROPPED])), None)
 
 
+_WEBHOOKS = {  # how a webhook names them; and as others go on from there
+    f"x-pusher-{name}": f"auth_{name}" for name in ("key", "timestamp", "version", "signature")
+}
+
+
 def _has_auth(pasted: PastedRequest) -> bool:
     return any(name == "authorization" for name, _ in pasted.headers)
 
@@ -52,7 +57,8 @@ def _has_auth(pasted: PastedRequest) -> bool:
 def _elsewhere(pasted: PastedRequest) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Each place but the query that holds parameters of a signature."""
     by_name = [
-        (name.removeprefix("x-pusher-").replace("-", "_"), value) for name, value in pasted.headers
+        (_WEBHOOKS.get(name) or name.removeprefix("x-pusher-").replace("-", "_"), value)
+        for name, value in pasted.headers
     ]
     found = [(name, value) for name, value in by_name if name in SIGNING_PARAMS]
     if found:
@@ -98,9 +104,9 @@ def _other_headers(pasted: PastedRequest) -> Iterator[str]:
         if scheme == "basic":
             yield (
                 "The request has a user and a password (HTTP Basic, curl's -u, or KEY:SECRET@ in "
-                "the URL) and no parameters. This API takes no password, and the secret never goes over the wire: it signs. "
-                "Put auth_key, auth_timestamp, auth_version, body_md5 and auth_signature into the "
-                "query. If that password was your secret, make a new one."
+                "the URL) and no parameters. This API takes no password, and the secret never goes "
+                "over the wire: it signs. Put auth_key, auth_timestamp, auth_version, body_md5 and "
+                "auth_signature into the query. If that password was your secret, make a new one."
             )
         elif scheme == "bearer":
             yield (

@@ -389,8 +389,9 @@ def _form_of(signatures: list[str]) -> str:
         said = f"auth_signature has {len(signature)} characters; {expected}."
         if signature in _NOTHING:
             return (
-                f"auth_signature holds {signature or 'nothing'}: the variable had no signature in it "
-                "when the URL was put together. Is it named right, returned, and awaited?"
+                f"auth_signature holds {signature or 'nothing'}; {expected}. The variable had no "
+                "signature in it when the URL was put together: is it named right, returned, and "
+                "awaited?"
             )
         if _OBJECT.fullmatch(signature):
             return (
