@@ -13,7 +13,7 @@ import json
 import random
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -869,10 +869,33 @@ def names(diagnosis: Diagnosis) -> list[frozenset[str]]:
     return [frozenset(m.name for m in finding.mistakes) for finding in diagnosis.findings]
 
 
+def over(cases: Iterable[Any]) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
+    """Make one test of a check and its cases, which says at its end which of them failed, and how.
+
+    Hundreds of cases share one idea here; as hundreds of tests they'd take longer to list than to
+    run.
+    """
+
+    def decorate(check: Callable[[Any], None]) -> Callable[[], None]:
+        def test() -> None:
+            failed: dict[str, str] = {}
+            for case in cases:
+                try:
+                    check(case)
+                except Exception as error:
+                    failed[str(case)] = f"{type(error).__name__}: {error}"
+            assert failed == {}
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return decorate
+
+
 # --- every single mistake -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@over(WAYS)
 def test_a_mistake_is_named_and_no_other(way):
     client = replace(Client(), **way.steps)
     diagnosis = client.diagnosed()
@@ -965,7 +988,7 @@ def test_another_apps_secret_is_named_only_where_that_app_is_known():
     assert names(client.diagnosed(others=iter([OTHER_APP]))) == [{"another-apps-secret"}]
 
 
-@pytest.mark.parametrize("way", [w for w in WAYS if "sent_digest" in w.steps], ids=str)
+@over([w for w in WAYS if "sent_digest" in w.steps])
 def test_a_wrong_digest_that_was_sent_but_not_signed_is_named(way):
     spoiled_after_signing = {**way.steps, "signed_digest": None}
     client = replace(Client(), **spoiled_after_signing)
@@ -978,7 +1001,7 @@ def test_a_wrong_digest_that_was_sent_but_not_signed_is_named(way):
     assert set(names(other)) == {name | {"another-method"} for name in told(way)}
 
 
-@pytest.mark.parametrize("way", [w for w in WAYS if "sent_digest" in w.steps], ids=str)
+@over([w for w in WAYS if "sent_digest" in w.steps])
 def test_a_wrong_digest_beside_an_unknown_secret_is_noted(way):
     client = Client(**way.steps, secret=b"0123456789abcdef0123")
     diagnosis = client.diagnosed()
@@ -1073,23 +1096,17 @@ def test_repeated_keys_alone_are_no_mistake():
     assert len(late.notes) == 1
 
 
-@pytest.mark.parametrize(
-    "way",
-    [w for w in {w.name: w for w in WAYS}.values() if w.axis not in ("digest", "query")],
-    ids=str,
-)
+@over([w for w in {w.name: w for w in WAYS}.values() if w.axis not in ("digest", "query")])
 def test_a_mistake_beside_repeated_keys_is_named_and_no_other(way):
     assert set(names(replace(Client(**REPEATED), **way.steps).diagnosed())) == told(way)
 
 
-@pytest.mark.parametrize(
-    "way",
+@over(
     [
         w
         for w in QUERY_WAYS
         if w.name not in ("parameters-unsorted", "keys-not-lower-cased") and "before" not in w.steps
-    ],
-    ids=str,
+    ]
 )
 def test_a_mistake_in_a_query_with_repeated_keys_is_named_and_no_other(way):
     repeated = {"before": (("c", "b /,"), ("c", "a /,")), "after": ()}
@@ -1247,7 +1264,7 @@ def upper(client: Client) -> Client:
     return replace(client, signed_method=client.method.upper())
 
 
-@pytest.mark.parametrize("seed", range(60))
+@over(range(60))
 def test_a_random_valid_request_is_valid(seed):
     client = upper(random_client(random.Random(seed)))
     assert client.diagnosed() == Diagnosis(valid=True)
@@ -1257,7 +1274,7 @@ def test_a_random_valid_request_is_valid(seed):
     assert len(late.notes) == 1
 
 
-@pytest.mark.parametrize("seed", range(40))
+@over(range(40))
 def test_what_is_named_in_a_random_request_is_proven(seed):
     """Whatever the request: sent with a mistake, that mistake is among the answers."""
     rng = random.Random(seed)
@@ -1268,7 +1285,7 @@ def test_what_is_named_in_a_random_request_is_proven(seed):
     assert found == [{way.name}]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@over(range(40))
 def test_a_mistake_in_a_random_query_is_named_if_it_changes_anything(seed):
     rng = random.Random(seed)
     right = upper(random_client(rng))
@@ -1542,10 +1559,8 @@ def test_a_hash_of_nothing_that_was_signed_is_no_claim_about_a_body_that_is_not_
     assert diagnosis == Diagnosis(valid=False, unexplained=UNEXPLAINED)
 
 
-@pytest.mark.parametrize(
-    "way",
-    [w for w in {w.name: w for w in WAYS}.values() if w.axis != "digest" and "body" not in w.name],
-    ids=str,
+@over(
+    [w for w in {w.name: w for w in WAYS}.values() if w.axis != "digest" and "body" not in w.name]
 )
 def test_a_mistake_beside_a_body_that_is_not_known_is_named_and_no_other(way):
     assert set(names(without_the_body(replace(Client(), **way.steps)))) == told(way)
@@ -1810,26 +1825,26 @@ def survives(method: str, path: str, params: list[tuple[str, str]], body: bytes)
         assert str(diagnosis)
 
 
-@pytest.mark.parametrize("body", GARBAGE_BODIES.values(), ids=GARBAGE_BODIES)
+@over(GARBAGE_BODIES.values())
 def test_garbage_as_a_body_raises_nothing(body):
     right = [pair for pair in Client().sent() if pair[0] not in ("body_md5", "auth_signature")]
     survives("POST", EVENTS, [*right, ("auth_signature", "ab" * 32)], body)
     survives("POST", EVENTS, [*right, ("body_md5", md5(body)), ("auth_signature", "x")], body)
 
 
-@pytest.mark.parametrize("params", GARBAGE_PARAMS.values(), ids=GARBAGE_PARAMS)
-@pytest.mark.parametrize("body", [b"", BODY], ids=["no body", "a body"])
-def test_garbage_as_parameters_raises_nothing(params, body):
-    survives("POST", EVENTS, params, body)
+@over(GARBAGE_PARAMS.values())
+def test_garbage_as_parameters_raises_nothing(params):
+    for body in (b"", BODY):
+        survives("POST", EVENTS, params, body)
 
 
-@pytest.mark.parametrize("path", ["", "/", "?", "//", "/\0", "/☕", "a" * 20_000, "/%zz", "\udcff"])
-@pytest.mark.parametrize("method", ["", "get", "ß", "\n", "POST"])
-def test_garbage_as_path_or_method_raises_nothing(path, method):
-    survives(method, path, [*Client().sent()[:-1], ("auth_signature", "ab" * 32)], BODY)
+@over(["", "/", "?", "//", "/\0", "/☕", "a" * 20_000, "/%zz", "\udcff"])
+def test_garbage_as_path_or_method_raises_nothing(path):
+    for method in ("", "get", "ß", "\n", "POST"):
+        survives(method, path, [*Client().sent()[:-1], ("auth_signature", "ab" * 32)], BODY)
 
 
-@pytest.mark.parametrize("seed", range(15))
+@over(range(15))
 def test_random_garbage_raises_nothing(seed):
     rng = random.Random(seed)
 
@@ -1887,7 +1902,7 @@ def test_each_form_of_a_body_is_made_once(monkeypatch):
 AXES = {"digest", "query", "path", "method", "newline", "timestamp", "secret", "mac", "encoding"}
 
 
-@pytest.mark.parametrize("name", {way.name: way for way in WAYS})
+@over({way.name: way for way in WAYS})
 def test_a_mistake_says_what_why_and_what_to_do(name):
     mistakes = {mistake.name: mistake for mistake in every_mistake()}
     if name in NOT_IN_THE_TABLE:
