@@ -152,7 +152,20 @@ def _no_url(said: str, text: str) -> Failure:
     )
 
 
+def _no_answer(said: str, text: str) -> Failure:
+    return Failure(
+        title="No answer came, and the message doesn't say why",
+        what_happened="The library had no answer to show: the name, the connection, TLS or the "
+        "time may be the reason.",
+        hop=_TO_THE_SERVER,
+        look_at="the same request by hand, which names the reason: curl -v and the API's URL, from "
+        "the machine, or the container, in which the program runs.",
+    )
+
+
 def _nothing_listens(said: str, text: str) -> Failure:
+    if said.startswith("failedtoconnecttopusher"):
+        return _no_answer(said, text)
     if "timedout" in said or "timeout" in said:
         return _timed_out(said, text)  # libcurl says "failed to connect" of both
     if "noroutetohost" in said or "unreachable" in said:

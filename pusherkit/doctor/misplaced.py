@@ -57,10 +57,11 @@ def _has_auth(pasted: PastedRequest) -> bool:
 def _elsewhere(pasted: PastedRequest) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Each place but the query that holds parameters of a signature."""
     by_name = [
-        (_WEBHOOKS.get(name) or name.removeprefix("x-pusher-").replace("-", "_"), value)
-        for name, value in pasted.headers
+        (name.removeprefix("x-pusher-").replace("-", "_"), value) for name, value in pasted.headers
     ]
     found = [(name, value) for name, value in by_name if name in SIGNING_PARAMS]
+    if not found:
+        found = [(_WEBHOOKS[name], value) for name, value in pasted.headers if name in _WEBHOOKS]
     if found:
         yield "headers of their own", found
     for name, value in pasted.headers:

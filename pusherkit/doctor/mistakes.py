@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode, urlsplit
 
 from pusherkit.credentials import Credentials
-from pusherkit.signing import body_digest
+from pusherkit.signing import SIGNING_PARAMS, body_digest
 
 MILLISECOND_DIGITS = 12  # of Unix time in milliseconds, from 1973 on; in seconds, from year 5138
 
@@ -534,6 +534,15 @@ def _auth_version_not_signed(pairs: list[Pair]) -> Iterator[str]:
 )
 def _body_md5_not_signed(pairs: list[Pair]) -> Iterator[str]:
     yield _without("body_md5", pairs)
+
+
+@_mistake(
+    "query",
+    "Only the parameters of the signature were signed, and others were sent beside them.",
+    "Sign every parameter that you send, such as filter_by_prefix and info.",
+)
+def _other_parameters_not_signed(pairs: list[Pair]) -> Iterator[str]:
+    yield _join(in_order([pair for pair in pairs if pair[0].lower() in SIGNING_PARAMS]))
 
 
 @_mistake(

@@ -88,6 +88,8 @@ def decoded(content: bytes) -> str:
     """
     if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return content.decode("utf-16", errors="replace")
+    if len(content) > 1 and content[1] == 0 != content[0]:  # without the mark that says so
+        return content.decode("utf-16-le", errors="replace")
     return content.decode(errors="surrogateescape")
 
 
@@ -233,6 +235,7 @@ def _repaired(text: str) -> tuple[str, tuple[str, ...]]:
     """A text with what a web page, an editor or a mail made of it undone, and what that was."""
     notes = []
     for repair, note in (
+        (_without_the_unseen, UNSEEN),
         (_without_entities, HTML_ENTITIES),
         (_in_one_line, BROKEN_URL),
         (_straight, TYPOGRAPHIC_QUOTES),
@@ -242,6 +245,22 @@ def _repaired(text: str) -> tuple[str, tuple[str, ...]]:
             notes.append(note)
         text = mended
     return text, tuple(notes)
+
+
+UNSEEN = (
+    "Invisible characters stand around parts of the URL or the command, as some pages and chats "
+    "put them there. It's read without them; look whether your program's own text has them."
+)
+_UNSEEN = "[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]"  # zero-width ones, and of direction
+_UNSEEN_IN_URL = re.compile(
+    rf"{_UNSEEN}++(?=[?&=]|curl|https?:|GET|POST)|(?<=[?&=/]){_UNSEEN}++"
+    rf"|{_UNSEEN}++(?=\s*\Z)"
+)
+
+
+def _without_the_unseen(text: str) -> str:
+    """A text without what cannot be seen in it, where a URL or a command has no such thing."""
+    return _UNSEEN_IN_URL.sub("", text)
 
 
 HTML_ENTITIES = (

@@ -463,6 +463,12 @@ QUERY_WAYS = [
     ),
     query_way("auth-version-not-signed", "left out", without("auth_version")),
     query_way("body-md5-not-signed", "left out", without("body_md5")),
+    query_way(
+        "other-parameters-not-signed",
+        "left out",
+        lambda p: joined([(k, v) for k, v in by_key(p) if k in REQUIRED]),
+        before=(("filter_by_prefix", "presence-"), ("info", "user_count")),
+    ),
     query_way("values-without-names", "a line each", lambda p: "\n".join(v for _, v in by_key(p))),
     query_way(
         "values-without-names",

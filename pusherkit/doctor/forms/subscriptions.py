@@ -144,9 +144,12 @@ def asks_for_auth(request: PastedRequest) -> dict[str, str] | None:
 
 def subscriptions(parts: Iterable[Fields]) -> Iterator[PastedSubscription]:
     """Put fields together: a new one begins where a field comes again, or a frame ends it."""
-    socket_id = ""
+    parts = sorted(parts, key=lambda part: part.start)
+    named = {part.values.get("socket_id", "") for part in parts} - {""}
+    # The only one may stand below: some logs have the newest line first.
+    socket_id = named.pop() if len(named) == 1 else ""
     held: dict[str, str] = {}
-    for part in sorted(parts, key=lambda part: part.start):
+    for part in parts:
         if part.whole:
             yield from _made(held, socket_id)
             held = {}

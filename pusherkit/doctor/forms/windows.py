@@ -20,12 +20,15 @@ LOST_QUOTES = (
 
 
 def is_cmd(prompt: str, text: str, start: int) -> bool:
-    """Whether a command is meant for cmd.exe: by its prompt, or by a ^ before a quote or a line."""
+    """Whether a command is meant for cmd.exe.
+
+    By its prompt, by a ^ before a quote or at a line's end, or by JSON whose quotes are doubled.
+    """
     if _CMD_PROMPT.search(prompt) and not _POWERSHELL_PROMPT.search(prompt):
         return True
     end = text.find("\n", start)
     line = text[start : len(text) if end < 0 else end].rstrip()
-    return line.endswith("^") or '^"' in line
+    return line.endswith("^") or '^"' in line or '"{""' in line
 
 
 def is_powershell(prompt: str, text: str, start: int) -> bool:
