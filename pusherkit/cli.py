@@ -351,7 +351,7 @@ def _vectors(options: argparse.Namespace) -> int:
 
 
 def _read_text(file: str | None, what: str) -> str:
-    from pusherkit.doctor.pasted import MAX_TEXT, too_long
+    from pusherkit.doctor.pasted import MAX_TEXT, decoded, too_long
 
     if file is None and sys.stdin.isatty():
         end = "Ctrl+Z and Enter" if sys.platform == "win32" else "Ctrl+D"
@@ -360,7 +360,7 @@ def _read_text(file: str | None, what: str) -> str:
     data = sys.stdin.buffer.read(limit) if file is None else _read_bytes(file, limit=MAX_TEXT)
     if len(data) > MAX_TEXT:
         raise too_long()
-    return data.decode(errors="surrogateescape")
+    return decoded(data)
 
 
 def _read_bytes(file: str, *, limit: int) -> bytes:

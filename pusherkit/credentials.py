@@ -217,7 +217,7 @@ def _base_url(text: object) -> str:
         "https://example.com/path"
     )
     try:
-        parts = urlsplit(text if "://" in text else f"//{text}")
+        parts = urlsplit(text if "://" in text else f"//{text.removeprefix('//')}")
         host, port = parts.hostname, parts.port  # ValueError if the port isn't a number
     except ValueError:
         host = port = None

@@ -135,6 +135,11 @@ FAULTS = {  # what is no mistake in the tables: what it is, what people see, wha
         "the doctor's own words",
         "Run it after `set -x`, and paste what the shell shows.",
     ),
+    "cors": (
+        "A browser keeps the request, or its answer, from the page.",
+        "`blocked by CORS policy`",
+        "Publish from your server, and let the page ask that. The secret doesn't belong in a page.",
+    ),
     "no-such-host": (
         "The host's name can't be resolved; often it's the cluster's.",
         "`cURL error 6`, `ENOTFOUND`, `Could not resolve host`",

@@ -151,6 +151,7 @@ def test_from_env_names_what_is_missing(missing, empty):
         ("example.com:8443", "https://example.com:8443"),
         ("http://example.com/", "http://example.com"),
         ("localhost", "http://localhost"),
+        ("//example.com/", "https://example.com"),
         ("localhost:6001", "http://localhost:6001"),
         ("127.0.0.1:6001", "http://127.0.0.1:6001"),
         ("[::1]:6001", "http://[::1]:6001"),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Literal
+from urllib.parse import unquote
 
 from pusherkit.authorization import authenticate_user, authorize_channel
 from pusherkit.credentials import Credentials
@@ -25,6 +26,7 @@ from pusherkit.doctor.failures import explain_failure
 from pusherkit.doctor.misplaced import misplaced
 from pusherkit.doctor.mistakes import MILLISECOND_DIGITS
 from pusherkit.doctor.pasted import (
+    NOTHING,
     Pasted,
     PastedRequest,
     PastedSubscription,
@@ -38,7 +40,13 @@ from pusherkit.doctor.refusals import (
     diagnose_refusal,
     what_is_left,
 )
-from pusherkit.doctor.search import FIRST_TIMESTAMP, Diagnosis, explain, without_quotes
+from pusherkit.doctor.search import (
+    FIRST_TIMESTAMP,
+    PLACEHOLDERS,
+    Diagnosis,
+    explain,
+    without_quotes,
+)
 from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.webhooks import diagnose_webhook
 from pusherkit.doctor.wrappings import QuotedString, quoted_string
@@ -173,6 +181,11 @@ def _only_says_no(diagnosis: Diagnosis) -> bool:
 def _nothing_to_judge(pasted: Pasted) -> UnreadableText:
     if needs_secret(pasted):
         return UnreadableText("no secret was given. Set PUSHER_SECRET to the app's secret.")
+    if pasted.form != NOTHING:
+        return UnreadableText(
+            f"The text was read as {pasted.form}, and nothing in it goes to this API: its requests "
+            "go to /apps/{app_id}/…."
+        )
     if not pasted.said.strip():
         return UnreadableText(f"There is nothing in the input. Expected {FORMS}.")
     return UnreadableText(
@@ -223,12 +236,16 @@ class _Examination:
         if not self._said or self._failure or proven:
             return
         credentials = None
+        said = self._said
         if self._app.secret:
-            quoted = quoted_string(self._said)
+            quoted = quoted_string(said)
+            if quoted:
+                said = _quoting(said, quoted, self._app)
+                quoted = quoted_string(said)
             credentials = _credentials_for(
                 _as_request(quoted) if quoted else Request("", ""), self._app
             )
-        diagnosis = self._without_a_key(diagnose_refusal(self._said, credentials))
+        diagnosis = self._without_a_key(diagnose_refusal(said, credentials))
         if UNRECOGNISED in diagnosis.notes:
             return
         if not self._app.secret:
@@ -236,6 +253,7 @@ class _Examination:
         yield Opinion(kind="refusal", about="what the server said", diagnosis=diagnosis)
 
     def _request(self, pasted: PastedRequest) -> Opinion:
+        pasted = self._filled_in(pasted)
         elsewhere = misplaced(pasted)
         signed = (elsewhere and elsewhere.request) or pasted.request
         credentials = _credentials_for(signed, self._app, pasted.base_url)
@@ -246,6 +264,8 @@ class _Examination:
         if elsewhere and elsewhere.request:
             notes = (*elsewhere.notes, *diagnosis.notes)
             diagnosis = replace(diagnosis, valid=False, notes=notes)
+        if diagnosis.valid and _SLASHES.search(pasted.request.path):
+            diagnosis = replace(diagnosis, valid=False, notes=(*diagnosis.notes, SLASHES_SIGNED))
         corrected = Corrected()
         if not diagnosis.valid:
             corrected = _corrected(credentials, pasted, self._app, self._door, int(self._now))
@@ -259,6 +279,26 @@ class _Examination:
             corrected=corrected.command,
             not_corrected=corrected.why_not,
             goes_to=corrected.goes_to,
+        )
+
+    def _filled_in(self, pasted: PastedRequest) -> PastedRequest:
+        """A request with the app's own key and id, where the text has placeholders for them."""
+        app, request = self._app, pasted.request
+        taken = [value for value in request.values("auth_key") if PLACEHOLDERS.fullmatch(value)]
+        named = app_in(request.path)
+        if not (app.key and taken):
+            return pasted
+        params = [
+            (name, app.key if name == "auth_key" and value in taken else value)
+            for name, value in request.params
+        ]
+        path = request.path
+        if app.app_id and PLACEHOLDERS.fullmatch(unquote(named)):
+            path = path.replace(f"/apps/{named}/", f"/apps/{app.app_id}/", 1)
+        return replace(
+            pasted,
+            request=Request(request.method, path, params, request.body),
+            notes=(*pasted.notes, FILLED_IN),
         )
 
     def _diagnosis(self, pasted: PastedRequest, credentials: Credentials) -> Diagnosis:
@@ -312,11 +352,13 @@ class _Examination:
             diagnosis = self._without_a_key(diagnosis)
         what = "sign-in" if pasted.user_data is not None else "subscription"
         right = _authorized(credentials, pasted) if app.key and not diagnosis.valid else ""
+        lacking = pasted.channel.startswith("presence-") and pasted.channel_data is None
         return Opinion(
             kind="subscription",
             about=f"{what} to {pasted.channel}" if pasted.channel else what,
             diagnosis=diagnosis,
-            corrected=right,
+            corrected="" if lacking else right,
+            not_corrected="channel_data is signed too, and isn't in the text." if lacking else "",
         )
 
     def _without_a_key(self, diagnosis: Diagnosis) -> Diagnosis:
@@ -344,6 +386,13 @@ class _Examination:
             go_on=self._go_on,
         )
         return Opinion(kind="webhook", about="webhook", diagnosis=diagnosis)
+
+
+_SLASHES = re.compile(r"^//+apps/|/apps/.*//")
+SLASHES_SIGNED = (
+    "The path has two slashes in a row (//). It's signed as it was sent, but a server has no such "
+    "path, and answers 404 or refuses. Join host and path with a single slash, then sign."
+)
 
 
 def _authorized(credentials: Credentials, pasted: PastedSubscription) -> str:
@@ -379,6 +428,25 @@ def _credentials_for(request: Request, app: App, base_url: str = "") -> Credenti
     named = named if re.fullmatch(r"[\w.-]++", named) else ""
     key = app.key or (sent_key if sent_key != app.secret else "")
     return _credentials(replace(app, app_id=app.app_id or named, key=key), base_url)
+
+
+FILLED_IN = (
+    "auth_key is a placeholder. If you took the key out before you showed the text, all is well: "
+    "it's read with the app's own. If it was sent like this, put in the key that the app's "
+    "settings show."
+)
+
+
+def _quoting(said: str, quoted: QuotedString, app: App) -> str:
+    """A refusal with the app's own key and id, where its text has placeholders for them."""
+    key = _as_request(quoted).values("auth_key")
+    if not (app.key and key and PLACEHOLDERS.fullmatch(key[0])):
+        return said
+    said = said.replace(f"auth_key={key[0]}", f"auth_key={app.key}")
+    named = app_in(quoted.lines[1])
+    if app.app_id and PLACEHOLDERS.fullmatch(named):
+        said = said.replace(f"/apps/{named}/", f"/apps/{app.app_id}/")
+    return said
 
 
 def _as_request(quoted: QuotedString) -> Request:
@@ -419,6 +487,7 @@ _DATE = re.compile(r"^[<\s]{0,4}date:([^\r\n]{1,60})$", flags=re.IGNORECASE | re
 
 # --- the same request, signed right ---------------------------------------------------------------
 
+_FORM = re.compile(rb"[^\s\"'{}<>=]{1,1000}=|%7[Bb]")  # a form's beginning, and no JSON's
 _URL_IN_PATH = re.compile(r"/(https?:)/{1,2}([^/]++)(/.*+)", flags=re.DOTALL)  # a CORS proxy's
 
 
@@ -446,6 +515,8 @@ def _corrected(
         return Corrected(why_not=why)
     if not pasted.has_body and (request.values("body_md5") or request.method != "GET"):
         return Corrected(why_not="the text doesn't hold the body that has to be sent.")
+    if request.method == "POST" and _FORM.match(request.body):
+        return Corrected(why_not="the body isn't JSON. Send the event as JSON, then sign that.")
     # The path as it came: a repair may have cut a secret in it in two.
     parts = [request.method, base_url, request.path, request.body.decode(errors="replace")]
     if any(map(door.holds, [*parts, *sum(request.params, ())])):
@@ -464,6 +535,7 @@ def _corrected(
 def _repaired(path: str, app: App) -> str:
     """The path without doubled slashes, and with the app's own id where that is known."""
     path = re.sub("/{2,}", "/", path)
+    path = re.sub(r"(/apps/[^/]+/(?:events|batch_events|channels))/$", r"\1", path)
     named = app_in(path)
     if app.app_id and named and named != app.app_id:
         return path.replace(f"/apps/{named}", f"/apps/{app.app_id}", 1)

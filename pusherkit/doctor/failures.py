@@ -42,11 +42,19 @@ def explain_failure(text: str) -> Failure | None:
     first in it counts, but a page or an empty answer only where nothing says more. None as well
     where it's a server's refusal that comes first.
     """
+    text = _TIME_OPTIONS.sub("", text)
     said = letters(text)
     found, refused = failure_in(said, text), refusal_at(said)
     if found is None or (refused >= 0 and (found.weak or refused < found.at)):
         return None
     return found.failure
+
+
+_TIME_OPTIONS = re.compile(
+    # An exception that shows its request's options, as axios's does, names some with "timeout".
+    r"\b(?:[a-z]{1,30}T|t)imeout(?:Error|ErrorMessage|s)?\b['\"]?[ ]?(?::|=>?)[ ]?"
+    r"(?:true|false|null|undefined|None|-?[0-9.]{1,12})\b,?"
+)
 
 
 class Found(NamedTuple):
@@ -132,7 +140,32 @@ def _no_name(said: str, text: str) -> Failure:
     )
 
 
+def _no_url(said: str, text: str) -> Failure:
+    return Failure(
+        title="That is no URL",
+        what_happened="Put together from the settings, it lacks its host or has a part that can't "
+        "be one, so no connection was even tried.",
+        hop=_OWN_PROGRAM,
+        look_at="the host, the port and the scheme in your settings: an empty host makes "
+        "https://:443/…, and a host that holds a URL makes https://https://…. Is the environment "
+        "variable set where the program runs, and is its configuration cached?",
+    )
+
+
+def _no_answer(said: str, text: str) -> Failure:
+    return Failure(
+        title="No answer came, and the message doesn't say why",
+        what_happened="The library had no answer to show: the name, the connection, TLS or the "
+        "time may be the reason.",
+        hop=_TO_THE_SERVER,
+        look_at="the same request by hand, which names the reason: curl -v and the API's URL, from "
+        "the machine, or the container, in which the program runs.",
+    )
+
+
 def _nothing_listens(said: str, text: str) -> Failure:
+    if said.startswith("failedtoconnecttopusher"):
+        return _no_answer(said, text)
     if "timedout" in said or "timeout" in said:
         return _timed_out(said, text)  # libcurl says "failed to connect" of both
     if "noroutetohost" in said or "unreachable" in said:
@@ -384,6 +417,18 @@ _WEB_SERVERS = (
 )
 
 
+def _cross_origin(said: str, text: str) -> Failure:
+    return Failure(
+        title="A browser kept it from the page (CORS)",
+        what_happened="This API is for servers, and doesn't tell browsers that other pages may use "
+        "it. A page that signed would also have the secret, and show it to every visitor.",
+        hop="in the browser, before or after the request. Nothing is said of the signature.",
+        look_at="which program publishes: let your server do it, and have the page ask your "
+        "server. If the URL is your own endpoint's, it's that one that must allow the page's "
+        "origin.",
+    )
+
+
 def _web_page(said: str, text: str) -> Failure:
     who = next((name for mark, name in _WEB_SERVERS if mark in said), "")
     return Failure(
@@ -517,7 +562,7 @@ def _row(make: Callable[[str, str], Failure], *phrases: str) -> _Row:
 _CURL = re.compile(r"curl(?:error|:\()(\d{1,2})(?!\d)")
 _CURL_ERRORS: dict[str, Callable[[str, str], Failure]] = {
     "1": _plain_port,
-    "3": _no_name,
+    "3": _no_url,
     "5": _no_name,
     "6": _no_name,
     "7": _nothing_listens,
@@ -689,6 +734,14 @@ _ROWS: tuple[_Row, ...] = (
         ),
     ),
     _row(
+        _cross_origin,
+        *("blocked by CORS policy", "Cross-Origin Request Blocked"),
+        *(
+            "No Access-Control-Allow-Origin header",
+            "CORS header Access-Control-Allow-Origin missing",
+        ),
+    ),
+    _row(
         _redirected,
         *("301 moved permanently", "302 found", "307 temporary redirect"),
         *("308 permanent redirect", "method is not supported for", "405 method not allowed"),
@@ -805,7 +858,8 @@ _WEAK_ROWS: tuple[_Row, ...] = (
 
 _NAMED_HOST = re.compile(
     r"(?:resolve host:? ['\"]?|resolve proxy:? |(?:ENOTFOUND|EAI_AGAIN) |dial tcp: lookup "
-    r"|UnknownHostException: |getaddrinfo(?: \(| for |: )|host='|failed to resolve ')"
+    r"|UnknownHostException: |getaddrinfo(?: \(| for )|host='|failed to resolve '"
+    r"|TCP connection to )"  # Ruby's, with the reason in brackets after it
     r"(?:https?://)?([\w.-]{1,253})",
     flags=re.IGNORECASE,
 )

@@ -45,6 +45,11 @@ def misplaced(pasted: PastedRequest) -> Misplaced | None:
     return Misplaced((*_other_headers(pasted), *([] if _has_auth(pasted) else [DROPPED])), None)
 
 
+_WEBHOOKS = {  # how a webhook names them; and as others go on from there
+    f"x-pusher-{name}": f"auth_{name}" for name in ("key", "timestamp", "version", "signature")
+}
+
+
 def _has_auth(pasted: PastedRequest) -> bool:
     return any(name == "authorization" for name, _ in pasted.headers)
 
@@ -55,6 +60,8 @@ def _elsewhere(pasted: PastedRequest) -> Iterator[tuple[str, list[tuple[str, str
         (name.removeprefix("x-pusher-").replace("-", "_"), value) for name, value in pasted.headers
     ]
     found = [(name, value) for name, value in by_name if name in SIGNING_PARAMS]
+    if not found:
+        found = [(_WEBHOOKS[name], value) for name, value in pasted.headers if name in _WEBHOOKS]
     if found:
         yield "headers of their own", found
     for name, value in pasted.headers:
@@ -97,10 +104,10 @@ def _other_headers(pasted: PastedRequest) -> Iterator[str]:
             continue
         if scheme == "basic":
             yield (
-                "The request has a user and a password (HTTP Basic, curl's -u) and no parameters. "
-                "This API takes no password, and the secret never goes over the wire: it signs. "
-                "Put auth_key, auth_timestamp, auth_version, body_md5 and auth_signature into the "
-                "query. If that password was your secret, make a new one."
+                "The request has a user and a password (HTTP Basic, curl's -u, or KEY:SECRET@ in "
+                "the URL) and no parameters. This API takes no password, and the secret never goes "
+                "over the wire: it signs. Put auth_key, auth_timestamp, auth_version, body_md5 and "
+                "auth_signature into the query. If that password was your secret, make a new one."
             )
         elif scheme == "bearer":
             yield (

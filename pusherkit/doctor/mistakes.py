@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode, urlsplit
 
 from pusherkit.credentials import Credentials
-from pusherkit.signing import body_digest
+from pusherkit.signing import SIGNING_PARAMS, body_digest
 
 MILLISECOND_DIGITS = 12  # of Unix time in milliseconds, from 1973 on; in seconds, from year 5138
 
@@ -538,6 +538,15 @@ def _body_md5_not_signed(pairs: list[Pair]) -> Iterator[str]:
 
 @_mistake(
     "query",
+    "Only the parameters of the signature were signed, and others were sent beside them.",
+    "Sign every parameter that you send, such as filter_by_prefix and info.",
+)
+def _other_parameters_not_signed(pairs: list[Pair]) -> Iterator[str]:
+    yield _join(in_order([pair for pair in pairs if pair[0].lower() in SIGNING_PARAMS]))
+
+
+@_mistake(
+    "query",
     "The values were signed without their names.",
     "Sign each parameter as name=value, joined by &, all on the third line.",
 )
@@ -861,11 +870,12 @@ def _newline_missing(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
 
 @_mistake(
     "newline",
-    "The path and the parameters are joined by a question mark, as in a URL.",
+    "The path and the parameters, or all three lines, are joined by a question mark.",
     "Join them with a newline.",
 )
 def _question_mark_for_newline(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
     yield f"{lines[0]}\n{lines[1]}?{lines[2]}"
+    yield "?".join(lines)
 
 
 @_mistake(

@@ -15,6 +15,7 @@ has a limit of its own: the doctor signs it some thousand times.
 
 from __future__ import annotations
 
+import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -62,6 +63,7 @@ from pusherkit.doctor.forms.subscriptions import (
     subscriptions,
     webhook_in,
 )
+from pusherkit.doctor.wrappings import bare_of_html
 from pusherkit.errors import UnreadableText
 
 __all__ = [
@@ -73,9 +75,23 @@ __all__ = [
     "PastedSubscription",
     "PastedWebhook",
     "app_in",
+    "decoded",
     "read",
     "too_long",
 ]
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file. It's UTF-8, or UTF-16 where it says so, as PowerShell's > writes it.
+
+    Bytes that aren't UTF-8 stay as surrogateescape leaves them.
+    """
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return content.decode("utf-16", errors="replace")
+    if len(content) > 1 and content[1] == 0 != content[0]:  # without the mark that says so
+        return content.decode("utf-16-le", errors="replace")
+    return content.decode(errors="surrogateescape")
+
 
 NOTHING = "text that holds no request"
 MAX_REQUESTS = 1_000  # of one text; the rest are left out
@@ -97,8 +113,7 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     if refused:
         raise UnreadableText(refused)
     problems: list[UnreadableText] = []
-    cleaned = _clean(text)
-    straight = _straight(cleaned)
+    straight, repaired = _repaired(_clean(text))
     parts = [_Part(part, read_file, problems) for part in _pieces(straight)]
     claims = [claim for part in parts for claim in part.claims]
     said = "\n".join(part.said() for part in parts).strip("\r\n")
@@ -110,8 +125,7 @@ def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
     if problems and requests:
         note = f"Something else in the text can't be read. {problems[0]}"
         requests[-1] = replace(requests[-1], notes=(*requests[-1].notes, note))
-    if straight != cleaned:
-        requests = [replace(r, notes=(*r.notes, TYPOGRAPHIC_QUOTES)) for r in requests]
+    requests = [replace(each, notes=(*each.notes, *repaired)) for each in requests]
     return Pasted(
         form=_form(claims, bool(hooks), bool(subscribed)),
         requests=tuple(requests[:MAX_REQUESTS]),
@@ -187,9 +201,18 @@ _WAITING = re.compile(  # a command, and the `> ` that a terminal or a mail puts
 )
 
 
+_HARD_SPACE = re.compile(r"\b(?:curl|https?|wget|POST|GET)\xa0")  # as web pages indent code
+
+
 def _clean(text: str) -> str:
     """A text without what isn't its own: byte order marks, a terminal's colours and `> `."""
     text = text.removeprefix("\ufeff")
+    if "\\u0026auth_" in text:
+        text = text.replace("\\u0026", "&")  # a JSON string without its quotes
+    if _HARD_SPACE.search(text):
+        text = text.replace("\xa0", " ")
+    if "\r" in text and "\n" not in text:
+        text = text.replace("\r", "\n")  # some terminals and old programs end lines so
     if "\x1b[" in text:
         text = _COLOURS.sub("", text)
     if "\n> " in text:
@@ -204,7 +227,82 @@ TYPOGRAPHIC_QUOTES = (
     "The quotes around the words are typographic ones, which no shell knows: an editor or a web "
     "page has put them in. They're read here as plain quotes."
 )
-_OPENING = re.compile(r"(?<=[ \t])[“‘„](?=https?://|\{|[A-Za-z-]{1,40}:)")
+_OPENING = re.compile(r"(?<=[ \t])[“”„‘’](?=https?://|\{|[A-Za-z-]{1,40}:)")
+_INNER = re.compile(r"\{\s{0,20}[“”„][\w-]{1,40}[“”„]\s{0,20}:")  # JSON's own are gone as well
+
+
+def _repaired(text: str) -> tuple[str, tuple[str, ...]]:
+    """A text with what a web page, an editor or a mail made of it undone, and what that was."""
+    notes = []
+    for repair, note in (
+        (_without_the_unseen, UNSEEN),
+        (_without_entities, HTML_ENTITIES),
+        (_in_one_line, BROKEN_URL),
+        (_straight, TYPOGRAPHIC_QUOTES),
+    ):
+        mended = repair(text)
+        if mended != text:
+            notes.append(note)
+        text = mended
+    return text, tuple(notes)
+
+
+UNSEEN = (
+    "Invisible characters stand around parts of the URL or the command, as some pages and chats "
+    "put them there. It's read without them; look whether your program's own text has them."
+)
+_UNSEEN = "[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]"  # zero-width ones, and of direction
+_UNSEEN_IN_URL = re.compile(
+    rf"{_UNSEEN}++(?=[?&=]|curl|https?:|GET|POST)|(?<=[?&=/]){_UNSEEN}++"
+    rf"|{_UNSEEN}++(?=\s*\Z)"
+)
+
+
+def _without_the_unseen(text: str) -> str:
+    """A text without what cannot be seen in it, where a URL or a command has no such thing."""
+    return _UNSEEN_IN_URL.sub("", text)
+
+
+HTML_ENTITIES = (
+    "The text has &amp; in place of &, as the source of a web page has it, and is read with &. If "
+    "your program sends it like that (PHP's http_build_query() does where arg_separator.output "
+    "says so), that's a mistake: every parameter but the first has a name that no server knows."
+)
+_ENTITY_IN_QUERY = re.compile(r"&amp;(?:amp;)?(?:auth_|body_md5=)")
+
+
+def _without_entities(text: str) -> str:
+    """A text that was copied out of HTML's source, as it reads on the page."""
+    return bare_of_html(text) if _ENTITY_IN_QUERY.search(text) else text
+
+
+BROKEN_URL = (
+    "The URL stands on several lines, as a terminal or a mail breaks it. It's read as one line."
+)
+_URL_TO_LINE_END = re.compile(r"[?&]auth_[\w&=%.~+-]{1,4000}\r?$", flags=re.MULTILINE)
+_URL_GOES_ON = re.compile(r"\r?\n(?:> ?)?([\w&=%.~+-]{1,2000})(?=(\r?\n|$)|['\" ])")
+_BROKEN_AT_MOST = 40  # times, one URL
+
+
+def _in_one_line(text: str) -> str:
+    """A text whose URLs are whole again, where the signature comes some lines after the key."""
+    pieces, at = [], 0
+    for found in _URL_TO_LINE_END.finditer(text):
+        if found.start() < at:
+            continue
+        url, end = found[0].rstrip("\r"), found.end()
+        for _ in range(_BROKEN_AT_MOST):
+            more = _URL_GOES_ON.match(text, end)
+            if more is None:
+                break
+            url, end = url + more[1], more.end()
+            if more[2] is None:
+                break
+        broken = end > found.end() and "auth_signature=" not in found[0][:-64]
+        if broken and re.search("auth_signature=[0-9a-f]{64}(?![0-9a-f])", url):
+            pieces += [text[at : found.start()], url]
+            at = end
+    return "".join([*pieces, text[at:]])
 
 
 def _straight(text: str) -> str:
@@ -213,6 +311,8 @@ def _straight(text: str) -> str:
         return text
     quotes = str.maketrans("“„”‘’", '"""\'\'')
     text = _OPENING.sub(lambda found: found[0].translate(quotes), text)
+    if _INNER.search(text):
+        text = re.sub("[“”„]", '"', text)
     return re.sub(r"[”’](?=[ \t\r\n]|$)", lambda found: found[0].translate(quotes), text)
 
 

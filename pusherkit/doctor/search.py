@@ -255,7 +255,12 @@ _PUBLISHED = {
     "body_md5": "ec365a775a4cd0599faeb73354201b6f",
     "auth_timestamp": "1353088179",
 }
-_PLACEHOLDERS = re.compile(r"YOUR[_-].*|your[_-].*|<.*>|\$\{?\w+\}?|undefined|null|None", re.DOTALL)
+PLACEHOLDERS = re.compile(
+    r"YOUR[_-].*|your[_-].*|<.*>|\$\{?\w+\}?|undefined|null|None"
+    r"|(?:[xX]{3,}|[*•.-]{2,}|…)[\w*]*|\[.*\]|(?:PUSHER|REVERB|APP)_\w+|(?:REDACTED|HIDDEN|SECRET)",
+    flags=re.DOTALL,
+)
+"""What stands where a value is missing, or where somebody took it out before showing the text."""
 
 
 def _beside(credentials: Credentials, request: Request) -> Iterator[str]:
@@ -271,7 +276,7 @@ def _beside(credentials: Credentials, request: Request) -> Iterator[str]:
     path = re.search("/apps/([^/]*+)", request.path)
     if re.search("/apps//(events|batch_events|channels|users)", request.path):
         yield "The path names no app: /apps//… has an empty app id. Check where it's set."
-    elif path and _PLACEHOLDERS.fullmatch(path[1]):
+    elif path and PLACEHOLDERS.fullmatch(path[1]):
         yield f"The path's app id is a placeholder, {_cut(credentials.hide(path[1]))}."
     elif path and path[1] == credentials.key:
         # Where the app key is known from this very request, either may be in the wrong place.
@@ -324,7 +329,7 @@ def _wrong_key(credentials: Credentials, request: Request, others: tuple[Credent
         for other in others:
             if sent == other.key:
                 return f"auth_key is the key of another app, {other.app_id}."
-        if _PLACEHOLDERS.fullmatch(sent):
+        if PLACEHOLDERS.fullmatch(sent):
             return "auth_key holds a placeholder. Put in the app key that the app's settings show."
     return ""
 
@@ -366,6 +371,13 @@ def without_quotes(value: str) -> str:
     return value
 
 
+_OBJECT = re.compile(  # Swift's Data, Java's and .NET's arrays, JavaScript's objects, Node's, Go's
+    r"\d{1,3} bytes|\[[BCI]@[0-9a-f]{1,16}|System\.\w+(?:\[\])?|\[object \w+\]|<Buffer .*"
+    r"|\[[\d ]+\]"
+)
+_NOTHING = frozenset({"", "undefined", "null", "None", "nil"})
+
+
 def _form_of(signatures: list[str]) -> str:
     """A note on a signature that cannot be one, whatever was signed; "" where it could."""
     if len(signatures) != 1:
@@ -374,6 +386,17 @@ def _form_of(signatures: list[str]) -> str:
     expected = "expected 64 lower-case hex digits"
     if len(signature) != 64:
         said = f"auth_signature has {len(signature)} characters; {expected}."
+        if signature in _NOTHING:
+            return (
+                f"auth_signature holds {signature or 'nothing'}; {expected}. The variable had no "
+                "signature in it when the URL was put together: is it named right, returned, and "
+                "awaited?"
+            )
+        if _OBJECT.fullmatch(signature):
+            return (
+                f"{said} {_cut(signature)} is how a program prints an object or a list of "
+                "bytes: write the bytes as hex (digest('hex'), hexdigest(), %02x for each)."
+            )
         if re.fullmatch("[0-9A-Fa-f]{32,63}", signature) and len(signature) not in (32, 40):
             said += (
                 " Hex that is too short has lost leading zeros as a rule: pad each byte to two "

@@ -422,7 +422,7 @@ _NAMED: _Meanings = (
     (
         "Your own endpoint's answer isn't JSON, so it holds no auth: a page of HTML, a warning "
         "before the JSON, or nothing. Open the answer in the browser's network view.",
-        ("endpoint was invalid, yet status code was 200",),
+        ("endpoint was invalid, yet status code was 200", "parse response from authorizer"),
     ),
     (
         "The app was asked to end this user's connections, and it did.",

@@ -163,6 +163,8 @@ class _Received:
                 left = _NO_SOCKET_ID
             elif parts.channel == UNKNOWN:
                 left = _NO_CHANNEL
+            elif self.data.sent is None and parts.channel.startswith("presence-"):
+                return (), [*seen, _OR_DATA.strip()], ""  # that it's missing is reason enough
             elif self.data.sent is None:
                 left += _OR_DATA
         return (), seen, left

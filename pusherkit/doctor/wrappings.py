@@ -38,12 +38,17 @@ _LINE_START = re.compile(  # what logs, containers, mail and tracebacks put befo
 
 def bare(text: str) -> str:
     """A text without colours, with the escapes of HTML and JSON undone, for ASCII."""
-    text = _COLOURS.sub("", text).replace("\r\n", "\n")
-    for _ in range(2):  # &amp;quot; is escaped twice
-        if "&" in text and ";" in text:
-            text = _entities(text)
+    text = bare_of_html(_COLOURS.sub("", text).replace("\r\n", "\n"))
     text = re.sub(r"\\u00([2-7][0-9A-Fa-f])", lambda escape: chr(int(escape[1], 16)), text)
     return text.replace("\\n", "\n")
+
+
+def bare_of_html(text: str) -> str:
+    """A text with the entities of HTML undone, also where they were escaped twice: &amp;quot;."""
+    for _ in range(2):
+        if "&" in text and ";" in text:
+            text = _entities(text)
+    return text
 
 
 def _entities(text: str) -> str:

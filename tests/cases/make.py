@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -539,7 +540,6 @@ case(
     f"{sha(f'{SOCKET}:{ROOM}:{MEMBER}')}\n",
     DATA_SIGNED,
     says=["channel_data was signed and not sent"],
-    status=2,
     fault="data-not-sent",
 )
 case(
@@ -634,6 +634,75 @@ for name, text in FORMS.items():
     reports = "pusher/pusher-http-php#118" if name == "php-logger" else ""
     says = ["curl -X POST 'http://127.0.0.1:8080/"] if name == "local-server" else []
     case(f"form-{name}", text, reports, says=says, **NAMED)
+
+# The same form of request, after what showed it or copied it had changed the text.
+BROKEN = "\n".join(URL[at : at + 76] for at in range(0, len(URL), 76))
+CHANGED: dict[str, tuple[str | bytes, str]] = {
+    "source-of-a-page": (html.escape(curl(WRONG), quote=True), "&amp; in place of &"),
+    "lines-broken-by-a-mail": (f"POST {BROKEN} HTTP/1.1\n\n{BODY}", "on several lines"),
+    "typographic-quotes": (curl(WRONG).translate({34: 8221, 39: 8217}), "typographic ones"),
+    "hard-spaces": (curl(WRONG).replace(" ", "\xa0"), ""),
+    "file-of-powershell": (curl(WRONG).encode("utf-16"), ""),
+    "json-without-its-quotes": (f"url={URL} status=401".replace("&", "\\u0026"), ""),
+    "key-taken-out": (curl(WRONG).replace(KEY, "xxxxxxxx"), "If you took the key out"),
+    "line-of-a-console": (f"POST {URL} 401 (Unauthorized)", "doesn't hold the body"),
+    "entry-of-a-har": (
+        json.dumps(
+            {
+                "startedDateTime": "2025-10-09T08:53:20Z",
+                "request": {"method": "POST", "url": URL, "postData": {"text": BODY}},
+            }
+        ),
+        f"--data-binary '{BODY}'",
+    ),
+    "axios-error": (
+        "AxiosError: Request failed with status code 401 {\n  config: {\n    transitional: {\n"
+        "      clarifyTimeoutError: false\n    },\n    timeout: 0,\n    method: 'post',\n"
+        f"    url: '{URL}',\n    data: '{BODY.replace(chr(92), chr(92) * 2)}'\n  }}\n}}",
+        "The lines are joined by a backslash and an n",
+    ),
+}
+for name, (changed, note) in CHANGED.items():
+    case(f"form-{name}", changed, says=[note], **NAMED)
+case(
+    "url-cut-short",
+    f"POST {HOST}{PATH}?auth_key={KEY}&… 401 (Unauthorized)",
+    says=["cut short with …"],
+    status=3,
+    fault="variables-in-the-paste",
+)
+case(
+    "kept-from-the-page",
+    f"Access to fetch at '{HOST}{PATH}' from origin 'http://localhost:3000' has been blocked by "
+    "CORS policy: No 'Access-Control-Allow-Origin' header is present on the requested resource.",
+    says=["This API is for servers"],
+    fault="cors",
+)
+case(
+    "headers-of-a-webhook",
+    f"curl -X POST '{HOST}{PATH}' -H 'X-Pusher-Key: {KEY}' -H 'X-Pusher-Signature: {sha(BODY)}' "
+    f"-d '{BODY}'",
+    says=["auth_key, auth_signature came in headers", "query alone"],
+    fault="parameters-elsewhere",
+)
+case(
+    "object-for-a-signature",
+    curl(query(written=lambda digest: "[object ArrayBuffer]")),
+    says=["how a program prints an object"],
+    fault="signature-in-a-wrapper",
+)
+case(
+    "two-slashes-signed-and-sent",
+    curl(query(path=f"/{PATH}"), path=f"/{PATH}"),
+    says=["signed as it was sent", f"'{HOST}{PATH}?"],
+    fault="two-slashes-sent",
+)
+case(
+    "password-in-the-url",
+    f"curl -X POST 'https://{KEY}:{SECRET}@ws.orchard.example{PATH}' -d '{BODY}'",
+    says=["HTTP Basic", "make a new one"],
+    fault="token-or-password",
+)
 case(
     "shell-substitution",
     f'curl "{HOST}{PATH}?auth_key={KEY}&auth_timestamp=$(date +%s)&auth_signature=$SIG" '

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pusherkit.doctor.consult import App, Report, consult
+from pusherkit.doctor.pasted import decoded
 from pusherkit.errors import UnreadableText
 from tests.cases import make
 
@@ -20,7 +21,7 @@ NOW = make.TIMESTAMP + 3_600
 
 def consulted(name: str) -> tuple[str, int, Report | None]:
     """What the doctor says of a case, the exit status, and the report if there is one."""
-    text = (CASES / f"{name}.txt").read_bytes().decode(errors="surrogateescape")
+    text = decoded((CASES / f"{name}.txt").read_bytes())
     try:
         report = consult(text, APP, now=NOW)
     except UnreadableText as error:

@@ -216,6 +216,12 @@ def test_wrapped_it_is_the_same(title: str, text: str) -> None:
         ("getaddrinfo EAI_AGAIN reverb", "it has no dot"),
         ("getaddrinfo EAI_AGAIN reverb", "no other name resolves"),
         ("Could not resolve host: x.example", "nslookup"),
+        ("TCP connection to x.example:443 (getaddrinfo: Name or service not known)", "'x.example'"),
+        ("cURL error 3: URL using bad/illegal format or missing URL", "an empty host makes"),
+        (
+            "Error: connect ECONNREFUSED 10.0.0.9:80\n config: { timeout: 0,",
+            "Nothing was listening",
+        ),
         ("connect ECONNREFUSED 127.0.0.1:8080", "Nothing was listening at 127.0.0.1:8080"),
         ("connect ECONNREFUSED 127.0.0.1:8080", "the container itself"),
         ("Failed to connect to x.example port 443: Connection refused", "A firewall can answer"),
@@ -251,6 +257,9 @@ def test_what_can_be_told_apart_is(text: str, expected: str) -> None:
         "HTTP/1.1 404 Not Found\r\n\r\nNo matching application for ID [x].",
         "Timestamp expired: Given timestamp (a) not within 600s of server time (b)\nsocket hang up",
         "it works",
+        # An exception that shows its options, and a header that allows, are no failures.
+        "status code 401 { transitional: { clarifyTimeoutError: false }, timeout: 0 }",
+        "HTTP/1.1 401 Unauthorized\r\nAccess-Control-Allow-Origin: *\r\n\r\n",
     ],
 )
 def test_a_refusal_is_none(text: str) -> None:
@@ -270,6 +279,7 @@ FAMILIES: dict[str, Callable[[int], str]] = {
     "ports": lambda n: "connect to a (b port 1" * (n // 22),
     "codes": lambda n: "error code: " * (n // 12) + "just a moment...<html>",
     "numbers": lambda n: "error|5" * (n // 7) + "just a moment...<html>",
+    "options": lambda n: "timeout: 0 timeout = " * (n // 21),
     "curls": lambda n: "curl: (" * (n // 7),
 }
 

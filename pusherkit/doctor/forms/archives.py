@@ -28,6 +28,8 @@ def requests_in(value: Any) -> tuple[str, list[PastedRequest], str]:
     log = value.get("log")
     if isinstance(log, dict) and isinstance(log.get("entries"), list):
         return _har(log["entries"])
+    if isinstance(value.get("request"), dict) and "startedDateTime" in value:
+        return _har([value])  # one entry of it
     if isinstance(value.get("item"), list) and isinstance(value.get("info"), dict):
         return _postman(value)
     if isinstance(value.get("resources"), list):
@@ -58,7 +60,8 @@ def _har(entries: list[Any]) -> tuple[str, list[PastedRequest], str]:
         if len(made) == MAX_FOUND:
             break
     said = "" if made else _NONE_OF_OURS.format(count=len(entries))
-    return f"a HAR file with {len(entries):,} requests", made, said
+    what = "1 request" if len(entries) == 1 else f"{len(entries):,} requests"
+    return f"a HAR file with {what}", made, said
 
 
 def _har_request(asked: dict[str, Any], answer: Any) -> PastedRequest:

@@ -259,7 +259,10 @@ def _body(operation: _Operation, source: Source) -> tuple[bytes | None, str]:
     """The bytes of the body, or None and why they aren't known."""
     given = operation.given
     if "form" in given or "form-string" in given:
-        return None, "-F sends a multipart body with a random boundary; nothing is said of it."
+        return None, (
+            "-F sends a multipart form, and this API reads JSON alone: send the event with "
+            "-H 'Content-Type: application/json' -d '{…}', and hash that."
+        )
     if "upload-file" in given:
         return source.content(_known(given["upload-file"], "name of the file"))
     pieces: list[bytes] = []

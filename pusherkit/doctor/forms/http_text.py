@@ -69,14 +69,15 @@ def read_http(text: str, start: int) -> Claim | None:
     head_ends = lines.at
     names = {name.lower(): value.strip() for name, value in fields}
     bare = "HTTP/" not in text[line.end() : line.end() + 10] and not fields
-    alone = not text[:start].strip()
-    if bare and not alone and not re.match(r"https?://", target) and "/apps/" not in target:
+    first = not text[:start].strip()
+    if bare and not first and not re.match(r"https?://", target) and "/apps/" not in target:
         return None  # "GET /", in the middle of prose
     following = lines.peek()
     if following is not None and not following.strip():
         lines.skip()
     elif following is None or not following.lstrip().startswith(("{", "[")):
         lines.at = len(text)  # no empty line, so no body
+    alone = lines.at >= len(text)
     body, end, response = _rest(text, lines.at) if lines.at < len(text) else ("", head_ends, "")
     length = names.get("content-length", "")
     body, after = _without_answer(body, length)
@@ -94,7 +95,8 @@ def read_http(text: str, start: int) -> Claim | None:
         data,
         host=names.get("host", ""),
         headers=fields,
-        has_body=not missing,
+        # A browser's console shows the line alone, and a log may show the head alone.
+        has_body=not (missing or (alone and bare and method != "GET")),
         notes=notes,
         response=response or after,
     )

@@ -127,6 +127,9 @@ def cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
+_VARIABLE = re.compile(r"\{\{[ \w.$-]{1,100}\}\}")  # of Postman and of REST clients' files
+
+
 def make_request(
     method: str,
     url: str,
@@ -150,7 +153,22 @@ def make_request(
         raise UnreadableText(
             f"The URL has {len(url):,} characters, over the limit of {MAX_TARGET:,}."
         )
+    if held := _VARIABLE.search(url):
+        raise UnreadableText(
+            f"The URL holds a variable, {cut(held[0])}, so the text doesn't contain what was sent. "
+            "Paste the request as it went out, with the values in."
+        )
+    if "…" in url or url.endswith("..."):
+        raise UnreadableText(
+            "The URL is cut short with … where it was shown, so the text doesn't contain what was "
+            "sent. Copy it whole: in a browser from the network view, as cURL."
+        )
     base_url = _base_url(f"//{host}") if host else ""
+    headers = list(headers)
+    if re.match(r"https?://[^/?#]{0,1000}@", url) and not any(
+        name.lower() == "authorization" for name, _ in headers
+    ):
+        headers.append(("authorization", "Basic (from the URL)"))  # what every client makes of it
     if url.startswith("/"):
         path, _, query = url.partition("?")
     else:

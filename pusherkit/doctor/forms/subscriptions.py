@@ -144,9 +144,12 @@ def asks_for_auth(request: PastedRequest) -> dict[str, str] | None:
 
 def subscriptions(parts: Iterable[Fields]) -> Iterator[PastedSubscription]:
     """Put fields together: a new one begins where a field comes again, or a frame ends it."""
-    socket_id = ""
+    parts = sorted(parts, key=lambda part: part.start)
+    named = {part.values.get("socket_id", "") for part in parts} - {""}
+    # The only one may stand below: some logs have the newest line first.
+    socket_id = named.pop() if len(named) == 1 else ""
     held: dict[str, str] = {}
-    for part in sorted(parts, key=lambda part: part.start):
+    for part in parts:
         if part.whole:
             yield from _made(held, socket_id)
             held = {}
@@ -170,9 +173,13 @@ def _made(values: dict[str, str], socket_id: str) -> Iterator[PastedSubscription
 # --- webhooks -------------------------------------------------------------------------------------
 
 WEBHOOK_HINT = re.compile(
-    r"^\W{0,20}(?:HTTP_)?X[-_]Pusher[-_](?P<name>Key|Signature)\W{1,20}(?P<value>[\w-]{1,200})",
+    r"(?:^\W{0,20}|[,{;] ?['\"])(?:HTTP_)?X[-_]Pusher[-_](?P<name>Key|Signature)"
+    r"\W{1,20}(?P<value>[\w-]{1,200})",
     flags=re.MULTILINE | re.IGNORECASE,
 )
+
+
+API_PATH = re.compile(r"/apps/[^/]{1,200}/(?:events|batch_events|channels|users)\b")
 
 
 def webhook_in(request: PastedRequest) -> PastedWebhook | None:
@@ -181,8 +188,8 @@ def webhook_in(request: PastedRequest) -> PastedWebhook | None:
     Raises UnreadableText where the text doesn't hold its body, which is what was signed.
     """
     signature = request.header("x-pusher-signature")
-    if not signature:
-        return None
+    if not signature or API_PATH.search(request.request.path):
+        return None  # to the API, it's somebody's guess at where a signature belongs
     if not request.has_body:
         raise UnreadableText(
             "This is a webhook, and its signature is that of the raw body, which isn't in the "

@@ -9,8 +9,9 @@ from pusherkit.doctor.forms.shell import Command, NotClosed, Word
 _CMD_PROMPT = re.compile(r"[A-Za-z]:\\[^\n>]{0,200}>\s*$")
 _POWERSHELL_PROMPT = re.compile(r"\bPS [^\n>]{0,200}>\s*$")
 SINGLE_QUOTES = (
-    "cmd.exe doesn't know single quotes: it splits what's inside them at spaces, and passes them "
-    'on as part of the data. Put the data in double quotes, with \\" for each one inside.'
+    "cmd.exe doesn't know single quotes: it splits what's inside them at spaces, ends the command "
+    "at an &, and passes them on as part of the data. Put the URL and the data"
+    ' in double quotes, with \\" for each one inside.'
 )
 LOST_QUOTES = (
     "PowerShell before 7.3 takes the double quotes out of what it passes to a program, so curl.exe "
@@ -19,12 +20,15 @@ LOST_QUOTES = (
 
 
 def is_cmd(prompt: str, text: str, start: int) -> bool:
-    """Whether a command is meant for cmd.exe: by its prompt, or by a ^ before a quote or a line."""
+    """Whether a command is meant for cmd.exe.
+
+    By its prompt, by a ^ before a quote or at a line's end, or by JSON whose quotes are doubled.
+    """
     if _CMD_PROMPT.search(prompt) and not _POWERSHELL_PROMPT.search(prompt):
         return True
     end = text.find("\n", start)
     line = text[start : len(text) if end < 0 else end].rstrip()
-    return line.endswith("^") or '^"' in line
+    return line.endswith("^") or '^"' in line or '"{""' in line
 
 
 def is_powershell(prompt: str, text: str, start: int) -> bool:
@@ -57,6 +61,10 @@ _ARGUMENT = re.compile(
 )
 
 
+_IN_SINGLE_QUOTES = re.compile(r"'https?://[^'\s]*$")
+_FEW = 60  # pieces; a URL's parameters are some ten
+
+
 def cmd_line(text: str, start: int) -> tuple[list[Command], int]:
     """The command at `start`, and where the next line begins. Two readers share the work.
 
@@ -67,6 +75,10 @@ def cmd_line(text: str, start: int) -> tuple[list[Command], int]:
     at = start
     while piece := _CMD_PIECE.match(text, at):
         at = piece.end()
+        # Inside of single quotes it's meant as a part of the URL, and said to be none.
+        if piece["over"] == "&" and _IN_SINGLE_QUOTES.search("".join(pieces[-_FEW:])):
+            pieces.append("&")
+            continue
         if piece["over"]:
             if piece["over"] in "|&":
                 end = text.find("\n", at)
@@ -75,8 +87,11 @@ def cmd_line(text: str, start: int) -> tuple[list[Command], int]:
         kind = piece.lastgroup
         pieces.append(piece[kind] if kind else "")
     words = _arguments("".join(pieces))
+    quoted = [word for word in words if word.startswith("'")]
+    if any(re.match(r"'https?://", word) for word in quoted):  # it fails at once: read what's meant
+        words = [re.sub(r"^'(https?://[^']*)'?$", r"\1", word) for word in words]
     command = Command([Word(word) for word in words])
-    if any(word.startswith("'") for word in words):
+    if quoted:
         command.notes.append(SINGLE_QUOTES)
     return [command], at
 
