@@ -475,7 +475,7 @@ class Reader(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag not in ("mark", "img", "col"):  # a mark is a part of its value
+        if tag not in ("mark", "img", "col", "wbr"):  # a mark is a part of its value
             self._open.append(tag)
             self._first = True
         if tag == "tr":
