@@ -228,6 +228,20 @@ def test_who_is_silent_is_pinged_once_and_then_hung_up_on(sandbox, peer, clock):
     assert lively.frames[-1]["event"] == "pusher:ping"  # silent again, pinged again
 
 
+def test_a_silent_one_is_pinged_in_both_ways_and_may_answer_in_either(sandbox, peer, clock):
+    """Clients that know only RFC 6455 have no pusher:pong, and those in a browser no other."""
+    one = peer("chat")
+    clock.now = NOW + 120
+    sandbox.channels.tick(clock())
+    assert one.pings == [clock()]
+    assert one.frames[-1]["event"] == "pusher:ping"
+    sandbox.channels.heard(one.connection, now=NOW + 149)
+    sandbox.channels.tick(NOW + 150)
+    sandbox.channels.tick(NOW + 149 + 119)
+    assert one.hung_up == []
+    assert len(one.pings) == 1
+
+
 def test_a_clock_that_jumps_ahead_cuts_nobody_who_was_not_asked(sandbox, peer, clock):
     silent, lively = peer("chat"), peer("chat")
     sandbox.channels.tick(NOW)

@@ -776,15 +776,33 @@ def test_nothing_is_kept_of_subscribers_that_left(server, eventually):
 
 def test_who_is_silent_is_hung_up_on(clock, monkeypatch):
     monkeypatch.setattr("pusherkit.sandbox.server.TICK_SECONDS", 0.001)
+    with SandboxServer(clock=clock) as server, stalled_subscriber(server, "chat") as raw:
+        told = frames(raw.makefile("rb"))
+        for _ in range(2):  # the greeting, and the answer to the subscription
+            next(told)
+        clock.now += 120
+        assert next(told) == (PING, b"")
+        assert next(told) == (TEXT, b'{"event":"pusher:ping","data":"{}"}')
+        clock.now += 30
+        (goodbye,) = told
+        assert goodbye == (CLOSE, struct.pack("!H", 4201) + b"Pong reply not received in time")
+    assert server.sandbox.channels.connections == 0
+
+
+def test_a_client_that_knows_only_rfc_6455_stays_connected(clock, monkeypatch, eventually):
+    """It sends the WebSocket's pings and pongs, and nothing in answer to pusher:ping."""
+    monkeypatch.setattr("pusherkit.sandbox.server.TICK_SECONDS", 0.001)
     with SandboxServer(clock=clock) as server, connect(server) as socket_:
         socket_.recv(timeout=5)
+        (connection,) = server.sandbox.channels._connections
+        clock.now += 119
+        assert socket_.ping().wait(5)
+        assert connection.heard_at == clock.now, "its ping was no sign of life"
         clock.now += 120
-        assert json.loads(socket_.recv(timeout=5)) == {"event": "pusher:ping", "data": "{}"}
+        eventually(lambda: connection.pinged_at is None and connection.heard_at == clock.now)
+        assert json.loads(socket_.recv(timeout=5))["event"] == "pusher:ping"
         clock.now += 30
-        with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
-            socket_.recv(timeout=5)
-    assert caught.value.rcvd.code == 4201
-    assert server.sandbox.channels.connections == 0
+        assert socket_.ping().wait(5), "it was cut in spite of its pong"
 
 
 def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
@@ -812,7 +830,7 @@ def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
     return raw
 
 
-CLOSE = 0x8  # the opcode of a goodbye
+TEXT, CLOSE, PING = 0x1, 0x8, 0x9  # opcodes
 
 
 def frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

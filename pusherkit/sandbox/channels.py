@@ -91,6 +91,8 @@ class Connection:
     send: Callable[[str], None]
     hang_up: Callable[[int, str], None]
     """Closes the socket with a code and a reason. Channels.close() follows."""
+    ping: Callable[[], None]
+    """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
     subscriptions: set[str] = field(default_factory=set)
     pinged_at: float | None = None
@@ -168,16 +170,18 @@ class Channels:
         key: str,
         protocol: str | None,
         now: float,
+        ping: Callable[[], None] = lambda: None,
     ) -> Connection | None:
         """Begin a connection: give it a socket_id and greet it. None where it was refused.
 
-        `key` and `protocol` are those of `/app/KEY?protocol=7`.
+        `key` and `protocol` are those of `/app/KEY?protocol=7`. `ping` pings by WebSocket, where
+        there is one.
         """
         if refusal := self._refusal(key, protocol):
             send(error_frame(*refusal))  # clients older than protocol 6 read no close code
             hang_up(*refusal)
             return None
-        connection = Connection(next(self._socket_ids), send, hang_up, heard_at=now)
+        connection = Connection(next(self._socket_ids), send, hang_up, ping, heard_at=now)
         self._connections.add(connection)
         greeting = {
             "socket_id": connection.socket_id,
@@ -210,7 +214,8 @@ class Channels:
     def tick(self, now: float) -> None:
         """Ping each connection that is silent, and hang up on those that don't answer.
 
-        Call it every few seconds. A clock may jump, as when a laptop wakes up: then those that were
+        A silent one is pinged in both ways, because some clients know only one: the WebSocket's
+        own ping, and `pusher:ping`. Call it every few seconds. A clock may jump, as when a laptop wakes up: then those that were
         asked before have the whole time for their answer again.
         """
         since = 0.0 if self._ticked_at is None else now - self._ticked_at
@@ -221,6 +226,7 @@ class Channels:
             if connection.pinged_at is None:
                 if now - connection.heard_at >= ACTIVITY_TIMEOUT_SECONDS:
                     connection.pinged_at = now
+                    connection.ping()
                     connection.send(frame("pusher:ping", data="{}"))
             elif jumped:
                 connection.pinged_at = now
@@ -230,12 +236,16 @@ class Channels:
 
     # --- what a client says -------------------------------------------------------------------
 
+    def heard(self, connection: Connection, *, now: float) -> None:
+        """Take note of a sign of life: any message counts, a WebSocket's ping or pong, too."""
+        connection.heard_at = now
+        connection.pinged_at = None
+
     def receive(self, connection: Connection, text: str, *, now: float) -> None:
         """Act on one frame from a client. A frame that makes no sense is answered with an error."""
         if connection not in self._connections:
             return  # it has been hung up on, and these are its last words
-        connection.heard_at = now
-        connection.pinged_at = None
+        self.heard(connection, now=now)
         message = _read(text)
         if message is None:
             self._refuse(connection, None, 'Expected a JSON object with a text "event".')

@@ -343,7 +343,14 @@ class _Subscription(Handler, BoundedWebSocket):
             key=key,
             protocol=self.get_query_argument("protocol", None),
             now=self.shell.clock(),
+            ping=self.ping_peer,
         )
+
+    def on_ping(self, data: bytes) -> None:
+        if self._connection is not None:
+            self.shell.sandbox.channels.heard(self._connection, now=self.shell.clock())
+
+    on_pong = on_ping
 
     def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
         if self._connection is not None:
