@@ -75,7 +75,15 @@ def verify_channel(
     text = f"{socket_id}:{channel}"
     if channel_data is not None:
         text += f":{_expect_text(credentials, 'channel_data', channel_data)}"
-    _verify_auth(credentials, text, auth)
+    _verify_auth(
+        credentials, text, auth, bad_auth(channel), "Invalid key in subscription auth data"
+    )
+
+
+def bad_auth(channel: str) -> str:
+    """The service's words for a subscription's auth that isn't `key:signature`."""
+    wrong = f"Auth value for subscription to {channel} is invalid"
+    return f"{wrong}: should be of format 'key:signature'"
 
 
 def verify_user(
@@ -87,7 +95,13 @@ def verify_user(
     """
     _expect_form(credentials, check_socket_id, socket_id)
     data = _expect_text(credentials, "user_data", user_data)
-    _verify_auth(credentials, f"{socket_id}::user::{data}", auth)
+    _verify_auth(
+        credentials,
+        f"{socket_id}::user::{data}",
+        auth,
+        "Invalid format: auth must have the format key:signature",
+        "Invalid key in user auth data",
+    )
 
 
 def verify_webhook(
@@ -130,7 +144,10 @@ def _auth(credentials: Credentials, text: str) -> str:
     return f"{credentials.key}:{hmac_sha256(credentials.secret, text)}"
 
 
-def _verify_auth(credentials: Credentials, text: str, auth: str | None) -> None:
+def _verify_auth(
+    credentials: Credentials, text: str, auth: str | None, bad_form: str, bad_key: str
+) -> None:
+    """Raise unless `auth` is that of a text. Each refusal begins in the service's own words."""
     came = _expect_text(credentials, "auth", auth, text)
     if _equal(_auth(credentials, text), came):
         return
@@ -139,10 +156,10 @@ def _verify_auth(credentials: Credentials, text: str, auth: str | None) -> None:
     key, _, signature = came.rpartition(":")  # a key may contain a colon, hex doesn't
     shown_key, _, shown_signature = shown.rpartition(":")  # no key if the colon was hidden too
     if not (key and signature):
-        problem = f"Invalid format: auth must have the format key:signature, got '{shown}'"
+        problem = f"{credentials.hide(bad_form)}, got '{shown}'"
     elif key != credentials.key:
-        problem = f"Invalid key in auth: expected {credentials.key}, got '{shown_key or shown}'"
-    else:  # the wording of Pusher's own refusal
+        problem = f"{bad_key}: '{shown_key or shown}', expected {credentials.key}"
+    else:
         problem = (
             f"Invalid signature: Expected HMAC SHA256 hex digest of {shown_text}, "
             f"but got {shown_signature}"

@@ -34,7 +34,6 @@ _NAMED: _Meanings = (
         "app key that is missing before the colon is often a setting that is empty.",
         (
             "auth must have the format",
-            "it needs auth, which your server signs",
             "should be of format 'key:signature'",
             "auth value for subscription",
         ),
@@ -58,12 +57,12 @@ _NAMED: _Meanings = (
         _SUBSCRIPTION + "What stands before the colon must be the app key, and it's JSON: the "
         "endpoint's answer was encoded twice. The SDK's answer is JSON already, so return it as "
         "it is.",
-        ('invalid key in subscription auth data: \'{"auth"', 'invalid key in auth: got \'{"auth"'),
+        ('invalid key in subscription auth data: \'{"auth"',),
     ),
     (
         _SUBSCRIPTION + "It begins with the key of another app, or with a placeholder. Check the "
         "app key that your server signs with, and that it's the one the client connects with.",
-        ("invalid key in auth", "invalid key in subscription auth data", "Invalid key"),
+        ("invalid key in subscription auth data", "invalid key in user auth data", "Invalid key"),
     ),
     (
         "The webhook comes from another app. Check which app's key and secret you verify it with.",
@@ -374,6 +373,11 @@ _NAMED: _Meanings = (
         "This connection is subscribed to the channel already. Subscribe once, or unsubscribe "
         "first.",
         ("existing subscription to",),
+    ),
+    (
+        "This connection isn't subscribed to the channel, so there is nothing to leave. Leave it "
+        "once, by the name that it was subscribed with.",
+        ("no current subscription to", "unsubscribing needs"),
     ),
     (
         "This server wants every connection to sign its user in (Authorized Connections, "

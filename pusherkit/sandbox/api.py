@@ -20,7 +20,9 @@ from urllib.parse import parse_qsl, unquote
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import Mistake
 from pusherkit.doctor.search import UNFINISHED, Diagnosis, Finding, explain
+from pusherkit.doctor.sentences import meaning_in
 from pusherkit.doctor.subscriptions import diagnose_subscription
+from pusherkit.doctor.wrappings import letters
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     INFO_ATTRIBUTES,
@@ -98,8 +100,8 @@ class RefusedSubscription:
     socket_id: str
     channel: str
     """"" in a sign-in."""
-    code: int
-    """What the client was told, with `error`: 4009, or 4300 for a bad name."""
+    code: int | None
+    """What the client was told, with `error`: None, 4300 for a bad name, 4009 in a sign-in."""
     error: str
     diagnosis: Diagnosis
 
@@ -108,7 +110,10 @@ class RefusedSubscription:
         """For people: why it was refused, and what to do. A line each."""
         found = self.diagnosis
         causes = [_cause(mistake) for finding in found.findings for mistake in finding.mistakes]
-        said = [] if found.valid else [*found.notes, *causes, *filter(None, [found.unexplained])]
+        said = [*found.notes, *causes, *filter(None, [found.unexplained])]
+        if found.valid:  # signed as it should be, so the error itself says it all
+            meaning = meaning_in(letters(self.error))
+            said = [meaning.said] if meaning else []
         return "\n".join([self.error, *said])
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pusherkit.authorization import verify_channel, verify_user
+from pusherkit.authorization import bad_auth, verify_channel, verify_user
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
 from pusherkit.events import Event, check_channel_name, to_json
@@ -63,8 +63,8 @@ class UnauthorizedSubscription:
     time: float
     """Unix seconds."""
     socket_id: str
-    code: int
-    """The error code of protocol 7 that the client was told: 4009, or 4300 for a bad name."""
+    code: int | None
+    """What the client was told: None, 4300 for a bad name, 4009 in a sign-in."""
     error: str
     """What the client was told."""
     channel: str
@@ -215,8 +215,8 @@ class Channels:
         """Ping each connection that is silent, and hang up on those that don't answer.
 
         A silent one is pinged in both ways, because some clients know only one: the WebSocket's
-        own ping, and `pusher:ping`. Call it every few seconds. A clock may jump, as when a laptop wakes up: then those that were
-        asked before have the whole time for their answer again.
+        own ping, and `pusher:ping`. Call it every few seconds. A clock may jump, as when a laptop
+        wakes up: then those that were asked before have the whole time for their answer again.
         """
         since = 0.0 if self._ticked_at is None else now - self._ticked_at
         self._ticked_at = now
@@ -255,8 +255,7 @@ class Channels:
             case "pusher:subscribe":
                 self._subscribe(connection, data, now)
             case "pusher:unsubscribe":
-                if isinstance(channel := data.get("channel"), str):
-                    self._unsubscribe(connection, channel)
+                self._leave(connection, data.get("channel"))
             case "pusher:signin":
                 self._sign_in(connection, data, now)
             case "pusher:ping":
@@ -275,20 +274,22 @@ class Channels:
             message = f"Invalid channel name: {error}"
             self._refuse_access(connection, INVALID_CHANNEL, message, data, now)
             return
-        if channel in connection.subscriptions:
-            self._succeeded(connection, channel)
-            return
-        if len(connection.subscriptions) >= MAX_SUBSCRIPTIONS:
-            self._refuse(connection, None, f"One connection can have {MAX_SUBSCRIPTIONS} channels.")
-            return
         member = None
         try:
+            if channel in connection.subscriptions:  # the service's wording, as in _authorize()
+                raise InvalidEvent(f"Existing subscription to channel {channel}", rule="channel")
+            if len(connection.subscriptions) >= MAX_SUBSCRIPTIONS:
+                raise InvalidEvent(
+                    f"One connection can have {MAX_SUBSCRIPTIONS} channels.", rule="channels"
+                )
             if channel.startswith(("private-", "presence-")):
                 self._authorize(connection, channel, data)
             if channel.startswith("presence-"):
                 member = self._member(channel, data.get("channel_data"))
         except (AuthenticationError, InvalidEvent) as error:
-            self._refuse_access(connection, UNAUTHORIZED, str(error), data, now)
+            # No code: those from 4000 to 4299 mean that the connection is closed, and some clients
+            # close it themselves when they read one.
+            self._refuse_access(connection, None, str(error), data, now)
             return
         new = member is not None and member.user_id not in self._members(channel)
         connection.subscriptions.add(channel)
@@ -305,12 +306,10 @@ class Channels:
 
     def _authorize(self, connection: Connection, channel: str, data: Mapping[str, Any]) -> None:
         auth, channel_data = data.get("auth"), data.get("channel_data")
+        if auth is None:
+            raise InvalidEvent(f"Auth info required to subscribe to {channel}", rule="auth")
         if not isinstance(auth, str):
-            raise InvalidEvent(
-                f"Cannot subscribe to {channel}: it needs auth, which your server signs "
-                'for this connection: {"channel": …, "auth": "KEY:SIGNATURE"}.',
-                rule="auth",
-            )
+            raise InvalidEvent(bad_auth(channel), rule="auth")
         if not isinstance(channel_data, str | None):
             raise InvalidEvent("channel_data: expected a string holding JSON.", rule="channel_data")
         verify_channel(self._credentials, connection.socket_id, channel, auth, channel_data)
@@ -337,6 +336,16 @@ class Channels:
                 f"{channel} is full: it has {MAX_PRESENCE_MEMBERS} members.", rule="members"
             )
         return _Member(user_id, to_json(fields.get("user_info")))
+
+    def _leave(self, connection: Connection, channel: object) -> None:
+        """Unsubscribe at the client's wish."""
+        if not isinstance(channel, str):
+            self._refuse(connection, None, 'Unsubscribing needs {"channel": …}, a name.')
+        elif channel in connection.subscriptions:
+            self._unsubscribe(connection, channel)
+        else:  # the service's wording
+            message = f"No current subscription to channel {channel}, or subscription in progress"
+            self._refuse(connection, None, message)
 
     def _unsubscribe(self, connection: Connection, channel: str) -> None:
         connection.subscriptions.discard(channel)
@@ -437,7 +446,7 @@ class Channels:
     def _refuse_access(
         self,
         connection: Connection,
-        code: int,
+        code: int | None,
         message: str,
         data: Mapping[str, Any],
         now: float,

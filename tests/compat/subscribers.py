@@ -25,7 +25,9 @@ EVENTS = ("message", "client-typing")  # what the tests send; Pysher must be tol
 class Pysher:
     """PyPI's Pysher. It signs for private and presence channels itself."""
 
-    def __init__(self, credentials: Credentials, channel: str, user_id: str | None = None) -> None:
+    def __init__(
+        self, credentials: Credentials, channel: str, user_id: str | None = None, also: str = ""
+    ) -> None:
         import pysher
 
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
@@ -39,11 +41,14 @@ class Pysher:
         )
         # In the handler, on the thread that reads: elsewhere, the answer may come before the bind.
         connected = "pusher:connection_established"
-        self._pusher.connection.bind(connected, lambda _: self._subscribe(channel))
+        self._pusher.connection.bind(connected, lambda _: self._subscribe(channel, also))
         self._pusher.connect()
 
-    def _subscribe(self, name: str) -> None:
-        channel = self._pusher.subscribe(name)
+    def _subscribe(self, *names: str) -> None:
+        for name in filter(None, names):
+            self._listen(self._pusher.subscribe(name))
+
+    def _listen(self, channel: Any) -> None:
         readings = {
             "subscription_succeeded": ("subscribed", lambda data: _ids(data)),
             "member_added": ("joined", lambda data: data["user_id"]),
@@ -83,6 +88,7 @@ class PusherJs:
         authorize: Callable[..., dict[str, str]],
         channel: str,
         user_id: str | None = None,
+        also: str = "",
     ) -> None:
         self._program = program
         self._authorize = authorize
@@ -95,7 +101,8 @@ class PusherJs:
             "cluster": "",
         }
         program.tell(command="connect", key=credentials.key, options=options)
-        program.tell(command="subscribe", channel=channel)
+        for name in filter(None, (channel, also)):
+            program.tell(command="subscribe", channel=name)
 
     def receive(self) -> Heard:
         while True:

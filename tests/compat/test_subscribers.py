@@ -80,6 +80,19 @@ def test_refusal(subscribe):
     assert why.startswith("Invalid signature: Expected HMAC SHA256 hex digest of ")
 
 
+@pytest.mark.feature("other channels go on after a refused subscription")
+@pytest.mark.parametrize("column", ["Pysher", "pusher-js"], indirect=True)
+def test_others_after_a_refusal(subscribe, trigger):
+    """The error has no code: Pysher would hang up on one from 4000 to 4099."""
+    subscriber = subscribe("private-chat", also="news", secret="not-the-secret")
+    heard = subscriber.receive()
+    if heard[0] == "refused":  # Pysher keeps that to itself
+        heard = subscriber.receive()
+    assert heard == ("subscribed", [])
+    trigger("news", "message", {"text": "hello"})
+    assert subscriber.receive() == ("message", {"text": "hello"})
+
+
 @pytest.mark.feature("a refused subscription is explained")
 @pytest.mark.parametrize("column", ["Subscriber"], indirect=True)
 def test_refusal_of_ours(subscribe):

@@ -704,6 +704,14 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
         lambda: raised(lambda: verify_user(APP, "1.1", f"{APP.key}:00", "{}")),
         "exactly the text that this message quotes",
     ),
+    "a user's auth without a colon": (
+        lambda: raised(lambda: verify_user(APP, "1.1", "x", "{}")),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "a user's auth of another app": (
+        lambda: raised(lambda: verify_user(APP, "1.1", "k:00", "{}")),
+        "begins with the key of another app",
+    ),
     "a webhook's key": (
         lambda: raised(lambda: verify_webhook(APP, b"{}", key="k", signature="00")),
         "The webhook comes from another app",
@@ -775,7 +783,31 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "socket: no frame": (lambda: Socket().says("x"), "isn't one that the server knows"),
     "socket: a new event": (lambda: Socket().says({"event": "x"}), "isn't one that the server"),
     "socket: channel": (lambda: Socket().subscribes("a b"), "isn't a channel's name"),
-    "socket: no auth": (lambda: Socket().subscribes("private-a"), "Send it as KEY:SIGNATURE"),
+    "socket: no auth": (lambda: Socket().subscribes("private-a"), "No auth came with it"),
+    "socket: auth without a colon": (
+        lambda: Socket().subscribes("private-a", auth="x"),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "socket: auth as an object": (
+        lambda: Socket().subscribes("private-a", auth={"auth": "x"}),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "socket: auth in JSON": (
+        lambda: Socket().subscribes("private-a", auth=f'{{"auth":"{APP.key}:00"}}'),
+        "the endpoint's answer was encoded twice",
+    ),
+    "socket: twice": (
+        lambda: Socket().says(*subscriptions(1), *subscriptions(1)),
+        "subscribed to the channel already",
+    ),
+    "socket: leaving": (
+        lambda: Socket().says({"event": "pusher:unsubscribe", "data": {"channel": "c0"}}),
+        "there is nothing to leave",
+    ),
+    "socket: leaving nothing": (
+        lambda: Socket().says({"event": "pusher:unsubscribe"}),
+        "there is nothing to leave",
+    ),
     "socket: bad auth": (
         lambda: Socket().subscribes("private-a", auth=f"{APP.key}:00"),
         "exactly the text that this message quotes",
