@@ -17,7 +17,9 @@ AuthenticationError: your endpoint answers 401 to a stranger, never 500.
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Callable
+from typing import Any
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
@@ -49,13 +51,35 @@ def authenticate_user(
 ) -> dict[str, str]:
     """Confirm which user has this connection: `{"auth": …, "user_data": …}`.
 
-    `user_data` is `{"id": …}` and anything else you want to add. Text is signed as it is,
-    anything else as compact JSON. Raises InvalidEvent for a socket_id that cannot be one.
+    `user_data` is `{"id": …}`, with `user_info` for presence channels and a `watchlist` of user ids
+    if you like. Text is signed as it is, anything else as compact JSON. Raises InvalidEvent for a
+    socket_id that cannot be one, and for user_data without an id.
     """
     check_socket_id(socket_id)
     text = user_data if isinstance(user_data, str) else to_json(user_data)
+    read_user_data(text)
     auth = _auth(credentials, f"{socket_id}::user::{text}")
     return {"auth": auth, "user_data": text}
+
+
+def read_user_data(text: str) -> dict[str, Any]:
+    """The fields of a sign-in's user_data.
+
+    Raises InvalidEvent unless it is a JSON object whose `id` is text that isn't empty (Pusher's
+    documentation, "Authenticating users").
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    wanted = 'user_data: expected JSON such as {"id":"7"}'
+    if not isinstance(fields, dict):
+        raise InvalidEvent(f"{wanted}, and it is no JSON object.", rule="user_data")
+    user_id = fields.get("id")
+    if isinstance(user_id, str) and user_id:
+        return fields
+    got = "none" if "id" not in fields else "an empty one" if user_id == "" else "no text"
+    raise InvalidEvent(f"{wanted}, whose id is text; its id is {got}.", rule="user_data")
 
 
 def verify_channel(

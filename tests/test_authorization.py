@@ -116,6 +116,17 @@ def test_a_socket_id_that_cannot_be_one_is_refused_before_signing(credentials, s
         authenticate_user(credentials, socket_id, {"id": "1"})
 
 
+@pytest.mark.parametrize(
+    "user_data",
+    [{}, {"name": "x"}, {"id": ""}, {"id": 123}, {"id": None}, None, [], "", "abc", '{"id":7}'],
+    ids=repr,
+)
+def test_user_data_that_names_no_user_is_refused_before_signing(credentials, user_data):
+    with pytest.raises(InvalidEvent, match="user_data: expected JSON such as") as caught:
+        authenticate_user(credentials, SOCKET_ID, user_data)
+    assert caught.value.rule == "user_data"
+
+
 def test_a_channel_name_that_could_hide_another_text_is_refused(credentials):
     """A colon in the name would let one signature fit a channel with data."""
     with pytest.raises(InvalidEvent, match="channel"):
@@ -172,7 +183,7 @@ def test_an_auth_is_for_one_connection_one_channel_and_one_member(credentials):
         ),
         (
             "other:00",
-            "subscription auth data: 'other', expected 278d425bdf160c739803",
+            "Invalid key in subscription auth data: 'other', expected 278d425bdf160c739803",
         ),
         (
             "278d425bdf160c739803:00",

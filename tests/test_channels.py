@@ -17,6 +17,7 @@ from pusherkit.sandbox.channels import (
     MAX_PRESENCE_MEMBERS,
     MAX_SUBSCRIPTIONS,
 )
+from pusherkit.signing import hmac_sha256
 from tests.conftest import Peer
 
 NOW = 1_353_088_179  # seconds
@@ -309,6 +310,7 @@ ODD = {
     "keys": lambda size: "{" + ",".join(f'"{n}":0' for n in range(size // 9)) + ',"event":"x"}',
     "surrogates": lambda size: '{"event":"' + "\\ud800" * (size // 6) + '"}',
     "client event": lambda size: json.dumps({"event": "client-x", "channel": "x" * size}),
+    "a user": lambda size: json.dumps(subscribing("#server-to-user-" + "x" * size)),
     "sign in": lambda size: json.dumps(
         {"event": "pusher:signin", "data": {"auth": "a:b", "user_data": "{" * size}}
     ),
@@ -544,6 +546,21 @@ def test_signing_in_is_confirmed_with_what_was_signed(peer):
     ]
 
 
+def signing_in(peer: Any, user_id: str = "7", **more: Any) -> list[dict[str, Any]]:
+    data = authenticate_user(peer.credentials, peer.socket_id, {"id": user_id} | more)
+    return peer.says({"event": "pusher:signin", "data": data})
+
+
+def watched(frames: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """What came of a watchlist: who is online and who offline."""
+    return [
+        (event["name"], event["user_ids"])
+        for frame in frames
+        if frame["event"] == "pusher_internal:watchlist_events"
+        for event in json.loads(frame["data"])["events"]
+    ]
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"auth": "a:b"}, {"auth": "practice-key:00", "user_data": "{}"}]
 )
@@ -553,6 +570,120 @@ def test_who_signs_in_wrongly_is_told_and_hung_up_on(sandbox, peer, data):
     assert code == 4009
     assert [code for code, _ in ann.hung_up] == [4009]
     assert sandbox.channels.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("user_data", "error_text"),
+    [
+        ("{}", "its id is none"),
+        ('{"id":""}', "its id is an empty one"),
+        ('{"id":7}', "its id is no text"),
+        ("null", "it is no JSON object"),
+        ("[" * 100_000, "it is no JSON object"),
+        ('{"id":"' + "x" * 129 + '"}', "at most 128 characters, this one 129"),
+        ('{"id":"7","watchlist":"8"}', "expected watchlist to be an array"),
+        ('{"id":"7","watchlist":[8]}', "expected watchlist to be an array"),
+        ('{"id":"7","user_info":NaN}', "cannot be encoded as JSON"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_who_signs_in_with_data_that_names_no_user_is_refused(sandbox, peer, user_data, error_text):
+    ann = peer()
+    digest = hmac_sha256(ann.credentials.secret, f"{ann.socket_id}::user::{user_data}")
+    data = {"auth": f"{ann.credentials.key}:{digest}", "user_data": user_data}
+    code, message = error(ann.says({"event": "pusher:signin", "data": data}))
+    assert code == 4009
+    assert error_text in message
+
+
+def test_a_connection_has_one_user(sandbox, peer):
+    ann = peer()
+    signing_in(ann)
+    code, message = error(signing_in(ann, "8"))
+    assert (code, message[:44]) == (None, "This connection is signed in as user 7, and ")
+    assert ann.hung_up == []
+    (entry,) = sandbox.refused_subscriptions
+    assert "connect again" in entry.note
+    assert signing_in(ann)[0]["event"] == "pusher:signin_success"  # as the same user it may
+
+
+def test_a_message_to_a_user_reaches_all_of_their_connections_and_nobody_else(sandbox, peer):
+    phone, laptop, other = peer(), peer(), peer()
+    channel = "#server-to-user-7"
+    for one, user_id in ((phone, "7"), (laptop, "7"), (other, "8")):
+        signing_in(one, user_id)
+    for one in (phone, laptop):
+        assert one.says(subscribing(channel))[0]["event"].endswith("subscription_succeeded")
+    event = Event.of(channel, "invited", {"to": "chess"})
+    assert sandbox.channels.publish(event, now=NOW) == 2
+    assert phone.received == laptop.received == [(channel, "invited", '{"to":"chess"}')]
+    for one in (other, peer()):
+        code, message = error(one.says(subscribing(channel)))
+        assert (code, message.partition(":")[0]) == (None, f"Cannot subscribe to {channel}")
+    assert sandbox.refused_subscriptions[-1].note.count("\n") == 1
+
+
+def test_any_id_may_be_written_to(sandbox, peer):
+    """An id isn't a channel's name: pusher-http-node's tests have this one."""
+    ann = peer()
+    signing_in(ann, "ą§¶™€łü€ß£")
+    assert ann.says(subscribing("#server-to-user-ą§¶™€łü€ß£"))[0]["event"] != "pusher:error"
+    event = Event.of("#server-to-user-ą§¶™€łü€ß£", "n", "")
+    assert sandbox.channels.publish(event, now=NOW) == 1
+
+
+def test_a_signed_in_user_joins_a_presence_channel_without_channel_data(sandbox, peer):
+    bob, ann = peer("presence-x", user="bob"), peer()
+    signing_in(ann, "ann", user_info={"name": "Ann"}, email="not told")
+    auth = authorize_channel(ann.credentials, ann.socket_id, "presence-x")
+    assert presence(ann.says(subscribing("presence-x", **auth)))["hash"]["ann"] == {"name": "Ann"}
+    assert inner(bob) == [("member_added", {"user_id": "ann", "user_info": {"name": "Ann"}})]
+
+
+def test_channel_data_counts_for_more_than_the_sign_in(sandbox, peer):
+    ann = peer()
+    signing_in(ann, "ann")
+    assert presence(joining(ann, {"user_id": "masked"}))["ids"] == ["masked"]
+
+
+def test_who_is_watched_is_told_of(peer):
+    ann, bob, second = peer(), peer(), peer()
+    assert watched(signing_in(ann, "ann", watchlist=["bob", "eve", "bob"])) == [
+        ("offline", ["bob", "eve"])
+    ]
+    assert watched(signing_in(bob, "bob", watchlist=["ann", "eve"])) == [
+        ("online", ["ann"]),
+        ("offline", ["eve"]),
+    ]
+    assert watched(ann.frames)[1:] == [("online", ["bob"])]
+    signing_in(second, "bob")
+    signing_in(second, "bob")  # again, and with a second connection: he was there already
+    bob.leaves()
+    assert watched(ann.frames)[2:] == []
+    second.leaves()
+    assert watched(ann.frames)[2:] == [("offline", ["bob"])]
+    ann.leaves()
+    signing_in(peer(), "bob")
+    assert watched(ann.frames)[3:] == []
+
+
+def test_of_a_long_watchlist_the_first_hundred_count(sandbox, peer):
+    ann = peer()
+    success, told, events = signing_in(ann, "ann", watchlist=[f"u{n}" for n in range(101)])
+    assert success["event"] == "pusher:signin_success"
+    assert told["data"]["code"] == 4302
+    assert [len(user_ids) for _, user_ids in watched([events])] == [100]
+
+
+def test_a_user_is_disconnected_with_all_connections(sandbox, peer):
+    phone, laptop, other = peer("chat"), peer("chat"), peer("chat")
+    for one, user_id in ((phone, "7"), (laptop, "7"), (other, "8")):
+        signing_in(one, user_id)
+    assert sandbox.channels.terminate("7") == 2
+    assert phone.hung_up == laptop.hung_up == [(4009, "You got disconnected by the app.")]
+    assert other.hung_up == []
+    assert sandbox.channels.subscription_count("chat") == 1
+    assert sandbox.channels.terminate("7") == sandbox.channels.terminate("nobody") == 0
 
 
 def test_a_channel_without_presence_names_nobody(sandbox, peer):

@@ -375,6 +375,20 @@ _NAMED: _Meanings = (
         ("existing subscription to",),
     ),
     (
+        "The messages to a user, #server-to-user-ID, are for connections on which that user is "
+        "signed in. Sign in first (pusher.signin()), and subscribe once that has succeeded; "
+        "pusher-js does both.",
+        ("are a signed-in user's own messages",),
+    ),
+    (
+        "A connection is one user's. To be another user, connect again and sign in there.",
+        ("and a connection has one user",),
+    ),
+    (
+        "The user's watchlist has over 100 users; the first 100 count.",
+        ("watchlist limit exceeded",),
+    ),
+    (
         "This connection isn't subscribed to the channel, so there is nothing to leave. Leave it "
         "once, by the name that it was subscribed with.",
         ("no current subscription to", "unsubscribing needs"),
@@ -389,6 +403,8 @@ _NAMED: _Meanings = (
         "Signing in needs auth and user_data, both as your server gave them: auth is "
         "KEY:SIGNATURE over socket_id::user::user_data, and user_data is JSON text with an id.",
         (
+            "user_data: expected",
+            "user_data: an id has",
             "signing in needs auth",
             "signing in failed",
             "connection not authorized for signin",

@@ -430,7 +430,7 @@ class Sandbox:
         raise Refusal(
             404,
             f"No such path: {self._hide(path)[:200]!r}.",
-            fix=f"Publish with POST /apps/{self.credentials.app_id}/events or /batch_events.",
+            fix=_other_path(self.credentials.app_id, path),
         )
 
     # --- may it -----------------------------------------------------------------------------
@@ -494,6 +494,11 @@ class Sandbox:
             )
         return _ok({"users": [{"id": user} for user in self.channels.users(channel)]})
 
+    def _terminate(self, request: Request, now: float, user_id: str) -> Reply:
+        closed = self.channels.terminate(user_id)
+        name = self._hide(user_id)[:MAX_SHOWN_CHANNEL]
+        return _ok({}, f"user {name}: closed {closed} connection{'' if closed == 1 else 's'}")
+
     def _counts(self, channel: str, info: Iterable[str]) -> dict[str, int]:
         """The counts asked for; there are users in presence channels only."""
         counts = {}
@@ -510,7 +515,15 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
     ("GET", "/channels", Sandbox._channels),
     ("GET", "/channels/([^/]+)", Sandbox._channel),
     ("GET", "/channels/([^/]+)/users", Sandbox._users),
+    ("POST", "/users/([^/]+)/terminate_connections", Sandbox._terminate),
 )
+
+
+def _other_path(app_id: str, path: str) -> str:
+    """What to do about a path that there isn't."""
+    if re.match("/users/[^/]", path):  # PyPI's pusher 3.3.4 asks for that
+        return f"It begins with the app: /apps/{app_id}/users/ID/terminate_connections."
+    return f"Publish with POST /apps/{app_id}/events or /batch_events."
 
 
 def _path(raw: RawRequest) -> str:

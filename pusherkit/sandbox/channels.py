@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pusherkit.authorization import bad_auth, verify_channel, verify_user
+from pusherkit.authorization import bad_auth, read_user_data, verify_channel, verify_user
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import Event, check_channel_name, to_json
+from pusherkit.events import SERVER_TO_USER, Event, check_channel_name, to_json
 from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.sandbox.users import MAX_USER_ID_LENGTH, MAX_WATCHLIST, User, Users
 
 PROTOCOLS = ("5", "6", "7")  # the versions whose frames look like these
 ACTIVITY_TIMEOUT_SECONDS = 120  # silence after which each side pings (protocol 7)
 PONG_TIMEOUT_SECONDS = 30  # how long each side then waits for the pong (protocol 7)
 CLIENT_EVENTS_PER_SECOND = 10  # of one connection (Pusher's documentation of client events)
 MAX_PRESENCE_MEMBERS = 100  # users in one presence channel (Pusher's documentation)
-MAX_USER_ID_LENGTH = 128  # characters (Pusher's documentation of presence channels)
 MAX_MEMBER_BYTES = 10 * 1024  # of channel_data (the service's presence documentation)
 MAX_ERROR_LENGTH = 1_000  # characters of an error that repeats what came; ours
 MAX_CONNECTIONS = 10_000  # ours, so that memory stays bounded
@@ -41,6 +41,7 @@ OVER_CAPACITY = 4100
 NO_PONG = 4201
 INVALID_CHANNEL = 4300  # of the range 4300 to 4399, "other"; compatible servers use it so
 CLIENT_EVENT_REJECTED = 4301  # rate limit of client events
+WATCHLIST_TOO_LONG = 4302  # the sign-in succeeds, and the first 100 count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,8 @@ class Connection:
     """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
     subscriptions: set[str] = field(default_factory=set)
+    user: User | None = None
+    """Who is signed in on it."""
     pinged_at: float | None = None
     """When it was asked whether it is still there; None once it was heard."""
     client_events: TokenBucket = field(
@@ -125,6 +128,7 @@ class Channels:
         # Channel to connections, in order of subscription; each with its member if it has one.
         self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
+        self._signed_in = Users[Connection]()
         self._socket_ids = socket_ids or (f"{number}.{number}" for number in count(1))
         self._ticked_at: float | None = None
 
@@ -159,6 +163,14 @@ class Channels:
         )
         self._delivered(Delivery(time=now, event=event, subscribers=sent))
         return sent
+
+    def terminate(self, user_id: str) -> int:
+        """Close the connections on which this user is signed in; return how many there were."""
+        connections = self._signed_in.peers(user_id)
+        for connection in connections:
+            connection.hang_up(UNAUTHORIZED, "You got disconnected by the app.")  # soketi's words
+            self.close(connection)
+        return len(connections)
 
     # --- connections come and go --------------------------------------------------------------
 
@@ -210,6 +222,9 @@ class Channels:
         self._connections.discard(connection)
         for channel in tuple(connection.subscriptions):
             self._unsubscribe(connection, channel)
+        user, connection.user = connection.user, None
+        if user is not None and self._signed_in.leave(connection, user):
+            self._tell_watchers(user.id)
 
     def tick(self, now: float) -> None:
         """Ping each connection that is silent, and hang up on those that don't answer.
@@ -268,8 +283,11 @@ class Channels:
                 self._refuse(connection, None, f"Unknown event {name[:80]!r}.")
 
     def _subscribe(self, connection: Connection, data: Mapping[str, Any], now: float) -> None:
+        channel = data.get("channel")
         try:
-            channel = check_channel_name(data.get("channel"))
+            # For a user's own messages, who is signed in decides, not how the id is written.
+            if not (isinstance(channel, str) and channel.startswith(SERVER_TO_USER)):
+                channel = check_channel_name(channel)
         except InvalidEvent as error:
             message = f"Invalid channel name: {error}"
             self._refuse_access(connection, INVALID_CHANNEL, message, data, now)
@@ -282,10 +300,12 @@ class Channels:
                 raise InvalidEvent(
                     f"One connection can have {MAX_SUBSCRIPTIONS} channels.", rule="channels"
                 )
+            if channel.startswith(SERVER_TO_USER):
+                self._own_messages(connection, channel)
             if channel.startswith(("private-", "presence-")):
                 self._authorize(connection, channel, data)
             if channel.startswith("presence-"):
-                member = self._member(channel, data.get("channel_data"))
+                member = self._member(connection, channel, data.get("channel_data"))
         except (AuthenticationError, InvalidEvent) as error:
             # No code: those from 4000 to 4299 mean that the connection is closed, and some clients
             # close it themselves when they read one.
@@ -314,11 +334,37 @@ class Channels:
             raise InvalidEvent("channel_data: expected a string holding JSON.", rule="channel_data")
         verify_channel(self._credentials, connection.socket_id, channel, auth, channel_data)
 
-    def _member(self, channel: str, channel_data: str | None) -> _Member:
-        """Who joins a presence channel, from a channel_data that is authorized already."""
+    def _own_messages(self, connection: Connection, channel: str) -> None:
+        """Raise unless these are the messages for the user who is signed in."""
+        user = connection.user
+        if user is None or channel != SERVER_TO_USER + user.id:
+            who = "nobody" if user is None else f"user {user.id}"
+            raise InvalidEvent(
+                f"Cannot subscribe to {channel[: len(SERVER_TO_USER) + MAX_USER_ID_LENGTH]}: these "
+                f"are a signed-in user's own messages, and {who} is signed in on this connection.",
+                rule="channel",
+            )
+
+    def _member(self, connection: Connection, channel: str, channel_data: str | None) -> _Member:
+        """Who joins a presence channel, from a channel_data that is authorized already.
+
+        Without one, it's the user who is signed in.
+        """
         wanted = 'channel_data: expected JSON such as {"user_id":"7","user_info":{…}}'
-        if channel_data is None:
+        if channel_data is None and (user := connection.user):
+            member = _Member(user.id, user.info)
+        elif channel_data is None:
             raise InvalidEvent(f"{wanted}, got none.", rule="channel_data")
+        else:
+            member = self._read_member(wanted, channel_data)
+        users = self._members(channel)
+        if member.user_id not in users and len(users) >= MAX_PRESENCE_MEMBERS:
+            raise InvalidEvent(
+                f"{channel} is full: it has {MAX_PRESENCE_MEMBERS} members.", rule="members"
+            )
+        return member
+
+    def _read_member(self, wanted: str, channel_data: str) -> _Member:
         if len(channel_data.encode(errors="surrogatepass")) > MAX_MEMBER_BYTES:
             raise InvalidEvent(f"channel_data: over {MAX_MEMBER_BYTES} bytes.", rule="channel_data")
         fields = _fields(channel_data)
@@ -329,11 +375,6 @@ class Channels:
             raise InvalidEvent(
                 f"{wanted}, with a user_id of 1 to {MAX_USER_ID_LENGTH} characters.",
                 rule="channel_data",
-            )
-        users = self._members(channel)
-        if user_id not in users and len(users) >= MAX_PRESENCE_MEMBERS:
-            raise InvalidEvent(
-                f"{channel} is full: it has {MAX_PRESENCE_MEMBERS} members.", rule="members"
             )
         return _Member(user_id, to_json(fields.get("user_info")))
 
@@ -367,13 +408,38 @@ class Channels:
                     "Signing in needs auth and user_data, both strings.", rule="auth"
                 )
             verify_user(self._credentials, connection.socket_id, auth, user_data)
+            user = User.of(read_user_data(user_data))
         except (AuthenticationError, InvalidEvent) as error:
             self._refuse_access(connection, UNAUTHORIZED, str(error), data, now, sign_in=True)
             connection.hang_up(UNAUTHORIZED, "Connection not authorized: signing in failed")
             self.close(connection)
             return
-        told = to_json({"user_data": user_data})
-        connection.send(frame("pusher:signin_success", data=told))
+        before = connection.user
+        if before is not None and before.id != user.id:
+            message = (
+                f"This connection is signed in as user {before.id}, and a connection has one user: "
+                f"open another for user {user.id}."
+            )
+            self._refuse_access(connection, None, message, data, now, sign_in=True)
+            return
+        if before is not None:
+            self._signed_in.leave(connection, before)
+        first = self._signed_in.enter(connection, user) and before is None
+        connection.user = user
+        connection.send(frame("pusher:signin_success", data=to_json({"user_data": user_data})))
+        if user.too_long:
+            message = f"Watchlist limit exceeded. Only the first {MAX_WATCHLIST} user IDs count."
+            self._refuse(connection, WATCHLIST_TOO_LONG, message)
+        if user.watchlist:
+            connection.send(_watchlist_frame(self._signed_in.status(user.watchlist)))
+        if first:
+            self._tell_watchers(user.id)
+
+    def _tell_watchers(self, user_id: str) -> None:
+        """A user came, or went: tell those who watch them."""
+        text = _watchlist_frame(self._signed_in.status((user_id,)))
+        for connection in self._signed_in.watchers(user_id):
+            connection.send(text)
 
     def _client_event(self, connection: Connection, message: dict[str, Any], now: float) -> None:
         channel, data = message.get("channel"), message.get("data", "")
@@ -483,6 +549,12 @@ def frame(event: str, *, data: str, channel: str | None = None) -> str:
     if channel is not None:
         fields["channel"] = channel
     return _text(fields)
+
+
+def _watchlist_frame(status: Mapping[str, list[str]]) -> str:
+    """The users of a watchlist who are online, and those who are offline."""
+    events = [{"name": name, "user_ids": user_ids} for name, user_ids in status.items()]
+    return frame("pusher_internal:watchlist_events", data=to_json({"events": events}))
 
 
 def error_frame(code: int | None, message: str) -> str:

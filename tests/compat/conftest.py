@@ -134,8 +134,10 @@ def subscribe(
                 program = peers.NodeProgram(
                     "subscriber.js", request.getfixturevalue("node_modules")
                 )
-                authorize = publishers.Npm(signs, npm_pusher).authorize
-                client = subscribers.PusherJs(signs, program, authorize, channel, user_id, also)
+                signer = publishers.Npm(signs, npm_pusher)
+                client = subscribers.PusherJs(
+                    signs, program, signer.authorize, signer.authenticate, channel, user_id, also
+                )
             case "Subscriber":
                 client = subscribers.Ours(signs, channel, user_id)
         opened.callback(client.close)

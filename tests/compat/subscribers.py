@@ -86,12 +86,14 @@ class PusherJs:
         credentials: Credentials,
         program: NodeProgram,
         authorize: Callable[..., dict[str, str]],
+        authenticate: Callable[..., dict[str, str]],
         channel: str,
         user_id: str | None = None,
         also: str = "",
     ) -> None:
         self._program = program
         self._authorize = authorize
+        self._authenticate = authenticate
         self._user = {"user_id": user_id} if user_id else None
         options = {
             "wsHost": urlsplit(credentials.base_url).hostname,
@@ -102,7 +104,10 @@ class PusherJs:
         }
         program.tell(command="connect", key=credentials.key, options=options)
         for name in filter(None, (channel, also)):
-            program.tell(command="subscribe", channel=name)
+            self.subscribe(name)
+
+    def subscribe(self, channel: str) -> None:
+        self._program.tell(command="subscribe", channel=channel)
 
     def receive(self) -> Heard:
         while True:
@@ -112,6 +117,9 @@ class PusherJs:
                 case "authorize":
                     answer = self._authorize(data["socketId"], data["channelName"], self._user)
                     self._program.tell(command="authorized", answer=answer)
+                case "authenticate":
+                    answer = self._authenticate(data["socketId"], self._signing_in)
+                    self._program.tell(command="authenticated", answer=answer)
                 case "pusher:subscription_succeeded":
                     return "subscribed", list(data.get("members", ()))
                 case "pusher:member_added":
@@ -122,6 +130,10 @@ class PusherJs:
                     return "refused", data["data"]["message"]
                 case _:
                     return event, data
+
+    def sign_in(self, user: dict[str, Any]) -> None:
+        self._signing_in = user
+        self._program.tell(command="signIn")
 
     def trigger(self, channel: str, event: str, data: object) -> None:
         self._program.tell(command="trigger", channel=channel, event=event, data=data)

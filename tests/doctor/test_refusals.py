@@ -14,6 +14,7 @@ from pusherkit import (
     Credentials,
     Event,
     InvalidEvent,
+    authenticate_user,
     authorize_channel,
     canonical_string,
     diagnose_refusal,
@@ -592,6 +593,17 @@ def allowed(channel: str, data: object = None) -> dict[str, str]:
     return authorize_channel(APP, "1.1", channel, data)
 
 
+def signing_in(*user_data: str) -> str:
+    """The last error after these sign-ins, each of them signed."""
+
+    def frame(text: str) -> object:
+        digest = hmac_sha256(APP.secret, f"1.1::user::{text}")
+        auth = {"auth": f"{APP.key}:{digest}", "user_data": text}
+        return {"event": "pusher:signin", "data": auth}
+
+    return Socket().says(*map(frame, user_data))
+
+
 def crowded() -> str:
     """A presence channel with all the members that it can have, and one more."""
     channels = Channels(APP)
@@ -836,6 +848,35 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "socket: sign-in": (
         lambda: Socket().says({"event": "pusher:signin", "data": {}}),
         "Signing in needs auth and user_data",
+    ),
+    "socket: a sign-in without an id": (lambda: signing_in("{}"), "JSON text with an id"),
+    "socket: a sign-in with a long id": (
+        lambda: signing_in(json.dumps({"id": "x" * 129})),
+        "JSON text with an id",
+    ),
+    "socket: a sign-in's watchlist": (
+        lambda: signing_in('{"id":"7","watchlist":8}'),
+        "JSON text with an id",
+    ),
+    "socket: a long watchlist": (
+        lambda: signing_in(json.dumps({"id": "7", "watchlist": list("abcde") * 21})),
+        "watchlist has over 100 users",
+    ),
+    "socket: a second user": (
+        lambda: signing_in('{"id":"7"}', '{"id":"8"}'),
+        "A connection is one user's",
+    ),
+    "socket: somebody's messages": (
+        lambda: Socket().subscribes("#server-to-user-7"),
+        "on which that user is signed in",
+    ),
+    "a user without an id": (
+        lambda: raised(lambda: authenticate_user(APP, "1.1", {})),
+        "JSON text with an id",
+    ),
+    "an event for nobody": (
+        lambda: asked(event(channel="#server-to-user-")),
+        "isn't a channel's name",
     ),
     "socket: client event": (lambda: Socket().says(TYPING), "Client events are for private"),
     "socket: public client event": (
