@@ -191,20 +191,62 @@ def test_what_is_refused_is_repeated_in_part_only(peer):
         ("another", "7", 4001, "App key another does not exist here."),
         ("practice-secret", "7", 4001, "App key [the app's secret] does not exist here."),
         ("practice-key", None, 4008, "No protocol version supplied. Connect with ?protocol=7."),
-        ("practice-key", "4", 4007, "Unsupported protocol version 4; expected 5, 6 or 7."),
-        ("practice-key", "", 4007, "Unsupported protocol version ; expected 5, 6 or 7."),
+        ("practice-key", "3", 4007, "Unsupported protocol version 3; expected 4, 5, 6 or 7."),
+        ("practice-key", "8", 4007, "Unsupported protocol version 8; expected 4, 5, 6 or 7."),
+        ("practice-key", "", 4007, "Unsupported protocol version ; expected 4, 5, 6 or 7."),
+        ("another", "5", 4001, "App key another does not exist here."),
+        ("another", "6", 4001, "App key another does not exist here."),
     ],
 )
 def test_who_cannot_come_in_is_told_and_hung_up_on(sandbox, key, protocol, code, sentence):
+    """By an error, too, where the protocol's version has it: before 6, or none."""
     told: list[str] = []
     closed: list[tuple[int, str]] = []
     connection = sandbox.channels.open(
         told.append, lambda *why: closed.append(why), key=key, protocol=protocol, now=NOW
     )
     assert connection is None
-    assert error([json.loads(text) for text in told]) == (code, sentence)
+    if protocol in ("6", "7", "8"):
+        assert told == []
+    else:
+        assert error([json.loads(text) for text in told]) == (code, sentence)
     assert closed == [(code, sentence)]
     assert sandbox.channels.connections == 0
+
+
+@pytest.mark.parametrize("protocol", ["4", "5", "6", "7"])
+def test_each_version_since_4_is_let_in(sandbox, protocol):
+    told: list[str] = []
+    assert sandbox.channels.open(
+        told.append, lambda *why: None, key="practice-key", protocol=protocol, now=NOW
+    )
+    assert json.loads(told[0])["event"] == "pusher:connection_established"
+
+
+@pytest.mark.parametrize(
+    ("version", "codes"),
+    [
+        *((version, []) for version in (None, "", "8.6.0", "v1.2", "7.2.0-rc.1", "1.0+b_1", "3")),
+        *((version, [4006]) for version in ("not-a-version!", "x", "1 2", "1.0\n", "1" * 61)),
+    ],
+)
+def test_a_version_has_the_form_of_one(sandbox, version, codes):
+    closed: list[int] = []
+    sandbox.channels.open(
+        lambda text: None,
+        lambda code, reason: closed.append(code),
+        key="practice-key",
+        protocol="7",
+        version=version,
+        now=NOW,
+    )
+    assert closed == codes
+
+
+def test_a_binary_frame_is_refused(peer):
+    one = peer()
+    one.channels.receive(one.connection, b'{"event":"pusher:ping"}', now=NOW)
+    assert error(one.frames[1:]) == (None, "Binary frames are not supported. Send JSON as text.")
 
 
 def test_connections_are_bounded(sandbox):
@@ -436,7 +478,10 @@ def test_a_user_id_may_be_a_number_and_is_text_from_then_on(peer, user_id):
         ({"user_id": None}, "user_id of"),
         ({"user_id": True}, "user_id of"),
         ({"user_id": "x" * 129}, "user_id of"),
-        ({"user_id": "a", "user_info": "x" * 10_240}, "over 10240 bytes"),
+        (
+            {"user_id": "a", "user_info": "x" * 10_240},
+            "over the limit of 10,240 here. Pusher itself takes 1,024.",
+        ),
         ('{"user_id":"a","user_info":NaN}', "cannot be encoded as JSON"),
         ('{"user_id":"a","user_info":' + "[" * 9_000 + "]" * 900 + "}", "expected JSON such as"),
     ],
@@ -478,12 +523,14 @@ def test_a_presence_channel_has_room_for_a_hundred(sandbox, peer):
 TYPING = {"event": "client-typing", "channel": "private-x", "data": {"on": True}}
 
 
-def test_a_client_event_reaches_the_others_as_it_was_sent(sandbox, peer):
+def test_a_client_event_reaches_the_others_with_its_data_as_text(sandbox, peer):
     ann, bob, stranger = peer("private-x"), peer("private-x"), peer("private-y")
     assert ann.says(TYPING) == []  # not echoed
-    assert bob.frames[-1] == TYPING
+    assert bob.frames[-1] == TYPING | {"data": '{"on":true}'}
+    ann.says(TYPING | {"data": "text stays text"})
+    assert bob.frames[-1]["data"] == "text stays text"
     assert stranger.received == []
-    (delivery,) = sandbox.deliveries
+    delivery, _ = sandbox.deliveries
     assert delivery.client_event
     assert delivery.subscribers == 1
     assert delivery.time == NOW
@@ -493,7 +540,11 @@ def test_a_client_event_reaches_the_others_as_it_was_sent(sandbox, peer):
 def test_a_client_event_in_a_presence_channel_says_who_sent_it(peer):
     ann, bob = peer("presence-x", user="ann"), peer("presence-x", user="bob")
     ann.says(TYPING | {"channel": "presence-x"})
-    assert bob.frames[-1] == TYPING | {"channel": "presence-x", "user_id": "ann"}
+    assert bob.frames[-1] == TYPING | {
+        "channel": "presence-x",
+        "user_id": "ann",
+        "data": '{"on":true}',
+    }
 
 
 def test_a_client_event_needs_a_channel_that_is_not_public(peer):

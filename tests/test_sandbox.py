@@ -779,6 +779,24 @@ def test_a_watcher_that_leaves_and_then_fails_is_reported_once(sandbox):
     assert sandbox.watchers == []
 
 
+# --- parameters in the query --------------------------------------------------------------------
+
+
+def test_an_event_may_be_in_the_query(sandbox, peer):
+    """POST parameters may be in either place, says Pusher's HTTP API."""
+    listener = peer("chat")
+    params = {"name": "message", "data": "hello", "channel": "chat", "info": "subscription_count"}
+    answer = accepted(sandbox, signed(params=params))
+    assert answer == {"channels": {"chat": {"subscription_count": 1}}}
+    assert listener.received == [("chat", "message", "hello")]
+
+
+def test_a_part_of_an_event_in_the_query_is_not_enough(sandbox):
+    assert refused(sandbox, signed(params={"name": "message"}), 400)["rule"] == "data"
+    twice = (("name", "n"), ("name", "n"), ("data", ""), ("channel", "c"))
+    assert refused(sandbox, signed(params=twice), 400)["rule"] == "name"
+
+
 # --- signed-in users ----------------------------------------------------------------------------
 
 

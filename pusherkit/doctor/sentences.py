@@ -467,6 +467,10 @@ _NAMED: _Meanings = (
         ),
     ),
     (
+        f"{_SOCKET}The path isn't known. It's /app/KEY.",
+        ("path not found. subscribers connect",),
+    ),
+    (
         "The practice server is for this machine's own names and pages. Reach it at "
         "http://127.0.0.1 or http://localhost, or start it with --allow-host or --allow-origin.",
         ("doesn't answer under the name", "may not use this practice server"),
@@ -476,6 +480,7 @@ _NAMED: _Meanings = (
         (
             "expected a json object with a text",
             "unknown event",
+            "binary frames are not supported",
             "invalid message format",
             "missing parameter: data.channel",
         ),

@@ -30,6 +30,7 @@ from pusherkit.events import (
     MAX_DATA_BYTES,
     read_batch_body,
     read_event_body,
+    to_json,
 )
 from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
 from pusherkit.sandbox.rate import TokenBucket
@@ -46,6 +47,7 @@ PRACTICE_CREDENTIALS = Credentials(
 LOG_ENTRIES = 1_000  # exchanges, deliveries and refused subscriptions, each, that are remembered
 MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, in the deliveries and in what was refused, each
 MAX_SHOWN_CHANNEL = 200  # characters of a channel in the log; no channel's name is longer
+EVENT_FIELDS = ("name", "data", "channel", "socket_id", "info")  # that a query may have instead
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
 # Bytes of a body whose mistake is searched for; ours. It leaves room for an event at its limit. The
 # search writes such a body's JSON in many ways, each of them 20 ms of Python at this size.
@@ -448,7 +450,7 @@ class Sandbox:
     # --- do it ------------------------------------------------------------------------------
 
     def _events(self, request: Request, now: float) -> Reply:
-        event = read_event_body(request.body)
+        event = read_event_body(request.body or _from_query(request))
         delivered = self.channels.publish(event, now=now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
         if not event.info:
@@ -563,6 +565,16 @@ def _info(request: Request) -> tuple[str, ...]:
                 rule="info",
             )
     return info
+
+
+def _from_query(request: Request) -> bytes:
+    """The body that an event's parameters in the query amount to; empty where there are none.
+
+    Pusher's HTTP API allows them there, and recommends the body.
+    """
+    there = {name for name, _ in request.params}
+    fields = {name: _once(request, name) for name in EVENT_FIELDS if name in there}
+    return to_json(fields).encode() if fields else b""
 
 
 def _once(request: Request, name: str) -> str:

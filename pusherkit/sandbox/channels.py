@@ -1,13 +1,14 @@
 """Channels, their subscribers, and the WebSocket protocol between them. Pure: no sockets, no clock.
 
-Spoken is Pusher's Channels protocol, version 7: public, private and presence channels, and client
-events. `data` is a string in every frame but `pusher:error`, where it is an object. A shell hands
-in each text frame that arrives, and a `send` and a `hang_up` for each connection.
+Spoken is Pusher's Channels protocol, version 7: public, private and presence channels, client
+events and signed-in users. `data` is a string in every frame but `pusher:error`, where it is an
+object. A shell hands in each frame that arrives, and a `send` and a `hang_up` for each connection.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ from pusherkit.events import SERVER_TO_USER, Event, check_channel_name, to_json
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.users import MAX_USER_ID_LENGTH, MAX_WATCHLIST, User, Users
 
-PROTOCOLS = ("5", "6", "7")  # the versions whose frames look like these
+PROTOCOLS = ("4", "5", "6", "7")  # the versions whose frames look like these
+CLOSE_CODES_SINCE = 6  # the version whose clients read close codes, and get no error before one
+# What SDKs send as their version is made of: 8.6.0, v1.2, 7.2.0-rc.1, 1.0+build; ours.
+VERSION = re.compile(r"v?[0-9][0-9A-Za-z.+_-]{0,59}")
 ACTIVITY_TIMEOUT_SECONDS = 120  # silence after which each side pings (protocol 7)
 PONG_TIMEOUT_SECONDS = 30  # how long each side then waits for the pong (protocol 7)
 CLIENT_EVENTS_PER_SECOND = 10  # of one connection (Pusher's documentation of client events)
 MAX_PRESENCE_MEMBERS = 100  # users in one presence channel (Pusher's documentation)
 MAX_MEMBER_BYTES = 10 * 1024  # of channel_data (the service's presence documentation)
+PUSHERS_MEMBER_BYTES = 1024  # the same at Pusher (its documentation of presence channels)
 MAX_ERROR_LENGTH = 1_000  # characters of an error that repeats what came; ours
 MAX_CONNECTIONS = 10_000  # ours, so that memory stays bounded
 MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, for the same reason
@@ -34,6 +39,8 @@ MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, for the same reas
 # Close and error codes of protocol 7. After 40xx a client must not come back as it is, after
 # 41xx it waits a second or more, after 42xx it comes back at once.
 APP_DOES_NOT_EXIST = 4001
+PATH_NOT_FOUND = 4005
+BAD_VERSION = 4006
 UNSUPPORTED_PROTOCOL = 4007
 NO_PROTOCOL = 4008
 UNAUTHORIZED = 4009
@@ -181,17 +188,17 @@ class Channels:
         *,
         key: str,
         protocol: str | None,
+        version: str | None = None,
         now: float,
         ping: Callable[[], None] = lambda: None,
     ) -> Connection | None:
         """Begin a connection: give it a socket_id and greet it. None where it was refused.
 
-        `key` and `protocol` are those of `/app/KEY?protocol=7`. `ping` pings by WebSocket, where
-        there is one.
+        `key`, `protocol` and `version` are those of `/app/KEY?protocol=7&version=8.6.0`. `ping`
+        pings by WebSocket, where there is one.
         """
-        if refusal := self._refusal(key, protocol):
-            send(error_frame(*refusal))  # clients older than protocol 6 read no close code
-            hang_up(*refusal)
+        if refusal := self._refusal(key, protocol, version):
+            turn_away(send, hang_up, protocol, *refusal)
             return None
         connection = Connection(next(self._socket_ids), send, hang_up, ping, heard_at=now)
         self._connections.add(connection)
@@ -202,7 +209,9 @@ class Channels:
         send(frame("pusher:connection_established", data=to_json(greeting)))
         return connection
 
-    def _refusal(self, key: str, protocol: str | None) -> tuple[int, str] | None:
+    def _refusal(
+        self, key: str, protocol: str | None, version: str | None
+    ) -> tuple[int, str] | None:
         if key != self._credentials.key:
             shown = self._credentials.hide(key)[:60]
             return APP_DOES_NOT_EXIST, f"App key {shown} does not exist here."
@@ -211,8 +220,11 @@ class Channels:
         if protocol not in PROTOCOLS:
             return (
                 UNSUPPORTED_PROTOCOL,
-                f"Unsupported protocol version {protocol[:20]}; expected 5, 6 or 7.",
+                f"Unsupported protocol version {protocol[:20]}; expected 4, 5, 6 or 7.",
             )
+        if version and not VERSION.fullmatch(version):
+            shown = self._credentials.hide(version[:1_000])[:40]
+            return BAD_VERSION, f"Invalid version string format: {shown}. Expected one like 8.6.0."
         if self.connections >= MAX_CONNECTIONS:
             return OVER_CAPACITY, f"Over capacity: {MAX_CONNECTIONS} connections are open."
         return None
@@ -256,11 +268,14 @@ class Channels:
         connection.heard_at = now
         connection.pinged_at = None
 
-    def receive(self, connection: Connection, text: str, *, now: float) -> None:
+    def receive(self, connection: Connection, text: str | bytes, *, now: float) -> None:
         """Act on one frame from a client. A frame that makes no sense is answered with an error."""
         if connection not in self._connections:
             return  # it has been hung up on, and these are its last words
         self.heard(connection, now=now)
+        if isinstance(text, bytes):
+            self._refuse(connection, None, "Binary frames are not supported. Send JSON as text.")
+            return
         message = _read(text)
         if message is None:
             self._refuse(connection, None, 'Expected a JSON object with a text "event".')
@@ -365,8 +380,13 @@ class Channels:
         return member
 
     def _read_member(self, wanted: str, channel_data: str) -> _Member:
-        if len(channel_data.encode(errors="surrogatepass")) > MAX_MEMBER_BYTES:
-            raise InvalidEvent(f"channel_data: over {MAX_MEMBER_BYTES} bytes.", rule="channel_data")
+        size = len(channel_data.encode(errors="surrogatepass"))
+        if size > MAX_MEMBER_BYTES:
+            raise InvalidEvent(
+                f"channel_data: {size:,} bytes, over the limit of {MAX_MEMBER_BYTES:,} here. "
+                f"Pusher itself takes {PUSHERS_MEMBER_BYTES:,}.",
+                rule="channel_data",
+            )
         fields = _fields(channel_data)
         user_id = fields.get("user_id")
         if isinstance(user_id, int) and not isinstance(user_id, bool):
@@ -466,8 +486,8 @@ class Channels:
         sender = {} if member is None else {"user_id": member.user_id}
         try:
             event = Event.of(channel, message["event"], data, connection.socket_id)
-            # What came as JSON goes out as JSON: a client event's data is passed on as it is.
-            text = _text({"event": event.name, "channel": channel, "data": data} | sender)
+            # As in every event to a client, data is a string: some SDKs read nothing else.
+            text = _text({"event": event.name, "channel": channel, "data": event.data} | sender)
         except InvalidEvent as error:
             self._refuse(connection, None, str(error))
             return
@@ -549,6 +569,20 @@ def frame(event: str, *, data: str, channel: str | None = None) -> str:
     if channel is not None:
         fields["channel"] = channel
     return _text(fields)
+
+
+def turn_away(
+    send: Callable[[str], None],
+    hang_up: Callable[[int, str], None],
+    protocol: str | None,
+    code: int,
+    reason: str,
+) -> None:
+    """Close a connection that isn't let in. Older clients, who read no close code, get an error."""
+    number = int(protocol) if protocol and re.fullmatch("[0-9]{1,9}", protocol) else 1
+    if number < CLOSE_CODES_SINCE:
+        send(error_frame(code, reason))
+    hang_up(code, reason)
 
 
 def _watchlist_frame(status: Mapping[str, list[str]]) -> str:

@@ -567,19 +567,29 @@ def raised(call: Callable[[], object]) -> str:
 class Socket:
     """A connection to the practice server's channels, and the errors that it is sent."""
 
-    def __init__(self, key: str = APP.key, protocol: str | None = "7", others: int = 0) -> None:
+    def __init__(
+        self,
+        key: str = APP.key,
+        protocol: str | None = "7",
+        version: str | None = None,
+        others: int = 0,
+    ) -> None:
         self.sent: list[str] = []
+        self.closed = ""  # in words
         self.channels = Channels(APP)
         for _ in range(others):
             self.channels.open(lambda text: None, lambda *_: None, key=APP.key, protocol="7", now=0)
         self.connection = self.channels.open(
-            self.sent.append, lambda *_: None, key=key, protocol=protocol, now=0
+            self.sent.append, self._hang_up, key=key, protocol=protocol, version=version, now=0
         )
+
+    def _hang_up(self, code: int, reason: str) -> None:
+        self.closed = f"{code} {reason}"
 
     def says(self, *frames: object) -> str:
         """The last error after these frames."""
         for sent in frames:
-            text = sent if isinstance(sent, str) else json.dumps(sent)
+            text = sent if isinstance(sent, str | bytes) else json.dumps(sent)
             assert self.connection is not None
             self.channels.receive(self.connection, text, now=0)
         errors = [text for text in self.sent if '"pusher:error"' in text]
@@ -788,10 +798,12 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
         lambda: str(Visitors().objection("localhost", "null")),
         "for this machine's own names and pages",
     ),
-    "socket: another key": (lambda: Socket(key="x").sent[0], "doesn't know this app key"),
-    "socket: no protocol": (lambda: Socket(protocol=None).sent[0], "needs a protocol version"),
-    "socket: old protocol": (lambda: Socket(protocol="4").sent[0], "needs a protocol version"),
-    "socket: full": (lambda: Socket(others=10_000).sent[0], "The server is full"),
+    "socket: another key": (lambda: Socket(key="x").closed, "doesn't know this app key"),
+    "socket: no protocol": (lambda: Socket(protocol=None).closed, "needs a protocol version"),
+    "socket: old protocol": (lambda: Socket(protocol="3").closed, "needs a protocol version"),
+    "socket: odd version": (lambda: Socket(version="!").closed, "needs a protocol version"),
+    "socket: bytes": (lambda: Socket().says(b"{}"), "isn't one that the server knows"),
+    "socket: full": (lambda: Socket(others=10_000).closed, "The server is full"),
     "socket: no frame": (lambda: Socket().says("x"), "isn't one that the server knows"),
     "socket: a new event": (lambda: Socket().says({"event": "x"}), "isn't one that the server"),
     "socket: channel": (lambda: Socket().subscribes("a b"), "isn't a channel's name"),
