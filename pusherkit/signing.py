@@ -104,7 +104,8 @@ class Signature:
         from html import escape  # here: its table of entities is a tenth of the kit's import
 
         rows = "".join(
-            f'<tr><th scope="row" style="text-align:left;vertical-align:top">{stage}</th>'
+            '<tr style="background:none">'  # JupyterLab stripes tables, and code has its own ground
+            f'<th scope="row" style="text-align:left;vertical-align:top">{stage}</th>'
             '<td style="text-align:left"><pre style="margin:0;white-space:pre-wrap;'
             f'overflow-wrap:anywhere">{escape(shown)}</pre></td></tr>'
             for stage, shown in self._steps()

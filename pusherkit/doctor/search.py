@@ -85,9 +85,8 @@ class Diagnosis:
 
 UNEXPLAINED = (
     "No known mistake, and no two of them together, give this signature. Still possible: a "
-    "different app's secret, a body altered in transit, a path prefix that only one side knows, an "
-    "older auth_signature that was signed along, three or more mistakes at once, or one that is "
-    "not in the table yet."
+    "different app's secret, a path prefix that only one side knows, an older auth_signature that "
+    "was signed along, three or more mistakes at once, or one that is not in the table yet."
 )
 UNFINISHED = (
     "The search for the mistake took too long here, so it was stopped early. "

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import Any
@@ -47,29 +48,26 @@ recall = lesson.recall_card
 
 
 @lesson.recall(
-    "Your server signs a request and sends it. Where in that request is the secret?",
+    "Your backend signs a request and sends it. Where in that request is the secret?",
     {
         "In the URL": "The URL carries the signature, which is made with the secret.",
-        "Nowhere": "It never leaves your server. It only makes the signature.",
+        "Nowhere": "It never leaves your backend. It only makes the signature.",
         "In the body": "The body is the event and nothing else.",
     },
     why="Both sides know the secret already. What travels is proof that you know it.",
 )
 def where_is_the_secret() -> str:
-    signed = sign(
-        EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=COMPACT, timestamp=EXAMPLE_TIMESTAMP
-    )
-    secret = EXAMPLE_CREDENTIALS.secret
-    if secret in urlencode(signed.query):
-        return "In the URL"
-    return "In the body" if secret in COMPACT.decode() else "Nowhere"
+    credentials, now = EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
+    signed = sign(credentials, "POST", EVENTS_PATH, body=COMPACT, timestamp=now)
+    sent = {"In the URL": urlencode(signed.query), "In the body": COMPACT.decode()}
+    return next((part for part in sent if credentials.secret in sent[part]), "Nowhere")
 
 
 @lesson.recall(
     "One letter of the body changes on its way. Which of the server's checks fails first?",
     {
         "body_md5": "The body that arrived has another MD5 than the one in the URL.",
-        "auth_timestamp": "The timestamp didn't change, so it's still fine.",
+        "auth_timestamp": "The time didn't change, so it's still fine.",
         "auth_signature": "The signature covers the URL's parameters, and none of them changed.",
     },
     why="The server hashes the bytes that arrive, and compares the result with body_md5.",
@@ -89,11 +87,11 @@ def which_check_fails() -> tuple[str, Fact]:
     "Is the MD5 printed there the MD5 of the body printed above it?",
     {
         "Yes, they belong together": "You'd think so: it's the official page.",
-        "No, they don't": "Good instinct: never trust a printed page with bytes.",
+        "No, they don't": "Good instinct: never trust print with bytes.",
     },
-    why="The page's authors hashed a compact body and then printed it with spaces, so that people "
-    "can read it. To JSON the two are the same. To MD5 they are two different texts. If you copy "
-    "this example to test your code, you'll look for a bug that you don't have.",
+    why="The authors hashed a compact body, then printed it with spaces to make it readable. JSON "
+    "doesn't mind. MD5 does. Test your code with what is printed, and you'll look for a bug that "
+    "isn't there.",
 )
 def printed() -> tuple[str, Fact, Fact, Fact]:
     of_printed = hashlib.md5(PRINTED).hexdigest()
@@ -113,13 +111,13 @@ ORDER = {"name": "status", "channel": "order-41", "data": "On its way, Zoë!"}
 BODY = json.dumps(ORDER, ensure_ascii=False, separators=(",", ":"))
 VARIANTS = {
     "exactly like A": BODY,
-    "one more space": BODY.replace(",", ", ", 1),
+    "with one more space": BODY.replace(",", ", ", 1),
     "as json.dumps writes it": json.dumps(ORDER),
-    "ë written as \\u00eb": json.dumps(ORDER, separators=(",", ":")),
-    "its names in another order": json.dumps(
-        dict(sorted(ORDER.items())), ensure_ascii=False, separators=(",", ":")
+    "with ë as \\u00eb": json.dumps(ORDER, separators=(",", ":")),
+    "with its names in another order": json.dumps(
+        ORDER, ensure_ascii=False, separators=(",", ":"), sort_keys=True
     ),
-    "a newline at the end": BODY + "\n",
+    "with a newline at the end": BODY + "\n",
 }
 
 
@@ -135,7 +133,7 @@ def two_bodies() -> Explorer:
     """Two bodies to change, byte by byte."""
     return Explorer(
         _compared,
-        variant=preset("Make body B", VARIANTS, into="b"),
+        variant=preset("Start body B", VARIANTS, into="b"),
         a=area("Body A", BODY),
         b=area("Body B", BODY),
         code=[compare_bodies],
@@ -146,26 +144,23 @@ def _compared(a: str, b: str) -> View:
     one, other = a.encode(), b.encode()
     md5_of_a, md5_of_b, at = compare_bodies(one, other)
     if at is None:
-        status, good = "Same bytes, same MD5: B may be sent under a signature made for A.", True
-    elif _means(one) is not None and _means(one) == _means(other):
-        status = "Same meaning, other bytes, another MD5: the server would refuse B."
-        good = False
+        status, there = "Same bytes, same MD5: B may be sent under a signature made for A.", "none"
     else:
-        status, good = "Other bytes, another MD5: the server would refuse B.", False
-    changed = whole(md5_of_b) if at is not None else ()
-    there = (
-        "none" if at is None else f"byte {at}: {_both(name_byte(one, at), name_byte(other, at))}"
-    )
+        same = _means(one) is not None and _means(one) == _means(other)
+        meaning = "Same meaning, other" if same else "Other"
+        status = f"{meaning} bytes, another MD5: the server would refuse B."
+        there = f"byte {at}, counting from 0: {_both(name_byte(one, at), name_byte(other, at))}"
+    lengths = (f"{len(each.encode()):,} bytes ({len(each):,} characters)" for each in (a, b))
     return View(
         "Two bodies, byte by byte",
         (
             Fact("First difference", there, kind="prose"),
-            Fact("Length", _both(_length(a, one), _length(b, other)), kind="prose"),
+            Fact("Length", _both(*lengths), kind="prose"),
             Fact("MD5 of A", md5_of_a),
-            Fact("MD5 of B", md5_of_b, marks=changed),
+            Fact("MD5 of B", md5_of_b, marks=() if at is None else whole(md5_of_b)),
         ),
         status,
-        good,
+        good=at is None,
         picture=tapes(one, other),
         details=(
             excerpt(Fact("Body A", visible(a), marks=mark_at(one, at))),
@@ -177,10 +172,6 @@ def _compared(a: str, b: str) -> View:
 
 def _both(of_a: str, of_b: str) -> str:
     return f"A has {of_a}, B has {of_b}."
-
-
-def _length(words: str, body: bytes) -> str:
-    return f"{len(body):,} bytes ({len(words):,} characters)"
 
 
 def _means(body: bytes) -> Any:
@@ -195,7 +186,8 @@ def _means(body: bytes) -> Any:
 
 CELL = 25  # px: the width of a byte on the tape
 SQUARE = 22  # px: a byte of the fingerprint
-BEFORE = 4  # bytes shown before the first difference
+BEFORE = 4  # bytes shown before the first difference, at least
+WIDE, NARROW = 24, 8  # bytes on a tape
 AHEAD = 64  # bytes looked at from there on, to find those that only moved
 
 
@@ -210,12 +202,13 @@ def tapes(a: bytes, b: bytes) -> Picture:
             "The fingerprints, the 16 bytes of each MD5, have nothing in common."
         )
     start = max(0, (at or 0) - BEFORE)
-    width = max(_x(len(body[start:])) for body in (a, b))
-    small, wide = (
-        Picture("Two tapes of bytes", desc, _x(n) + 28 + 4 * SQUARE, 216, _tapes(a, b, start, n))
-        for n in (8, max(8, min(22, (width - _x(0)) // CELL + 2)))
+    while start and a[start] & 0xC0 == 0x80:  # inside a character of more than one byte
+        start -= 1
+    wide, narrow = (
+        Picture("Two tapes of bytes", desc, _x(n) + 32 + 4 * SQUARE, 216, _tapes(a, b, start, n))
+        for n in (WIDE, NARROW)
     )
-    return replace(wide, narrow=small)
+    return replace(wide, narrow=narrow)
 
 
 def _tapes(a: bytes, b: bytes, start: int, columns: int) -> str:
@@ -227,7 +220,7 @@ def _tapes(a: bytes, b: bytes, start: int, columns: int) -> str:
         for one, other in pairs
         if one != other and max(one, other) < columns
     ]
-    end = _x(columns) + 24
+    end = _x(columns) + 28
     return "".join(
         (
             *threads,
@@ -252,11 +245,11 @@ def _tape(
     if start:
         yield text(2, y + 38, "…", "small")
     right = _x(len(window))
-    if len(body) <= start + columns:
-        yield text(right + 6, y + 27, "end", "small")
-        right += 32
-    yield arrow(right + 2, y + 23, _x(columns) + 20, y + 23)
-    letters = list(_letters(body, start, len(window)))
+    yield text(right + 6, y + 27, "…" if len(body) > start + columns else "end", "small")
+    right += 32
+    if right < _x(columns):
+        yield arrow(right, y + 23, _x(columns) + 24, y + 23)
+    letters = list(_letters(window))
     for is_kept, cell, letter, digits in (
         (True, "box", "m", "hex"),
         (False, "hot", "ink", "inkhex"),
@@ -282,58 +275,58 @@ def _tape(
         )
 
 
-def _letters(body: bytes, start: int, length: int) -> Iterator[tuple[int, int, str]]:
+def _letters(window: bytes) -> Iterator[tuple[int, int, str]]:
     """What is written over the cells: (first cell, cells, character); é is one over two."""
-    characters = body[: start + length].decode(errors="ignore")
     at = 0
-    for character in characters:
+    for character in window.decode(errors="ignore"):  # the last one may be cut
         width = len(character.encode())
-        if at >= start:
-            drawn = "␣" if character == " " else visible(character)
-            yield at - start, width, drawn if drawn.isprintable() else "·"
+        drawn = "␣" if character == " " else visible(character)
+        yield at, width, drawn if drawn.isprintable() else "·"
         at += width
 
 
 def _fingerprint(body: bytes, x: float, y: float) -> str:
     """An MD5 as 4×4 squares: each byte has its colour, and its hex digits in it."""
     md5 = hashlib.md5(body).digest()
-    places = [(x + n % 4 * SQUARE, y + n // 4 * SQUARE) for n in range(len(md5))]
+    colours = (f"hsl({byte * 360 // 256},70%,{72 + byte % 16}%)" for byte in md5)
     squares = [
-        rect(left, top, SQUARE, SQUARE, "", fill=f"hsl({byte * 360 // 256},70%,{72 + byte % 16}%)")
-        for byte, (left, top) in zip(md5, places, strict=True)
+        rect(x + n % 4 * SQUARE, y + n // 4 * SQUARE, SQUARE, SQUARE, "", fill=colour)
+        for n, colour in enumerate(colours)
     ]
+    places = [x + (column + 0.5) * SQUARE + side for column in range(4) for side in (-3.5, 3.5)]
     rows = [
-        glyphs(
-            (left + SQUARE / 2 + side for left, _ in places[row : row + 4] for side in (-3.5, 3.5)),
-            places[row][1] + SQUARE / 2 + 4,
-            md5[row : row + 4].hex(),
-            "inkhex",
-        )
-        for row in range(0, len(md5), 4)
+        glyphs(places, y + (row + 0.5) * SQUARE + 4, md5[4 * row :][:4].hex(), "inkhex")
+        for row in range(4)
     ]
     return group(*squares, *rows)
 
 
 # --- the exercises ------------------------------------------------------------------------------
 
-NAMES = ("Zoë", "José", "Łucja", "Søren", "あかり", "Ann", "Bo")
 
-
-def _orders(chance: random.Random) -> Iterator[dict[str, str]]:
-    """Three status updates: always one for an ASCII name, and one with an emoji."""
-    for name in ("Ann ☕", *chance.sample(NAMES[:-2], 1), "Bo"):
-        number = chance.randrange(10, 99)
-        yield {"name": "status", "channel": f"order-{number}", "data": f"Out for delivery, {name}"}
+def _orders(chance: random.Random) -> list[dict[str, str]]:
+    """Three updates: for a plain name, for one outside ASCII, and for an ë made of e and ¨."""
+    return [
+        {
+            "name": "status",
+            "channel": f"order-{chance.randrange(10, 99)}",
+            "data": f"Note: due at 10:{chance.randrange(10, 60)}, {name}",
+        }
+        for name in ("Ann", chance.choice(("Zoë", "José", "Søren", "あかり")), "Zoe\u0308 ☕")
+    ]
 
 
 def _texts(chance: random.Random) -> Iterator[tuple[str]]:
-    for order in _orders(chance):
-        yield (json.dumps(order, ensure_ascii=False),)
+    """Their JSON: one with a newline at the end, and one with a space in front."""
+    plain, named, decomposed = (json.dumps(each, ensure_ascii=False) for each in _orders(chance))
+    yield from ((plain,), (named + "\n",), (" " + decomposed,))
 
 
 def _bodies(chance: random.Random) -> Iterator[tuple[bytes]]:
-    for (body,) in _texts(chance):
-        yield (body.encode(),)
+    return ((text.encode(),) for (text,) in _texts(chance))
+
+
+STRIPPED = "You strip() white space off the ends. It's sent, so the server hashes it, too."
 
 
 @lesson.exercise(given=_bodies, keep=True)
@@ -344,14 +337,15 @@ def body_md5(body: bytes) -> str:
 
 
 body_md5.hint("A hash object has two methods that hand over the result: one as bytes, one as text.")
-body_md5.hint("For another algorithm it would be hashlib.sha1(body).hexdigest().")
+body_md5.hint("For another algorithm it would be `hashlib.sha1(body).hexdigest()`.")
+body_md5.wrong(STRIPPED, lambda body: body_md5(body.strip()))
 body_md5.wrong(
     "These are the 16 raw bytes. In a URL the hash is text: two hex digits for each byte.",
     lambda body: hashlib.md5(body).digest(),
 )
 body_md5.wrong(
     "The digits are right, but in capitals. The API compares lower-case hex.",
-    lambda body: hashlib.md5(body).hexdigest().upper(),
+    lambda body: body_md5(body).upper(),
 )
 body_md5.wrong(
     "This is the hash in base64. body_md5 is hex.",
@@ -373,22 +367,23 @@ def text_md5(text: str) -> str:
 
 
 text_md5.hint("Two steps: from text to bytes, and from bytes to hex digits.")
-text_md5.hint("'ë'.encode('utf-8') is the two bytes c3 ab.")
+text_md5.hint("`'ë'.encode('utf-8')` is the two bytes c3 ab.")
+text_md5.wrong(STRIPPED, lambda text: body_md5(text.strip().encode()))
 text_md5.wrong(
     "This hashes the text in Latin-1, where ë is one byte. On the wire it's UTF-8.",
-    lambda text: hashlib.md5(text.encode("latin-1", errors="replace")).hexdigest(),
+    lambda text: body_md5(text.encode("latin-1", errors="replace")),
 )
 text_md5.wrong(
     "You dropped every character outside ASCII, and the server will hash them.",
-    lambda text: hashlib.md5(text.encode("ascii", errors="ignore")).hexdigest(),
+    lambda text: body_md5(text.encode("ascii", errors="ignore")),
 )
 text_md5.wrong(
-    "json.dumps() put the text in quotes and escaped it. It is JSON already: hash it as it is.",
-    lambda text: hashlib.md5(json.dumps(text).encode()).hexdigest(),
+    "json.dumps() put the text in quotes and escaped it. It's JSON already: hash it as it is.",
+    lambda text: body_md5(json.dumps(text).encode()),
 )
 text_md5.wrong(
-    "You turned ë into \\u escapes before hashing. The text travels as UTF-8.",
-    lambda text: hashlib.md5(text.encode("unicode_escape")).hexdigest(),
+    "You normalised the text, so an ë made of e and ¨ became another one. Hash the text as it is.",
+    lambda text: body_md5(unicodedata.normalize("NFC", text).encode()),
 )
 text_md5.why("You can't hash text, only bytes, and the encoding decides which bytes they are.")
 text_md5.next("Try it on your own name. How many bytes does it have in UTF-8?")
@@ -411,11 +406,11 @@ def signed_body() -> str:
 
 
 signed_body.hint("BODIES is a dict from letter to bytes. Hash each of them.")
-signed_body.hint("for letter, body in BODIES.items(): print(letter, body_md5(body))")
+signed_body.hint("`for letter, body in BODIES.items(): print(letter, body_md5(body))`")
 signed_body.wrong("A has the names in another order than the one that was signed.", "A")
 signed_body.wrong("B has spaces after its colons and commas. The signed one doesn't.", "B")
-signed_body.why("Spaces and order mean nothing to JSON, and everything to MD5.")
-signed_body.next("Write a fourth body with the same meaning. Whose MD5 does it have?")
+signed_body.why("To JSON, spaces between its parts and order mean nothing. To MD5, everything.")
+signed_body.next("Write a fourth body with the same meaning. Does it have one of these MD5s?")
 
 
 @lesson.exercise(given=_bodies)
@@ -426,29 +421,34 @@ def same_meaning(body: bytes) -> bytes:
 
 @same_meaning.judge
 def _other_bytes(result: Any, body: bytes) -> None:
+    yours = Fact("Yours", shown(result))
     if not isinstance(result, bytes):
-        raise Wrong("A body is bytes. Is yours text? Then encode it.", Fact("Yours", shown(result)))
+        raise Wrong("A body is bytes. Is yours text? Then encode it.", yours)
     if _means(result) is None:
-        raise Wrong("This isn't JSON any more.", Fact("Yours", shown(result)))
+        raise Wrong("This isn't JSON any more.", yours)
     if _means(result) != _means(body):
-        raise Wrong("This is JSON, but it means something else.", Fact("Yours", shown(result)))
+        raise Wrong("This is JSON, but it means something else.", yours)
     if result == body:
-        raise Wrong("For some bodies yours changes nothing.", Fact("Body", shown(body)))
+        raise Wrong("For some bodies yours changes nothing.", yours)
 
 
 same_meaning.hint("What may you add to JSON without changing what it means?")
-same_meaning.hint("b'{\"a\":1}' and b'{\"a\": 1}' mean the same.")
+same_meaning.hint("`b'{\"a\":1}'` and `b'{\"a\": 1}'` mean the same.")
 same_meaning.wrong(
     "These are the very same bytes, so they have the same MD5. Change some.", lambda body: body
 )
 same_meaning.wrong(
     "A null byte isn't white space: this isn't JSON any more.", lambda body: body + b"\0"
 )
-same_meaning.why(
-    "White space between the parts means nothing to JSON. So a body that was parsed and written "
-    "again may mean the same, and still be refused."
+same_meaning.wrong(
+    "There's a colon in the data, too, and you changed it. Where can a space never hit a value?",
+    lambda body: body.replace(b":", b": "),
 )
-same_meaning.next("Do it without adding a single byte. (What else is free in JSON?)")
+same_meaning.why(
+    "White space between its parts means nothing to JSON. So a body that is parsed and written "
+    "again on its way may mean the same, and still be refused."
+)
+same_meaning.next("Do it without adding a single byte. What else is free in JSON?")
 
 
 def broken_update(order: dict[str, str]) -> tuple[bytes, str]:
@@ -458,12 +458,7 @@ def broken_update(order: dict[str, str]) -> tuple[bytes, str]:
     return body, body_md5
 
 
-def _as_arguments(chance: random.Random) -> Iterator[tuple[dict[str, str]]]:
-    for order in _orders(chance):
-        yield (order,)
-
-
-@lesson.exercise(given=_as_arguments)
+@lesson.exercise(given=lambda chance: [(order,) for order in _orders(chance)])
 def update(order: dict[str, str]) -> tuple[bytes, str]:
     """Make every order's update pass: return the body to send, and the hash of that very body."""
     body = json.dumps(order).encode()
@@ -472,16 +467,15 @@ def update(order: dict[str, str]) -> tuple[bytes, str]:
 
 @update.judge
 def _belong_together(result: Any, order: dict[str, str]) -> None:
+    yours = Fact("Yours", shown(result))
     if not isinstance(result, tuple) or len(result) != 2:
-        raise Wrong("Return two things: the body and its hash.", Fact("Yours", shown(result)))
+        raise Wrong("Return two things: the body and its hash.", yours)
     body, md5 = result
     if not isinstance(body, bytes) or not isinstance(md5, str):
-        raise Wrong(
-            "Return bytes and text: the body, and 32 hex digits.", Fact("Yours", shown(result))
-        )
+        raise Wrong("Return bytes and text: the body, and 32 hex digits.", yours)
     if _means(body) != order:
-        raise Wrong("The body doesn't hold the order any more.", Fact("Body", shown(body)))
-    if md5 != (arrived := hashlib.md5(body).hexdigest()):
+        raise Wrong("The body doesn't hold the order any more.", yours)
+    if md5 != (arrived := body_md5(body)):
         raise Wrong(
             "The server would refuse this one: the hash isn't that of the body that is sent.",
             Fact("Body", visible(body.decode(errors="replace"))),
@@ -490,31 +484,23 @@ def _belong_together(result: Any, order: dict[str, str]) -> None:
         )
 
 
-update.broken("Ann's update passes. Zoë's is refused. Find the line, and change it.", broken_update)
+def _twice(**written: Any) -> Callable[[dict[str, str]], tuple[bytes, str]]:
+    return lambda order: (
+        json.dumps(order).encode(),
+        body_md5(json.dumps(order, **written).encode()),
+    )
+
+
+update.broken("Ann's update passes, Zoë's doesn't. Which two lines disagree?", broken_update)
 update.hint("How often does the function turn the order into text? Do both times give the same?")
 update.hint("Keep the bytes in a variable. Hash that variable, and return that variable.")
 update.wrong(
     "Now the body is text (str). Encode it once, then hash and return those bytes.",
-    lambda order: (json.dumps(order), hashlib.md5(json.dumps(order).encode()).hexdigest()),
+    lambda order: (json.dumps(order), body_md5(json.dumps(order).encode())),
 )
-update.wrong(
-    "The JSON that you hash has its names sorted, and the one that you send doesn't.",
-    lambda order: (
-        json.dumps(order).encode(),
-        hashlib.md5(json.dumps(order, sort_keys=True).encode()).hexdigest(),
-    ),
-)
-update.wrong(
-    "You still serialise twice: compact for the hash, with spaces for the body.",
-    lambda order: (
-        json.dumps(order).encode(),
-        hashlib.md5(json.dumps(order, separators=(",", ":")).encode()).hexdigest(),
-    ),
-)
-update.why(
-    "One serialisation, one set of bytes: hash those, send those. Which format it is no longer "
-    "matters, because there is only one."
-)
+update.wrong("You hash JSON with sorted names, and send it unsorted.", _twice(sort_keys=True))
+update.wrong("You hash compact JSON, and send it with spaces.", _twice(separators=(",", ":")))
+update.why("Serialise once, then hash and send those bytes. How they're written is up to you.")
 update.next("Switch your version to ensure_ascii=False. In how many places did you change it?")
 
 
@@ -529,9 +515,16 @@ def _written(order: dict[str, str], style: int) -> bytes:
 
 
 def _mysteries(chance: random.Random) -> Iterator[tuple[dict[str, str], str]]:
-    (_, order, _), styles = _orders(chance), chance.sample(range(8), 4)
-    for style in styles:
-        yield order, hashlib.md5(_written(order, style)).hexdigest()
+    order = _orders(chance)[1]
+    for style in chance.sample(range(8), 8):
+        yield order, body_md5(_written(order, style))
+
+
+def _among(*styles: int) -> Callable[[dict[str, str], str], bytes | None]:
+    """A search that forgets some of the eight."""
+    return lambda order, md5: next(
+        (body for style in styles if body_md5(body := _written(order, style)) == md5), None
+    )
 
 
 @lesson.exercise(given=_mysteries, covers_lesson=True)
@@ -547,7 +540,7 @@ def prove_it(order: dict[str, str], md5: str) -> bytes:
 
 
 prove_it.hint("Three things vary, each in two ways. That makes eight candidates to hash.")
-prove_it.hint("json.dumps(order, separators=(',', ':'), ensure_ascii=False) is one of them.")
+prove_it.hint("`json.dumps(order, separators=(',', ':'), ensure_ascii=False)` is one of them.")
 prove_it.wrong(
     "You always return what json.dumps() writes by itself. Compare its MD5 with the one given.",
     lambda order, md5: json.dumps(order).encode(),
@@ -556,5 +549,11 @@ prove_it.wrong(
     "You always return compact JSON. Compare its MD5 with the one given.",
     lambda order, md5: json.dumps(order, separators=(",", ":"), ensure_ascii=False).encode(),
 )
-prove_it.why("This is what the doctor does with a refused request: it tries what people do.")
-prove_it.next("Add a ninth way: the names in another order. How many candidates are there now?")
+prove_it.wrong("You find none that ends in a newline. Try that, too.", _among(0, 1, 2, 3))
+prove_it.wrong("You find none with \\u00eb in it. Try ensure_ascii both ways.", _among(0, 1, 4, 5))
+prove_it.wrong("You find none with spaces after , and :. Try both separators.", _among(1, 3, 5, 7))
+prove_it.why(
+    "That's how to find out what was signed: try what people do, and compare. The doctor, a tool "
+    "that you'll meet in lesson 08, does it for a whole request."
+)
+prove_it.next("The names could come in another order, too. How many candidates would that make?")

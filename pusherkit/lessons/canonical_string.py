@@ -1,8 +1,9 @@
 """Lesson 03, the canonical string: the script in the wiki prints the right text and is refused."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import httpx
@@ -18,8 +19,10 @@ from pusherkit.lessons.kit import (
     Picture,
     Practice,
     View,
+    Wrong,
     button,
     choice,
+    difference,
     first_difference,
     gesture,
     name_byte,
@@ -64,7 +67,7 @@ def send(signed: str) -> httpx.Response:
     {
         "Zone, area, tag": "That's sorted() on the names as they are: capitals come first. The "
         "names are put in lower case before they're sorted.",
-        "tag, Zone, area": "That's the order in the URL, and the URL is free to have any.",
+        "tag, Zone, area": "That's the order in the URL, and a URL may have any order.",
         "area, tag, zone": "Lower case first, then sorted by name.",
     },
     why="Both sides lower-case the names and sort by them, so both get the same list.",
@@ -83,7 +86,7 @@ def which_order() -> tuple[str, Fact]:
     {
         "Its MD5": "32 hex digits, however long the body is.",
         "All of it": "A body can be 100 KB long. Something shorter takes its place.",
-        "Its length": "Then all bodies of one length would have the same signature.",
+        "Its length": "Then two bodies of the same length would have the same signature.",
     },
     why="body_md5 is a parameter like any other, so it's signed, and with it the body.",
 )
@@ -98,21 +101,19 @@ def which_part_of_the_body() -> tuple[str, Fact]:
     {
         "It's one character longer": "You're thinking of a newline at the end. It's the usual "
         "suspect, but printf '%s' adds none.",
-        "It's two characters longer": "You've met this script before, haven't you?",
-        "It doesn't differ": "It looks that way. But you've seen what echo -e prints, and not "
-        "what's in the variable.",
+        "It's two characters longer": r"There's \n twice, and each has a character too many.",
+        "It doesn't differ": "It looks that way. But that's what echo -e prints, not what's in the "
+        "variable.",
     },
-    why=r"Between double quotes, bash leaves \n alone: it's a backslash and an n. There are two of "
-    "them, and each should be one newline. echo -e turns them into newlines, but only for your "
-    "eyes. printf '%s' passes on what is really there, and that gets signed.",
+    why=r"Between double quotes, bash leaves \n alone: it stays a backslash and an n. echo -e "
+    "prints it as a newline. printf '%s' passes on what's in the variable, and that gets signed.",
 )
-def signed_by_kim() -> tuple[str, Fact, Fact, Fact]:
+def signed_by_kim() -> tuple[str, Fact, Fact]:
     signed = r"POST\n/apps/3/events\n" + QUERY  # what is in the variable
     printed = signed.replace(r"\n", "\n")  # what echo -e makes of it
     longer = {0: "It doesn't differ", 1: "It's one character longer"}
     return (
         longer.get(len(signed) - len(THEIRS), "It's two characters longer"),
-        Fact("Kim's first line", r'text="POST\n/apps/3/events\n$query"'),
         Fact("It signs", signed, f"With this one's signature, {send(signed).status_code}."),
         Fact("It prints", printed, f"With this one's signature, {send(printed).status_code}."),
     )
@@ -120,23 +121,29 @@ def signed_by_kim() -> tuple[str, Fact, Fact, Fact]:
 
 # --- newline tiles ------------------------------------------------------------------------------
 
-METHODS = {"POST": "POST", "post": "post"}
-PATHS = {
-    "/apps/3/events": EVENTS_PATH,
-    "with a ? after it": f"{EVENTS_PATH}?",
-    "with a / after it": f"{EVENTS_PATH}/",
-    "with scheme and host": f"https://host{EVENTS_PATH}",
+PATHS = {  # each with what's wrong with it
+    "/apps/3/events": (EVENTS_PATH, ""),
+    "with a ? after it": (f"{EVENTS_PATH}?", "the question mark isn't part of the path."),
+    "with a / after it": (
+        f"{EVENTS_PATH}/",
+        "the request went to a path without a slash at the end.",
+    ),
+    "with scheme and host": (
+        f"https://host{EVENTS_PATH}",
+        "scheme and host aren't part of the path.",
+    ),
 }
 TILES = {
     "newline 1": "\n",
     "newline 2": "\n",
     "newline 3": "\n",
-    "backslash and n 1": r"\n",
-    "backslash and n 2": r"\n",
-    "carriage return and newline 1": "\r\n",
-    "carriage return and newline 2": "\r\n",
+    "backslash and an n 1": r"\n",
+    "backslash and an n 2": r"\n",
+    "carriage return and a newline 1": "\r\n",
+    "carriage return and a newline 2": "\r\n",
 }
 GAPS = ("between method and path", "between path and parameters", "at the end")
+WANTED = ("\n", "\n", "")  # in those gaps
 
 
 def your_text(method: str, path: str, params: str, gaps: list[str]) -> str:
@@ -172,7 +179,7 @@ def tiles() -> Explorer:
     """Tiles to put into the gaps of a text, until the server accepts it."""
     return Explorer(
         _put_together,
-        method=choice("Method", METHODS),
+        method=choice("Method", ("POST", "post")),
         path=choice("Path", PATHS),
         strip=replace(gesture(Strip(), _moved), draw=button("Sign and send").draw),
         code=[your_text],
@@ -208,12 +215,12 @@ def _gap_of(strip: Strip, over: str) -> int | None:
     return int(over[3:]) if over.startswith("gap") else None
 
 
-def _put_together(method: str, path: str, strip: Strip) -> View:
-    mine = your_text(method, path, QUERY, strip.contents())
-    at = first_difference(mine, THEIRS)
+def _put_together(method: str, path: tuple[str, str], strip: Strip) -> View:
+    target, fault = path
+    mine = your_text(method, target, QUERY, strip.contents())
     if not strip.sent:
         status, good = "Three parts, and a gap after each. Which tiles go in?", None
-        theirs = difference = answer = "not sent yet"
+        theirs = signed = difference = answer = "not sent yet"
     else:
         response = send(mine)
         answer = f"{response.status_code} {response.json().get('error', '')}".strip()
@@ -221,13 +228,14 @@ def _put_together(method: str, path: str, strip: Strip) -> View:
         status = (
             "Accepted (200): three lines, a newline between them, and nothing after the last."
             if good
-            else f"Refused (401): {_reason(method, path, strip)}"
+            else f"Refused (401): {_reason(method, fault, strip)}"
         )
-        theirs = _size(THEIRS)
+        theirs, signed = _size(THEIRS), repr(THEIRS)
+        at = first_difference(mine, THEIRS)
         difference = (
             "none"
             if at is None
-            else f"character {at}: you have {name_byte(mine.encode(), at)}, "
+            else f"character {at} (counting from 0): you have {name_byte(mine.encode(), at)}, "
             f"the server has {name_byte(THEIRS.encode(), at)}"
         )
     return View(
@@ -239,19 +247,14 @@ def _put_together(method: str, path: str, strip: Strip) -> View:
         ),
         status,
         good,
-        picture=drawn(method, path, strip),
+        picture=drawn(method, target, strip),
         details=(
             Fact("Your repr()", repr(mine)),
-            Fact("The server's", repr(THEIRS) if strip.sent else "not sent yet"),
+            Fact("The server's", signed),
             Fact("Answer", answer),
         ),
         fold="Show both texts in full, and the answer",
     )
-
-
-def visible(words: str) -> str:
-    """A text whose line ends and spaces can be seen, still broken into its lines. Lesson 08's."""
-    return words.translate({10: "⏎\n", 13: "←", 9: "⇥", 32: "␣"})
 
 
 def _size(words: str) -> str:
@@ -259,39 +262,18 @@ def _size(words: str) -> str:
     return f"{lines} line{'s' * (lines > 1)}, {len(words)} characters"
 
 
-def _reason(method: str, path: str, strip: Strip) -> str:
+def _reason(method: str, of_path: str, strip: Strip) -> str:
     """The first thing that's wrong, and how many more there are."""
-    between = {
-        "": "there's nothing {}.",
-        r"\n": "there's a backslash and an n {}, and no newline.",
-        "\r\n": "there's a carriage return before the newline {}.",
-    }
-    at_the_end = {
-        "\n": "there's a newline at the end.",
-        r"\n": "there's a backslash and an n at the end.",
-        "\r\n": "there's a carriage return and a newline at the end.",
-    }
-    first, second, end = strip.contents()
-    reasons = [
-        "the method is signed in capitals." if method != "POST" else "",
-        between.get(first, "").format(GAPS[0]),
-        _reason_of_path(path),
-        between.get(second, "").format(GAPS[1]),
-        at_the_end.get(end, ""),
-    ]
-    found = [each for each in reasons if each]
-    more = f" ({len(found) - 1} more.)" if len(found) > 1 else ""
-    return found[0] + more
-
-
-def _reason_of_path(path: str) -> str:
-    if path == EVENTS_PATH:
-        return ""
-    if "://" in path:
-        return "scheme and host aren't part of the path."
-    if path.endswith("?"):
-        return "the question mark isn't part of the path."
-    return "the request went to a path without a slash at the end."
+    first, *others = (
+        f"there's {f'a {tile[:-2]}' if tile else 'nothing'} {gap}, where "
+        f"{'only a newline' if wanted else 'nothing'} belongs."
+        if TILES.get(tile, "") != wanted
+        else ""
+        for tile, wanted, gap in zip(strip.gaps, WANTED, GAPS, strict=True)
+    )
+    of_method = "the method is signed in capitals." if method != "POST" else ""
+    found, *more = filter(None, (of_method, first, of_path, *others))
+    return f"{found} (And {len(more)} more fault{'s' * (len(more) > 1)}.)" if more else found
 
 
 # --- the picture --------------------------------------------------------------------------------
@@ -427,27 +409,26 @@ Call = tuple[str, str, list[Pair]]  # method, path and parameters
 
 
 def _calls(chance: random.Random) -> Iterator[Call]:
-    """Three calls that the API knows; parameters in any order, one name with a capital."""
-    order = chance.randrange(10, 99)
-    for method, path, own in (
-        ("POST", EVENTS_PATH, [("body_md5", f"{chance.getrandbits(128):032x}")]),
-        ("GET", "/apps/3/channels", [("filter_by_prefix", "presence-"), ("info", "user_count")]),
-        ("GET", f"/apps/3/channels/order-{order}", [("info", "subscription_count")]),
+    """Three calls that the API knows; parameters in any order, one name with a capital.
+
+    The first method comes in lower case, and the second text ends in a space.
+    """
+    order = f"/apps/3/channels/order-{chance.randrange(10, 99)}"
+    watching = [("filter_by_prefix", "presence-"), ("info", "user_count")]
+    for method, path, own, end in (
+        ("post", EVENTS_PATH, [("body_md5", f"{chance.getrandbits(128):032x}")], ""),
+        ("GET", "/apps/3/channels", watching, " "),
+        ("GET", order, [("info", "subscription_count")], ""),
     ):
         params = [
             ("auth_key", EXAMPLE_CREDENTIALS.key),
             ("auth_timestamp", str(EXAMPLE_TIMESTAMP - chance.randrange(500))),
             ("auth_version", AUTH_VERSION),
-            ("Tag", chance.choice(VALUES)),
+            ("Tag", chance.choice(VALUES) + end),
             *own,
         ]
         chance.shuffle(params)
         yield method, path, params
-
-
-def _but(old: str, new: str) -> Callable[[str, str, list[Pair]], str]:
-    """The canonical string with something else in place of `old`."""
-    return lambda *call: str(canonical_string.solve(*call)).replace(old, new)
 
 
 @lesson.exercise(given=_calls, keep=True)
@@ -457,31 +438,54 @@ def canonical_string(method: str, path: str, params: list[tuple[str, str]]) -> s
     return "\n".join(parts)
 
 
-canonical_string.hint("Text has a method that joins a list. What it's called on goes in between.")
+canonical_string.hint("Text has a method that joins a list. What you call it on goes in between.")
 canonical_string.hint("', '.join(['red', 'green', 'blue']) is 'red, green, blue'.")
 canonical_string.wrong(
     r"Between the parts there's a backslash and an n. Write '\n': no r before the quote, and one "
     "backslash.",
-    _but("\n", r"\n"),
+    lambda *call: canonical_string.solve(*call).replace("\n", r"\n"),
 )
 canonical_string.wrong(
-    "There's a newline after the last part, too. It belongs between two parts only.",
+    "There's a newline after the last part, too. It belongs only between two parts.",
     lambda *call: canonical_string.solve(*call) + "\n",
 )
 canonical_string.wrong(
-    "The parts are joined with spaces, as in a request line. Here newlines join them.",
-    _but("\n", " "),
+    "The method has to be in capitals. Your library may take post, but POST is sent and signed.",
+    lambda method, path, params: f"{method}\n{path}\n{signed_parameters(params)}",
+)
+canonical_string.wrong(
+    "You stripped the text. A space at its end belongs to a value, so it's signed as well.",
+    lambda *call: canonical_string.solve(*call).strip(),
 )
 canonical_string.wrong(
     "There's a question mark between path and parameters, as in a URL. Here it's a newline.",
-    lambda method, path, params: f"{method}\n{path}?{signed_parameters(params)}",
+    lambda method, path, params: f"{method.upper()}\n{path}?{signed_parameters(params)}",
 )
-canonical_string.wrong(
-    "Each parameter has a line of its own. All of them go on the third line, joined with &.",
-    _but("&", "\n"),
-)
+JOINED_WITH = {
+    "": "There's nothing between the parts. join() puts what it's called on between them: '\\n'.",
+    " ": "The parts are joined with spaces, as in a request line. Here newlines join them.",
+    "&": "The parts are joined with &, which joins parameters. Here newlines join them.",
+    "\r\n": "There's a carriage return before each newline. HTTP ends its lines like that, but "
+    "here it's '\\n' alone.",
+}
+
+
+@canonical_string.judge
+def _joined(result: Any, *call: Any) -> None:
+    right = canonical_string.solve(*call)
+    for between, said in JOINED_WITH.items():
+        if result == between.join(right.split("\n")):
+            raise Wrong(said)
+    if result == right.replace("&", "\n"):
+        raise Wrong(
+            "Each parameter has a line of its own. All go on the third line, joined with &."
+        )
+    if result != right:
+        raise difference(right, result, call)
+
+
 canonical_string.why(
-    r"Between quotes, Python makes one character of \n, and join() puts it between the parts and "
+    r"Between quotes, Python turns \n into one character, and join() puts it between the parts and "
     "nowhere else."
 )
 canonical_string.next(r"Write r'\n' instead. Predict what the card says, then run it.")
@@ -505,25 +509,26 @@ def right_line() -> str:
 right_line.hint("echo ends what it prints with a newline. printf prints its format, and no more.")
 right_line.hint("In a terminal, write `| od -c` in place of `| sign`: it shows every character.")
 right_line.wrong(
-    "A makes real newlines, but echo adds one at the end. (And -e would change a backslash in a "
+    "A makes real newlines, but echo adds one at the end. (And -e would change any backslash in a "
     "value.)",
     "A",
 )
-right_line.wrong("In bash, B signs what Kim signed, and echo adds a newline at the end.", "B")
+right_line.wrong("B signs what Kim signed, and echo adds a newline at the end.", "B")
 right_line.wrong(
     "D repeats its format for each part, so there's a newline after the last one, too.", "D"
 )
+
 right_line.why(
-    r"In printf's format \n is a newline, whatever the quotes. The values come in through %s, as "
-    "they are, and nothing is added at the end. (And echo differs from shell to shell. printf "
-    "doesn't.)"
+    r"In printf's format, \n is a newline, whatever the quotes. %s puts the values in as they are, "
+    "and nothing is added at the end. (echo differs from shell to shell; printf doesn't.)"
 )
 right_line.next(r"bash has one more way to write a newline: $'\n'. Write Kim's first line with it.")
 
 
 def _library_calls(chance: random.Random) -> Iterator[Call]:
     for number, (method, path, params) in enumerate(_calls(chance)):
-        host = ("https://ws-sa.mawjly.com", "http://127.0.0.1:8080")[number % 2]
+        host = ("https://example.org", "http://127.0.0.1:8080")[number % 2]
+        path += "/" * (number == 2)
         query = urlencode([pair for pair in params if not pair[0].startswith("auth_")])
         yield (method.lower() if number else "Post"), f"{host}{path}?{query}", params
 
@@ -553,53 +558,39 @@ text_to_sign.wrong(
     _with_path(lambda url: url.partition("?")[0]),
 )
 text_to_sign.wrong(
-    "The path still has its query. Cut it off before the question mark: the parameters have a "
-    "line of their own.",
+    "The path still has its query. Cut it off before the question mark: the parameters go on the "
+    "third line.",
     _with_path(lambda url: f"{urlsplit(url).path}?{urlsplit(url).query}"),
 )
 text_to_sign.wrong(
-    "The path ends in a question mark. It separates path and query, and belongs to neither.",
-    _with_path(lambda url: f"{urlsplit(url).path}?"),
+    "You took away a slash at the end of the path. The server signs the path as it was sent.",
+    _with_path(lambda url: urlsplit(url).path.rstrip("/")),
 )
 text_to_sign.wrong(
-    "The method isn't in capitals. Your library takes post; POST is what travels, and is signed.",
+    "The method has to be in capitals. Your library takes post, but POST is sent and signed.",
     lambda method, url, params: "\n".join([method, urlsplit(url).path, signed_parameters(params)]),
 )
 text_to_sign.why(
     "Only what reaches the server unchanged can be signed. Proxies and load balancers change "
     "scheme, host and port."
 )
-text_to_sign.next("What does yours return for https://example.org, without any path?")
+text_to_sign.next("What does yours return for https://example.org, which has no path?")
 
 
 # --- be the server ------------------------------------------------------------------------------
 
-# A signed request as it arrives: who's watching? Written by a client with an order of its own.
-WATCHING = (
-    ("Tag", "night shift"),
-    ("note", ""),
-    ("info", "user_count"),
-    ("filter_by_prefix", "presence-"),
-    ("auth_version", AUTH_VERSION),
-    ("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
-    ("auth_key", EXAMPLE_CREDENTIALS.key),
-)
-
-
-def _request_line(method: str, path: str, params: Iterable[Pair]) -> str:
-    """The first line of the request, signed; its parameters in the order given."""
-    signed = canonical_string.solve(method, path, list(params))
-    signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)
-    return f"{method} {path}?{urlencode([*params, ('auth_signature', signature)])} HTTP/1.1"
-
-
-REQUEST_LINE = _request_line("GET", "/apps/3/channels", WATCHING)
-
 
 def _request_lines(chance: random.Random) -> Iterator[tuple[str]]:
     """The first lines of signed requests; each has a parameter without a value."""
-    for method, path, params in _calls(chance):
-        yield (_request_line(method, path, [("note", ""), *params]),)
+    for method, path, own in _calls(chance):
+        params = [("note", ""), *own]
+        signed = canonical_string.solve(method, path, params)
+        signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, signed)
+        query = urlencode([*params, ("auth_signature", signature)])
+        yield (f"{method.upper()} {path}?{query} HTTP/1.1",)
+
+
+_, (REQUEST_LINE,), _ = _request_lines(random.Random(5))  # noqa: S311 - no secret
 
 
 @lesson.exercise(given=_request_lines)
@@ -652,12 +643,10 @@ as_the_server.wrong(
     lambda line: as_the_server.solve(line) + " HTTP/1.1",
 )
 as_the_server.why(
-    "You and the server begin with different things, and end with the same bytes. The server's "
-    "next step is to sign this text with its copy of the secret, and to compare."
+    "You and the server begin with different things and end with the same bytes. Next, the server "
+    "signs this text with its copy of the secret, and compares."
 )
-as_the_server.next(
-    "Compare how? Look up hmac.compare_digest. What would == give away to somebody with a clock?"
-)
+as_the_server.next("How should it compare? Look up hmac.compare_digest: what could == give away?")
 
 
 # --- find, explain, fix -------------------------------------------------------------------------
@@ -675,7 +664,8 @@ def _typed(chance: random.Random) -> Iterator[Call]:
     """Three calls with spaces in them: none, one at the very end, one in the middle."""
     for number, (method, path, params) in enumerate(_calls(chance)):
         gate = f"gate {chance.randrange(2, 9)}" + " " * (number == 1)
-        yield method, path, [*params, ("side", " left" if number == 2 else "left"), ("zone", gate)]
+        side = " left" if number == 2 else "left"
+        yield method.upper(), path, [*params, ("side", side), ("zone", gate)]
 
 
 @lesson.exercise(given=_typed)
@@ -685,7 +675,7 @@ def to_sign(method: str, path: str, params: list[tuple[str, str]]) -> str:
 
 
 to_sign.broken(
-    "“gate 3” passes, and “gate 3 ” is refused. Find the line, and change it.", broken_to_sign
+    "“gate 3” passes, and “gate 3 ” is refused. Find out why, and change it.", broken_to_sign
 )
 to_sign.hint("print(repr(to_sign('GET', '/', [('zone', 'gate 3 ')]))) shows what print() hides.")
 to_sign.hint("Don't repair the text afterwards. Which two newlines shouldn't be there at all?")
@@ -702,14 +692,14 @@ to_sign.wrong(
     lambda *call: f"\n{to_sign.solve(*call)}",
 )
 to_sign.wrong(
-    "You strip spaces off every value. The server doesn't: it signs what was typed.",
+    "You strip spaces off every value. The server doesn't: it signs what Amara typed.",
     lambda method, path, params: to_sign.solve(method, path, [(n, v.strip()) for n, v in params]),
 )
 to_sign.why(
-    "Triple quotes keep every newline, the first and the last as well. strip() takes them away, "
-    "and with them any space that is part of a value. If you put no newline there, none has to go."
+    "Triple quotes keep every newline, the first and the last included. strip() takes those away, "
+    "and any space beside them. If you don't put the newlines in, you needn't take them out."
 )
-to_sign.next("Where does your own code strip() something that is signed? Think of forms and files.")
+to_sign.next("Does your own code strip() anything that gets signed? Think of forms and files.")
 
 
 # --- prove it -----------------------------------------------------------------------------------
@@ -750,7 +740,7 @@ def _proved(text: Callable[[str], str], at: Callable[[str, str], object]) -> Cal
 _AT = first_difference
 
 prove_it.hint("The first half is exercise 4: split the line, decode the query, sort, join.")
-prove_it.hint("For the second half, 'cat' leaves 'car' at 2, and 'cat' leaves 'cats' at 3.")
+prove_it.hint("For the second half: 'cat' and 'car' differ at 2, 'cat' and 'cats' at 3.")
 prove_it.wrong(_BLANK, _proved(_third_line(lambda query: signed_parameters(parse_qsl(query))), _AT))
 prove_it.wrong(_ENCODED, _proved(_third_line(lambda query: signed_parameters(_cut(query))), _AT))
 prove_it.wrong(
@@ -758,16 +748,16 @@ prove_it.wrong(
     _proved(as_the_server.solve, lambda text, signed: (_AT(text, signed) or 0) + 1),
 )
 prove_it.wrong(
-    "The text is right. But when one text ends and the other goes on, they differ there, too.",
+    "The text is right. But where one text ends and the other goes on, they differ, too.",
     _proved(
         as_the_server.solve,
-        lambda text, signed: next(
-            (n for n, (a, b) in enumerate(zip(text, signed, strict=False)) if a != b), None
-        ),
+        lambda text, signed: None if signed.startswith(text) else _AT(text, signed),
     ),
 )
 prove_it.why(
-    "This is how a refusal is read: make the server's text yourself, find the first character "
-    "that differs, and look at its repr()."
+    "That's how you read a refusal: make the server's text yourself, find the first character that "
+    "differs, and look at its repr()."
 )
-prove_it.next("Print text[at] and signed[at] with repr(). Which of the five slips can you name?")
+prove_it.next(
+    "Five requests came in. Print repr(signed[at : at + 4]) for each, and name the five slips."
+)

@@ -1,11 +1,14 @@
 """Lesson 06, clock and replay: the page of order 41 says "delivered" twice."""
 
 import json
+import math
 import random
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from pusherkit.errors import AuthenticationError
 from pusherkit.lessons.kit import (
@@ -22,11 +25,12 @@ from pusherkit.lessons.kit import (
     choice,
     difference,
     gesture,
-    practice,
     shown,
 )
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
 from pusherkit.lessons.kit.busy import BusyServer
 from pusherkit.lessons.kit.picture import group, handle, line, path, rect, text
+from pusherkit.sandbox.api import Sandbox
 from pusherkit.signing import (
     AUTH_VERSION,
     TOLERANCE_SECONDS,
@@ -38,7 +42,6 @@ from pusherkit.signing import (
 
 lesson = Lesson("06-clock-and-replay", stages=(3, 6))
 map, recall = lesson.map, lesson.recall_card
-practice = practice
 
 BODY = rb'{"name":"status","channel":"order-41","data":"{\"status\":\"delivered\"}"}'
 
@@ -109,9 +112,8 @@ def one_second_later() -> tuple[str, Fact]:
     "Your clock runs 590 seconds fast, and somebody copies a request as you send it. For how long "
     "can they send the copy?",
     {
-        "10 seconds": "600 less 590? The window has two sides, and you begin at the far end of "
-        "one.",
-        "600 seconds": "That's right for a clock that is right.",
+        "10 seconds": "600 less 590? The window has two sides, and you begin at the far end.",
+        "600 seconds": "It would be, if your clock were right.",
         "1,190 seconds": "Your timestamp has to grow 590 seconds “old” before it's even on time.",
     },
     why="What counts is the distance between the timestamp and the server's clock. The server's "
@@ -133,8 +135,7 @@ ZONE_HOURS = 1  # your machine is in UTC+1
 ZONE = timezone(timedelta(hours=ZONE_HOURS))
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """One way to write the time, as code and as what comes out of it."""
 
     code: str
@@ -169,7 +170,8 @@ def _moved(ahead: int, event: Event) -> int:
         ahead = round((event.x - MIDDLE) / PX_PER_SECOND)
     elif event.kind == "key":
         steps = {"ArrowLeft": -1, "ArrowRight": 1, "PageDown": -60, "PageUp": 60}
-        ahead = 0 if event.key == "Home" else ahead + steps.get(event.key, 0)
+        ends = {"Home": 0, "End": FARTHEST}
+        ahead = ends.get(event.key, ahead + steps.get(event.key, 0))
     return max(-FARTHEST, min(FARTHEST, ahead))
 
 
@@ -181,7 +183,8 @@ def _two_clocks(way: Way, ahead: int) -> View:
     else:
         left = int(stamp) + TOLERANCE_SECONDS - clock
         said = "Accepted."
-        again = f"The very same bytes are accepted again, for another {left:,} s."
+        until = f"for another {left:,} s" if left else "until this second ends"
+        again = f"The very same bytes are accepted again, {until}."
     return View(
         "Your clock and the server's",
         (
@@ -221,12 +224,15 @@ def ruler(stamp: str, ahead: int, *, accepted: bool) -> Picture:
     server = MIDDLE + ahead * PX_PER_SECOND
     reach = TOLERANCE_SECONDS * PX_PER_SECOND
     left, right = max(4.0, server - reach), min(WIDTH - 4.0, server + reach)
+    sides = [f"M{left:g} 104V60H{right:g}", f"M{right:g} 60V104"]
+    if left > server - reach:  # it goes on beyond the ruler, so that side stays open
+        sides[0] = f"M{left:g} 60H{right:g}"
+    if right < server + reach:
+        sides.pop()
     ticks = [
-        group(
-            line(MIDDLE + m * 60 * PX_PER_SECOND, 104, MIDDLE + m * 60 * PX_PER_SECOND, 112),
-            text(MIDDLE + m * 60 * PX_PER_SECOND, 128, _minutes(m), "small", "middle"),
-        )
-        for m in range(-30, 31, 10)
+        group(line(x, 104, x, 112), text(x, 135, _minutes(minutes), "small", "middle"))
+        for minutes in range(-30, 31, 10)
+        for x in [MIDDLE + minutes * 60 * PX_PER_SECOND]
     ]
     knob = handle(
         rect(server - 58, 20, 116, 26, "box", rx=6),
@@ -235,17 +241,17 @@ def ruler(stamp: str, ahead: int, *, accepted: bool) -> Picture:
         id="clock",
         label=f"Server's clock, {_off(ahead)} Arrow keys move it by a second, Page Up and Page "
         "Down by a minute.",
-        keys="ArrowLeft ArrowRight PageUp PageDown Home",
+        keys="ArrowLeft ArrowRight PageUp PageDown Home End",
         drag=True,
     )
     return Picture(
         "Two clocks on a ruler",
         f"The server's clock: {where} {what}",
         WIDTH,
-        172,
+        178,
         "".join(
             (
-                rect(left, 60, right - left, 44, "good" if accepted else "wrong", rx=3),
+                path("".join(sides), "good" if accepted else "wrong"),
                 text((left + right) / 2, 14, f"window: ± {TOLERANCE_SECONDS} s", "small", "middle"),
                 line(4, 104, WIDTH - 4, 104, "arrow"),
                 *ticks,
@@ -257,21 +263,21 @@ def ruler(stamp: str, ahead: int, *, accepted: bool) -> Picture:
 
 
 def _minutes(minutes: int) -> str:
-    return f"{minutes:+d} min" if minutes else "your clock"
+    return f"{minutes:+d} min".replace("-", "−") if minutes else "your clock"
 
 
 def _stamp_mark(stamp: str, seconds: int | None, accepted: bool) -> str:
     sign_of_it = "✓" if accepted else "✗"
     kind = "okt" if accepted else "badt"
     if seconds is None:
-        return text(MIDDLE, 160, f"{sign_of_it} {stamp} isn't a whole number", kind, "middle")
+        return text(MIDDLE, 166, f"{sign_of_it} {stamp} isn't a whole number", kind, "middle")
     if abs(seconds) > 1_800:
         far = f"{sign_of_it} your timestamp is {_far(seconds)} off to the right →"
-        return text(WIDTH - 8, 160, far, kind, "end")
+        return text(WIDTH - 8, 166, far, kind, "end")
     x = MIDDLE + seconds * PX_PER_SECOND
     return group(
         path(f"M{x:g} 104l-6 14h12z", "f3"),
-        text(x, 160, f"{sign_of_it} your timestamp", kind, "middle"),
+        text(x, 166, f"{sign_of_it} your timestamp", kind, "middle"),
     )
 
 
@@ -285,8 +291,8 @@ def _far(seconds: int) -> str:
 
 
 def _clocks(chance: random.Random) -> Iterator[tuple[float]]:
-    for _ in range(3):  # a fraction over a half, so that rounding shows
-        yield (chance.randrange(1_600_000_000, 1_900_000_000) + chance.randrange(60, 99) / 100,)
+    for low, high in ((60, 95), (5, 40), (5, 95)):  # hundredths of a second
+        yield (chance.randrange(1_600_000_000, 1_900_000_000) + chance.randrange(low, high) / 100,)
 
 
 @lesson.exercise(given=_clocks)
@@ -297,8 +303,15 @@ def timestamp(now: float) -> str:
 
 @timestamp.judge
 def _whole_seconds(result: Any, now: float) -> None:
-    if result not in (str(int(now)), str(round(now))):  # rounding is accepted by every server
-        raise difference(str(int(now)), result, (now,))
+    if result in (str(int(now)), str(round(now))):  # every server accepts a rounded one
+        return
+    if isinstance(result, str) and re.fullmatch(r"[0-9]{10}", result):
+        raise Wrong(
+            "This is another moment. Make it from `now`, and don't ask the clock.",
+            Fact("now", shown(now)),
+            Fact("Yours", shown(result)),
+        )
+    raise difference(str(int(now)), result, (now,))
 
 
 timestamp.hint("Two steps: drop the fraction, then make it text.")
@@ -313,10 +326,11 @@ timestamp.wrong(
     "This is a date. The API wants the seconds since 1970, as digits.",
     lambda now: datetime.fromtimestamp(now, UTC).isoformat(),
 )
-timestamp.why(
-    "Unix time counts seconds, and int() drops the fraction. Rounding works as well; by convention "
-    "a timestamp is never ahead of the clock."
+timestamp.wrong(
+    "Rounded up, your timestamp is always ahead of your clock. Drop the fraction.",
+    lambda now: str(math.ceil(now)),
 )
+timestamp.why("Unix time counts seconds, and int() drops the fraction. round() would do as well.")
 timestamp.next(
     "Call it with time.time() and print the result. How many digits will it have in 2300?"
 )
@@ -337,8 +351,7 @@ def timestamp_of(date: datetime) -> str:
 timestamp_of.hint("A datetime that knows its zone has a method for Unix time.")
 timestamp_of.hint("datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))).timestamp() is 0.0")
 timestamp_of.wrong(
-    "You took the wall clock's time for UTC. replace() changes the name of the zone and keeps the "
-    "hour, so it's another moment.",
+    "You took the wall clock's time for UTC. The same hour in another zone is another moment.",
     lambda date: str(int(date.replace(tzinfo=UTC).timestamp())),
 )
 timestamp_of.wrong(
@@ -375,20 +388,34 @@ def causes() -> dict[str, str]:
     return {"A": "zone", "B": "milliseconds", "C": "late"}
 
 
+@causes.judge
+def _known_causes(result: Any) -> None:
+    right = causes()
+    if isinstance(result, dict):
+        known = [*right, *right.values()]
+        if strange := [each for pair in result.items() for each in pair if each not in known]:
+            raise Wrong(
+                f"I don't know {shown(strange[0])}. The requests are A, B and C; the causes are "
+                "milliseconds, late and zone.",
+                Fact("Yours", shown(result)),
+            )
+    if result != right:
+        raise difference(right, result)
+
+
 causes.hint("Count the digits first. Then take the server's clock from each of the others.")
 causes.hint("Time zones differ from UTC by whole hours, half hours, and here and there 45 minutes.")
 causes.wrong(
-    "A and C are swapped. 19,800 seconds are exactly five and a half hours; 1,407 aren't a zone.",
+    "A and C are swapped. 19,800 seconds are exactly five and a half hours; 1,407 isn't a zone.",
     {"A": "late", "B": "milliseconds", "C": "zone"},
 )
 causes.wrong(
-    "Look at the signs once more: a request that was sent late has a timestamp before the "
-    "server's clock. A's is after it.",
+    "A request that's sent late has a timestamp before the server's clock. A's is after it.",
     {"A": "late", "B": "milliseconds", "C": "late"},
 )
 causes.why(
-    "Thirteen digits are milliseconds. A difference of whole half hours is a zone. Whatever is "
-    "left was signed too early or sent too late, or one clock is off."
+    "Thirteen digits are milliseconds. Whole half hours are a zone. Anything else was sent late, "
+    "or one of the clocks is off."
 )
 causes.next("What would milliseconds look like on a server that reads them as seconds? Which year?")
 
@@ -401,8 +428,8 @@ def _messages(chance: random.Random) -> Iterator[tuple[list[str]]]:
         said = [*statuses, chance.choice(statuses)]
         texts = [json.dumps({"id": first + n, "status": each}) for n, each in enumerate(said)]
         at_once = chance.randrange(1, 4)
-        arrived = [*texts[: at_once + 1], *texts[at_once:], texts[0]]
-        yield (arrived,)
+        again = json.dumps(json.loads(texts[1]), separators=(",", ":"))  # by another serialiser
+        yield ([*texts[: at_once + 1], *texts[at_once:], texts[0], again],)
 
 
 @lesson.exercise(given=_messages)
@@ -418,36 +445,42 @@ def new_statuses(messages: list[str]) -> list[str]:
     return show
 
 
-def _by_status(messages: list[str]) -> list[str]:
-    return list(dict.fromkeys(json.loads(message)["status"] for message in messages))
-
-
-def _all_of_them(messages: list[str]) -> list[str]:
-    return [json.loads(message)["status"] for message in messages]
-
-
-def _not_twice_in_a_row(messages: list[str]) -> list[str]:
-    events = [json.loads(message) for message in messages]
-    pairs = zip([None, *events], events, strict=False)
-    return [event["status"] for before, event in pairs if event != before]
+@new_statuses.judge
+def _once_each(result: Any, messages: list[str]) -> None:
+    right = new_statuses(messages)
+    if not isinstance(result, list):
+        raise difference(right, result, (messages,))
+    if result != right:
+        raise Wrong(
+            "These aren't the statuses to show.",
+            Fact("Messages", "\n".join(messages)),
+            Fact("Yours", shown(result)),
+            Fact("Expected", shown(right)),
+        )
 
 
 new_statuses.hint("Every event has an id of its own. Remember those that you've seen.")
 new_statuses.hint("A set is good at remembering: seen.add(3), and then 3 in seen is True.")
 new_statuses.wrong(
-    "The copies are all there. Skip an event whose id you've seen before.", _all_of_them
+    "The copies are all there. Skip an event whose id you've seen before.",
+    lambda messages: [json.loads(each)["status"] for each in messages],
 )
 new_statuses.wrong(
-    "This drops events that are new and only say the same. Two different ids are two events.",
-    _by_status,
+    "You compare whole texts. A retry may write the same event in other bytes, as the last one "
+    "here does. Compare the ids.",
+    lambda messages: [json.loads(each)["status"] for each in dict.fromkeys(messages)],
 )
 new_statuses.wrong(
-    "This notices a copy only right after the first one. It may come much later.",
-    _not_twice_in_a_row,
+    "This drops new events that happen to say the same. Two ids are two events.",
+    lambda messages: list(dict.fromkeys(json.loads(each)["status"] for each in messages)),
+)
+new_statuses.wrong(
+    "You notice a copy only right after the original. It may come much later.",
+    lambda messages: [event["status"] for event, _ in groupby(messages, json.loads)],
 )
 new_statuses.why(
-    "A receiver that knows the ids doesn't mind a second copy, no matter who sent it: an attacker, "
-    "or your own retry after an answer got lost."
+    "It doesn't matter who sent the second copy: an attacker, or your own retry after an answer "
+    "got lost."
 )
 new_statuses.next("A page stays open for days. How would you keep `seen` from growing for ever?")
 
@@ -458,8 +491,12 @@ RETRY_AFTER = 700  # seconds that the busy server asks for
 
 
 def _busy_servers(chance: random.Random) -> Iterator[tuple[BusyServer]]:
+    """Three that take the event in the end, and one that has another secret."""
     for times in (1, 3, chance.randrange(2, 5)):
         yield (BusyServer(busy_seconds=times * RETRY_AFTER),)
+    refusing = BusyServer(busy_seconds=RETRY_AFTER)
+    refusing.sandbox = Sandbox(replace(EXAMPLE_CREDENTIALS, secret="another"))  # noqa: S106
+    yield (refusing,)
 
 
 @lesson.exercise(given=_busy_servers)
@@ -474,21 +511,27 @@ def publish(server: BusyServer) -> int:
 
 @publish.observe
 def _what_happened(result: object, server: BusyServer) -> tuple[object, list[int], list[float]]:
-    return result, [each.status for each in server.tries], server.waits
+    """The result, the answers, and how old each request was when it went out."""
+    ages = [EXAMPLE_TIMESTAMP + each.at - each.signed_at for each in server.tries]
+    return result, [each.status for each in server.tries], ages
 
 
 @publish.judge
 def _published_once(done: tuple[Any, list[int], list[float]], server: BusyServer) -> None:
-    result, statuses, _ = done
+    result, statuses, ages = done
+    last = 200 if server.sandbox.credentials == EXAMPLE_CREDENTIALS else 401
     facts = [Fact("Answers", ", ".join(str(each) for each in statuses) or "none")]
-    if 401 in statuses:
-        raise Wrong("A request was too old when it went out.", *facts)
+    if 401 in statuses and max(ages) > TOLERANCE_SECONDS:
+        old = f"{max(ages):g} s old when it went out"
+        raise Wrong(f"A request was {old}. Sign after the wait.", *facts)
     if statuses.count(200) > 1:
         raise Wrong("The event was published more than once. Stop at the first 200.", *facts)
-    if 200 not in statuses:
+    if last not in statuses:
         raise Wrong("The event was never accepted. Wait, then try again.", *facts)
-    if result != 200:
-        raise Wrong(f"It was accepted. Return its status, and not {shown(result)}.", *facts)
+    if statuses.count(401) > 1:
+        raise Wrong("This server has another secret, and no wait changes its 401. Stop.", *facts)
+    if result != last:
+        raise Wrong(f"Return the status of the last answer, and not {shown(result)}.", *facts)
 
 
 def _signs_once(server: BusyServer) -> int:
@@ -500,16 +543,10 @@ def _signs_once(server: BusyServer) -> int:
     return answer.status
 
 
-def _never_waits(server: BusyServer) -> int:
-    for _ in range(3):
-        answer = server.send(server.sign())
-    return answer.status
-
-
-def _never_stops(server: BusyServer) -> int:
+def _six_times(server: BusyServer, seconds: int) -> int:
     for _ in range(6):
         answer = server.send(server.sign())
-        server.wait(700)
+        server.wait(seconds)
     return answer.status
 
 
@@ -517,17 +554,21 @@ publish.broken(
     "After the wait, the server answers 401. How old is the signature by then?", _signs_once
 )
 publish.hint("How old is the timestamp when the second request goes out?")
-publish.hint("You'd date a letter on the day you post it, not on the day you first tried to.")
-publish.wrong("You don't wait, so the server is still busy. Call server.wait(700).", _never_waits)
+publish.hint("You'd date a letter on the day you post it.")
+publish.wrong(
+    "You don't wait, so the server is still busy. Call server.wait(700).",
+    lambda server: _six_times(server, 0),
+)
 publish.wrong(
     "You send once. While the answer is 503, wait and try again.",
     lambda server: server.send(server.sign()).status,
 )
 publish.wrong(
-    "You go on after a 200, so the event is published again. Stop at the first 200.", _never_stops
+    "You go on after a 200, so the event is published again. Stop at the first 200.",
+    lambda server: _six_times(server, RETRY_AFTER),
 )
-publish.why("Signed as the last thing before sending, a request is never older than its journey.")
-publish.next("Give up after five tries: a loop that depends on a server should always have an end.")
+publish.why("Signed right before it's sent, a request is never older than its journey.")
+publish.next("Give up after five tries: a loop that waits for a server needs an end.")
 
 
 # --- prove it -----------------------------------------------------------------------------------
@@ -554,31 +595,56 @@ def prove_it(
     return str(sent), accepted, list(events.values())
 
 
+@prove_it.judge
+def _all_three(result: Any, now: float, servers: list[int], messages: list[str]) -> None:
+    if not isinstance(result, tuple) or len(result) != 3:
+        raise Wrong("Return three things, parted by commas.", Fact("Yours", shown(result)))
+    sent, accepted, statuses = result
+    _whole_seconds(sent, now)
+    off = [server - int(sent) for server in servers]
+    right = [abs(seconds) <= TOLERANCE_SECONDS for seconds in off]
+    if not isinstance(accepted, list) or len(accepted) != len(right):
+        raise Wrong(
+            f"Part 2 is a list: True or False for each of the {len(servers)} servers.",
+            Fact("Yours", shown(accepted)),
+        )
+    for number, (seconds, yours, due) in enumerate(zip(off, accepted, right, strict=True)):
+        if yours is not due:
+            raise Wrong(
+                f"The clock of servers[{number}] is {abs(seconds)} s "
+                f"{'ahead of' if seconds > 0 else 'behind'} your timestamp. Does it accept that?",
+                Fact("Yours", shown(yours)),
+            )
+    _once_each(statuses, messages)
+
+
 prove_it.hint("Whole seconds first. Compare them with each server's clock, in both directions.")
 prove_it.hint("The third part is the receiver of exercise 4: every id once, in order.")
+
+
+def _proves(
+    text: Callable[[int], Any] = str,
+    accepts: Callable[[int], bool] = lambda seconds: abs(seconds) <= TOLERANCE_SECONDS,
+) -> Callable[..., Any]:
+    """A proof that gets one thing wrong: the timestamp, or which difference is accepted."""
+    return lambda now, servers, messages: (
+        text(int(now)),
+        [accepts(server - int(now)) for server in servers],
+        new_statuses(messages),
+    )
+
+
 prove_it.wrong(
-    "Everything is right but the timestamp, which is a number. A parameter is text: str(…).",
-    lambda now, servers, messages: (
-        int(now),
-        [abs(int(now) - server) <= 600 for server in servers],
-        new_statuses.solve(messages),
-    ),
+    "It's all right but the timestamp, which is a number. A parameter is text: str(…).",
+    _proves(text=int),
 )
 prove_it.wrong(
     "The window has two sides: a server's clock may be ahead of yours or behind it.",
-    lambda now, servers, messages: (
-        str(int(now)),
-        [server - int(now) <= 600 for server in servers],
-        new_statuses.solve(messages),
-    ),
+    _proves(accepts=lambda seconds: seconds <= TOLERANCE_SECONDS),
 )
 prove_it.wrong(
-    "Almost. Here, a difference of exactly 600 s is still accepted.",
-    lambda now, servers, messages: (
-        str(int(now)),
-        [abs(int(now) - server) < 600 for server in servers],
-        new_statuses.solve(messages),
-    ),
+    "Almost. A difference of exactly 600 s is still accepted.",
+    _proves(accepts=lambda seconds: abs(seconds) < TOLERANCE_SECONDS),
 )
 prove_it.why("Seconds, whole, as text; a window with two sides; and a receiver that knows the ids.")
 prove_it.next("Go on to lesson 07: it's Black Friday.")

@@ -3,9 +3,10 @@
 import json
 import math
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -36,20 +37,20 @@ from pusherkit.lessons.kit import (
     Wrong,
     button,
     choice,
-    number,
-    practice,
     shown,
     slider,
     tick,
 )
+from pusherkit.lessons.kit import line as typed
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
 from pusherkit.lessons.kit.busy import BusyServer, Try
+from pusherkit.lessons.kit.exercise import Given
 from pusherkit.lessons.kit.picture import boxes, group, line, path, text
 from pusherkit.signing import sign, verify
 from pusherkit.subscriber import Message
 
 lesson = Lesson("07-fan-out-and-batch", stages=(1, 6))
 map, recall = lesson.map, lesson.recall_card
-practice = practice
 
 
 # --- recall and prediction ----------------------------------------------------------------------
@@ -71,11 +72,11 @@ def _check_that_fails(path: str, *, seconds_later: int = 0) -> tuple[str, Fact]:
 @lesson.recall(
     "A request is signed for /apps/3/events and sent to /apps/3/batch_events. Which check fails?",
     {
-        "body_md5": "The body didn't change, so neither did its hash.",
+        "body_md5": "The body is the same, so its hash is, too.",
         "none": "It would pass if the path weren't signed.",
         "auth_signature": "The path is the second line of the canonical string.",
     },
-    why="A signature is good for one path. For another you sign again.",
+    why="A signature is good for one path. For another, sign again.",
 )
 def another_path() -> tuple[str, Fact]:
     return _check_that_fails(BATCH_PATH)
@@ -85,30 +86,29 @@ def another_path() -> tuple[str, Fact]:
     "A request is signed, and then waits eleven minutes before it's sent. Which check fails?",
     {
         "auth_timestamp": "The window is 600 seconds, and eleven minutes are 660.",
-        "auth_signature": "It still fits the canonical string. It's only old.",
+        "auth_signature": "It still matches the canonical string. It's only old.",
         "none": "It would have passed after nine minutes.",
     },
-    why="If you wait, sign again before you send. You'll need that in this lesson.",
+    why="After a wait, sign again. You'll need that in this lesson.",
 )
 def eleven_minutes() -> tuple[str, Fact]:
     return _check_that_fails(EVENTS_PATH, seconds_later=660)
 
 
 @lesson.predict(
-    "100 channels are allowed in one event, and yours names 101. Somebody listens on each. Who "
-    "hears it?",
+    "Your event names 101 channels, one too many. Somebody listens on each. Who hears it?",
     {
         "The first 100": "Then you'd get a 200, and never learn who was left out.",
         "All 101 of them": "Then it wouldn't be a limit.",
         "Nobody at all": "One request is one thing: all of it, or nothing.",
     },
     why="The server reads the whole request before it delivers any of it. One signature covers one "
-    "body, and one answer speaks for all of it. So a broken limit refuses everything.",
+    "body, and one answer speaks for all of it.",
 )
 def one_too_many() -> tuple[str, Fact]:
-    sent = dispatch(Plan(batch=False, count=101, size=7))
+    says, heard = dispatch(Plan(batch=False, count=101, size=7))
     hears = {0: "Nobody at all", 100: "The first 100", 101: "All 101 of them"}
-    return hears[len(sent.heard)], Fact("The server", sent.says)
+    return hears[len(heard)], Fact("The server", says)
 
 
 # --- one request for many -----------------------------------------------------------------------
@@ -156,27 +156,17 @@ class Plan:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What came of a request."""
-
-    status: int
-    says: str
-    heard: tuple[Message, ...]
-
-
-def dispatch(plan: Plan) -> Sent:
-    """Send a plan, unchecked, to a fresh server with somebody listening on each channel."""
+def dispatch(plan: Plan) -> tuple[str, list[Message]]:
+    """Send a plan, unchecked, to a fresh server: what it answers, and what its listeners hear."""
     server, heard = Practice(), list[Message]()
     for channel in plan.channels:
         server.subscribe(channel, on_message=heard.append)
     answer = server.client.http.post(plan.path, content=plan.body())
-    error = answer.json().get("error", "")
-    return Sent(answer.status_code, f"{answer.status_code} {error or answer.text}", tuple(heard))
+    return f"{answer.status_code} {answer.json().get('error') or answer.text}", heard
 
 
 MAX_SIZE = 120_000  # bytes of data: enough to break the limit
-MOST = 120  # dots, enough to break the limit of channels
+MOST = 120  # squares, enough to break the limit of channels
 
 
 @lesson.explorer
@@ -186,74 +176,78 @@ def one_request() -> Explorer:
         _one_request,
         batch=choice("Send", {"one event to many pages": False, "a batch of events": True}),
         count=slider("How many", 60, 1, MOST),
-        size=number("Bytes of data in each", 16, 0, MAX_SIZE),
+        size=typed("Bytes of data in each", "16"),
         anyway=tick("Send it even if the client's own check refuses it"),
         send=button("Send one request"),
         code=[dispatch],
     )
 
 
-def _one_request(batch: bool, count: int, size: int, anyway: bool, send: bool) -> View:
-    plan = Plan(batch, count, size)
+def _bytes(size: str) -> int:
+    """A number of bytes, as somebody typed it."""
+    digits = size.strip().replace(",", "")
+    if re.fullmatch("[0-9]{1,6}", digits) and int(digits) <= MAX_SIZE:
+        return int(digits)
+    raise ValueError(f"Bytes of data: type a whole number from 0 to {MAX_SIZE:,}.")
+
+
+def _one_request(batch: bool, count: int, size: str, anyway: bool, send: bool) -> View:
+    plan = Plan(batch, count, _bytes(size))
     refused = plan.check()
-    sent = dispatch(plan) if send and (anyway or not refused) else None
     things = "events" if batch else "pages"
-    if not send:
-        said, good = f"Ready: 1 request for {count} {things}.", None
-        says, heard = "not sent yet", "nobody yet"
-    elif sent is None:
+    said, says = f"Ready: 1 request for {count} {things}.", "not sent yet"
+    good: bool | None = None
+    heard: int | None = None
+    if send and refused and not anyway:
         said, good = "The client refused it, so no request went out.", False
-        says, heard = f"none. The client says: {refused}", "nobody"
-    else:
-        good = sent.status == 200
-        said = (
-            f"Accepted: 1 request, 1 signature, and {len(sent.heard)} of {count} arrived."
-            if good
-            else f"Refused, all of it: 0 of {count} arrived."
-        )
-        says, heard = sent.says, f"{len(sent.heard)} of {count}"
+        says, heard = f"none. The client says: {refused}", 0
+    elif send:
+        says, arrived = dispatch(plan)
+        heard = len(arrived)
+        good = heard == count
+        said = f"Refused, all of it: 0 of {count} arrived."
+        if good:
+            said = f"Accepted: 1 request, 1 signature, and {heard} of {count} arrived."
     return View(
         "One request for many",
         (
             Fact("Request", f"POST {plan.path}, {len(plan.body()):,} bytes of body"),
             Fact("Instead of", f"{count} requests, with {count} signatures"),
             Fact("Answer", says),
-            Fact("Heard it", heard),
         ),
         said,
         good,
-        picture=dots(plan, None if not send else len(sent.heard) if sent else 0),
+        picture=squares(plan, heard),
         details=(Fact("Body", plan.body()[:600].decode(errors="ignore"), kind="code"),),
         fold="The beginning of the body",
     )
 
 
-def dots(plan: Plan, heard: int | None) -> Picture:
-    """A dot for each page or event; those over the limit apart, those that arrived filled."""
-    limit = MAX_BATCH_EVENTS if plan.batch else MAX_CHANNELS
-    over = max(0, plan.count - limit)
-    what = "events" if plan.batch else "pages"
-    desc = f"{plan.count} dots, one for each of the {what}. "
-    desc += f"{over} of them are over the limit of {limit}. " if over else ""
-    desc += {None: "Nothing was sent yet.", 0: "None of them is lit."}.get(
-        heard, "All of them are lit: the event arrived."
+def squares(plan: Plan, heard: int | None) -> Picture:
+    """A square for each page or event: ticked where it arrived, crossed over the limit."""
+    what, limit = ("events", MAX_BATCH_EVENTS) if plan.batch else ("pages", MAX_CHANNELS)
+    desc = f"{plan.count} squares, one for each of the {what}. "
+    if plan.count > limit:
+        desc += f"The limit is {limit}. "
+    desc += {None: "Nothing was sent yet.", 0: "None of them is ticked."}.get(
+        heard, "All of them are ticked: the event arrived."
     )
-    narrow = Picture("Who hears it", desc, 340, 340, _dots(plan, heard, limit, 12))
-    return Picture("Who hears it", desc, 760, 178, _dots(plan, heard, limit, 25), narrow)
+    wide, narrow = (
+        Picture("Who hears it", desc, width, 10 + 30 * math.ceil(plan.count / columns), shapes)
+        for width, columns in ((760, 25), (340, 12))
+        for shapes in [_squares(plan.count, heard, limit, columns)]
+    )
+    return replace(wide, narrow=narrow)
 
 
-def _dots(plan: Plan, heard: int | None, limit: int, columns: int) -> str:
-    step = 28
-    places = [(10 + n % columns * step, 10 + n // columns * (step + 2)) for n in range(plan.count)]
-    inside, outside = places[:limit], places[limit:]
-    kind = "good" if heard else "wrong" if heard == 0 else "bare"
-    x, y = outside[0] if outside else (0, 0)
+def _squares(count: int, heard: int | None, limit: int, columns: int) -> str:
+    places = [(10 + n % columns * 28, 10 + n // columns * 30) for n in range(count)]
+    over = [] if heard is None else places[limit:]
     return "".join(
         (
-            boxes(inside, 20, 20, kind),
-            boxes(outside, 20, 20, "wrong"),
-            text(x + 4, y + 15, "✗", "badt") if outside else "",
-            *(text(px + 4, py + 15, "✓", "okt") for px, py in inside[: heard or 0]),
+            boxes(places, 20, 20, "good" if heard else "bare" if heard is None else "wrong"),
+            *(text(x + 4, y + 15, "✗", "badt") for x, y in over),
+            *(text(x + 4, y + 15, "✓", "okt") for x, y in places[: heard or 0]),
         )
     )
 
@@ -370,94 +364,83 @@ def _marbles(tries: list[Try]) -> Picture:
 # --- the exercises ------------------------------------------------------------------------------
 
 
-def _lengths(chance: random.Random, most: int) -> list[int]:
-    """Exactly full; with a rest; and short."""
-    return [
-        most * chance.randint(2, 4),
-        most * chance.randint(2, 4) + chance.randint(1, most - 1),
-        chance.randint(2, most - 1),
-    ]
+def _lists_of(make: Callable[[int], Any], most: int) -> Given:
+    """Lists of what `make` makes: exactly full, with a rest, and short."""
+
+    def given(chance: random.Random) -> Iterator[tuple[list[Any]]]:
+        full, rest = (most * chance.randint(2, 4) for _ in range(2))
+        for length in (full, rest + chance.randint(1, most - 1), chance.randint(2, most - 1)):
+            yield ([make(n) for n in range(length)],)
+
+    return given
 
 
-def _channel_lists(chance: random.Random) -> Iterator[tuple[list[str]]]:
-    for length in _lengths(chance, MAX_CHANNELS):
-        yield ([f"order-{n}" for n in range(length)],)
+def _judge_parts(parts: object, things: list[Any], most: int, what: str) -> None:
+    """Raise Wrong unless a list is cut into lists of at most `most`, in order, and few of them."""
+    if not isinstance(parts, list) or not all(isinstance(each, list) for each in parts):
+        raise Wrong(f"Return a list that holds lists of {what}.", Fact("Yours", shown(parts)))
+    sent = [each for part in parts for each in part]
+    lengths = [len(part) for part in parts]
+    facts = [Fact("Of", f"{len(things)} {what}"), Fact("Lengths", shown(lengths))]
+    if (longest := max(lengths, default=0)) > most:
+        raise Wrong(
+            f"You have {longest} {what} in one request. Over {most}, the server refuses them all.",
+            *facts,
+        )
+    if [] in parts:
+        raise Wrong("One of your lists is empty, and a request without content is refused.", *facts)
+    if missing := sum(each not in sent for each in things):
+        raise Wrong(f"Of {len(things)} {what}, {missing} are missing.", *facts)
+    if sent != things:
+        raise Wrong(f"All the {what} are there, but not once each and in the given order.", *facts)
+    if len(parts) > (fewest := math.ceil(len(things) / most)):
+        raise Wrong(f"That's {len(parts)} requests. {fewest} would do.", *facts)
 
 
-def _slices(things: list[Any], step: int, width: int) -> list[list[Any]]:
-    return [things[start : start + width] for start in range(0, len(things), step)]
-
-
-@lesson.exercise(given=_channel_lists)
+@lesson.exercise(given=_lists_of(lambda n: f"order-{n}", MAX_CHANNELS))
 def split(channels: list[str]) -> list[list[str]]:
     """Return lists of at most 100 channels, as few as possible, in the given order."""
     starts = range(0, len(channels), 100)
     return [channels[start : start + 100] for start in starts]
 
 
+split.judge(lambda parts, channels: _judge_parts(parts, channels, MAX_CHANNELS, "channels"))
 split.hint("Each start has its list: from there, the next hundred.")
 split.hint("'abcdefg'[3:6] is 'def', and 'abcdefg'[6:9] is 'g'.")
 split.wrong(
     "Every hundredth channel is missing. A slice ends before its second number, so "
     "channels[0:100] has a hundred.",
-    lambda channels: _slices(channels, 100, 99),
+    lambda channels: [channels[at : at + 99] for at in range(0, len(channels), 100)],
 )
-split.wrong(
-    "The rest is missing: the channels after the last full hundred.",
-    lambda channels: _slices(channels[: len(channels) // 100 * 100], 100, 100),
-)
-split.wrong(
-    "When the last list is exactly full, you add an empty one. A request without channels is "
-    "refused.",
-    lambda channels: [channels[at : at + 100] for at in range(0, len(channels) + 1, 100)],
-)
-split.wrong(
-    "That's one request for each channel. One request takes 100 of them.",
-    lambda channels: [[channel] for channel in channels],
-)
-split.why("A slice that reaches past the end just stops there, so the rest needs no special case.")
+split.why("A slice that reaches past the end stops there, so the rest needs no special case.")
 split.next("Make it work for any limit: split(channels, most).")
 
 
-def _event_lists(chance: random.Random) -> Iterator[tuple[list[dict[str, str]]]]:
-    for length in _lengths(chance, MAX_BATCH_EVENTS):
-        yield (
-            [
-                {"channel": f"order-{n}", "name": "status", "data": f'{{"stop":{n}}}'}
-                for n in range(length)
-            ],
-        )
+def _event(n: int) -> dict[str, str]:
+    return {"channel": f"order-{n}", "name": "status", "data": f'{{"stop":{n}}}'}
 
 
-def _wrapped(slices: list[list[Any]]) -> list[dict[str, Any]]:
-    return [{"batch": each} for each in slices]
-
-
-@lesson.exercise(given=_event_lists)
+@lesson.exercise(given=_lists_of(_event, MAX_BATCH_EVENTS))
 def batches(events: list[dict[str, str]]) -> list[dict[str, Any]]:
     """Return bodies {"batch": […]} with at most 10 events each, as few as possible."""
     starts = range(0, len(events), 10)
     return [{"batch": events[start : start + 10]} for start in starts]
 
 
-batches.hint("Two steps: cut the list into tens, as before, and put each ten into an object.")
-batches.hint("{'page': words[0:2]} is an object with the first two words.")
-batches.wrong(
-    'The lists are right. The body is an object around each of them: {"batch": […]}.',
-    lambda events: _slices(events, 10, 10),
-)
-batches.wrong(
-    "This is a single batch with everything in it. Over ten, the whole batch is refused.",
-    lambda events: [{"batch": events}],
-)
-batches.wrong(
-    "This sends the first ten and forgets the others.",
-    lambda events: _wrapped([events[:10]]),
-)
-batches.wrong(
-    "That's one request for each event. A batch takes ten of them.",
-    lambda events: _wrapped([[event] for event in events]),
-)
+@batches.judge
+def _tens(bodies: object, events: list[dict[str, str]]) -> None:
+    yours = Fact("Yours", shown(bodies))
+    if not isinstance(bodies, list) or not bodies:
+        raise Wrong("Return a list of bodies: one for each request.", yours)
+    if any(isinstance(each, str | bytes) for each in bodies):
+        raise Wrong("You wrote JSON already. Here a body is still a dict.", yours)
+    if not all(isinstance(each, dict) and each.keys() == {"batch"} for each in bodies):
+        raise Wrong('Each body is a dict with one key, "batch": {"batch": […]}.', yours)
+    _judge_parts([each["batch"] for each in bodies], events, MAX_BATCH_EVENTS, "events")
+
+
+batches.hint("Cut the list into tens, as before, and put each ten into a dict.")
+batches.hint("{'page': words[0:2]} is a dict with the first two words.")
 batches.why("Each event keeps its own channel, name and data. What they share is the request.")
 batches.next("How many signatures do 35 events need? Check it with len(batches(…)).")
 
@@ -474,18 +457,22 @@ def size(data: str) -> int:
     return len(data.encode("utf-8"))
 
 
-size.hint("data is text, ready to send. How many bytes is it on the wire?")
+@size.judge
+def _in_bytes(result: object, data: str) -> None:
+    if result in (len(json.dumps(data)), len(json.dumps(data, ensure_ascii=False).encode())):
+        raise Wrong("It's JSON already. Another json.dumps() adds quotes and backslashes.")
+    if result != (right := size(data)):
+        raise Wrong(f"Expected {right}, and yours is {shown(result)}.", Fact("data", data))
+
+
+size.hint("data is text, ready to send. How many bytes will travel?")
 size.hint("len('é'.encode('utf-8')) is 2.")
-size.wrong("These are characters. The limit counts bytes of UTF-8, and ☕ has three of them.", len)
+size.wrong("These are characters. The limit counts bytes of UTF-8, and ☕ takes three.", len)
 size.wrong(
-    "That's what the object takes up in Python's memory, which has nothing to do with the wire.",
+    "That's what the object takes up in Python's memory. What travels are the bytes of its UTF-8.",
     sys.getsizeof,
 )
-size.wrong(
-    "You encoded JSON that was JSON already, so you count more quotes and backslashes.",
-    lambda data: len(json.dumps(data, ensure_ascii=False).encode()),
-)
-size.why("Text has characters, and a wire has bytes. So the limits of a wire are in bytes.")
+size.why("Text has characters, but bytes are what travels, so limits are in bytes.")
 size.next("How many ☕ fit into 102,400 bytes?")
 
 
@@ -527,32 +514,15 @@ def _polite(done: tuple[object, tuple[Try, ...]], server: BusyServer) -> None:
     for before, after in pairwise(tries):
         if before.status == 200:
             raise Wrong("It was accepted, and you sent it again: two events arrive.", *facts)
-        if before.retry_after is not None and after.at - before.at < before.retry_after:
-            asked, came = before.retry_after, after.at - before.at
-            raise Wrong(f"It asked for {asked} s, and you came back after {came:g} s.", *facts)
+        if (came := after.at - before.at) < (asked := before.retry_after or 0):
+            said = f"It asked for {asked} s (answer.retry_after), and you were back after {came:g}."
+            raise Wrong(said, *facts)
     if len(tries) > MAX_POLITE_TRIES:
         raise Wrong(f"{len(tries)} tries. This server is never free: give up after five.", *facts)
-    if tries[-1].status != 200 and len(tries) < MAX_POLITE_TRIES:
-        raise Wrong(f"You gave up after {len(tries)}, with a {tries[-1].status}.", *facts)
     if result != tries[-1].status:
         raise Wrong(f"Return the last status, and not {shown(result)}.", *facts)
-
-
-def _never_waits(server: BusyServer) -> int:
-    for _ in range(5):
-        answer = server.send(server.sign())
-        if answer.status != 429:
-            break
-    return answer.status
-
-
-def _waits_a_second(server: BusyServer) -> int:
-    for _ in range(5):
-        answer = server.send(server.sign())
-        if answer.status != 429:
-            break
-        server.wait(1)
-    return answer.status
+    if result != 200 and len(tries) < MAX_POLITE_TRIES:
+        raise Wrong(f"You gave up after {len(tries)}, with a {result}.", *facts)
 
 
 def _signs_once(server: BusyServer) -> int:
@@ -572,44 +542,57 @@ back_off.wrong(
     lambda server: server.send(server.sign()).status,
 )
 back_off.wrong(
-    "You sent again without waiting. Each try is one more request over the limit.", _never_waits
-)
-back_off.wrong(
-    "You waited a second each time. The server says how long: answer.retry_after.",
-    _waits_a_second,
-)
-back_off.wrong(
-    "You sent the old signature again. After the wait it was over 600 s old, so the server "
-    "answered 401. Sign before each try.",
+    "You sent the old signature again. After the wait it was over 600 s old: a 401. Sign before "
+    "each try.",
     _signs_once,
 )
 back_off.why(
-    "A 429 means that nothing was published, so trying again can't deliver twice. And a loop that "
-    "depends on somebody else's server always needs an end."
+    "After a 429 nothing was published, so trying again can't deliver twice. And a loop that "
+    "depends on somebody else's server needs an end."
 )
 back_off.next("What should your program do with the event after the fifth 429?")
 
 
-def _attempts(chance: random.Random) -> Iterator[tuple[int, random.Random]]:
-    for attempt in (1, 3, chance.randint(6, 12)):
-        yield attempt, random.Random(chance.random())  # noqa: S311 - no secret
+class Chance(random.Random):
+    """Always draws the same, from 0 to 1, and knows whether anybody drew."""
+
+    def __init__(self, drawn: float) -> None:
+        super().__init__()
+        self.drawn = drawn
+        self.asked = False
+
+    def random(self) -> float:
+        self.asked = True
+        return self.drawn
+
+
+def _attempts(chance: random.Random) -> Iterator[tuple[int, Chance]]:
+    for attempt in (1, 3, chance.randint(8, 11), 12):
+        yield attempt, Chance(chance.uniform(0.2, 0.8))
 
 
 @lesson.exercise(given=_attempts)
 def pause(attempt: int, chance: random.Random) -> float:
-    """Return the seconds to wait before a try: random, up to 2 ** attempt, never over 30."""
+    """Return the seconds to wait before a try, drawn evenly: up to 2 ** attempt, 30 at most."""
     longest = min(30, 2**attempt)
     return chance.uniform(0, longest)
 
 
 @pause.judge
-def _jittered(result: Any, attempt: int, chance: random.Random) -> None:
+def _jittered(result: Any, attempt: int, chance: Chance) -> None:
     longest = min(30, 2**attempt)
+    yours = Fact("Yours", shown(result))
     if isinstance(result, bool) or not isinstance(result, int | float):
-        raise Wrong("Return a number of seconds.", Fact("Yours", shown(result)))
+        raise Wrong("Return a number of seconds.", yours)
     if not 0 <= result <= longest:
+        raise Wrong(f"Before try {attempt}, wait from 0 to {longest} s.", yours)
+    if not chance.asked:
+        raise Wrong("Where's the chance? Draw the wait from `chance`.", yours)
+    if result == longest < 2**attempt:
         raise Wrong(
-            f"Before try {attempt}, wait from 0 to {longest} s.", Fact("Yours", shown(result))
+            f"Never over 30, but before try {attempt} it's 30 nearly every time, so everybody "
+            "comes back together again. Cap first, then draw.",
+            yours,
         )
 
 
@@ -621,12 +604,12 @@ pause.wrong(
     lambda attempt, chance: min(30, 2**attempt),
 )
 pause.wrong(
-    "It doubles and it's random, and it never stops growing: before try 12 it's over an hour.",
+    "It doubles and it's random, but it never stops growing: before try 12 it can be over an hour.",
     lambda attempt, chance: chance.uniform(0, 2**attempt),
 )
 pause.why(
     "Doubling gives a server in trouble room to recover, the cap keeps you responsive, and chance "
-    "keeps clients from marching in step. People call that jitter."
+    "keeps clients from marching in step. It's called jitter."
 )
 pause.next("Where would you keep counting the tries, so that a success starts again at 1?")
 
@@ -679,25 +662,13 @@ def _drops_the_rest(client: Client, events: list[Event]) -> None:
         client.trigger_batch(events[:10])
 
 
-def _one_each(client: Client, events: list[Event]) -> None:
-    for event in events:
-        client.trigger_batch([event])
-
-
 publish.broken(
     "No error, and still: of 20 events, 10 never arrive. What happens to the eleventh?",
     _drops_the_rest,
 )
-publish.hint("What happens to the eleventh event, and who is told about it?")
+publish.hint("What happens to the eleventh event, and who hears about that?")
 publish.hint("range(0, 27, 10) is 0, 10, 20: where each batch begins.")
-publish.wrong(
-    "They all arrive, but each has a request of its own. A batch takes ten.",
-    _one_each,
-)
-publish.why(
-    "A limit asks for more requests, not for fewer events. There's nothing to catch now: what is "
-    "sent keeps the limit, and all of it is sent."
-)
+publish.why("A limit asks for more requests, not for fewer events. There's nothing left to catch.")
 publish.next("Let it return how many requests it made.")
 
 
@@ -707,8 +678,8 @@ publish.next("Let it return how many requests it made.")
 def _everything(chance: random.Random) -> Iterator[tuple[list[str], list[str], int]]:
     for attempt in (2, 5, 9):
         channels = [f"order-{n}" for n in range(100 * chance.randint(2, 6))]
-        fit = 10 * chance.randint(1, 3) + 9
-        texts = [f"note {n}" for n in range(fit - 1)] + ["x" * MAX_DATA_BYTES]
+        notes = 10 * chance.randint(1, 3) + 8
+        texts = [f"note {n}" for n in range(notes)] + ["x" * MAX_DATA_BYTES]
         texts += ["☕" * chance.randint(40_000, 60_000), "x" * (MAX_DATA_BYTES + 1)]
         chance.shuffle(texts)
         yield channels, texts, attempt
@@ -717,37 +688,40 @@ def _everything(chance: random.Random) -> Iterator[tuple[list[str], list[str], i
 @lesson.exercise(given=_everything, covers_lesson=True)
 def prove_it(channels: list[str], texts: list[str], attempt: int) -> tuple[int, int, int, int]:
     """Return both numbers of requests, how many texts are too big, and the longest pause."""
-    fit = [text for text in texts if len(text.encode()) <= 102_400]
+    good = [text for text in texts if len(text.encode()) <= 102_400]
     for_channels = math.ceil(len(channels) / 100)
-    for_texts = math.ceil(len(fit) / 10)
-    return for_channels, for_texts, len(texts) - len(fit), min(30, 2**attempt)
+    for_texts = math.ceil(len(good) / 10)
+    return for_channels, for_texts, len(texts) - len(good), min(30, 2**attempt)
 
 
-def _proved(fits: Callable[[str], bool], rounded: Callable[[float], int]) -> Callable[..., Any]:
-    """prove_it with one step done in another way."""
-
-    def wrong(channels: list[str], texts: list[str], attempt: int) -> tuple[int, int, int, int]:
-        fit = [text for text in texts if fits(text)]
-        counts = rounded(len(channels) / 100), rounded(len(fit) / 10)
-        return *counts, len(texts) - len(fit), min(30, 2**attempt)
-
-    return wrong
+@prove_it.judge
+def _four(result: Any, channels: list[str], texts: list[str], attempt: int) -> None:
+    facts = (
+        Fact("Called with", f"{len(channels)} channels, {len(texts)} texts, attempt {attempt}"),
+        Fact("Yours", shown(result)),
+    )
+    if not isinstance(result, tuple | list) or len(result) != 4:
+        raise Wrong("Return four numbers: requests, requests, texts too big, seconds.", *facts)
+    for_channels, for_texts, big, seconds = prove_it(channels, texts, attempt)
+    if result[2] == sum(len(text) > MAX_DATA_BYTES for text in texts):
+        raise Wrong("You measured in characters, and ☕ takes three of the 102,400 bytes.", *facts)
+    if result[2] == big + 1:
+        raise Wrong(
+            "Exactly 102,400 bytes are allowed: the limit is the most you may send.", *facts
+        )
+    right = {
+        "Texts too big": (result[2], big),
+        "Requests for the channels": (result[0], for_channels),
+        "Requests for the texts": (result[1], for_texts),
+        "The longest pause": (result[3], seconds),
+    }
+    for name, (yours, expected) in right.items():
+        if yours != expected:
+            raise Wrong(f"{name}: expected {expected}, and yours is {shown(yours)}.", *facts)
 
 
 prove_it.hint("First leave out what is too big, in bytes. Then divide, and round up.")
 prove_it.hint("math.ceil(7 / 3) is 3: seven things, three at a time, take three rounds.")
-prove_it.wrong(
-    "You measured in characters. The limit is 102,400 bytes: é has two, ☕ has three.",
-    _proved(lambda text: len(text) <= MAX_DATA_BYTES, math.ceil),
-)
-prove_it.wrong(
-    "A text of exactly 102,400 bytes is allowed: the limit is the most you may send.",
-    _proved(lambda text: len(text.encode()) < MAX_DATA_BYTES, math.ceil),
-)
-prove_it.wrong(
-    "You rounded down. A request that isn't full is a request all the same.",
-    _proved(lambda text: len(text.encode()) <= MAX_DATA_BYTES, math.floor),
-)
 prove_it.why(
     "100 channels or 10 events a request, 102,400 bytes of data each, and waits with a cap."
 )

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlencode
 
 import httpx
 
@@ -60,24 +60,24 @@ WRITTEN = (*QUESTION, TAG, *AUTH)  # in the order in which the code wrote them
     "You sign a compact body. Then your HTTP library sends the same JSON with a space after each "
     "comma. What does the server do?",
     {
-        "It refuses: the body hash doesn't fit": "Other bytes, another MD5.",
+        "It refuses: the body hash doesn't match": "Other bytes, another MD5.",
         "It accepts: the JSON means the same": "It does mean the same. But the server hashes the "
         "bytes before it reads any JSON.",
-        "It refuses: the signature doesn't fit": "The signature covers the body hash in the URL, "
+        "It refuses: the signature doesn't match": "The signature covers the body hash in the URL, "
         "and that one is still the signed one.",
     },
-    why="The server hashes the bytes that arrive. Hash the bytes that you send, and send those.",
+    why="The server hashes the bytes that arrive. So hash the bytes that you send.",
 )
 def a_space_too_many() -> tuple[str, Fact]:
     server, now = Practice(), EXAMPLE_TIMESTAMP
     signed = sign(server.credentials, "POST", EVENTS_PATH, body=COMPACT, timestamp=now)
     spaced = COMPACT.replace(b",", b", ")
     answer = server.http.post(EVENTS_PATH, params=signed.query, content=spaced)
-    if answer.status_code == 200:
+    error = answer.json().get("error", "")
+    if not error:
         return "It accepts: the JSON means the same", Fact("Answer", "200")
-    error = answer.json()["error"]
-    unfit = "body hash" if "body_md5" in error else "signature"
-    return f"It refuses: the {unfit} doesn't fit", Fact("Answer", f"401 {error}")
+    differs = "body hash" if "body_md5" in error else "signature"
+    return f"It refuses: the {differs} doesn't match", Fact("Answer", f"401 {error}")
 
 
 @lesson.recall(
@@ -85,7 +85,7 @@ def a_space_too_many() -> tuple[str, Fact]:
     {
         "The event, as it was signed": "The server keeps no copy of what you signed.",
         "Nothing": "A refused request ends at the server. Only your code can know.",
-        "An error event": "The error goes back to the sender, and that's your server.",
+        "An error event": "The error goes back to the sender, and that's your backend.",
     },
     why="Listeners never learn of a refusal. If your code ignores the answer, nobody notices.",
 )
@@ -102,16 +102,16 @@ def after_a_refusal() -> tuple[str, Fact, Fact]:
 
 
 @lesson.predict(
-    "The URL of a signed request is turned round, last parameter first. What does the server do?",
+    "The parameters of a signed URL arrive in reverse order. What does the server do?",
     {
-        "It refuses, because the signature doesn't fit": "It would, if the URL were signed as it "
-        "is written. It isn't.",
-        "It refuses, because auth_signature must come last": "Most code puts it there. The server "
-        "looks for it by name.",
-        "It answers the question": "The order in the URL is free.",
+        "It refuses: the signature doesn't match": "It would, if the URL were signed as it's "
+        "written. It isn't.",
+        "It refuses: auth_signature must come last": "Most code puts it there. The server looks "
+        "for it by name.",
+        "It accepts the request": "The order in the URL is free.",
     },
-    why="The server doesn't sign the URL. It reads the parameters, puts them into an order of its "
-    "own, and signs that. So every order in the URL leads to the same text.",
+    why="The server doesn't sign the URL. It sorts the parameters by name, and signs that. So "
+    "parameters of different names may come in any order.",
 )
 def turned_round() -> tuple[str, Fact, Fact]:
     server, now = Practice(), EXAMPLE_TIMESTAMP
@@ -120,7 +120,7 @@ def turned_round() -> tuple[str, Fact, Fact]:
         answer = server.http.get(PATH, params=signed.query[::-1])
     accepted = answer.status_code == 200
     return (
-        "It answers the question" if accepted else "It refuses, because the signature doesn't fit",
+        "It accepts the request" if accepted else "It refuses: the signature doesn't match",
         Fact("In the URL", " · ".join(name for name, _ in signed.query[::-1]), kind="prose"),
         Fact("Answer", f"{answer.status_code} {answer.text}"),
     )
@@ -196,9 +196,8 @@ def _untangled(lower: bool, encode: bool, order: Order) -> View:
     signature = hmac_sha256(EXAMPLE_CREDENTIALS.secret, f"GET\n{PATH}\n{mine}")
     response = _send((*WRITTEN, ("auth_signature", signature)))
     accepted = response.status_code == 200
-    at = first_difference(mine.encode(), theirs.encode())
+    at = first_difference(mine.encode(), theirs.encode()) if order.sent else None
     crossed = len(order.crossings())
-    not_yet = "not sent yet"
     if not order.sent:
         status, good = "Six parameters, in the order in which your code wrote them.", None
     elif accepted:
@@ -214,19 +213,20 @@ def _untangled(lower: bool, encode: bool, order: Order) -> View:
         )
         found = " and ".join(reason for reason, there in reasons if there)
         status, good = f"Refused (401): {found}.", False
-    difference_shown = (
-        "none"
-        if at is None
-        else f"byte {at}: you sign {name_byte(mine.encode(), at)}, "
-        f"the server {name_byte(theirs.encode(), at)}"
-    )
-    answer = response.text if accepted else response.json()["error"]
+    differs, answer = "none", response.text if accepted else response.json()["error"]
+    if at is not None:
+        you, there = (name_byte(each.encode(), at) for each in (mine, theirs))
+        differs = f"byte {at}, counting from 0: you sign {you}, the server {there}"
+
+    def after(value: str) -> str:
+        return value if order.sent else "not sent yet"
+
     return View(
         "Untangle the threads",
         (
-            Fact("You sign", mine, marks=mark_at(mine.encode(), at) if order.sent else ()),
-            Fact("The server signs", theirs if order.sent else not_yet),
-            Fact("First difference", difference_shown if order.sent else not_yet),
+            Fact("You sign", mine, marks=mark_at(mine.encode(), at)),
+            Fact("The server signs", after(theirs), marks=mark_at(theirs.encode(), at)),
+            Fact("First difference", after(differs)),
         ),
         status,
         good,
@@ -234,10 +234,10 @@ def _untangled(lower: bool, encode: bool, order: Order) -> View:
         details=(
             Fact(
                 "URL",
-                response.request.url.raw_path.decode() if order.sent else not_yet,
-                "Always in the order in which the code wrote it. Your rows don't change it.",
+                after(response.request.url.raw_path.decode()),
+                "Always in the order of the code. Your rows don't change it.",
             ),
-            Fact("Answer", f"{response.status_code} {answer}" if order.sent else not_yet),
+            Fact("Answer", after(f"{response.status_code} {answer}")),
         ),
         fold="Show the request and the answer",
     )
@@ -252,7 +252,7 @@ def _send(query: Iterable[Pair]) -> httpx.Response:
 
 # --- the picture --------------------------------------------------------------------------------
 
-TOP, PITCH, ROW = 24, 29, 24  # px: where the first row begins, from row to row, a row's height
+TOP, PITCH, ROW = 24, 27, 23  # px: where the first row begins, from row to row, a row's height
 LAST = TOP + len(WRITTEN) * PITCH  # px: the top of auth_signature's row
 BY_NAME = sorted((name for name, _ in WRITTEN), key=str.lower)
 
@@ -273,7 +273,7 @@ class _Layout:
 
 
 _WIDE = _Layout(width=262, right=512, letters="m", values=True)
-_NARROW = _Layout(width=138, right=200, letters="hex", values=False)
+_NARROW = _Layout(width=146, right=194, letters="hex", values=False)
 
 
 def tangle(order: Order, lower: bool, encode: bool) -> Picture:
@@ -292,8 +292,8 @@ def tangle(order: Order, lower: bool, encode: bool) -> Picture:
             f"server signs isn't known yet. {signature}"
         )
     title = "Threads from your rows to the server's"
-    narrow = Picture(title, desc, 340, LAST + 156, _tangle(order, lower, encode, _NARROW))
-    return Picture(title, desc, 776, LAST + 118, _tangle(order, lower, encode, _WIDE), narrow)
+    narrow = Picture(title, desc, 340, LAST + 148, _tangle(order, lower, encode, _NARROW))
+    return Picture(title, desc, 776, LAST + 112, _tangle(order, lower, encode, _WIDE), narrow)
 
 
 def _tangle(order: Order, lower: bool, encode: bool, at: _Layout) -> str:
@@ -320,18 +320,21 @@ def _tangle(order: Order, lower: bool, encode: bool, at: _Layout) -> str:
             _cut_off(at),
             group(
                 *(_roads if at.values else _narrow_roads)(encode, order.sent),
-                transform=f"translate(0 {LAST + 38})",
+                transform=f"translate(0 {LAST + 32})",
             ),
         )
     )
+
+
+GRIP = "".join(f"M{x} {y}h2v2h-2z" for x in (9, 14) for y in (5, 10, 15))  # six dots to grab
 
 
 def _yours(name: str, words: str, row: int, at: _Layout) -> str:
     return group(
         handle(
             rect(0, 0, at.width, ROW, "box", rx=5),
-            text(9, 17, "≡", "small"),
-            text(26, 17, _fitting(words, at), at.letters),
+            path(GRIP, "solid"),
+            text(26, 16, _fitting(words, at), at.letters),
             id=name,
             label=f"{name}: row {row + 1} of {len(WRITTEN)}. Arrow keys move it.",
             keys="ArrowUp ArrowDown",
@@ -344,8 +347,8 @@ def _yours(name: str, words: str, row: int, at: _Layout) -> str:
 def _servers(words: str, row: int, at: _Layout, differs: bool) -> str:
     return group(
         rect(0, 0, at.width, ROW, "s3" if words != "?" else "bare", rx=5),
-        text(10, 17, _fitting(words, at), at.letters),
-        text(at.width - 20, 18, "≠" if differs else "", "badt"),
+        text(10, 16, _fitting(words, at), at.letters),
+        text(at.width - 18, 17, "≠" if differs else "", "badt"),
         transform=f"translate({at.right} {TOP + row * PITCH})",
     )
 
@@ -385,10 +388,10 @@ def _cut_off(at: _Layout) -> str:
     why = "made from this text, so never in it" if at.values else "never signed"
     return group(
         rect(2, LAST, at.width, ROW, "bare", rx=5, stroke_dasharray="4 3"),
-        text(28, LAST + 17, "auth_signature", "m" if at.values else at.letters),
+        text(26, LAST + 16, "auth_signature", "m" if at.values else at.letters),
         path(f"M{at.width + 2} {y}H{x + 6:.0f}", "thread"),
         path(blades + eyes, "arrow"),
-        text(at.right, LAST + 17, why, "small"),
+        text(at.right, LAST + 16, why, "small"),
     )
 
 
@@ -436,14 +439,14 @@ def _ends(encode: bool, sent: bool) -> tuple[str, str, str, str]:
 
 
 def _chip(x: int, y: int, width: int, words: str, kind: str) -> str:
-    return group(rect(x, y, width, ROW, kind, rx=5), text(x + 10, y + 17, words, "m"))
+    return group(rect(x, y, width, ROW, kind, rx=5), text(x + 10, y + 16, words, "m"))
 
 
 def _fitting(words: str, at: _Layout) -> str:
     name, equals, value = words.partition("=")
-    if not at.values:
-        return name
-    return f"{name}{equals}{value[:8]}…{value[-4:]}" if len(value) > 16 else words
+    if at.values:
+        return f"{name}{equals}{value[:8]}…{value[-4:]}" if len(value) > 16 else words
+    return words if len(words) <= len("tag=night%20shift") else name
 
 
 # --- the exercises ------------------------------------------------------------------------------
@@ -474,47 +477,37 @@ def _requests(chance: random.Random) -> Iterator[list[Pair]]:
         yield [(name, next(twice) if name == "tag" else value) for name, value in params]
 
 
-def _to_sort(chance: random.Random) -> Iterator[tuple[list[Pair]]]:
-    for params in _requests(chance):
-        yield (params,)
+def _to_sort(chance: random.Random) -> Iterator[tuple[tuple[Pair, ...]]]:
+    return ((tuple(params),) for params in _requests(chance))
 
 
-def _to_join(chance: random.Random) -> Iterator[tuple[list[Pair]]]:
-    for params in _requests(chance):
-        yield (ordered.solve(params),)
+def _to_join(chance: random.Random) -> Iterator[tuple[tuple[Pair, ...]]]:
+    return ((tuple(ordered(params)),) for params in _requests(chance))
 
 
-Text = Callable[[list[Pair]], str]
-
-
-def _joined_with(encode: Callable[[str], str]) -> Text:
-    return lambda pairs: "&".join(f"{name}={encode(value)}" for name, value in pairs)
-
-
-def _percent(value: str) -> str:
-    return quote(value, safe="")
-
-
-_PLUS = (
-    "Your values are encoded as in a form: a space became +, a comma %2C. That's for the URL. "
-    "Sign the values as they are."
+_ENCODED = (
+    "Your values are encoded: a space became + or %20. That's for the URL. Sign them as they are."
 )
 
 
 @lesson.exercise(given=_to_join)
-def joined(pairs: list[tuple[str, str]]) -> str:
+def joined(pairs: Iterable[tuple[str, str]]) -> str:
     """Join pairs that are in order already to the text that is signed."""
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
+@joined.judge
+def _as_they_are(result: Any, pairs: tuple[Pair, ...]) -> None:
+    if result != (expected := joined(pairs)):
+        decoded = unquote_plus(result) if isinstance(result, str) else ""
+        if decoded in (expected, unquote_plus(expected)):
+            raise Wrong(_ENCODED)
+        raise difference(expected, result, (pairs,))
+
+
 joined.hint("Two joints: = between a name and its value, & between one pair and the next.")
-joined.hint("'; '.join(f'{day}: {hour}' for day, hour in [('Mon', 9)]) is 'Mon: 9'.")
-joined.wrong(_PLUS, urlencode)
-joined.wrong(
-    "Your values are percent-encoded: a space became %20. That's for the URL. Sign the values as "
-    "they are.",
-    _joined_with(_percent),
-)
+joined.hint("`'; '.join(f'{day}: {hour}' for day, hour in [('Mon', 9)])` is `'Mon: 9'`.")
+joined.wrong(_ENCODED, urlencode)
 joined.wrong(
     "You joined the pairs with newlines. Between two parameters there's an &.",
     lambda pairs: "\n".join(f"{name}={value}" for name, value in pairs),
@@ -524,38 +517,50 @@ joined.wrong(
     lambda pairs: "".join(f"{name}={value}&" for name, value in pairs),
 )
 joined.wrong(
-    "There's a question mark in front. It separates path and query in a URL; the signed text has "
+    "There's a question mark in front. It separates path and query in a URL. The signed text has "
     "none.",
-    lambda pairs: "?" + "&".join(f"{name}={value}" for name, value in pairs),
+    lambda pairs: "?" + joined(pairs),
 )
-joined.why("No function for URLs is at work here. It would encode the values.")
+joined.why("You didn't need a function for URLs. It would have encoded the values.")
 joined.next("What does yours return for one pair? And for an empty list?")
 
 
-def _kept(params: list[Pair]) -> list[Pair]:
+def _kept(params: Iterable[Pair]) -> list[Pair]:
     return [(name, value) for name, value in params if name != "auth_signature"]
 
 
-def _lowered(params: list[Pair]) -> list[Pair]:
+def _lowered(params: Iterable[Pair]) -> list[Pair]:
     return [(name.lower(), value) for name, value in params]
 
 
 _BY_PAIR = (
-    "Two parameters have the same name, and sorted() put their values in order too. Sort by the "
-    "name alone, with key=…: then they keep the order in which they came."
+    "Two parameters have the same name, and sorted() put their values in order, too. Sort by name "
+    "alone, with `key=…`: then they keep the order in which they came."
 )
 
 
 @lesson.exercise(given=_to_sort)
-def ordered(params: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def ordered(params: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the pairs that are signed: names in lower case, sorted by name alone."""
     kept = [(name, value) for name, value in params if name != "auth_signature"]
     lowered = [(name.lower(), value) for name, value in kept]
     return sorted(lowered, key=lambda pair: pair[0])
 
 
+@ordered.judge
+def _small_and_sorted(result: Any, params: tuple[Pair, ...]) -> None:
+    if result != (expected := ordered(params)):
+        if _are_pairs(result) and any(name != name.lower() for name, _ in result):
+            raise Wrong(
+                "A name still has a capital, and capitals sort before all small letters. "
+                "Lower-case the names first, then sort by name.",
+                Fact("Yours", shown(result)),
+            )
+        raise difference(expected, result, (params,))
+
+
 ordered.hint("Two steps: first a list of pairs with name.lower(), then sorted() with a key.")
-ordered.hint("sorted([('b', 2), ('a', 9), ('a', 1)], key=lambda pair: pair[0]) leaves 9 before 1.")
+ordered.hint("`sorted([('b', 2), ('a', 9), ('a', 1)], key=lambda pair: pair[0])` has 9 before 1.")
 ordered.wrong(_BY_PAIR, lambda params: sorted(_lowered(_kept(params))))
 ordered.wrong(
     "You sorted before the names were in lower case, and capitals sort before all small letters. "
@@ -567,23 +572,23 @@ ordered.wrong(
     lambda params: sorted(_kept(params), key=lambda pair: pair[0].lower()),
 )
 ordered.wrong(
-    "You lower-cased the values too. Only names change; a value is signed as it is.",
+    "You lower-cased the values, too. Only names change. A value is signed as it is.",
     lambda params: sorted(
         ((name.lower(), value.lower()) for name, value in _kept(params)), key=lambda pair: pair[0]
     ),
 )
 ordered.wrong(
-    "The names are in lower case, but the pairs are still in the order in which they came.",
+    "The names are in lower case, but the pairs are still in the order they came in.",
     lambda params: _lowered(_kept(params)),
 )
 ordered.why(
-    "sorted() is stable: where the key is equal, the pairs stay in their order. A server that "
-    "sorts by name does the same, so both sides agree even on names that come twice."
+    "sorted() is stable: pairs with the same name stay in their order. The server sorts by name, "
+    "too, so both sides agree even where a name comes twice."
 )
 ordered.next("Swap the two steps, predict what becomes of a name with a capital, and check.")
 
 
-@lesson.exercise(given=_to_sort, keep=True)
+@lesson.exercise(given=lambda chance: ((params,) for params in _requests(chance)), keep=True)
 def signed_parameters(params: list[tuple[str, str]]) -> str:
     """Return the text that is signed, from the parameters of any request."""
     lowered = [(name.lower(), value) for name, value in params]
@@ -593,24 +598,24 @@ def signed_parameters(params: list[tuple[str, str]]) -> str:
 
 
 signed_parameters.hint("Four steps: lower-case the names, leave one out, sort by name, join.")
-signed_parameters.hint("[('B', 'x, y'), ('a', '1')] becomes 'a=1&b=x, y'.")
+signed_parameters.hint("`[('B', 'x, y'), ('a', '1')]` becomes `'a=1&b=x, y'`.")
 signed_parameters.wrong(
     "auth_signature is in your text. It's made from this text, so it can't be part of it.",
-    lambda params: joined.solve(sorted(_lowered(params), key=lambda pair: pair[0])),
+    lambda params: joined(sorted(_lowered(params), key=lambda pair: pair[0])),
 )
-signed_parameters.wrong(_BY_PAIR, lambda params: joined.solve(sorted(_lowered(_kept(params)))))
+signed_parameters.wrong(_BY_PAIR, lambda params: joined(sorted(_lowered(_kept(params)))))
 signed_parameters.wrong(
-    "You joined first and sorted then. As text, tag2=… comes before tag=…, because 2 sorts before "
-    "the equals sign. Sort the pairs by name, then join.",
-    lambda params: "&".join(sorted(f"{name}={value}" for name, value in ordered.solve(params))),
+    "You joined first, then sorted. As text, tag2=… comes before tag=…, because 2 sorts before the "
+    "equals sign. Sort the pairs by name, then join.",
+    lambda params: "&".join(sorted(f"{name}={value}" for name, value in ordered(params))),
 )
 signed_parameters.wrong(
     "One parameter is missing: a dict has room for one value a name. Keep the list of pairs.",
-    lambda params: joined.solve(sorted(dict(_lowered(_kept(params))).items())),
+    lambda params: joined(sorted(dict(_lowered(_kept(params))).items())),
 )
-signed_parameters.wrong(_PLUS, lambda params: urlencode(ordered.solve(params)))
-signed_parameters.why("Each step takes away a freedom that a URL has, until one text is left.")
-signed_parameters.next("Turn the same parameters round and round. How many texts come out?")
+signed_parameters.wrong(_ENCODED, lambda params: urlencode(ordered(params)))
+signed_parameters.why("A URL can be written in many ways. After these steps, one text is left.")
+signed_parameters.next("Shuffle the parameters and call it again. When does the text change?")
 
 
 # --- another question under the same signature ---------------------------------------------------
@@ -639,10 +644,8 @@ def another_question(query: list[tuple[str, str]]) -> list[tuple[str, str]]:
 @another_question.judge
 def _accepted_and_other(result: Any, query: list[Pair]) -> None:
     params = list(result.items()) if isinstance(result, dict) else result
-    if not isinstance(params, list) or not all(_is_pair(pair) for pair in params):
-        raise Wrong(
-            "Return a list of pairs of text, like the one you get.", Fact("Yours", shown(result))
-        )
+    if not _are_pairs(params):
+        raise Wrong("Return a list of pairs of text, like yours.", Fact("Yours", shown(result)))
     try:
         response = _send(params)
     except (ValueError, httpx.HTTPError):
@@ -650,10 +653,12 @@ def _accepted_and_other(result: Any, query: list[Pair]) -> None:
     answer = Fact("Answer", f"{response.status_code} {response.text.strip()[:600]}")
     if response.status_code == 401:
         error = str(response.json()["error"]).partition(":")[0]
-        signed, yours = (signed_parameters.solve(each) for each in (query, params))
+        signed, yours = (signed_parameters(each) for each in (query, params))
         at = first_difference(signed.encode(), yours.encode())
+        signature = "The signed text has to stay what it was, letter by letter."
+        others = "Leave the auth_… parameters whole: the server looks for each of them by name."
         raise Wrong(
-            f"Refused: {error}. The signed text has to stay what it was, letter by letter.",
+            f"Refused: {error}. {signature if error == 'Invalid signature' else others}",
             Fact("Signed", signed),
             Fact("Yours gives", yours, marks=mark_at(yours.encode(), at)),
         )
@@ -663,11 +668,11 @@ def _accepted_and_other(result: Any, query: list[Pair]) -> None:
         raise Wrong("Accepted, but the server answers what it answered before.", answer)
 
 
-def _is_pair(pair: Any) -> bool:
-    return (
-        isinstance(pair, tuple | list)
-        and len(pair) == 2
-        and all(isinstance(each, str) for each in pair)
+def _are_pairs(value: Any) -> bool:
+    """Whether it's a list of pairs of text."""
+    return isinstance(value, list) and all(
+        isinstance(pair, tuple | list) and [type(each) for each in pair] == [str, str]
+        for pair in value
     )
 
 
@@ -682,8 +687,7 @@ another_question.wrong(
     lambda query: [pair for pair in query if pair[0] != "info"],
 )
 another_question.wrong(
-    "You encoded the &, and the HTTP library encodes your value once more. Give the value as it "
-    "is.",
+    "You encoded the &, and the HTTP library does it again. Give the value as it is.",
     lambda query: [
         (name, "presence-%26info%3Duser_count" if name == "filter_by_prefix" else value)
         for name, value in query
@@ -691,10 +695,11 @@ another_question.wrong(
     ],
 )
 another_question.why(
-    "The signature covers the text, and this text can be cut into parameters in more than one way. "
-    "In the URL the & inside a value is %26: the server sees one parameter where two were signed."
+    "The signature covers a text, and more than one list of parameters has that text: an & in a "
+    "value looks like one between two parameters, and INFO like info. The URL shows the "
+    "difference (the & is %26 there), so the server answers something else."
 )
-another_question.next("There's a second way, and it changes nothing but capitals. Can you find it?")
+another_question.next("There are two ways: with an &, and with capitals alone. Find the other one.")
 
 
 # --- find, explain, fix ---------------------------------------------------------------------------
@@ -706,19 +711,19 @@ def broken_query_text(own: dict[str, str], auth: dict[str, str]) -> str:
 
 
 def _calls(chance: random.Random) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """A publish with no parameters of its own; the question; and the question with an area."""
+    """A publish with no parameters of its own; the question; with an area; and with Kim's tag."""
     auth = {**dict(AUTH), "auth_timestamp": str(EXAMPLE_TIMESTAMP - chance.randrange(500))}
     body = f'{{"name":"status","channel":"order-{chance.randrange(10, 99)}","data":"delivered"}}'
     yield {}, {**auth, "body_md5": body_digest(body.encode())}
-    yield dict(QUESTION), auth
-    yield {**dict(QUESTION), "area": chance.choice(("gate 3, left", "north gate"))}, auth
+    for more in ({}, {"area": chance.choice(("gate 3, left", "north gate"))}, dict([TAG])):
+        yield {**dict(QUESTION), **more}, auth
 
 
 @lesson.exercise(given=_calls)
 def query_text(own: dict[str, str], auth: dict[str, str]) -> str:
-    """Make every request pass: return the text to sign. All names are in lower case already."""
-    pairs = sorted({**own, **auth}.items(), key=lambda pair: pair[0])
-    return "&".join(f"{name}={value}" for name, value in pairs)
+    """Make every request pass: return the text to sign."""
+    both = [(name.lower(), value) for name, value in {**own, **auth}.items()]
+    return "&".join(f"{name}={value}" for name, value in sorted(both, key=lambda pair: pair[0]))
 
 
 query_text.broken(
@@ -729,22 +734,25 @@ query_text.hint("Two sorted lists, one after the other, aren't one sorted list."
 query_text.wrong(
     "Now auth comes first, and the plain question passes: luck again. With an area it's refused, "
     "because area sorts before auth_key.",
-    lambda own, auth: joined.solve(sorted(auth.items()) + sorted(own.items())),
+    lambda own, auth: joined(sorted(auth.items()) + sorted(own.items())),
+)
+query_text.wrong(
+    "Sorted as one list: the question passes. But Kim's scripts send a Tag, and its name has to be "
+    "in lower case before you sort.",
+    lambda own, auth: joined(sorted({**own, **auth}.items())),
 )
 query_text.wrong(
     "It's one list now, but nothing sorts it.",
-    lambda own, auth: joined.solve(list({**own, **auth}.items())),
+    lambda own, auth: joined(list({**own, **auth}.items())),
 )
-query_text.wrong(
-    _PLUS, lambda own, auth: urlencode(sorted({**own, **auth}.items(), key=lambda pair: pair[0]))
-)
+query_text.wrong(_ENCODED, lambda own, auth: urlencode(ordered([*own.items(), *auth.items()])))
 query_text.wrong(
     "Now the request's own parameters aren't in the text at all, so anyone could change them.",
-    lambda own, auth: joined.solve(sorted(auth.items())),
+    lambda own, auth: joined(sorted(auth.items())),
 )
 query_text.why(
-    "A publish has no parameters of its own, so one of the two lists was empty, and the other was "
-    "sorted. The code was wrong from its first day. It took another kind of request to show it."
+    "A publish has no parameters of its own, so one of the two lists was empty. The code was wrong "
+    "from its first day, and it took another kind of request to show it."
 )
 query_text.next("Which test would have caught it on that first day?")
 
@@ -769,81 +777,62 @@ def prove_it(query: str) -> tuple[str, list[tuple[str, str]]]:
     return signed, [(name, rest)]  # one parameter, and all the others are in its value
 
 
-def _signed_pairs(params: list[Pair]) -> list[Pair]:
-    return sorted(_kept(_lowered(params)), key=lambda pair: pair[0])
-
-
 def _by_hand(query: str) -> list[Pair]:
-    cut = [piece.partition("=") for piece in query.split("&")]
-    return [(name, value) for name, _, value in cut]
+    return [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
 
 
 _SLIPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     (
-        "`note=` is missing: parse_qsl() drops empty values, unless you say "
-        "keep_blank_values=True.",
-        lambda query: signed_parameters.solve(parse_qsl(query)),
+        "`note=` is missing: parse_qsl() drops empty values, unless you pass "
+        "`keep_blank_values=True`.",
+        lambda query: signed_parameters(parse_qsl(query)),
     ),
     (
-        "Your values are still as they were in the URL. Decode them: urllib.parse.parse_qsl().",
-        lambda query: signed_parameters.solve(_by_hand(query)),
+        "Your values are still as they were in the URL. Decode them: `urllib.parse.parse_qsl()`.",
+        lambda query: signed_parameters(_by_hand(query)),
     ),
     (
         _BY_PAIR,
-        lambda query: joined.solve(
-            sorted(_lowered(_kept(parse_qsl(query, keep_blank_values=True))))
-        ),
+        lambda query: joined(sorted(_lowered(_kept(parse_qsl(query, keep_blank_values=True))))),
     ),
 )
-
-
-def _swallowed(signed: str) -> list[Pair]:
-    name, _, rest = signed.partition("=")
-    return [(name, rest)]
-
-
-def _slipped(slip: Callable[[str], str]) -> Callable[[str], Any]:
-    return lambda query: (slip(query), _swallowed(slip(query)))
-
-
-for _message, _slip in _SLIPS:
-    prove_it.wrong(_message, _slipped(_slip))
-prove_it.wrong(
+_SAME = (
     "The text is right. But the other parameters are the same ones: a server would answer the same "
-    "question. Cut the text somewhere else.",
-    lambda query: (
-        signed_parameters.solve(parse_qsl(query, keep_blank_values=True)),
-        ordered.solve(parse_qsl(query, keep_blank_values=True)),
-    ),
+    "question. Cut the text somewhere else."
 )
+
+
+def _both_from(query: str) -> tuple[str, list[Pair]]:
+    params = parse_qsl(query, keep_blank_values=True)
+    return signed_parameters(params), ordered(params)
+
+
+prove_it.wrong(_SAME, _both_from)
 
 
 @prove_it.judge
 def _same_text_other_parameters(result: Any, query: str) -> None:
+    yours, called = Fact("Yours", shown(result)), Fact("Called with", shown(query))
     if not isinstance(result, tuple) or len(result) != 2:
-        raise Wrong("Return two things: a text, and a list of pairs.", Fact("Yours", shown(result)))
+        raise Wrong("Return two things: a text, and a list of pairs.", called, yours)
     signed, other = result
-    params = parse_qsl(query, keep_blank_values=True)
-    expected = signed_parameters.solve(params)
+    expected, pairs = _both_from(query)
+    for message, slip in _SLIPS:
+        if signed == slip(query) != expected:
+            raise Wrong(message, called, yours)
     if signed != expected:
-        for message, slip in _SLIPS:
-            if signed == slip(query):
-                raise Wrong(message)
         raise difference(expected, signed, (query,))
-    if not isinstance(other, list) or not all(_is_pair(pair) for pair in other):
+    if not _are_pairs(other):
+        raise Wrong("The text is right. The second thing is a list of pairs of text.", yours)
+    if (text := signed_parameters(other)) != expected:
         raise Wrong(
-            "The text is right. The second thing is a list of pairs of text.",
-            Fact("Yours", shown(other)),
-        )
-    if (text := signed_parameters.solve(other)) != expected:
-        raise Wrong(
-            "Your text is right. The other parameters have another text, so the signature "
-            "wouldn't fit them.",
+            "Your text is right. The other parameters have another text, so the signature doesn't "
+            "match them.",
             Fact("Theirs", text),
             Fact("Signed", expected),
         )
-    if _signed_pairs(other) == _signed_pairs(params):
-        raise Wrong(prove_it.wrongs[-1].message)
+    if ordered(_lowered(other)) == pairs:
+        raise Wrong(_SAME, yours)
 
 
 prove_it.hint(
@@ -851,7 +840,7 @@ prove_it.hint(
 )
 prove_it.hint("For the second part: a=1&b=2 is also the text of one parameter, named a.")
 prove_it.why(
-    "One list of parameters has one text, whatever happened to it in the URL. But one text belongs "
-    "to many lists, because nothing in it marks where a value ends."
+    "A list of parameters has one text, however its URL is written. But a text belongs to many "
+    "lists, because nothing in it marks where a value ends."
 )
 prove_it.next("A server could refuse every & inside a value. Would that be enough? Look for =.")

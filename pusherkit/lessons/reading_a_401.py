@@ -6,16 +6,14 @@ import io
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import unquote
+from typing import Any
 
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.consult import App, Opinion, Report, consult
 from pusherkit.doctor.refusals import diagnose_refusal
-from pusherkit.doctor.search import Finding
 from pusherkit.errors import UnreadableText
 from pusherkit.lessons.kit import (
     EVENTS_PATH,
@@ -31,12 +29,15 @@ from pusherkit.lessons.kit import (
     View,
     Wrong,
     area,
+    button,
     choice,
+    difference,
     excerpt,
     first_difference,
     gesture,
     mark_at,
     name_byte,
+    shown,
     visible,
     whole,
 )
@@ -76,6 +77,7 @@ def refused(
     app: Credentials = CREDENTIALS,
     app_key: str = "",
     hashed: bytes | None = None,
+    more: tuple[tuple[str, str], ...] = (),
     signed: tuple[str, str] = ("", ""),
     key: str = "",
     message: str = "",
@@ -84,9 +86,9 @@ def refused(
 ) -> Refused:
     """Publish `body` with a mistake, and see what the server answers.
 
-    The sender hashes `hashed` in place of the body, replaces one text by another in what it signs
-    (`signed`), and computes the HMAC of `message` under `key`. All that isn't given is right.
-    `{text}` in `key` or `message` is the text that was signed.
+    The sender hashes `hashed` in place of the body, sends `more` parameters, replaces one text by
+    another in what it signs (`signed`), and computes the HMAC of `message` under `key`. All that
+    isn't given is right. `{text}` in `key` or `message` is the text that was signed.
     """
     path_ = f"/apps/{app.app_id}/events"
     params = [
@@ -94,6 +96,7 @@ def refused(
         ("auth_timestamp", str(timestamp)),
         ("auth_version", "1.0"),
         ("body_md5", body_digest(body if hashed is None else hashed)),
+        *more,
     ]
     written = canonical_string("POST", path_, params)
     written = written.replace(*signed) if signed[0] else written
@@ -129,54 +132,49 @@ KIMS_CURL = curl(CREDENTIALS.base_url, KIMS.request)
         "Two": "There are two joints, so two newlines would make three lines.",
         "Three": "It would, with real newlines.",
     },
-    why=r"A newline is one character, byte 0x0a. \n is how a program writes it, and only between "
-    "the right quotes.",
+    why=r"A newline is one character, byte 0x0a. \n is how a program writes it, between the right "
+    "quotes.",
 )
 def single_quotes() -> tuple[str, Fact]:
     signed = r"\n".join(["POST", EVENTS_PATH, "auth_key=278d425bdf160c739803"])
     count = len(signed.split("\n"))
-    return ["None", "One", "Two", "Three"][count], Fact("Signed", signed)
+    return {1: "One", 2: "Two", 3: "Three"}[count], Fact("Signed", signed)
 
 
 @lesson.recall(
     "auth_timestamp is in milliseconds, and it's signed and sent that way, with the right secret. "
     "Which check fails?",
     {
-        "auth_signature": "Both sides sign the same digits, so the signature fits.",
+        "auth_signature": "Both sides sign the same digits, so the signatures match.",
         "none": "Those digits would be a date some 40,000 years from now.",
         "auth_timestamp": "The server reads them as seconds.",
     },
-    why="The signature only proves that you sent this number. Whether the number is a good one is "
-    "a check of its own.",
+    why="The signature only proves that you sent this number. Whether it's a good one is a check "
+    "of its own.",
 )
 def milliseconds() -> tuple[str, Fact]:
     late = refused(BODY, timestamp=EXAMPLE_TIMESTAMP * 1000)
-    verdict = judge(CREDENTIALS, late.request, now=EXAMPLE_TIMESTAMP)
-    (check,) = [each.rule for each in verdict.checks if not each.passed]
-    return check, Fact("The server", late.answer)
+    failed = judge(CREDENTIALS, late.request, now=EXAMPLE_TIMESTAMP).failed
+    return failed.rule if failed else "none", Fact("The server", late.answer)
 
 
 @lesson.predict(
-    "The server's text is the text that you signed, byte for byte. And still it's a 401. Where is "
+    "The server's text is the text that you signed, byte for byte, and still it's a 401. Where is "
     "the mistake?",
     {
         "In the path": "The path is the second line, and the second lines are equal.",
         "In the parameters": "The parameters are the third line, and the third lines are equal.",
         "In the secret or the HMAC call": "Everything before them is equal.",
     },
-    why="A signature is made of a text, a secret and a call. If the text is right, two suspects "
-    "are left. If it isn't, they're in the clear.",
+    why="A signature comes from a text, a secret and a call. If the text is right, the other two "
+    "are left.",
 )
 def equal_strings() -> tuple[str, Fact, Fact]:
     wrong_call = refused(BODY, key="{text}", message=SECRET)
     place = where_to_look(wrong_call.answer, wrong_call.signed)
-    options = {
-        "path": "In the path",
-        "parameters": "In the parameters",
-        "secret or call": "In the secret or the HMAC call",
-    }
+    options = {"secret or call": "In the secret or the HMAC call"}
     return (
-        options[place],
+        options.get(place, f"In the {place}"),
         Fact("You signed", wrong_call.signed),
         Fact("The server", wrong_call.answer),
     )
@@ -185,41 +183,29 @@ def equal_strings() -> tuple[str, Fact, Fact]:
 # --- the flowchart ------------------------------------------------------------------------------
 
 # Where the three questions lead: (id, what is seen, where to look), in 15 characters at most.
-Ends = tuple[tuple[str, str, str], ...]
-QUESTIONS: tuple[tuple[str, str, Ends], ...] = (
-    (
-        "Which rule",
-        "does it name?",
-        (
-            ("settings", "auth_key", "app key, host"),
-            ("clock", "timestamp", "your clock"),
-            ("body", "body_md5", "body, and hash"),
-            ("other", "another one", "do what it says"),
-            ("ask", "none at all", "practice server"),
-        ),
-    ),
-    (
-        "Are the two",
-        "strings equal?",
-        (
-            ("newlines", "line breaks", "real newlines?"),
-            ("method", "line 1", "the method"),
-            ("path", "line 2", "the path"),
-            ("parameters", "line 3", "the parameters"),
-        ),
-    ),
-    (
-        "Secret or call?",
-        "Prove it.",
-        (
-            ("secret", "the secret", "quotes? newline?"),
-            ("call", "the call", "key, text, hex?"),
-        ),
-    ),
+_NAMED = (
+    ("settings", "auth_key", "app key, host"),
+    ("clock", "timestamp", "your clock"),
+    ("body", "body_md5", "body, and hash"),
+    ("other", "another one", "do what it says"),
+    ("ask", "none at all", "practice server"),
+)
+_DIFFERENT = (
+    ("newlines", "line breaks", "real newlines?"),
+    ("method", "line 1", "the method"),
+    ("path", "line 2", "the path"),
+    ("parameters", "line 3", "the parameters"),
+)
+_EQUAL = (("secret", "the secret", "quotes? newline?"), ("call", "the call", "key, text, hex?"))
+QUESTIONS = (
+    ("Which rule", "does it name?", _NAMED),
+    ("Are the two", "strings equal?", _DIFFERENT),
+    ("Secret or call?", "Prove it.", _EQUAL),
 )
 ONWARD = ("auth_signature", "equal")  # what leads on to the next question
 PLACES = {
-    "settings": "It names auth_key: look at your settings. Leave the secret's value alone.",
+    "settings": "It names auth_key: look at your settings. If app key and secret are swapped, swap "
+    "them back, then make a new secret, because the old one went out in the URL.",
     "clock": "It names the timestamp: look at your clock.",
     "body": "It names body_md5: look at the body's bytes.",
     "other": "It names a rule and says what to do.",
@@ -292,8 +278,9 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
     shapes: list[str] = []
     y = 6
     for number, (first, second, ends) in enumerate(QUESTIONS):
-        walked = number <= reached
-        shapes.append(rect(4, y, layout.question, HEIGHT, "slid" if walked else "box", rx=6))
+        box = "slid" if number <= reached else "box"
+        shapes.append(rect(4, y, layout.question, HEIGHT, box, rx=6))
+        top = y if layout.beside else y + HEIGHT + 8
         if layout.beside:
             shapes.append(text(14, y + 19, f"{number + 1}  {first}", "strong"))
             shapes.append(text(29, y + 35, second, "strong"))
@@ -301,29 +288,38 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             shapes.append(arrow(layout.question + 6, y + 22, layout.left - 4, y + 22, away))
             if number == 1:
                 shapes.append(text(layout.question + 22, y + 17, "no", "small"))
-            bottom = y + HEIGHT
-            top = y
         else:
             shapes.append(text(14, y + 27, f"{number + 1}  {first} {second}", "strong"))
-            top = y + HEIGHT + 8
-            bottom = top
         for at, (end, title, where) in enumerate(ends):
             row, column = divmod(at, layout.columns)
             x = layout.left + column * (layout.answer + GAP)
-            place_y = top + row * (HEIGHT + GAP)
-            bottom = max(bottom, place_y + HEIGHT)
+            y = top + row * (HEIGHT + GAP)
             on = end in lit
             middle = x + layout.answer / 2
-            shapes.append(rect(x, place_y, layout.answer, HEIGHT, "hot" if on else "box", rx=6))
+            shapes.append(rect(x, y, layout.answer, HEIGHT, "hot" if on else "box", rx=6))
             mark = "▶ " if on else ""
-            shapes.append(text(middle, place_y + 18, mark + title, "ink" if on else "t", "middle"))
-            shapes.append(text(middle, place_y + 35, where, "inkhex" if on else "small", "middle"))
+            shapes.append(text(middle, y + 18, mark + title, "ink" if on else "t", "middle"))
+            shapes.append(text(middle, y + 35, where, "inkhex" if on else "small", "middle"))
+        bottom = y + HEIGHT
         y = bottom + 34
         if number < len(ONWARD):
             down = "slid" if number < reached else "arrow"
             shapes.append(arrow(82, bottom + 3, 82, y - 3, down))
             shapes.append(text(92, bottom + 21, ONWARD[number], "small"))
     return "".join(shapes), y - 28
+
+
+PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+@page {{ size: landscape; margin: 15mm }}
+:root {{ color-scheme: only light; font-family: system-ui, sans-serif }}
+img {{ width: 100%; height: auto }}
+</style>
+<h1>{title}</h1>
+{image}
+"""
 
 
 class Poster(Live):
@@ -333,15 +329,12 @@ class Poster(Live):
         super().__init__(View("Reading a 401: three questions", picture=flowchart()), hint="")
 
     def save(self, name: str) -> None:
-        """Write it into a file: an SVG, which any browser opens and prints."""
-        image = flowchart().image()
-        source = image.partition("data:image/svg+xml,")[2].partition('"')[0]
-        Path(name).write_text(unquote(source), encoding="utf-8")
+        """Write it into a file: an HTML page, which any browser prints on one sheet."""
+        page = PAGE.format(title=self.twin.title, image=flowchart().image())
+        Path(name).write_text(page, encoding="utf-8")
 
 
-def poster() -> Poster:
-    """The three questions on one page."""
-    return Poster()
+poster = Poster
 
 
 # --- the ruler ----------------------------------------------------------------------------------
@@ -414,6 +407,9 @@ def _drawn(byte: int) -> str:
 # --- reading a refusal, without the secret ------------------------------------------------------
 
 
+OWN = "one of your own"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A prepared case: the texts that go into the fields."""
@@ -426,28 +422,33 @@ class Case:
 
 
 class Prepared(Explorer):
-    """An Explorer whose first control chooses a case, which fills the fields.
+    """An Explorer whose control `case` fills the fields, and is OWN once one is changed by hand.
 
-    Its `guess`, if it has one, is taken back whenever something else changes.
+    A `guess`, if there is one, is taken back whenever something else changes.
     """
 
-    cases: ClassVar[Mapping[str, Case]] = {}
+    def __init__(self, cases: Mapping[str, Case], show: Callable[..., View], **rest: Any) -> None:
+        self._cases = cases
+        super().__init__(show, **rest)
 
     def read(self, values: dict[str, Any]) -> None:
-        before = self._raw
-        if values.get("case", before["case"]) != before["case"]:
-            fields = dict(self.cases[values["case"]].fields)
-            self.put(fields)
-            values = {**values, **fields}
-        if "guess" in self.values and any(before[name] != each for name, each in values.items()):
+        changed = {name for name, each in values.items() if each != self._raw[name]}
+        # Both: OWN was set here, and the browser didn't know it yet when the next key was hit.
+        if changed == {"case"} or ("case" in changed and self._raw["case"] != OWN):
+            fields = dict(self._cases[values["case"]].fields)
+        else:
+            fields = {"case": OWN} if changed else {}
+        self.put(fields)
+        if changed and "guess" in self.values:
             self.values["guess"] = ""
-        super().read(values)
+        super().read({**values, **fields})
 
 
-def _pasted(each: Refused, answer: str = "") -> Case:
-    return Case({"refusal": answer or each.answer, "signed": each.signed})
+def _pasted(each: Refused) -> Case:
+    return Case({"refusal": each.answer, "signed": each.signed})
 
 
+TERSE = "The secret authentication failed"  # as soketi says, whatever is wrong
 REFUSALS = {
     "Kim's, from the top of this page": _pasted(KIMS),
     "the courier app's": _pasted(refused(BODY, hashed=BODY + b"\n")),
@@ -456,52 +457,53 @@ REFUSALS = {
         refused(BODY, app_key=SECRET, key=CREDENTIALS.key),
     ),
     "the new developer's": _pasted(refused(BODY, key="{text}", message=SECRET)),
-    "one from a soketi server": _pasted(KIMS, "The secret authentication failed"),
+    "one from a soketi server": _pasted(replace(KIMS, answer=TERSE)),
+    OWN: Case({"refusal": "", "signed": ""}),
 }
-
-
-class _Refusals(Prepared):
-    cases = REFUSALS
 
 
 @lesson.explorer
 def refusal() -> Explorer:
     """Paste a refusal and what you signed, and see where the three questions lead."""
     first = next(iter(REFUSALS.values())).fields
-    return _Refusals(
+    return Prepared(
+        REFUSALS,
         _three_questions,
         case=choice("Refusal", list(REFUSALS)),
-        refusal=area("The server", first["refusal"], rows=3),
-        signed=area("You signed", first["signed"], rows=3),
+        refusal=area("The server", first["refusal"], rows=5),
+        signed=area("You signed", first["signed"], rows=5),
+        ask=button("Ask the three questions"),
         code=[where_to_look],
     )
 
 
-def _three_questions(case: str, refusal: str, signed: str) -> View:
-    place = where_to_look(refusal, signed) if refusal.strip() else ""
-    reading = (
-        " ".join(diagnose_refusal(refusal, canonical_string=signed or None).notes) if place else ""
-    )
+def _three_questions(case: str, refusal: str, signed: str, ask: bool) -> View:
+    title, said = "Three questions", "Where do they lead? Say it first, then ask."
+    if not refusal.strip():
+        said = "Paste a refusal."
+    if not ask or not refusal.strip():
+        return View(title, status=said, picture=flowchart())
+    place = where_to_look(refusal, signed)
+    reading = " ".join(diagnose_refusal(refusal, canonical_string=signed or None).notes)
     server = server_string(refusal)
     mine, theirs = signed.encode(errors="replace"), (server or "").encode(errors="replace")
     at = first_difference(mine, theirs) if server else None
+    quoted = "(not quoted)" if server is None else visible(server)
     return View(
-        "Three questions",
-        (excerpt(Fact("The doctor", reading or "Nothing to read yet.", kind="prose")),),
-        PLACES.get(place, "Paste a refusal."),
+        title,
+        (excerpt(Fact("The doctor", reading, kind="prose")),),
+        PLACES[place],
         picture=_above(flowchart(place), ruler(signed, server)),
         details=(
             excerpt(Fact("You signed", visible(signed), marks=mark_at(mine, at))),
             excerpt(
-                Fact(
-                    "The server signed",
-                    "(not quoted)" if server is None else visible(server),
-                    "⏎ is a newline.",
-                    marks=mark_at(theirs, at),
-                )
+                Fact("The server signed", quoted, "⏎ is a newline.", marks=mark_at(theirs, at))
             ),
         ),
         fold="Show both strings in full",
+        note="Lines that end in CRLF look right here: a text field drops the CR."
+        if place == "secret or call"
+        else "",
     )
 
 
@@ -533,22 +535,9 @@ def server_string(refusal: str) -> str | None:
 # --- the doctor ---------------------------------------------------------------------------------
 
 MAX_TEXT = 150_000  # characters of evidence; ours, so that the notebook answers at once
-IN_BODY, IN_TEXT, IN_SECRET, IN_CALL = (
-    "The body or its hash",
-    "The canonical string",
-    "The secret",
-    "The HMAC call",
-)
-GUESSES = (IN_BODY, IN_TEXT, IN_SECRET, IN_CALL)
+GUESSES = ("The body or its hash", "The canonical string", "The secret", "The HMAC call")
+IN_BODY, IN_TEXT, IN_SECRET, IN_CALL = GUESSES
 ASK = "ask"  # the button where a request of one's own was pasted
-
-
-def place_of(finding: Finding) -> str:
-    """Which of the four places a finding is in; its first mistake decides."""
-    axis = finding.mistakes[0].axis
-    return {"digest": IN_BODY, "secret": IN_SECRET, "mac": IN_CALL, "encoding": IN_CALL}.get(
-        axis, IN_TEXT
-    )
 
 
 def _told(story: str, place: str, each: Refused) -> Case:
@@ -583,31 +572,25 @@ CASES = {
         IN_SECRET,
         refused(BODY, key="a-secret-of-bens-own"),
     ),
+    OWN: Case({"evidence": ""}),
 }
-
-
-class _Doctor(Prepared):
-    cases = CASES
 
 
 @lesson.explorer
 def doctor() -> Explorer:
     """Name the cause yourself, and then have it proven."""
-    return _Doctor(
+    return Prepared(
+        CASES,
         _consult,
         case=choice("Case", list(CASES)),
-        evidence=area("Request", next(iter(CASES.values())).fields["evidence"], rows=4),
+        evidence=area("Request", next(iter(CASES.values())).fields["evidence"], rows=5),
         guess=gesture("", _guessed),
         code=[prove_cause],
     )
 
 
 def _guessed(guess: str, event: Event) -> str:
-    if event.kind != "press":
-        return guess
-    if event.id == ASK:
-        return ASK
-    return GUESSES[int(event.id)] if event.id in ("0", "1", "2", "3") else guess
+    return event.id if event.kind == "press" and event.id in (*GUESSES, ASK) else guess
 
 
 def prove_cause(pasted: str) -> Report:
@@ -616,52 +599,45 @@ def prove_cause(pasted: str) -> Report:
 
 
 def _consult(case: str, evidence: str, guess: str) -> View:
-    told = CASES[case]
-    if evidence != told.fields["evidence"]:
+    if case == OWN:
         return _own_request(evidence, guess)
+    told = CASES[case]
     actions = tuple(
-        Action(str(n), each, pressed=each == guess, mark=_mark(each, guess, told.place))
-        for n, each in enumerate(GUESSES)
+        Action(each, each, pressed=each == guess, mark=_mark(each, guess, told.place))
+        for each in GUESSES
     )
     story = (
         Fact("Story", told.story, kind="prose"),
         excerpt(Fact("The server", told.answer)),
-        excerpt(Fact("It signed", told.signed.encode("unicode_escape").decode())),
+        excerpt(Fact("The program signed", told.signed.encode("unicode_escape").decode())),
     )
     if not guess:
         asked = "Where is the mistake? Name it before the doctor does."
         return View("The doctor", story, asked, actions=actions)
     (opinion,) = prove_cause(evidence).opinions
-    found = opinion.diagnosis.findings
-    said = (
-        f"You named it: {guess[0].lower()}{guess[1:]}."
-        if guess == told.place
-        else (f"It's something else: {told.place[0].lower()}{told.place[1:]}.")
-    )
-    proven = "Proven." if found else "The doctor can't prove it."
-    if len(found) > 1:
-        proven = "Two explanations fit." if len(found) == 2 else f"{len(found)} explanations fit."
-    return View(
-        "The doctor",
-        (*_verdict(opinion), *story),
-        f"{said} {proven}",
-        True if guess == told.place else None,
-        actions=actions,
-    )
+    found = len(opinion.diagnosis.findings)
+    place = f"{told.place[0].lower()}{told.place[1:]}"
+    said = f"You named it: {place}." if guess == told.place else f"It's something else: {place}."
+    if found:
+        said += " Proven." if found == 1 else f" {found} explanations match."
+    else:
+        said = f"Most likely {place}, but the doctor can't prove it."
+    good = True if guess == told.place else None
+    return View("The doctor", (*story, *_verdict(opinion)), said, good, actions=actions)
 
 
 def _mark(option: str, guess: str, right: str) -> str:
-    if not guess:
-        return "○"
-    return "✓" if option == right else "●" if option == guess else "○"
+    if guess and option == right:
+        return "✓"
+    return "●" if option == guess else "○"
 
 
 def _own_request(evidence: str, guess: str) -> View:
     """A request that somebody pasted: the doctor reads it when it's asked."""
-    title, actions = "The doctor", (Action(ASK, "Ask the doctor", primary=True),)
-    asked = View(title, status="A request of your own. Where do you think it goes wrong?")
+    asked = Action(ASK, "Ask the doctor", primary=True, pressed=bool(guess))
+    view = View("The doctor", status="Where do you think it goes wrong?", actions=(asked,))
     if not guess:
-        return replace(asked, actions=actions)
+        return view
     try:
         if len(evidence) > MAX_TEXT:
             raise UnreadableText(
@@ -670,21 +646,19 @@ def _own_request(evidence: str, guess: str) -> View:
             )
         report = prove_cause(evidence)
     except UnreadableText as unread:
-        return View(title, status=str(unread), good=False, actions=actions)
+        return replace(view, status=str(unread), good=False)
     facts = [Fact("Read as", report.read_as, kind="prose")]
     for opinion in report.opinions:
         facts += _verdict(opinion)
-    if report.status == 0:
-        return View(
-            title, tuple(facts), "This one is signed as it should be.", True, actions=actions
-        )
     proven = any(each.diagnosis.findings for each in report.opinions)
-    status = "Proven." if proven else "Refused, and not proven."
-    return View(title, tuple(facts), status, False, actions=actions)
+    status = "Refused, and the cause is proven." if proven else "Refused, and not proven."
+    if report.status == 0:
+        status = "This one is signed as it should be."
+    return replace(view, facts=tuple(facts), status=status, good=report.status == 0)
 
 
 def _verdict(opinion: Opinion) -> tuple[Fact, ...]:
-    """What the doctor found, its proof, and the request signed right."""
+    """What the doctor found, its proof, and the corrected request."""
     diagnosis = opinion.diagnosis
     notes = (*opinion.noticed, *diagnosis.notes, *opinion.left)
     facts = [excerpt(Fact("Note", note, kind="prose")) for note in notes]
@@ -702,7 +676,7 @@ def _verdict(opinion: Opinion) -> tuple[Fact, ...]:
     if diagnosis.unexplained:
         facts.append(Fact("Not proven", diagnosis.unexplained, kind="prose"))
     if right := opinion.corrected or opinion.not_corrected:
-        facts.append(excerpt(Fact("Signed right", right, kind="code")))
+        facts.append(excerpt(Fact("Corrected", right, kind="code")))
     return tuple(facts)
 
 
@@ -715,6 +689,7 @@ def signature(secret: str, text: str) -> str:
 
 
 STATUSES = ("preparing", "left the depot", "out for delivery", "delivered")
+DRIVERS = ("Zoë", "José", "Łucja", "Søren")
 
 
 def _app(chance: random.Random) -> Credentials:
@@ -729,20 +704,22 @@ def _update(chance: random.Random) -> bytes:
     return update(chance.randrange(10, 99), chance.choice(STATUSES))
 
 
-def _unencoded(app: Credentials) -> dict[str, tuple[str, str]]:
+def _another_text(app: Credentials) -> dict[str, tuple[str, str]]:
     """Ways to sign another text, by the line in which it differs first."""
-    events = f"/apps/{app.app_id}/events"
+    events, key = f"/apps/{app.app_id}/events", f"auth_key={app.key}&"
     return {
         "method": ("POST", "post"),
-        "path": (events, f"{app.base_url}{events}"),
-        "parameters": (f"auth_key={app.key}&", ""),
+        "path": (f"{events}\n{key}", f"{app.base_url}{events}\n"),  # and in the next line, too
+        "parameters": (key, ""),
     }
 
 
 def _refusals_of_text(chance: random.Random) -> Iterator[tuple[str]]:
     for place in ("method", "path", "parameters"):
         app = _app(chance)
-        yield (refused(_update(chance), app=app, signed=_unencoded(app)[place]).answer,)
+        driver = ("driver", chance.choice(DRIVERS))
+        signed = _another_text(app)[place]
+        yield (refused(_update(chance), app=app, more=(driver,), signed=signed).answer,)
 
 
 @lesson.exercise(given=_refusals_of_text)
@@ -761,8 +738,8 @@ def _quoted(refusal: str) -> str:
 server_text.hint(r"In Python, '\\n' is two characters, a backslash and an n. '\n' is a newline.")
 server_text.hint(r"'a\\tb'.replace('\\t', '\t') makes a real tab.")
 server_text.wrong(
-    "Its line breaks are still two characters each, so it will differ from yours even where "
-    "nothing is wrong.",
+    "Its line breaks are still two characters each, so it would differ from yours even if nothing "
+    "were wrong.",
     _quoted,
 )
 server_text.wrong(
@@ -773,11 +750,13 @@ server_text.wrong(
     "The backslashes are gone and the letter n is still there. Replace both characters at once.",
     lambda refusal: _quoted(refusal).replace("\\", ""),
 )
+server_text.wrong(
+    "The newlines are right, but a driver's name is broken. unicode_escape takes each byte for a "
+    "character. Replace only the two characters.",
+    lambda refusal: _quoted(refusal).encode().decode("unicode_escape"),
+)
 server_text.why("A refusal is one line, so the server writes each newline as a backslash and an n.")
 server_text.next("Print what it returns for Kim's refusal. Which line would you look at first?")
-
-
-DRIVERS = ("Zoë", "José", "Łucja", "Søren")
 
 
 def _two_texts(chance: random.Random) -> Iterator[tuple[str, str]]:
@@ -799,50 +778,44 @@ def first_byte(signed: str, server: str) -> int:
     return -1
 
 
-def _first_character(signed: str, server: str) -> int:
-    at = first_difference(signed, server)
-    return -1 if at is None else at
-
-
-def _only_common(signed: str, server: str) -> int:
-    pairs = enumerate(zip(signed.encode(), server.encode(), strict=False))
-    return next((at for at, (mine, theirs) in pairs if mine != theirs), -1)
-
-
-def _counted_from_one(signed: str, server: str) -> int:
-    at = int(first_byte(signed, server))
-    return at if at < 0 else at + 1
+@first_byte.judge
+def _at_that_byte(at: object, signed: str, server: str) -> None:
+    right = first_byte(signed, server)
+    facts = [Fact("You signed", repr(signed)), Fact("The server", repr(server))]
+    facts.append(Fact("Yours", shown(at)))
+    if at == right:
+        return
+    if at == first_difference(signed, server):
+        raise Wrong("You counted characters. HMAC sees bytes, and a letter like ë has two.", *facts)
+    if at == -1:
+        raise Wrong(
+            "They aren't equal: one goes on where the other ends. zip() stops there, so it doesn't "
+            "see the newline after the last line.",
+            *facts,
+        )
+    if right >= 0 and at == right + 1:
+        raise Wrong("You're one too far. Count from 0.", *facts)
+    raise difference(right, at, (signed, server))
 
 
 first_byte.hint("Bytes first: encode both. Then compare them at 0, 1, 2 …")
 first_byte.hint("b'abc'[3:4] is b'', so a slice works past the end too, where b'abc'[3] raises.")
-first_byte.wrong(
-    "You counted characters. HMAC sees bytes, and a letter like ë has two.", _first_character
-)
-first_byte.wrong(
-    "zip() stops where the shorter one ends, so a newline after the last line goes unseen.",
-    _only_common,
-)
-first_byte.wrong("You're one too far. Count from 0.", _counted_from_one)
 first_byte.why(
-    "Every byte counts, also one that print() doesn't show, and one past the end of the other text."
+    "Every byte counts, also one that print() doesn't show, or past the end of the other text."
 )
 first_byte.next("Print the ten bytes around that place from each text. That's your own ruler.")
 
 
-def _settled(answer: Refused, *, quiet: str = "") -> tuple[str, str]:
-    return quiet or answer.answer, answer.signed
-
-
 LOST = "9c1f7a3be2d0458b6a11"  # nobody's secret: in a stored output, not even a published one is
 
-INBOX = {
-    "A": _settled(refused(BODY, signed=("&auth_version=1.0", ""))),
-    "B": _settled(refused(BODY, hashed=b"")),
-    "C": _settled(refused(BODY, key=f"{SECRET} ")),
-    "D": _settled(refused(BODY, app_key=LOST, key=CREDENTIALS.key)),
-    "E": _settled(KIMS, quiet="The secret authentication failed"),
+_INBOX = {
+    "A": refused(BODY, signed=("&auth_version=1.0", "")),
+    "B": refused(BODY, hashed=b""),
+    "C": refused(BODY, key=f"{SECRET} "),
+    "D": refused(BODY, app_key=LOST, key=CREDENTIALS.key),
+    "E": replace(refused(BODY, key=f"{SECRET}\n"), answer=TERSE),
 }
+INBOX = {letter: (each.answer, each.signed) for letter, each in _INBOX.items()}
 
 
 @lesson.value
@@ -851,25 +824,41 @@ def places() -> dict[str, str]:
     return {"A": "text", "B": "body", "C": "secret or call", "D": "settings", "E": "ask"}
 
 
+PLACE_NAMES = ("settings", "body", "text", "secret or call", "ask")
+LOOK_AGAIN = {
+    "A": "A's strings differ. Compare them: a parameter is missing.",
+    "B": "B names a rule: the body hash.",
+    "C": "C's strings are equal, to the last byte. So it isn't the text.",
+    "D": "In D the server doesn't know the app key. Which setting went where?",
+    "E": "E says “secret”, but it names no rule and quotes nothing to compare: that server says so "
+    "whatever is wrong.",
+}
+
+
+@places.judge
+def _read(given: Any) -> None:
+    right = places()
+    if not isinstance(given, dict):
+        raise difference(right, given)
+    if given.keys() != right.keys():
+        raise Wrong("Its keys are the capital letters A to E.", Fact("Yours", shown(given)))
+    for label in given.values():
+        _one_of(label, PLACE_NAMES)
+    for letter, said in LOOK_AGAIN.items():
+        if given[letter] != right[letter]:
+            raise Wrong(said)
+
+
+def _one_of(label: object, labels: tuple[str, ...]) -> None:
+    if label not in labels:
+        raise Wrong(f"{shown(label)} isn't one of the answers: {', '.join(labels)}.")
+
+
 places.hint("Question 1 settles three of them: read how each begins.")
 places.hint("A and C quote what the server signed. Compare them in Python: is one equal?")
-places.wrong(
-    "A and C are the other way round. Compare the strings: in one of them a parameter is missing.",
-    {"A": "secret or call", "B": "body", "C": "text", "D": "settings", "E": "ask"},
-)
-places.wrong(
-    "E says “secret”, but it names no rule and quotes nothing: that server says so whatever is "
-    "wrong.",
-    {"A": "text", "B": "body", "C": "secret or call", "D": "settings", "E": "secret or call"},
-)
-places.wrong(
-    "D isn't about the secret's value. The server doesn't know this app key, so look at which "
-    "setting went where.",
-    {"A": "text", "B": "body", "C": "secret or call", "D": "secret or call", "E": "ask"},
-)
 places.why(
-    "Only C is about the secret or the call. In D somebody swapped two settings, and so the secret "
-    "went out as the app key, readable in the URL: there, for once, a new one is due."
+    "Only C is about the secret or the call. D's PUSHER_SECRET begins like everybody's app key: "
+    "the two are swapped, so the secret went out in the URL, and for once a new one is due."
 )
 places.next("For each: what would you ask its sender to try first?")
 
@@ -904,36 +893,27 @@ def prove(secret: str, text: str, received: str) -> str:
     return "unproven"
 
 
-def _never_unproven(secret: str, text: str, received: str) -> str:
-    cause: str = prove(secret, text, received)
-    return "swapped" if cause == "unproven" else cause
+NOT_THAT = {
+    "newline": "The newline slips by. It's after the secret, not after the text.",
+    "quotes": "The quotes slip by. They are double quotes, one on each side, as in a .env file.",
+    "swapped": "One of these has the text for its key and the secret for its message.",
+    "unproven": "One of these was signed with another app's secret, and you blame an accident. If "
+    "nothing gives the signature that was received, say so.",
+}
 
 
-def _other_quotes(secret: str, text: str, received: str) -> str:
-    cause: str = prove(secret, text, received)
-    return "unproven" if cause == "quotes" else cause
-
-
-def _newline_in_text(secret: str, text: str, received: str) -> str:
-    cause: str = prove(secret, text, received)
-    return "unproven" if cause == "newline" else cause
+@prove.judge
+def _proven(cause: object, secret: str, text: str, received: str) -> None:
+    _one_of(cause, tuple(NOT_THAT))
+    if cause != (right := prove(secret, text, received)):
+        raise Wrong(NOT_THAT[right], Fact("Yours", shown(cause)))
 
 
 prove.hint('Make each accident on purpose, sign, and compare: signature(secret + "\\n", text).')
-prove.hint("If none of the three gives `received`, return “unproven”: no proof is an answer, too.")
-prove.wrong(
-    "One of these was signed with another app's secret, and you blame an accident. If nothing "
-    "gives the signature that was received, say so.",
-    _never_unproven,
-)
-prove.wrong(
-    "The quotes slip by. They are double quotes, one on each side, as in a .env file.",
-    _other_quotes,
-)
-prove.wrong("The newline slips by. It's after the secret, not after the text.", _newline_in_text)
+prove.hint('If none of the three gives `received`, return "unproven": that is an answer, too.')
 prove.why(
-    "You made the mistake on purpose, and out came the very signature that was received. That's "
-    "what the doctor does, with some ninety mistakes, and every two of them."
+    "You made the mistake on purpose, and out came the very signature that was received. The "
+    "doctor does that with some ninety mistakes, and every two of them."
 )
 prove.next("Add an accident of your own: a space after the secret, or base64 in place of hex.")
 
@@ -942,8 +922,11 @@ prove.next("Add an accident of your own: a space after the secret, or base64 in 
 
 
 def _runs(chance: random.Random) -> Iterator[tuple[Practice, io.StringIO, str]]:
-    for status in chance.sample(STATUSES, 2):
-        yield Practice(), io.StringIO(f"{SECRET}\n"), status
+    """A file that ends with a newline, and one that doesn't; the secret is nowhere else."""
+    for end, status in zip(("\n", ""), chance.sample(STATUSES, 2), strict=True):
+        server = Practice()
+        server.credentials = replace(CREDENTIALS, secret="it-is-in-secret_file")  # noqa: S106
+        yield server, io.StringIO(SECRET + end), status
 
 
 @lesson.exercise(given=_runs)
@@ -962,22 +945,9 @@ def kims_script(server: "Practice", secret_file: "io.StringIO", status: str) -> 
     joined = "&".join(f"{name}={value}" for name, value in query.items())
     text = "\n".join(["POST", path, joined])
     query["auth_signature"] = signature(secret, text)
-    answer = server.http.post(path, params=query, content=body)
+    headers = {"Content-Type": "application/json"}
+    answer = server.http.post(path, params=query, content=body, headers=headers)
     return answer.status_code
-
-
-def _script(server: Practice, secret: str, status: str, url: str) -> int:
-    event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
-    body = json.dumps(event).encode()
-    query = {
-        "auth_key": server.credentials.key,
-        "auth_timestamp": "1353088179",
-        "auth_version": "1.0",
-        "body_md5": hashlib.md5(body).hexdigest(),
-    }
-    signed = canonical_string("POST", url, query)
-    query["auth_signature"] = signature(secret, signed)
-    return server.http.post("/apps/3/events", params=query, content=body).status_code
 
 
 def _broken_script(server: Practice, secret_file: io.StringIO, status: str) -> int:
@@ -994,8 +964,21 @@ def _broken_script(server: Practice, secret_file: io.StringIO, status: str) -> i
     joined = "&".join(f"{name}={value}" for name, value in query.items())
     text = "\n".join(["POST", f"{server.credentials.base_url}{path}", joined])
     query["auth_signature"] = signature(secret, text)
-    answer = server.http.post(path, params=query, content=body)
+    headers = {"Content-Type": "application/json"}
+    answer = server.http.post(path, params=query, content=body, headers=headers)
     return answer.status_code
+
+
+HALF = (
+    "Half of it is fixed: both sides sign the same text now. There was a second mistake. On to "
+    "question 3."
+)
+OTHER_HALF = "The secret is right now. But the two texts still differ, and that's question 2."
+CUT_OFF = (
+    "You cut off the secret's last character: not every file ends with a newline. strip() takes "
+    "only white space."
+)
+ELSEWHERE = "The secret is in secret_file, and server.credentials has another one. Read the file."
 
 
 @kims_script.observe
@@ -1011,6 +994,15 @@ def _accepted(done: tuple[Any, list[tuple[int, str]]], server: Practice, *_: obj
         raise Wrong("Nothing reached the server. Send the request, then return its status.")
     status, error = log[-1]
     if status != 200:
+        text = server_string(error) or ""
+        for key, signed, said in (
+            (f"{SECRET}\n", text, HALF),
+            (SECRET, text.replace(EVENTS_PATH, URL), OTHER_HALF),
+            (SECRET[:-1], text, CUT_OFF),
+            (server.credentials.secret, text, ELSEWHERE),
+        ):
+            if hmac_sha256(key, signed) in error:
+                raise Wrong(said, Fact("Refusal", error))
         raise Wrong("Still refused. Take the three questions from the top.", Fact("Refusal", error))
     if result != 200:
         raise Wrong(f"It was accepted. Return the answer's status, and not {result!r}.")
@@ -1024,22 +1016,12 @@ kims_script.broken(
 )
 kims_script.hint("Question 2 first. Print `text`, and compare it with the one in the refusal.")
 kims_script.hint("Equal now? Then question 3: print(repr(secret)), in the notebook only.")
-kims_script.wrong(
-    "Half of it is fixed: both sides sign the same text now. It's still refused, so there was a "
-    "second mistake. On to question 3.",
-    lambda server, secret_file, status: _script(server, secret_file.read(), status, EVENTS_PATH),
-)
-kims_script.wrong(
-    "You found something in the secret. But the two texts still differ, and that's question 2.",
-    lambda server, secret_file, status: _script(server, secret_file.read().strip(), status, URL),
-)
 kims_script.why(
-    "Two mistakes, one after the other: the whole URL in line 2, and a newline after the secret, "
-    "because a file ends with one. A new secret from the same file would have had it, too."
+    "Two mistakes: the whole URL in line 2, and a newline after the secret, because many files end "
+    "with one. A new secret from the same file would have had it, too."
 )
 kims_script.next(
-    "Run print(lesson.KIMS_CURL) in a new cell, and paste what it prints into the doctor. Does it "
-    "find both at once?"
+    "Run print(lesson.KIMS_CURL), and paste what it prints into the doctor. Does it find both?"
 )
 
 
@@ -1060,7 +1042,7 @@ def _everything(chance: random.Random) -> Iterator[tuple[str, str, str]]:
             "newline": lambda a, b: refused(b, app=a, key=f"{a.secret}\n"),
             "quotes": lambda a, b: refused(b, app=a, key=f'"{a.secret}"'),
             "swapped": lambda a, b: refused(b, app=a, key="{text}", message=a.secret),
-        }.get(cause, lambda a, b, c=cause: refused(b, app=a, signed=_unencoded(a)[c]))(app, body)
+        }.get(cause, lambda a, b, c=cause: refused(b, app=a, signed=_another_text(a)[c]))(app, body)
         yield each.answer, each.signed, app.secret
 
 
@@ -1088,34 +1070,27 @@ def prove_it(refusal: str, signed: str, secret: str) -> str:
     return "unproven"
 
 
-def _always_the_secret(refusal: str, signed: str, secret: str) -> str:
-    cause: str = prove_it(refusal, signed, secret)
-    return cause if cause in ("settings", "clock", "body") else "quotes"
-
-
-def _no_real_newlines(refusal: str, signed: str, secret: str) -> str:
-    cause: str = prove_it(refusal, signed, secret)
-    return cause if cause in ("settings", "clock", "body") else "method"
-
-
-def _no_rule(refusal: str, signed: str, secret: str) -> str:
-    cause: str = prove_it(refusal, signed, secret)
-    return "parameters" if cause in ("settings", "clock", "body") else cause
+@prove_it.judge
+def _why_not(cause: Any, refusal: str, signed: str, secret: str) -> None:
+    _one_of(cause, (*_ALL, "unproven"))
+    if cause == (right := prove_it(refusal, signed, secret)):
+        return
+    names, lines = _ALL[:3], _ALL[3:6]
+    said = "The strings are equal here. Make each accident on purpose, and compare the signatures."
+    if right in names:
+        said = "This one names a rule at the very beginning. That's the first question."
+    elif cause in names:
+        said = "The text that's quoted contains auth_key, auth_timestamp and body_md5, too. Look "
+        said += "only at how a refusal begins."
+    elif cause == "method":
+        said = r"Not every difference is in line 1. Does your text still have \n as two characters?"
+    elif right in lines:
+        said = "In this one the strings differ. Return the first line that does."
+    facts = [Fact("Refusal", refusal), Fact("Signed", signed), Fact("Yours", cause)]
+    raise Wrong(said, *facts)
 
 
 prove_it.hint("The three questions, in order: how it begins, line by line, then try each accident.")
 prove_it.hint("'x(\"a\", k)'.split('x(\"')[1].split('\", k)')[0] is 'a'.")
-prove_it.wrong(
-    "Several of these name a rule at the very beginning. That's the first question.", _no_rule
-)
-prove_it.wrong(
-    "In some of these the strings differ, and the secret is right. Compare the lines first.",
-    _always_the_secret,
-)
-prove_it.wrong(
-    r"Not every difference is in line 1. If your code thinks so: the refusal writes each newline "
-    r"as two characters, \n.",
-    _no_real_newlines,
-)
 prove_it.why("Rule, strings, secret or call: each question rules something out, and costs nothing.")
 prove_it.next("Go on to lesson 09. On Monday it all goes onto a real server.")

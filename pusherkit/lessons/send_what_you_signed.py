@@ -18,21 +18,26 @@ import sys
 import tempfile
 import time
 import urllib.response
+from argparse import ArgumentError, ArgumentParser
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.message import Message
+from itertools import dropwhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode
 from urllib.request import BaseHandler, Request, build_opener, install_opener, urlopen
 
 import httpx
 
+from pusherkit.errors import PusherError
 from pusherkit.lessons.kit import (
     EVENTS_PATH,
     EXAMPLE_CREDENTIALS,
     EXAMPLE_TIMESTAMP,
+    Event,
     Explorer,
     Fact,
     Lesson,
@@ -51,6 +56,7 @@ from pusherkit.lessons.kit import (
     practice,
     preset,
     shown,
+    stopped_clock,
     visible,
 )
 from pusherkit.lessons.kit.journey import (
@@ -62,6 +68,8 @@ from pusherkit.lessons.kit.journey import (
     verdict,
 )
 from pusherkit.lessons.kit.picture import arrow, boxes, glyphs, group, rect, text
+from pusherkit.sandbox.api import Sandbox
+from pusherkit.sandbox.transport import SandboxTransport
 from pusherkit.signing import canonical_string as signed_text
 from pusherkit.signing import hmac_sha256, sign
 
@@ -80,23 +88,19 @@ JSON = {"Content-Type": "application/json"}
 @lesson.recall(
     "HMAC takes a key and a message. Which is which when you sign a request?",
     {
-        "The canonical string is the key": "Anybody who sees the request can write that text down.",
+        "The canonical string is the key": "Anybody who sees the request knows that text.",
         "It makes no difference": "Swap the two and you get another signature.",
-        "The secret is the key": "It's the one thing that only you and the server have.",
+        "The secret is the key": "Only you and the server have it.",
     },
-    why="The message may be public. The key must not be, because it's what proves who signed.",
+    why="The message may be public. The key can't be, because it proves who signed.",
 )
 def which_is_the_key() -> tuple[str, Fact, Fact]:
     signed = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, timestamp=EXAMPLE_TIMESTAMP)
-    secret, message = EXAMPLE_CREDENTIALS.secret, signed.canonical_string
-    one, other = hmac_sha256(secret, message), hmac_sha256(message, secret)
-    if one == other:
-        right = "It makes no difference"
-    elif signed.hexdigest == one:
-        right = "The secret is the key"
-    else:
-        right = "The canonical string is the key"
-    return right, Fact("Secret as key", one), Fact("Text as key", other)
+    secret, text = EXAMPLE_CREDENTIALS.secret, signed.canonical_string
+    by_secret, by_text = hmac_sha256(secret, text), hmac_sha256(text, secret)
+    keys = {by_secret: "The secret is the key", by_text: "The canonical string is the key"}
+    right = keys[signed.hexdigest] if by_secret != by_text else "It makes no difference"
+    return right, Fact("Secret as key", by_secret), Fact("Text as key", by_text)
 
 
 COUNTS_PATH = "/apps/3/channels/presence-couriers"
@@ -125,9 +129,9 @@ def how_is_a_comma_signed() -> tuple[str, Fact]:
         "The same text, without the spaces": "Since 0.28, httpx writes JSON as tightly as it can.",
         "The very same text": "It would be, if both were made by the same function.",
     },
-    why="json= is an order to serialise, and httpx has its own idea of how. Up to httpx 0.27, and "
-    "with requests to this day, that idea happens to be the same as json.dumps(). So Kim's script "
-    "passes by luck. Luck of this kind ends with an upgrade.",
+    why="With json=, the client serialises the event in a way of its own. In httpx up to 0.27, and "
+    "in requests to this day, that way happens to be json.dumps(). So Kim's script passes by luck, "
+    "until the next upgrade.",
 )
 def arriving() -> tuple[str, Fact, Fact, Fact]:
     server = Practice()
@@ -137,12 +141,9 @@ def arriving() -> tuple[str, Fact, Fact, Fact]:
     ).query
     answer = server.http.post(EVENTS_PATH, params=query, json=EVENT)
     arrived = answer.request.content.decode()
-    if arrived == hashed:
-        right = "The very same text"
-    elif arrived == json.dumps(EVENT, separators=(",", ":")):
-        right = "The same text, without the spaces"
-    else:
-        right = "The same text, its names sorted"
+    tight = json.dumps(EVENT, separators=(",", ":"))
+    known = {hashed: "The very same text", tight: "The same text, without the spaces"}
+    right = known.get(arrived, "The same text, its names sorted")
     error = answer.json().get("error", "accepted")
     return (
         right,
@@ -161,7 +162,6 @@ class Sender(NamedTuple):
     hashed: str
     sent: str
     arguments: str
-    note: str = ""
 
 
 SENDERS = {
@@ -183,24 +183,13 @@ def bytes_sent(event: dict[str, str], how: str) -> bytes:
         case "json":
             return httpx.Request("POST", "http://host", json=event).read()
         case "requests":
-            return as_requests_does(event)
+            return json.dumps(event).encode()  # requests 2.34, models.py
         case "indent":
             return json.dumps(event, indent=2).encode()
         case "newline":
             return body + b"\n"
         case "form":
             return httpx.Request("POST", "http://host", data=event).read()
-    return body
-
-
-def as_requests_does(event: dict[str, str]) -> bytes:
-    """What `requests` makes of json=event: asked, where it is installed."""
-    try:
-        import requests
-    except ImportError:
-        return json.dumps(event, allow_nan=False).encode()  # requests 2.34, models.py
-    body = requests.Request("POST", "http://host", json=event).prepare().body
-    assert isinstance(body, bytes)  # noqa: S101 - what json= always makes
     return body
 
 
@@ -222,23 +211,15 @@ def _lanes(status: str, sender: Sender, send: bool) -> View:
     sent = bytes_sent(event, sender.arguments)
     at = first_difference(body, sent)
     answers = (_answer(body, body), _answer(body, sent)) if send else (0, 0)
-    where = (
-        "none: the same bytes"
-        if at is None
-        else f"byte {at}: hashed {name_byte(body, at)}, sent {name_byte(sent, at)}"
-    )
+    marks = mark_at(sent, at if at is not None and at < len(sent) else None)
+    where = "none: the same bytes"
+    if at is not None:
+        where = f"byte {at}: hashed {name_byte(body, at)}, sent {name_byte(sent, at)}"
     return View(
         "From an event to the hash, and to the socket",
         (
             excerpt(Fact("Hashed", visible(body.decode()), f"{len(body)} bytes.")),
-            excerpt(
-                Fact(
-                    "Lane B sends",
-                    visible(sent.decode()),
-                    f"{len(sent)} bytes.",
-                    mark_at(sent, at if at is not None and at < len(sent) else None),
-                )
-            ),
+            excerpt(Fact("Lane B sends", visible(sent.decode()), f"{len(sent)} bytes.", marks)),
             Fact("First difference", where),
         ),
         *_lanes_verdict(sender, answers),
@@ -260,16 +241,10 @@ def _lanes_verdict(sender: Sender, answers: tuple[int, int]) -> tuple[str, bool 
     if not a:
         return "Both are signed and ready to go.", None
     if b != 200:
-        return (
-            f"A: {a}, accepted. B: {b}, refused: these bytes aren't the ones that were hashed.",
-            False,
-        )
+        return f"A: {a}, accepted. B: {b}, refused: other bytes than those hashed.", False
     if sender.hashed != sender.sent:
-        return (
-            f"A: {a}, accepted. B: {b}, accepted too: two serialisers, the same bytes by luck.",
-            True,
-        )
-    return f"A: {a}, accepted. B: {b}, accepted: the same variable, the same bytes.", True
+        return f"A: {a}, accepted. B: {b}, accepted too: the same bytes, by luck.", True
+    return f"A: {a}, accepted. B: {b}, accepted: one variable, the same bytes.", True
 
 
 LANE = 390  # px: a lane's width
@@ -286,15 +261,14 @@ def lanes(body: bytes, sent: bytes, sender: Sender, answers: tuple[int, int]) ->
     )
     title = "Two lanes from an event to the server"
 
-    def drawn(width: int, second: tuple[int, int]) -> str:
-        first_lane = _lane("A", body, body, SENDERS[next(iter(SENDERS))], answers[0], width)
-        second_lane = _lane("B", body, sent, sender, answers[1], width)
-        return group(first_lane) + group(
-            second_lane, transform=f"translate({second[0]} {second[1]})"
-        )
+    def drawn(width: int, x: int, y: int) -> str:
+        one_variable = next(iter(SENDERS.values()))
+        lane_a = _lane("A", body, body, one_variable, answers[0], width)
+        lane_b = _lane("B", body, sent, sender, answers[1], width)
+        return group(lane_a) + group(lane_b, transform=f"translate({x} {y})")
 
-    narrow = Picture(title, desc, 350, 470, drawn(346, (0, 238)))
-    return Picture(title, desc, 2 * LANE + 24, 232, drawn(LANE, (LANE + 22, 0)), narrow)
+    narrow = Picture(title, desc, 350, 470, drawn(346, 0, 238))
+    return Picture(title, desc, 2 * LANE + 24, 232, drawn(LANE, LANE + 22, 0), narrow)
 
 
 def _lane(name: str, body: bytes, sent: bytes, sender: Sender, answer: int, width: int) -> str:
@@ -308,13 +282,12 @@ def _lane(name: str, body: bytes, sent: bytes, sender: Sender, answer: int, widt
     heading = "one variable" if one else "two serialisers"
     if sender.hashed == "body" and not one:
         heading = "one variable, and then a change"
-    result = {0: ("not sent yet", "small"), 200: ("✓ 200", "okt")}.get(
-        answer, (f"✗ {answer}", "badt")
-    )
+    results = {0: ("not sent yet", "small"), 200: ("✓ 200", "okt")}
+    result, ink = results.get(answer, (f"✗ {answer}", "badt"))
     from_event = [width / 2] if one else [half / 2, right + half / 2]
     shapes = [
         text(1, 14, f"{name}: {heading}", "strong"),
-        text(width - 2, 14, result[0], result[1], "end"),
+        text(width - 2, 14, result, ink, "end"),
         rect(1, 24, width - 2, 26, "box", rx=5),
         text(width / 2, 41, "event", "m", "middle"),
         *(arrow(x, 51, x, 65) for x in from_event),
@@ -376,15 +349,18 @@ def bench(body: str = json.dumps(EVENT)) -> Explorer:
 
     def show(body: str, key: str, secret: str, timestamp: str, send: bool) -> View:
         server = practice()
-        credentials = replace(server.credentials, key=key, secret=secret)
-        journey = prepare(body.encode(), credentials, timestamp=_seconds(timestamp))
+        try:
+            credentials = replace(server.credentials, key=key, secret=secret)
+            journey = prepare(body.encode(), credentials, timestamp=_seconds(timestamp))
+        except (ValueError, PusherError) as error:
+            faint = _faint(drawing(start))
+            return View("One event, six stages", (), str(error), False, picture=faint)
+        command = Fact("As curl", "Press Send, and here is the command.", kind="prose")
         if send:
             journey = travel(journey, server, channel=CHANNEL)
-        command = (
-            Fact("As curl", as_curl(_url_of(server, journey), journey.sent_body), kind="code")
-            if send
-            else Fact("As curl", "Press Send, and here is the command.", kind="prose")
-        )
+            url = f"{server.credentials.base_url}{journey.path}?"
+            url += urlencode(journey.signature.query)
+            command = Fact("As curl", as_curl(url, journey.sent_body), kind="code")
         return View(
             "One event, six stages",
             (),
@@ -398,10 +374,10 @@ def bench(body: str = json.dumps(EVENT)) -> Explorer:
         show,
         body=area("Body", body),
         key=line("App key", EXAMPLE_CREDENTIALS.key),
-        secret=line("Secret", EXAMPLE_CREDENTIALS.secret, hint="published"),
+        secret=line("Secret", EXAMPLE_CREDENTIALS.secret, hint="(public example)"),
         timestamp=line("auth_timestamp", str(EXAMPLE_TIMESTAMP)),
         send=button("Send"),
-        code=[signed_query.solve],
+        code=[prepare],
     )
 
 
@@ -414,8 +390,10 @@ def _seconds(timestamp: str) -> int:
     return int(digits)
 
 
-def _url_of(server: Practice, journey: Any) -> str:
-    return f"{server.credentials.base_url}{journey.path}?{urlencode(journey.signature.query)}"
+def _faint(picture: Picture) -> Picture:
+    """A picture dimmed, while an input can't be used."""
+    narrow = picture.narrow and _faint(picture.narrow)
+    return replace(picture, shapes=group(picture.shapes, kind="faint"), narrow=narrow)
 
 
 # --- the same request in any language -----------------------------------------------------------
@@ -441,15 +419,25 @@ PROGRAMS = {
     "Node with fetch": _program(".mjs"),
     "PHP": _program(".php"),
 }
-SUFFIXES = {"bash": ".sh", "node": ".mjs", "php": ".php"}  # others: .py
-RUN_SECONDS = 20  # for a program to end; each takes less than one
+SUFFIXES = {"python": ".py", "bash": ".sh", "sh": ".sh", "node": ".mjs", "php": ".php"}
+RUN_SECONDS = 10  # for a program to end; each takes less than one
 PRINTED_CHARACTERS = 2_000  # of what a program prints
+
+
+class Runner(Explorer):
+    """Says that the program runs while it does."""
+
+    def hear(self, event: Event) -> None:
+        if event.id == "run":
+            status = f"Running… After {RUN_SECONDS} s it's stopped."
+            self.show(replace(self.view, status=status, good=None))
+        super().hear(event)
 
 
 @lesson.explorer
 def programs() -> Explorer:
     """The same request as whole programs: to read, to change, to run and to take along."""
-    return Explorer(
+    return Runner(
         _ran,
         language=preset("Language", PROGRAMS, into="program"),
         program=area("Program", next(iter(PROGRAMS.values())), rows=17),
@@ -465,41 +453,51 @@ def _ran(program: str, run: bool) -> View:
         server.sandbox.clear()
         printed = run_program(program)
         replies = [(entry.reply.status, entry.reply.note) for entry in server.sandbox.log]
-        answer = "\n".join(
-            [
-                *(f"{code} {note}" for code, note in replies if code != 200),
-                *(
-                    f'200 "{d.event.name}" on {", ".join(d.event.channels)}: {d.event.data}'
-                    for d in server.sandbox.deliveries
-                ),
-            ]
-        )
+        lines = [f"{code} {note}" for code, note in replies if code != 200]
+        lines += [
+            f'200 "{d.event.name}" on {", ".join(d.event.channels)}: {d.event.data}'
+            for d in server.sandbox.deliveries
+        ]
+        answer = "\n".join(lines) or "nothing arrived"
         good = [code for code, _ in replies] == [200]
-        status = "It ran, and the server accepted its request." if good else "It ran."
+        status = "It ran, and the server accepted its request."
         if not replies:
             status = "It ended, and nothing reached the server."
         elif not good:
             status = f"It ran, and the server answered {replies[-1][0]}."
-    name = f"publish{SUFFIXES.get(_interpreter(program), '.py')}"
+    along = (
+        f"Save it as {_runner(program)[1]}. `pusherkit sandbox` starts a server for it, and prints "
+        "the four variables that it reads."
+    )
     return View(
         "A whole program",
-        (Fact("It printed", printed), Fact("Server", answer or "nothing arrived")),
+        (
+            Fact("It printed", printed),
+            Fact("Server", answer),
+            Fact("Take it along", along, kind="prose"),
+        ),
         status,
         good,
-        details=(Fact(name, program, kind="code"),),
-        fold="Take it along",
     )
 
 
-def _interpreter(program: str) -> str:
-    """The name on a program's first line: bash for #!/usr/bin/env bash."""
+def _runner(program: str) -> tuple[list[str], str]:
+    """The command that runs a program, as its first line says, and a name for its file."""
     first = program.partition("\n")[0]
-    return first.removeprefix("#!/usr/bin/env ").strip() if first.startswith("#!") else ""
+    words = first[2:].split() if first.startswith("#!") else []
+    if words and words[0].endswith("/env"):  # options of its own, and variables that it sets
+        words = [*dropwhile(lambda word: word[0] == "-" or "=" in word, words[1:])]
+    words = words or (["php"] if "<?php" in program else ["python3"])
+    name = words[0].rpartition("/")[2]
+    if name.startswith("python"):
+        name, words[0] = "python", sys.executable  # where httpx is
+    suffix = ".cjs" if name == "node" and "require(" in program else SUFFIXES.get(name, "")
+    return [shutil.which(words[0]) or name, *words[1:]], f"publish{suffix}"
 
 
 NO_PROCESSES = (
-    "A browser tab can't start programs. Take this one along, start `pusherkit sandbox` on your "
-    "own machine, and run it there with the variables that it prints."
+    "A browser tab can't start programs. Save this one, and run it on your own machine, with the "
+    "variables that `pusherkit sandbox` prints."
 )
 
 
@@ -510,14 +508,21 @@ def run_program(program: str) -> str:
     """
     if sys.platform == "emscripten":
         raise ValueError(NO_PROCESSES)
-    name = _interpreter(program) or "python3"
-    found = sys.executable if name.startswith("python") else shutil.which(name)
-    if found is None:
-        raise ValueError(f"I can't find {shown(name)} on this machine. Choose another language.")
+    command, name = _runner(program)
+    if shutil.which(command[0]) is None:
+        raise ValueError(f"I can't find {shown(command[0])} here. Choose another language.")
+    if not program.startswith("#!") and name.endswith(".py"):
+        try:
+            compile(program, name, "exec")
+        except SyntaxError:
+            raise ValueError(
+                "Without a first line such as #!/usr/bin/env node I take it for Python, and it "
+                "isn't valid Python."
+            ) from None
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"publish{SUFFIXES.get(name, '.py')}")
+        file = Path(folder, name)
         file.write_text(program, encoding="utf-8")
-        printed = _start([found, str(file)]).replace(str(file), file.name)
+        printed = _start([*command, str(file)]).replace(str(file), name)
     if "No module named 'requests'" in printed:
         return "requests isn't installed here. `pip install requests` changes that."
     return printed
@@ -535,11 +540,13 @@ def run_file(name: str) -> str:
 
 def _start(command: list[str]) -> str:
     """Start a process with a practice server's settings in its environment; what it printed."""
-    settings = {**running_practice().environment, "NO_PROXY": "127.0.0.1"}
+    env = {**os.environ, **running_practice().environment, "NO_PROXY": "127.0.0.1"}
+    env |= {"PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"}
+    env.pop("FORCE_COLOR", None)  # which Jupyter sets
     try:
         done = subprocess.run(  # noqa: S603 - the learner's own program
             command,
-            env={**os.environ, **settings, "PYTHONIOENCODING": "utf-8"},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -548,7 +555,9 @@ def _start(command: list[str]) -> str:
         )
     except subprocess.TimeoutExpired:
         raise ValueError(f"It was still running after {RUN_SECONDS} s, so I stopped it.") from None
-    return done.stdout.decode(errors="replace").strip()[-PRINTED_CHARACTERS:] or "(nothing)"
+    printed = done.stdout.decode(errors="replace").strip() or "(nothing)"
+    half = PRINTED_CHARACTERS // 2
+    return f"{printed[:half]}\n…\n{printed[-half:]}" if len(printed) > 2 * half else printed
 
 
 def running_practice() -> Practice:
@@ -559,12 +568,21 @@ def running_practice() -> Practice:
     return server
 
 
+class Watch(BaseHandler):
+    """Notes which Content-Type urllib's requests are given: the server's log doesn't."""
+
+    handler_order = 100  # before urllib's own, which makes a form of any body
+    types: ClassVar[deque[str]] = deque(maxlen=20)
+
+    def http_request(self, request: Request) -> Request:
+        self.types.append(request.get_header("Content-type", "none"))
+        return request
+
+
 def lead_urllib_to(server: Practice) -> None:
     """Let urllib reach a practice server where there are no sockets."""
 
-    class InHere(BaseHandler):
-        handler_order = 100  # before urllib's own
-
+    class InHere(Watch):
         def http_open(self, request: Request) -> urllib.response.addinfourl:
             answer = server.http.request(
                 request.get_method(),
@@ -602,7 +620,7 @@ def signed_parameters(params: list[tuple[str, str]]) -> str:
 
 def canonical_string(method: str, path: str, params: list[tuple[str, str]]) -> str:
     """The text to sign, from lesson 03."""
-    return "\n".join([method, path, signed_parameters(params)])
+    return "\n".join([method.upper(), path, signed_parameters(params)])
 
 
 def signature(secret: str, text: str) -> str:
@@ -618,11 +636,8 @@ _NAMES = ("Zoë", "José", "Łucja", "Søren", "あかり")
 
 def _events(chance: random.Random) -> Iterator[dict[str, str]]:
     """Two events: one in ASCII, and one for a name that isn't."""
-    for status, name in (
-        (chance.choice(_STATUSES), ""),
-        (chance.choice(_STATUSES), chance.choice(_NAMES)),
-    ):
-        data = {"status": status} | ({"to": name} if name else {})
+    for to in ({}, {"to": chance.choice(_NAMES)}):
+        data = {"status": chance.choice(_STATUSES), **to}
         yield {
             "name": "status",
             "channel": f"order-{chance.randrange(10, 99)}",
@@ -638,9 +653,6 @@ def _signings(chance: random.Random) -> Iterator[tuple[Any, ...]]:
         yield key, secret, "POST", EVENTS_PATH, [], body, timestamp
     watching = [("filter_by_prefix", "presence-"), ("info", "user_count")]
     yield key, secret, "GET", "/apps/3/channels", watching, b"", timestamp
-
-
-Pairs = list[tuple[str, str]]
 
 
 @lesson.exercise(given=_signings, keep=True)
@@ -666,6 +678,11 @@ def signed_query(
     return [*query, ("auth_signature", signature(secret, text))]
 
 
+@signed_query.observe
+def _in_any_order(result: Any, *_: Any) -> Any:
+    return sorted(result, key=repr) if isinstance(result, list) else result
+
+
 @signed_query.judge
 def _signs(result: Any, *arguments: Any) -> None:
     method, path = arguments[2:4]
@@ -686,80 +703,60 @@ def _signs(result: Any, *arguments: Any) -> None:
         if (name, value) not in result:
             raise Wrong(f"{name} has another value than I expect.", Fact("Yours", shown(result)))
     if right[-1] not in result:
+        text = canonical_string(method, path, right)
+        if ("auth_signature", signature(text, arguments[1])) in result:
+            raise Wrong("Secret and text are swapped: signature() takes the secret first.")
         raise Wrong(
-            "Everything is there but the signature is another. Which text did you sign?",
-            Fact("Signed text", canonical_string(method, path, right)),
+            "Everything is there, but the signature isn't right. Is this the text that you sign?",
+            Fact("Expected text", text),
         )
 
 
-def _unhashed(*arguments: Any) -> Pairs:
-    """The query of the same request, as if it had no body; still without its signature."""
-    *before, _, timestamp = arguments
-    return list(signed_query(*before, b"", timestamp)[:-1])
-
-
-def _hash_always(key: str, secret: str, method: str, path: str, *rest: Any) -> Pairs:
-    query = [*_unhashed(key, secret, method, path, *rest), ("body_md5", body_md5(rest[1]))]
-    return [*query, ("auth_signature", signature(secret, canonical_string(method, path, query)))]
-
-
-def _hash_too_late(key: str, secret: str, method: str, path: str, *rest: Any) -> Pairs:
-    query = _unhashed(key, secret, method, path, *rest)
-    text = canonical_string(method, path, query)
-    query.append(("auth_signature", signature(secret, text)))
-    return [*query, ("body_md5", body_md5(rest[1]))] if rest[1] else query
-
-
-def _number(*arguments: Any) -> list[Any]:
-    return [
-        (name, int(value) if name == "auth_timestamp" else value)
-        for name, value in signed_query(*arguments)
-    ]
-
-
-signed_query.hint("It's the worked example as a function. Which of its lines depend on the body?")
+signed_query.hint("It's the worked example as a function. Which of its lines need the body?")
 signed_query.hint("Only a request with a body has a body_md5: if body: query.append((…, …)).")
 signed_query.wrong(
     "body_md5 is missing where there's a body, so nothing protects the event.",
-    lambda *arguments: signed_query(*arguments[:5], b"", arguments[6]),
+    lambda *a: signed_query(*a[:5], b"", a[6]),
 )
 signed_query.wrong(
-    "The practice server would take this one, but the API has no body_md5 where there's no body. "
-    "Add it only where the body isn't empty.",
-    _hash_always,
+    "The practice server would take it, but in the API only a request with a body has a body_md5.",
+    lambda *a: signed_query(*a[:4], [*a[4], ("body_md5", body_md5(a[5]))], b"", a[6]),
 )
 signed_query.wrong(
     "You add body_md5 after signing, so the signature doesn't cover it. Sign last.",
-    _hash_too_late,
+    lambda *a: [*signed_query(*a[:5], b"", a[6]), *[("body_md5", body_md5(a[5]))] * bool(a[5])],
 )
 signed_query.wrong(
-    "auth_timestamp is a number in your list. Text, please: str(timestamp).", _number
+    "auth_timestamp is a number in your list. Text, please: str(timestamp).",
+    lambda *a: [(n, int(v) if n == "auth_timestamp" else v) for n, v in signed_query(*a)],
 )
 signed_query.wrong(
-    "That's only the signature. Return the whole list of pairs, with it at the end.",
-    lambda *arguments: signed_query(*arguments)[-1][1],
+    "That's only the signature. Return the whole list of pairs, with the signature in it.",
+    lambda *a: signed_query(*a)[-1][1],
 )
 signed_query.why(
-    "Everything that is signed is in one list, and the signature is added to that very list. What "
-    "you signed is what you return, so nothing can get lost in between."
+    "Everything that's signed is in one list, and the signature joins that very list. So what you "
+    "return is what you signed."
 )
 signed_query.next("What does it do with a parameter that is already called auth_key? Should it?")
 
-WRONG_SECRET = "not-the-secret"  # noqa: S105 - that is what it is for
+# Two that a server refuses: a key that nobody has, and that a URL can't hold as it is; and a
+# channel name with spaces.
+NO_KEY, NO_CHANNEL = "refused&on+purpose", "refused on purpose"
 
 
 def _publications(chance: random.Random) -> Iterator[tuple[Any, ...]]:
-    """Two events to be accepted, and one under a wrong secret."""
+    """Two events to be accepted, and two to be refused, with 401 and with 400."""
     server = running_practice()
     server.sandbox.clear()
+    Watch.types.clear()
+    if sys.platform != "emscripten":
+        install_opener(build_opener(Watch))
     app = server.credentials
-    for secret, event in zip(
-        (app.secret, app.secret, WRONG_SECRET),
-        (*_events(chance), {**EVENT, "channel": "order-9"}),
-        strict=True,
-    ):
+    events = [*_events(chance), EVENT, {**EVENT, "channel": NO_CHANNEL}]
+    for key, event in zip((app.key, app.key, NO_KEY, app.key), events, strict=True):
         yield (
-            *(app.base_url, app.app_id, app.key, secret),
+            *(app.base_url, app.app_id, key, app.secret),
             *(event["channel"], event["name"], event["data"]),
         )
 
@@ -783,45 +780,53 @@ def publish(
 
 
 @publish.observe
-def _what_happened(result: Any, *_: Any) -> tuple[Any, Any, Any]:
-    """The result, the answers that the server gave in this check, and what it delivered."""
+def _what_happened(result: Any, *_: Any) -> tuple[Any, ...]:
+    """The result, the answers of this check, what was delivered, and how the bodies were named."""
     sandbox = running_practice().sandbox
-    answers = tuple((entry.reply.status, _error(entry.reply.body)) for entry in sandbox.log)
+    keys = tuple(entry.verdict.checks[0].received for entry in sandbox.log if entry.verdict)
     events = tuple((*d.event.channels, d.event.name, d.event.data) for d in sandbox.deliveries)
-    return result, answers, events
+    return result, _answers(sandbox), keys, events, tuple(Watch.types)
 
 
-def _error(body: bytes) -> str:
-    """A refusal's sentence, without what is another at every try: signatures and timestamps."""
+def _answers(sandbox: Sandbox) -> tuple[tuple[int, str], ...]:
+    """Status and error of each answer, without what is another at every try: hashes and times."""
     own = rf"(?!{hashlib.md5().hexdigest()})[0-9a-f]{{32,}}|\d{{10}}"
-    return re.sub(own, "…", str(json.loads(body).get("error", "")))
+    replies = [entry.reply for entry in sandbox.log]
+    errors = [str(json.loads(reply.body).get("error", "")) for reply in replies]
+    return tuple((r.status, re.sub(own, "…", e)) for r, e in zip(replies, errors, strict=True))
 
 
 @publish.judge
 def _published(
     seen: Any, url: str, app_id: str, key: str, secret: str, channel: str, name: str, data: str
 ) -> None:
-    result, answers, events = seen
+    result, answers, keys, events, types = seen
+    due = 401 if key == NO_KEY else 400 if channel == NO_CHANNEL else 200
+    yours = Fact("Yours", shown(result))
     if not answers:
         raise Wrong("Nothing reached the server. Did you call urlopen()?")
     if not isinstance(result, int):
-        raise Wrong("Return the answer's status: a number.", Fact("Yours", shown(result)))
-    if secret == WRONG_SECRET:
-        if result == 200:
-            raise Wrong("The secret was wrong, the server said 401, and you return 200.")
-        if result != 401:
-            raise Wrong("For a refusal, return its status.", Fact("Yours", shown(result)))
-    elif (channel, name, data) not in events:
-        refused = next(((code, said) for code, said in answers if code != 200), None)
-        if refused and not events:
-            raise Wrong("The server refused it.", Fact("It said", f"{refused[0]} {refused[1]}"))
+        raise Wrong("Return the answer's status: a number.", yours)
+    if due == 200 and (channel, name, data) not in events:
+        if not events:
+            raise Wrong("The server refused it.", Fact("It said", "{} {}".format(*answers[0])))
         raise Wrong(
             "The server accepted something, but it isn't the event that I asked for.",
             Fact("Asked for", shown((channel, name, data))),
             Fact("Arrived", shown(events)),
         )
-    elif result != 200:
-        raise Wrong("The server answered 200. Return that.", Fact("Yours", shown(result)))
+    if wrong := next((each for each in types if not each.startswith("application/json")), None):
+        raise Wrong(
+            "Say that the body is JSON: its Content-Type is application/json.", Fact("Yours", wrong)
+        )
+    if key not in keys:
+        raise Wrong(
+            "This app key arrived as another. urlencode() writes a & and a + so that they arrive.",
+            Fact("App key", key),
+        )
+    if result != due:
+        refusal = "" if due == 200 else ", on purpose"
+        raise Wrong(f"Here the server answered {due}{refusal}. Return that.", yours)
 
 
 def _careless(
@@ -856,13 +861,13 @@ def _tight(event: Any) -> str:
 
 
 publish.hint("Four steps: body, path, query, request. Only the body is used twice.")
-publish.hint("urlopen() raises HTTPError for a 401. Catch it: its .code is the status.")
+publish.hint("urlopen() raises HTTPError for a refusal. Catch it: its .code is the status.")
 publish.wrong(
     "You serialise twice: one JSON for the hash, another for the request. Once is enough.",
     _careless(signed=_tight),
 )
 publish.wrong(
-    "data is JSON text already. You encoded it a second time, so it arrives inside quotes.",
+    "data is JSON text already. You encoded it again, so it arrives inside quotes.",
     _careless(data=json.dumps),
 )
 publish.wrong(
@@ -874,10 +879,10 @@ publish.wrong(
     _careless(whole_url=True),
 )
 publish.why(
-    "`body` is in two places, and it's made in one. urlencode() does the encoding for the URL, "
-    "after signing, and the server undoes it before checking."
+    "`body` is made once and used twice: for the hash, and for the request. Values are encoded for "
+    "the URL after signing, and the server decodes them before it checks."
 )
-publish.next("Publish to http://127.0.0.1:9, where nobody listens. What happens, and what should?")
+publish.next("Publish to http://127.0.0.1:9, where nobody listens. What happens? What should?")
 
 
 # --- curl ---------------------------------------------------------------------------------------
@@ -914,8 +919,7 @@ def curl_posts(command: Any, *_: Any) -> Any:
     if not isinstance(command, str):
         return command
     try:
-        words = _shell_words(command)
-        return _curl_arguments(words)
+        return _curl_arguments(_shell_words(command))
     except ValueError as error:
         return Posted(problem=str(error))
 
@@ -942,47 +946,41 @@ def _shell_words(command: str) -> list[str]:
     return words
 
 
-_DATA = ("-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--json")
-_TAKES_VALUE = (*_DATA, "-H", "--header", "-X", "--request", "--url")
-
-
-def _options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """curl's arguments as pairs: (option, its value); a URL has the option --url."""
-    rest = iter(words)
-    for word in rest:
-        if word[:2] in _TAKES_VALUE and word[2:]:  # -XPOST
-            yield word[:2], word[2:]
-        elif word in _TAKES_VALUE:
-            yield word, next(rest, "")
-        elif not word.startswith("-"):
-            yield "--url", word
+_CURL = ArgumentParser("curl", add_help=False, allow_abbrev=False, exit_on_error=False)
+for _options in (
+    ("-d", "--data", "--data-ascii", "--data-binary"),
+    ("--data-raw",),
+    ("--json",),
+    ("-H", "--header"),
+    ("-X", "--request"),
+    ("--url",),
+):
+    _CURL.add_argument(*_options, action="append", default=[])
 
 
 def _curl_arguments(words: list[str]) -> Posted:
     """What curl makes of its arguments: see `man curl`. Raises ValueError, a sentence."""
     if words[:1] != ["curl"]:
         raise ValueError("It doesn't begin with curl.")
-    options = list(_options(words[1:]))
-    data = [(option, value) for option, value in options if option in _DATA]
-    for option, value in data:
-        if value.startswith("@") and option != "--data-raw":
-            raise ValueError(f"curl takes {shown(value)} for the name of a file to send.")
-    for option, value in options:
-        if option in ("-X", "--request") and value != "POST":
-            raise ValueError(f"curl would use the method {value}, and events are posted.")
-    urls = [value for option, value in options if option == "--url"]
+    try:
+        given, rest = _CURL.parse_known_args(words[1:])
+    except ArgumentError as error:
+        raise ValueError(f"curl needs more: {error}.") from None
+    if files := [each for each in (*given.data, *given.json) if each.startswith("@")]:
+        raise ValueError(f"curl takes {shown(files[0])} for the name of a file to send.")
+    if given.request not in ([], ["POST"]):
+        raise ValueError(f"curl would use the method {given.request[-1]}, and events are posted.")
+    urls = [*given.url, *(word for word in rest if not word.startswith("-"))]
     if len(urls) != 1:
         raise ValueError(f"curl would see {len(urls)} URLs in it: {shown(urls)}.")
-    types = ["application/json" for option, _ in data if option == "--json"]
-    types += [
-        value.partition(":")[2].strip()
-        for option, value in options
-        if option in ("-H", "--header") and value.lower().startswith("content-type:")
-    ]
-    body = "&".join(value for _, value in data).encode()
-    return Posted(urls[0], body, (types or ["application/x-www-form-urlencoded"])[-1])
+    headers = [header.partition(":") for header in given.header]
+    types = ["application/json" if given.json else "application/x-www-form-urlencoded"]
+    types += [value.strip() for name, _, value in headers if name.lower() == "content-type"]
+    body = "&".join((*given.data, *given.data_raw, *given.json)).encode()
+    return Posted(urls[0], body, types[-1])
 
 
+@as_curl.judge
 def _judge_posted(posted: Any, url: str, body: bytes) -> None:
     """Raise Wrong unless a command posts a JSON body to a URL."""
     if not isinstance(posted, Posted):
@@ -1003,11 +1001,6 @@ def _judge_posted(posted: Any, url: str, body: bytes) -> None:
             "curl would call the body a form. Add -H 'Content-Type: application/json'.",
             Fact("Content-Type", posted.content_type),
         )
-
-
-@as_curl.judge
-def _curls(posted: Any, url: str, body: bytes) -> None:
-    _judge_posted(posted, url, body)
 
 
 def _escaped(body: bytes) -> str:
@@ -1039,10 +1032,10 @@ as_curl.wrong(
     lambda url, body: f"curl {url} {_HEADER} --data-binary {shlex.quote(body.decode())}",
 )
 as_curl.why(
-    "The shell reads the line before curl does. In single quotes it changes nothing, and for a "
-    "single quote in the text shlex.quote() leaves them for a moment. PowerShell and cmd.exe have "
-    "other rules. curl has one of its own: data that begins with @ is a file's name, except for "
-    "--data-raw."
+    "The shell reads the line before curl does, and in single quotes it changes nothing. For a "
+    "single quote in the text, shlex.quote() closes them and opens them again. PowerShell and "
+    "cmd.exe have other rules. curl has one, too: data that begins with @ is a file's name. "
+    "--data-raw has no such rule, and -d drops the line breaks of a file."
 )
 as_curl.next("curl 7.82 and later know --json. Which two of your arguments does it replace?")
 
@@ -1059,15 +1052,24 @@ class OtherClient(httpx.Client):
         return super().build_request(*arguments, **named)
 
 
-def _servers(chance: random.Random) -> Iterator[tuple[Practice, dict[str, str], int]]:
+class Watched(Practice):
+    """A practice server that keeps the requests made with its `http`."""
+
+    def __init__(self, client: type[httpx.Client]) -> None:
+        super().__init__()
+        self.requests: list[httpx.Request] = []
+        self.http = client(
+            base_url=self.credentials.base_url,
+            transport=SandboxTransport(self.sandbox, clock=stopped_clock),
+            event_hooks={"request": [self.requests.append]},
+        )
+
+
+def _servers(chance: random.Random) -> Iterator[tuple[Watched, dict[str, str], int]]:
     """Two events, each through httpx and through a client with another serialiser."""
     for event in _events(chance):
-        for other in (False, True):
-            server = Practice()
-            if other:
-                transport = server.http._transport  # the practice server itself
-                server.http = OtherClient(base_url=server.http.base_url, transport=transport)
-            yield server, event, EXAMPLE_TIMESTAMP
+        for client in (httpx.Client, OtherClient):
+            yield Watched(client), event, EXAMPLE_TIMESTAMP
 
 
 def broken_send_update(server: "Practice", event: dict[str, str], timestamp: int) -> int:
@@ -1090,33 +1092,36 @@ def send_update(server: "Practice", event: dict[str, str], timestamp: int) -> in
 
 
 @send_update.observe
-def _what_arrived(result: Any, server: Practice, *_: Any) -> tuple[Any, Any, Any, bool]:
-    """The result, the answers, what was delivered, and whether it was the other client."""
-    answers = tuple((entry.reply.status, _error(entry.reply.body)) for entry in server.sandbox.log)
+def _what_arrived(result: Any, server: Watched, *_: Any) -> tuple[Any, ...]:
+    """The result, the answers, what was delivered, as which type, and through which client."""
     events = tuple(
         {"name": d.event.name, "channel": d.event.channels[0], "data": d.event.data}
         for d in server.sandbox.deliveries
     )
-    return result, answers, events, isinstance(server.http, OtherClient)
+    types = tuple(request.headers.get("Content-Type", "none") for request in server.requests)
+    return result, _answers(server.sandbox), events, types, isinstance(server.http, OtherClient)
 
 
 def _judge_arrival(seen: Any, event: dict[str, str]) -> None:
     """Raise Wrong unless one request arrived and delivered this event."""
-    _, answers, events, other = seen
+    _, answers, events, types, other = seen
     if not answers:
         raise Wrong("Nothing was sent. Did you call server.http.post()?")
     status, error = answers[-1]
     if status != 200:
-        which = "whose json= writes spaces" if other else "httpx"
-        raise Wrong(
-            f"Refused, through a client {which}." if other else f"Refused, through {which}.",
-            Fact("The server", f"{status} {error}"),
-        )
+        through = "a client whose json= writes spaces" if other else "httpx"
+        raise Wrong(f"Refused, through {through}.", Fact("The server", f"{status} {error}"))
     if events != (event,):
         raise Wrong(
             "It was accepted, but another event arrived, or more than one.",
             Fact("Asked for", shown(event)),
             Fact("Arrived", shown(events)),
+        )
+    if not types[-1].startswith("application/json"):
+        raise Wrong(
+            "It arrived, but only json= named its type. Send the header as well: "
+            "Content-Type: application/json.",
+            Fact("Content-Type", types[-1]),
         )
 
 
@@ -1127,25 +1132,20 @@ def _passes(seen: Any, server: Practice, event: dict[str, str], timestamp: int) 
         raise Wrong("It arrived. Return the answer's status.", Fact("Yours", shown(seen[0])))
 
 
-def _compact(server: Practice, event: dict[str, str], timestamp: int, ascii_only: bool) -> int:
-    key, secret = server.credentials.key, server.credentials.secret
-    body = json.dumps(event, separators=(",", ":"), ensure_ascii=ascii_only).encode()
-    query = signed_query(key, secret, "POST", EVENTS_PATH, [], body, timestamp)
-    return server.http.post(EVENTS_PATH, params=query, json=event).status_code
+def _lets_client_serialise(
+    hashed: Callable[[dict[str, str]], str], by: str = "json"
+) -> Callable[..., int]:
+    """A send_update() that hashes one text, and leaves it to the client to make another."""
 
+    def send_update(server: Practice, event: dict[str, str], timestamp: int) -> int:
+        key, secret = server.credentials.key, server.credentials.secret
+        query = signed_query(
+            key, secret, "POST", EVENTS_PATH, [], hashed(event).encode(), timestamp
+        )
+        arguments: Any = {by: event}
+        return server.http.post(EVENTS_PATH, params=query, **arguments).status_code
 
-def _as_form(server: Practice, event: dict[str, str], timestamp: int) -> int:
-    key, secret = server.credentials.key, server.credentials.secret
-    query = signed_query(
-        key, secret, "POST", EVENTS_PATH, [], json.dumps(event).encode(), timestamp
-    )
-    return server.http.post(EVENTS_PATH, params=query, data=event).status_code
-
-
-def _not_hashed(server: Practice, event: dict[str, str], timestamp: int) -> int:
-    key, secret = server.credentials.key, server.credentials.secret
-    query = signed_query(key, secret, "POST", EVENTS_PATH, [], b"", timestamp)
-    return server.http.post(EVENTS_PATH, params=query, json=event).status_code
+    return send_update
 
 
 send_update.broken(
@@ -1155,27 +1155,30 @@ send_update.broken(
 send_update.hint("How often is the event turned into JSON? Who does it the second time?")
 send_update.hint("httpx sends bytes as they are with content=.")
 send_update.wrong(
-    "Now the spaces match, but not what an ë becomes: httpx leaves it, your json.dumps() writes "
-    "\\u00eb. Don't imitate the client. Hand it the bytes.",
-    lambda server, event, timestamp: _compact(server, event, timestamp, ascii_only=True),
+    "Now the spaces match, but httpx leaves an ë as it is, and your json.dumps() writes \\u00eb. "
+    "Don't imitate the client. Hand it the bytes.",
+    _lets_client_serialise(_tight),
 )
 send_update.wrong(
-    "You imitate today's httpx exactly, and with it this passes. The next client, or the next "
-    "version, writes other JSON. Hand it the bytes.",
-    lambda server, event, timestamp: _compact(server, event, timestamp, ascii_only=False),
+    "You imitate today's httpx exactly. The next client, or the next version, writes other JSON. "
+    "Hand it the bytes.",
+    _lets_client_serialise(
+        lambda event: json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+    ),
 )
-send_update.wrong("data= with a dict sends a form. For httpx, bytes go into content=.", _as_form)
+send_update.wrong(
+    "data= with a dict sends a form. For httpx, bytes go into content=.",
+    _lets_client_serialise(json.dumps, by="data"),
+)
 send_update.wrong(
     "Without the body's hash the server can't check the body, so it refuses. Sign the body again.",
-    _not_hashed,
+    _lets_client_serialise(lambda event: ""),
 )
 send_update.why(
-    "content= takes bytes and leaves them alone, so there's nothing left to agree on: the client "
-    "no longer takes part in what is signed. It no longer names the type either, hence the header."
+    "The client gets bytes and leaves them alone, so it has no say in what is signed. It no longer "
+    "names their type either, hence the header."
 )
-send_update.next(
-    "Find the argument of your own HTTP client that takes bytes and leaves them alone."
-)
+send_update.next("Which argument of your own HTTP client takes bytes and leaves them alone?")
 
 
 # --- prove it -----------------------------------------------------------------------------------
@@ -1201,7 +1204,7 @@ def prove_it(server: "Practice", event: dict[str, str], timestamp: int) -> str:
 
 
 @prove_it.observe
-def _both(result: Any, server: Practice, *rest: Any) -> tuple[Any, ...]:
+def _both(result: Any, server: Watched, *rest: Any) -> tuple[Any, ...]:
     return curl_posts(result), *_what_arrived(result, server)[1:]
 
 
@@ -1229,14 +1232,9 @@ def _proven(seen: Any, server: Practice, event: dict[str, str], timestamp: int) 
 
 
 def _prove_json(server: Practice, event: dict[str, str], timestamp: int) -> str:
-    command = prove_it(Practice(), event, timestamp)
+    command: str = prove_it(Practice(), event, timestamp)
     server.http.post(shlex.split(command)[1], json=event)
-    return str(command)
-
-
-def _prove_unquoted(server: Practice, event: dict[str, str], timestamp: int) -> str:
-    url, _, _, _, body = shlex.split(prove_it(server, event, timestamp))[1:]
-    return f"curl {url} {_HEADER} --data-binary '{body}'"
+    return command
 
 
 prove_it.hint("Lines 1 to 3 of the canonical string: POST, /apps/3/events, and the sorted pairs.")
@@ -1245,7 +1243,8 @@ prove_it.wrong(
     "You signed one JSON, and json= sent another. Send the bytes: content=body.", _prove_json
 )
 prove_it.wrong(
-    "It's published. In the command the URL isn't quoted, and its & would end it.", _prove_unquoted
+    "It's published. In the command the URL isn't quoted, and its & would end it.",
+    lambda *arguments: prove_it(*arguments).replace("'", "", 2),
 )
 prove_it.why("One variable, hashed once and sent twice: by your client, and by anybody's curl.")
-prove_it.next("Write it once more in the language that you use at work, from an empty file.")
+prove_it.next("Write it again from an empty file, in the language that you use at work.")

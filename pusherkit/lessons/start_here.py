@@ -2,14 +2,13 @@
 
 import json
 import random
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pusherkit.client import Client
-from pusherkit.events import Event as ChannelsEvent
-from pusherkit.events import event_body
 from pusherkit.lessons.kit import (
     EVENTS_PATH,
     EXAMPLE_CREDENTIALS,
@@ -53,8 +52,9 @@ FIRST_STATUS = "out for delivery"
 
 
 def status_update(status: str) -> bytes:
-    """The body of one event."""
-    event = {"name": "status", "channel": "order-41", "data": json.dumps({"status": status})}
+    """The body of one event: JSON, with JSON in its data."""
+    data = json.dumps({"status": status})
+    event = {"name": "status", "channel": "order-41", "data": data}
     return json.dumps(event).encode()
 
 
@@ -70,15 +70,15 @@ def send_status() -> Explorer:
 
 
 def _sent(status: str, send: bool) -> View:
-    journey = prepare(_compact(status), practice().credentials if send else EXAMPLE_CREDENTIALS)
+    credentials = practice().credentials if send else EXAMPLE_CREDENTIALS
+    journey = prepare(status_update(status), credentials)
     if send:
         journey = travel(journey, practice(), channel=CHANNEL)
     said, good = verdict(journey)
-    arrived = journey.arrived is not None
-    if arrived:
+    if journey.arrived is not None:
         said = f"Accepted ({journey.status}), and it arrived: the page of order 41 has changed."
     return View(
-        "One event, from your server to a page",
+        "One event, from your backend to a page",
         outcome(journey)[:2],
         said,
         good,
@@ -86,11 +86,6 @@ def _sent(status: str, send: bool) -> View:
         details=stage_facts(journey),
         fold="What happened to the bytes, in six stages",
     )
-
-
-def _compact(status: str) -> bytes:
-    """status_update() as a client sends it: compact, with its limits checked."""
-    return event_body(ChannelsEvent.of(CHANNEL, "status", {"status": status}))
 
 
 # --- the picture: who talks to whom -------------------------------------------------------------
@@ -111,67 +106,38 @@ def tracker(journey: Journey) -> Picture:
         f"the server and wait. Only the first two hold the secret. {where}"
     )
     title = "Who talks to whom"
-    narrow = Picture(title, desc, 340, 350, _tall(journey, reads))
-    return Picture(title, desc, 780, 206, _wide(journey, reads), narrow)
+    narrow = Picture(title, desc, 340, 350, _drawn(journey, reads, wide=False))
+    return Picture(title, desc, 780, 206, _drawn(journey, reads, wide=True), narrow)
 
 
 PAGES = (("order-41", "the customer"), ("order-42", "somebody else"), ("news", "the office"))
 
 
-def _wide(journey: Journey, reads: str) -> str:
-    pages = [
-        _page(596, 8 + 66 * n, *each, reads if n == 0 else "…", lit=n == 0 and _got(journey))
-        for n, each in enumerate(PAGES)
-    ]
-    wires = [line(472, 104, 596, 36 + 66 * n) for n in range(len(PAGES))]
-    x, y = {"start": (158.0, 104.0), "refused": (298.0, 104.0), "there": (596.0, 36.0)}[
-        _place(journey)
-    ]
+def _drawn(journey: Journey, reads: str, *, wide: bool) -> str:
+    """Backend and server side by side; the pages right of them or, for little room, below."""
+    left, top, width, server = (8, 62, 152, 320) if wide else (2, 28, 150, 188)
+    out, leaves = left + width, (server + width, 104) if wide else (263, 112)
+    middle, below = top + 42, 8 if wide else 150
+    sends = "signed POST" if wide else "POST"
+    pages, enters = (596, 596) if wide else (4, 184)  # their left edge, and where wires end
+    arrived = journey.arrived is not None
+    refused = journey.status is not None and not arrived
+    dot = (enters, below + 28) if arrived else (server - 20 if refused else out, middle)
     return "".join(
         (
-            *wires,
-            arrow(160, 104, 318, 104),
-            text(239, 94, "signed POST", "small", "middle"),
-            _holder(8, 62, 150, "Your backend", "publishes"),
-            _holder(320, 62, 152, "The server", "checks, passes on"),
-            text(534, 176, "open connections", "small", "middle"),
-            *pages,
-            _dot(x, y, journey),
+            *(line(*leaves, enters, below + 28 + 66 * n) for n in range(len(PAGES))),
+            arrow(out + 2, middle, server - 2, middle),
+            text((out + server) / 2, middle - 10, sends, "small", "middle"),
+            _holder(left, top, width, "Your backend", "publishes"),
+            _holder(server, top, width, "The server", "checks, passes on"),
+            text(534, 176, "open connections", "small", "middle") if wide else "",
+            *(
+                _page(pages, below + 66 * n, *each, "…" if n else reads, lit=arrived and not n)
+                for n, each in enumerate(PAGES)
+            ),
+            _dot(*dot, refused),
         )
     )
-
-
-def _tall(journey: Journey, reads: str) -> str:
-    """For little room: the backend on the right, the server on the left, the pages below it."""
-    pages = [
-        _page(150, 150 + 66 * n, *each, reads if n == 0 else "…", lit=n == 0 and _got(journey))
-        for n, each in enumerate(PAGES)
-    ]
-    wires = [line(75, 112, 150, 178 + 66 * n) for n in range(len(PAGES))]
-    x, y = {"start": (200.0, 70.0), "refused": (152.0, 70.0), "there": (150.0, 178.0)}[
-        _place(journey)
-    ]
-    return "".join(
-        (
-            *wires,
-            arrow(198, 70, 142, 70),
-            text(170, 60, "POST", "small", "middle"),
-            _holder(200, 28, 136, "Your backend", "publishes"),
-            _holder(4, 28, 136, "The server", "checks, passes on"),
-            *pages,
-            _dot(x, y, journey),
-        )
-    )
-
-
-def _place(journey: Journey) -> str:
-    if journey.status is None:
-        return "start"
-    return "there" if _got(journey) else "refused"
-
-
-def _got(journey: Journey) -> bool:
-    return journey.arrived is not None
 
 
 def _holder(x: float, y: float, width: float, name: str, does: str) -> str:
@@ -181,14 +147,14 @@ def _holder(x: float, y: float, width: float, name: str, does: str) -> str:
         rect(x, y, width, 84, rx=6),
         text(x + width / 2, y + 24, name, "strong", "middle"),
         text(x + width / 2, y + 43, does, "small", "middle"),
-        group(key, transform=f"translate({x + 14:g} {y + 65:g})"),
-        text(x + 42, y + 70, "has the secret", "t5"),
+        group(key, transform=f"translate({x + 10:g} {y + 65:g})"),
+        text(x + 38, y + 70, "has the secret", "t5"),
     )
 
 
 def _page(x: float, y: float, channel: str, who: str, reads: str, *, lit: bool) -> str:
     """A browser page with what it shows; it knows its channel and no secret."""
-    reads = reads if len(reads) <= 20 else f"{reads[:19]}…"
+    reads = reads if len(reads) <= 17 else f"{reads[:16]}…"
     return group(
         rect(x, y, 180, 56, "good" if lit else "box", rx=8),
         text(x + 10, y + 20, channel, "strong"),
@@ -197,14 +163,9 @@ def _page(x: float, y: float, channel: str, who: str, reads: str, *, lit: bool) 
     )
 
 
-def _dot(x: float, y: float, journey: Journey) -> str:
-    refused = _place(journey) == "refused"
-    mark = text(0, 4, "✗" if refused else "", "badt", "middle")
-    return group(
-        path("M-7 0a7 7 0 1 1 0 .1z", "f1"),
-        group(mark, transform="translate(0 -12)"),
-        transform=f"translate({x:g} {y:g})",
-    )
+def _dot(x: float, y: float, refused: bool) -> str:
+    mark = text(0, -8, "✗" if refused else "", "badt", "middle")
+    return group(path("M-7 0a7 7 0 1 1 0 .1z", "f1"), mark, transform=f"translate({x:g} {y:g})")
 
 
 # --- prediction, and the same by hand -----------------------------------------------------------
@@ -227,12 +188,9 @@ def changed_on_the_way() -> tuple[str, Fact]:
     signed = sign(EXAMPLE_CREDENTIALS, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP)
     changed = body.replace(b"order-41", b"order-47")
     answer = Practice().http.post(EVENTS_PATH, params=signed.query, content=changed)
-    options = {
-        200: "It shows the update on order 47's page",
-        401: "It answers 401",
-        400: "It answers 400",
-    }
-    return options[answer.status_code], Fact("The server", answer.json().get("error", "accepted"))
+    error = answer.json().get("error", "")
+    shows = "It shows the update on order 47's page"
+    return f"It answers {answer.status_code}" if error else shows, Fact("The server", error)
 
 
 @lesson.explorer
@@ -240,14 +198,14 @@ def change_a_byte() -> Explorer:
     """A body that is already signed, to change and send."""
     return Explorer(
         _changed,
-        body=area("Body to send", _compact(FIRST_STATUS)),
+        body=area("Body to send", status_update(FIRST_STATUS)),
         send=button("Send it under the old signature"),
     )
 
 
 def _changed(body: str, send: bool) -> View:
     credentials = practice().credentials if send else EXAMPLE_CREDENTIALS
-    journey = replace(prepare(_compact(FIRST_STATUS), credentials), sent_body=body.encode())
+    journey = replace(prepare(status_update(FIRST_STATUS), credentials), sent_body=body.encode())
     if send:
         journey = travel(journey, practice(), channel=CHANNEL)
     said, good = verdict(journey)
@@ -282,8 +240,10 @@ def announce(client: Client) -> dict[str, Any]:
 
 
 @announce.observe
-def _went_out(result: object, client: Client) -> list[tuple[tuple[str, ...], str, str]]:
+def _went_out(result: object, client: Client) -> object:
     """What went out: the channels, the name and the data of each event."""
+    if isinstance(result, types.GeneratorType | types.CoroutineType):
+        return result  # nothing ran, and the check says why
     deliveries = _SERVERS[client].sandbox.deliveries
     return [(each.event.channels, each.event.name, each.event.data) for each in deliveries]
 
@@ -294,42 +254,55 @@ def _arrived(events: list[tuple[tuple[str, ...], str, str]], client: Client) -> 
         Fact("You sent", f"{name} to {', '.join(channels)}: {data}")
         for channels, name, data in events
     ]
-    right = [each for each in events if each[0] == (CHANNEL,) and each[1] == "status"]
-    if not right:
+    if len(events) > 1:
+        raise Wrong(f"You sent {len(events)} events. The customer needs one.", *facts)
+    ((channels, name, data),) = events
+    if CHANNEL not in channels or name != "status":
         raise Wrong("Your event went out, but not as “status” to “order-41”.", *facts)
-    if not any(_reads(data, FIRST_STATUS) for *_, data in right):
-        raise Wrong("It reached the page. Now look at the data: the page reads “status”.", *facts)
+    if channels != (CHANNEL,):
+        everyone = " and ".join(channels)
+        raise Wrong(f"Everyone on {everyone} got it. Send it to order-41 alone.", *facts)
+    if (read := _read(data)) is None:
+        raise Wrong("It arrived, but the page finds no “status” in the data.", *facts)
+    if read != FIRST_STATUS:
+        raise Wrong(f"The page reads “{read}”, and should read “{FIRST_STATUS}”.", *facts)
 
 
-def _reads(data: str, status: str) -> bool:
+def _read(data: str) -> str | None:
+    """The status that a page reads in an event's data; None where there is none."""
     try:
-        return bool(json.loads(data) == {"status": status})
-    except ValueError:
-        return False
+        return str(json.loads(data)["status"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
-announce.hint("client.trigger takes the channel, the event's name and the data, in that order.")
-announce.hint('An event on another channel: client.trigger("news", "snow", {"roads": "closed"})')
+announce.hint("`client.trigger` takes the channel, the event's name and the data, in that order.")
+announce.hint('To another channel: `client.trigger("news", "snow", {"roads": "closed"})`.')
 announce.wrong(
     "Channel and name are swapped. The channel comes first: who should hear it. Then the name: "
     "what happened.",
     lambda client: client.trigger("status", "order-41", {"status": "out for delivery"}),
 )
 announce.wrong(
-    "Nothing was sent. Call client.trigger(…) inside your function.",
-    lambda client: None,
+    "Nothing was sent. Call `client.trigger(…)` inside your function.", lambda client: None
 )
 announce.wrong(
-    "It arrived, as bare text. The page expects JSON with a name in it: pass a dict as the data.",
+    "It arrived as bare text, and this page reads JSON with a “status” in it. Pass a dict.",
     lambda client: client.trigger("order-41", "status", "out for delivery"),
 )
-announce.why("The channel says who hears it, the name says what happened, and the data is yours.")
-announce.next("Pass a list of two channels, [“order-41”, “news”]: who gets it now?")
+announce.why("The channel says who hears it, the name what happened, and the data all the rest.")
+announce.next('Pass a list of channels, `["order-41", "news"]`, and check: who gets it now?')
 
 
 def _signed_bodies(chance: random.Random) -> Iterator[tuple[bytes]]:
     for status in ("out for delivery", *chance.sample(["preparing", "delivered", "at Zoë's"], 1)):
-        yield (_compact(status),)
+        yield (status_update(status),)
+
+
+def _need_bytes(body: Any) -> None:
+    if not isinstance(body, bytes):
+        kind = type(body).__name__
+        raise Wrong(f"A body is bytes, and yours is {kind}.", Fact("Yours", shown(body)))
 
 
 @lesson.exercise(given=_signed_bodies)
@@ -340,11 +313,7 @@ def change_one_byte(body: bytes) -> bytes:
 
 @change_one_byte.judge
 def _refused(changed: Any, body: bytes) -> None:
-    if not isinstance(changed, bytes):
-        raise Wrong(
-            f"A body is bytes, and yours is {type(changed).__name__}.",
-            Fact("Yours", shown(changed)),
-        )
+    _need_bytes(changed)
     if len(changed) != len(body):
         raise Wrong(
             "That's refused as well, but the length changed. Replace one byte and add none.",
@@ -353,9 +322,12 @@ def _refused(changed: Any, body: bytes) -> None:
         )
     different = sum(a != b for a, b in zip(body, changed, strict=True))
     if different != 1:
-        raise Wrong(
-            f"Change exactly one byte. You changed {different}.", Fact("Yours", shown(changed))
+        said = (
+            f"Change exactly one byte. You changed {different}."
+            if different
+            else "Your function changes other bodies, but not this one. Pick a byte that all have."
         )
+        raise Wrong(said, Fact("Body", shown(body)), Fact("Yours", shown(changed)))
     sent = travel(
         replace(prepare(body, EXAMPLE_CREDENTIALS), sent_body=changed), Practice(), channel=CHANNEL
     )
@@ -363,28 +335,30 @@ def _refused(changed: Any, body: bytes) -> None:
         raise Wrong("The server didn't refuse it.", *outcome(sent))
 
 
-change_one_byte.hint("Bytes have replace(), like text: b'cat'.replace(b'c', b'b') is b'bat'.")
+change_one_byte.hint("Bytes have replace(), like text: `b'cat'.replace(b'c', b'b')` is `b'bat'`.")
 change_one_byte.hint("Every one of these bodies names the channel order-41.")
 change_one_byte.wrong(
     "These are the bytes that were signed, so the server accepts them. Change one of them.",
     lambda body: body,
 )
 change_one_byte.wrong(
-    "A space at the end is enough to be refused, but it adds a byte. Replace one instead.",
+    "A space at the end gets you refused, but it adds a byte. Replace one instead.",
     lambda body: body + b" ",
 )
 change_one_byte.wrong(
-    "This is text (str), and a body is bytes. Leave out decode(), and write b'…'.",
+    "This is text (str), and a body is bytes. Leave out `decode()`, and write `b'…'`.",
     lambda body: body.decode().replace("41", "47"),
 )
 change_one_byte.why(
     "The request still carries the body hash of the old bytes, so the server notices at once."
 )
-change_one_byte.next("Change a byte that isn't part of the message, such as a quotation mark.")
+change_one_byte.next("Break the JSON: change a quotation mark. Is the answer still 401, or 400?")
 
 
 def _statuses(chance: random.Random) -> Iterator[tuple[str]]:
-    yield from ((each,) for each in chance.sample(["left the depot", "delivered", "at Zoë's"], 3))
+    plain = chance.choice(["left the depot", "delivered"])
+    for each in (plain, "at Zoë's", 'at "The Swan"', r"dock 3\4"):  # the last two need escapes
+        yield (each,)
 
 
 def _as_object(status: str) -> bytes:
@@ -402,14 +376,33 @@ def update(status: str) -> bytes:
 
 @update.judge
 def _accepted(body: Any, status: str) -> None:
-    if not isinstance(body, bytes):
-        kind = type(body).__name__
-        raise Wrong(f"A body is bytes, and yours is {kind}.", Fact("Yours", shown(body)))
+    _need_bytes(body)
     sent = travel(prepare(body, EXAMPLE_CREDENTIALS), Practice(), channel=CHANNEL)
     if sent.status != 200:
         raise Wrong("The signature is right, and the server still refuses it.", *outcome(sent))
-    if sent.arrived is None or not _reads(sent.arrived.data, status):
-        raise Wrong("Accepted, but the page of order 41 can't read its status.", *outcome(sent))
+    read = None if sent.arrived is None else _read(sent.arrived.data)
+    if read is None:
+        said = "Accepted, but the page of order 41 can't read its status."
+        raise Wrong(BY_HAND if set(status) & set('"\\') else said, *outcome(sent))
+    if read != status:
+        raise Wrong(
+            f"This status was “{status}”, and the page reads “{read}”. Is yours always the same?",
+            *outcome(sent),
+        )
+
+
+BY_HAND = (
+    'You glue the JSON together, and a `"` or a `\\` in the status breaks it. json.dumps() escapes '
+    "both."
+)
+
+
+def _with_data(data: Callable[[str], Any]) -> Callable[[str], bytes]:
+    def body(status: str) -> bytes:
+        event = {"name": "status", "channel": "order-41", "data": data(status)}
+        return json.dumps(event).encode()
+
+    return body
 
 
 update.broken(
@@ -417,20 +410,19 @@ update.broken(
     _as_object,
 )
 update.hint("In the body that you sent above, what's different about the value of “data”?")
-update.hint("data is text that holds JSON. json.dumps() turns a dict into such a text.")
+update.hint("The data is text that holds JSON. json.dumps() turns a dict into such a text.")
 update.wrong(
     "str() writes Python, with single quotes. The page reads JSON: use json.dumps().",
-    lambda status: json.dumps(
-        {"name": "status", "channel": "order-41", "data": str({"status": status})}
-    ).encode(),
+    _with_data(lambda status: str({"status": status})),
 )
 update.wrong(
-    "The server takes it, but the data is bare text now. The page expects JSON with “status” in "
+    "The server takes it, but now the data is bare text. The page reads JSON with a “status” in "
     "it.",
-    lambda status: json.dumps({"name": "status", "channel": "order-41", "data": status}).encode(),
+    _with_data(lambda status: status),
 )
+update.wrong(BY_HAND, _with_data(lambda status: f'{{"status":"{status}"}}'))
 update.why(
-    "The API wants data as a string, so JSON is encoded twice: once for the page, and once more as "
-    "part of the body."
+    "The API wants data to be a string, so JSON is written twice: once for the page, and once more "
+    "around it, as the body."
 )
-update.next("Count the quotes and backslashes: print(update(“left the depot”).decode()).")
+update.next('Count the backslashes in `print(update("left the depot").decode())`.')

@@ -75,13 +75,13 @@ MISPLACED = """() => [...document.querySelectorAll(
   }),
   ...[...output.querySelectorAll('img')].filter(image => !image.naturalWidth || !image.alt),
 ].map(each => each.outerHTML.slice(0, 200)))"""
-# What is cut off or sticks out at the right of its card.
+# What is cut off or sticks out at the right of its card. Code may: it scrolls sideways.
 CLIPPED = """() => [...document.querySelectorAll(
   '.jp-NotebookPanel:not(.lm-mod-hidden) .pk')].flatMap(card => {
   const edge = card.getBoundingClientRect().right + 1;
   return [...card.querySelectorAll('*')].filter(each => {
     const box = each.getBoundingClientRect();
-    return box.width && (box.right > edge || (each.matches('pre,button') &&
+    return box.width && (box.right > edge || (each.matches('pre:not(.pk-code *),button') &&
       each.scrollWidth > each.clientWidth + 1));
   }).map(each => each.outerHTML.slice(0, 200));
 })"""
@@ -356,6 +356,13 @@ def day(browser: Any, pictures: Path, tmp_path: Path) -> Callable[[], AbstractCo
 def each_theme(lab: Lab, request: pytest.FixtureRequest) -> None:
     """Runs a test once in each theme."""
     lab.theme(request.param)
+
+
+@pytest.fixture(params=[LAPTOP, NARROW], ids=["wide", "narrow"])
+def each_width(lab: Lab, request: pytest.FixtureRequest) -> int:
+    """Runs a test in a laptop's window and in a narrow one; returns the width in px."""
+    lab.page.set_viewport_size(request.param)
+    return int(request.param["width"])
 
 
 @pytest.fixture(params=["side-bar", "alone"])

@@ -32,7 +32,7 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
     lab.picture("01-before")
     before = [row.bounding_box()["y"] for row in card.locator("tr:visible").all()]
 
-    card.get_by_label("Make body B").select_option("one more space")
+    card.get_by_label("Start body B").select_option("with one more space")
     expect(card.get_by_role("status")).to_contain_text("✗ Same meaning, other bytes")
     mark = card.locator("mark").first
     for seen in (card.get_by_role("status"), card.locator("svg:visible"), mark):
@@ -42,7 +42,9 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
     card.get_by_label("Body B", exact=True).focus()
     lab.press("ControlOrMeta+End")
     lab.type(" ")
-    expect(card.get_by_label("Body B", exact=True)).to_have_value(VARIANTS["one more space"] + " ")
+    expect(card.get_by_label("Body B", exact=True)).to_have_value(
+        VARIANTS["with one more space"] + " "
+    )
     expect(card).to_contain_text("67 bytes (66 characters)")
     assert [row.bounding_box()["y"] for row in card.locator("tr:visible").all()] == before
     expect(card.get_by_label("Body B", exact=True)).to_be_focused()
@@ -52,7 +54,7 @@ def test_what_a_control_changes_is_in_the_window_and_nothing_jumps(lab, expect):
 def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)
     card = lesson.card(WIDGET)
-    card.get_by_label("Make body B").select_option("ë written as \\u00eb")
+    card.get_by_label("Start body B").select_option("with ë as \\u00eb")
     expect(card.get_by_role("status")).to_contain_text("✗ Same meaning")
     card.get_by_text("Show the code").click()
     lesson.card("lesson.printed()").get_by_role("button", name="Yes, they belong").click()
@@ -74,7 +76,7 @@ def test_a_prediction_reveals_only_after_a_choice_by_keyboard_alone(lab, expect)
     expect(card.get_by_role("button", name="Yes, they belong")).to_be_focused()
     expect(card.get_by_role("button", name="✓ No, they don't")).to_be_visible()
     lab.press("Tab", "Space")
-    expect(card.get_by_role("status")).to_have_text("✓ You saw it coming.")
+    expect(card.get_by_role("status")).to_have_text("✓ Right.")
     card.get_by_text("Show the code").focus()
     lab.press("Enter")
     expect(card).to_contain_text("of_printed = hashlib.md5(PRINTED).hexdigest()")
@@ -109,7 +111,7 @@ def test_an_exercise_is_done_wrong_and_then_right(lab, expect):
     lesson.rewrite(cell, "return md5.hexdigits()", "return md5.hexdigest()", run="Control+Enter")
     expect(card.get_by_role("status")).to_contain_text("✓ MD5 makes 16 bytes of any body")
     expect(card).to_contain_text("my_pusher.py")
-    expect(card).to_contain_text("of 5 in this lesson.")
+    expect(card).to_contain_text("of 6 in this lesson.")
     lab.picture("01-right", cell)
 
 

@@ -59,8 +59,8 @@ def test_tiles_are_dragged_and_the_verdict_is_in_the_window(lab, expect):
     before = [row.bounding_box()["y"] for row in card.locator("tr:visible").all()]
 
     for gap in (0, 1):
-        drop(lab, card, f"backslash and n {gap + 1}", gap)
-        dropped = tile(card, f"backslash and n {gap + 1}")
+        drop(lab, card, f"backslash and an n {gap + 1}", gap)
+        dropped = tile(card, f"backslash and an n {gap + 1}")
         expect(dropped).to_have_attribute("aria-label", labelled("between .*"))
     card.get_by_role("button", name="Sign and send").click()
     expect(status).to_contain_text("✗ Refused (401): there's a backslash and an n")
@@ -69,12 +69,34 @@ def test_tiles_are_dragged_and_the_verdict_is_in_the_window(lab, expect):
     lab.picture("03-refused")
 
     drop(lab, card, "newline 1", 0)
-    out = tile(card, "backslash and n 1")
+    out = tile(card, "backslash and an n 1")
     expect(out).to_have_attribute("aria-label", labelled("on the table"))
     drop(lab, card, "newline 2", 1)
     expect(status).to_contain_text("✓ Accepted (200)")
     assert [row.bounding_box()["y"] for row in card.locator("tr:visible").all()] == before
     lab.picture("03-accepted")
+
+
+@pytest.mark.usefixtures("each_width")
+def test_a_click_puts_a_tile_in_and_takes_it_out(lab, expect):
+    lesson = lab.run(NAME)
+    lesson.to_top(WIDGET)
+    card = lesson.card(WIDGET)
+    for name in ("newline 1", "newline 2"):
+        lab.settle()
+        tile(card, name).click()
+        expect(tile(card, name)).to_have_attribute("aria-label", labelled("between .*"))
+    card.get_by_role("button", name="Sign and send").click()
+    expect(card.get_by_role("status")).to_contain_text("✓ Accepted (200)")
+    lab.settle()
+    box = tile(card, "newline 2").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lab.page.mouse.move(x, y)
+    lab.page.mouse.down()
+    lab.page.mouse.move(x + 1, y + 2)  # no hand is perfectly still
+    lab.page.mouse.up()
+    expect(tile(card, "newline 2")).to_have_attribute("aria-label", labelled("on the table"))
+    expect(tile(card, "newline 1")).to_have_attribute("aria-label", labelled("between .*"))
 
 
 def test_tiles_are_moved_by_keyboard_alone(lab, expect):
@@ -98,11 +120,11 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     card = lesson.card(WIDGET)
     lesson.to_top(WIDGET)
     for number in (1, 2):
-        tile(card, f"backslash and n {number}").press("Enter")
-    tile(card, "carriage return and newline 1").press("Enter")
+        tile(card, f"backslash and an n {number}").press("Enter")
+    tile(card, "carriage return and a newline 1").press("Enter")
     card.get_by_label("Path", exact=True).select_option("with scheme and host")
     card.get_by_role("button", name="Sign and send").press("Enter")
-    expect(card.get_by_role("status")).to_contain_text("(3 more.)")
+    expect(card.get_by_role("status")).to_contain_text("(And 3 more faults.)")
     card.get_by_text("Show the code").click()
     asked = lesson.card("lesson.signed_by_kim()")
     asked.get_by_role("button", name="It doesn't differ").click()

@@ -24,6 +24,15 @@ def test_the_window_is_found_with_keys_and_dragged_with_the_mouse(lab, expect):
     for seen in (status, card.locator("svg:visible")):
         expect(seen).to_be_in_viewport(ratio=1)
     lab.picture("06-late")
+    lab.press("End")
+    expect(clock).to_be_focused()
+    expect(status).to_be_in_viewport(ratio=1)  # the page stays where it is
+    lab.press("Home", *["PageDown"] * 24)
+    expect(card).to_contain_text("1,440 s behind yours.")
+    lab.picture("06-clipped")
+    lab.page.set_viewport_size({"width": 700, "height": 800})
+    lab.picture("06-clipped-700")
+    lab.page.set_viewport_size({"width": 1280, "height": 800})
     lab.press("Home")
     expect(card).to_contain_text("The same as yours.")
 

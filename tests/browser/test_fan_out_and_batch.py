@@ -1,4 +1,4 @@
-"""Lesson 07 as a learner meets it: a hundred dots and one too many, and a bucket."""
+"""Lesson 07 as a learner meets it: a hundred squares and one too many, and a bucket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NAME = "07-fan-out-and-batch.ipynb"
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_a_hundred_dots_light_up_and_a_hundred_and_one_do_not(lab, expect):
+def test_a_hundred_squares_are_ticked_and_a_hundred_and_one_do_not(lab, expect):
     lab.laptop()
     lesson = lab.run(NAME)
     lesson.to_top("lesson.one_request()")
@@ -39,3 +39,21 @@ def test_backing_off_loses_nothing(lab, expect):
     send.click()
     expect(card.get_by_role("status")).to_contain_text("✓ All 5 arrived")
     lab.picture("07-bucket", card)
+
+
+@pytest.mark.usefixtures("each_theme")
+def test_a_batch_fits_into_a_narrow_window(lab, expect):
+    lab.page.set_viewport_size({"width": 700, "height": 800})
+    lesson = lab.run(NAME)
+    lesson.to_top("lesson.one_request()")
+    card = lesson.card("lesson.one_request()")
+    card.get_by_label("Send", exact=True).select_option("a batch of events")
+    card.get_by_label("How many").fill("11")
+    card.get_by_label("Bytes of data in each").fill("1e9")
+    expect(card.get_by_role("status")).to_contain_text("type a whole number")
+    card.get_by_label("Bytes of data in each").fill("16")
+    card.get_by_label("Send it even if").check()
+    card.get_by_label("Bytes of data in each").press("Enter")
+    expect(card.get_by_role("status")).to_have_text("✗ Refused, all of it: 0 of 11 arrived.")
+    expect(card.get_by_text("The beginning of the body")).to_be_in_viewport()
+    lab.picture("07-batch-narrow")

@@ -60,6 +60,14 @@ def test_two_lanes_a_drawing_and_programs(lab, expect):
     expect(signature).not_to_have_text(before)
     expect(bench.locator("svg:visible .pk-lit")).to_have_count(lit)
     assert lit > 1
+    lab.retype(bench.get_by_role("textbox", name="auth_timestamp"), "soon")
+    in_view(bench, expect, words="auth_timestamp is whole Unix seconds")
+    lab.picture("05-bench-faint")
+    lab.retype(bench.get_by_role("textbox", name="auth_timestamp"), "1353088179")
+    bench.get_by_role("textbox", name="Body").fill("")
+    bench.get_by_role("button", name="Send").click()
+    in_view(bench, expect, words="Refused: 40")
+    lab.picture("05-bench-empty")
 
     programs = shown(lesson, PROGRAMS)
     lab.picture("05-programs-before")
@@ -68,6 +76,11 @@ def test_two_lanes_a_drawing_and_programs(lab, expect):
     in_view(programs, expect, words="It ran, and the server accepted its request.")
     expect(programs.locator("td pre").first).to_be_in_viewport(ratio=1)
     lab.picture("05-programs-after")
+    lab.retype(programs.get_by_label("Program"), "import time; time.sleep(3)")
+    programs.get_by_role("button", name="Run it").click()
+    in_view(programs, expect, words="Running… After 10 s it's stopped.")
+    in_view(programs, expect, words="It ended, and nothing reached the server.")
+    programs.get_by_label("Language").select_option("PHP")
 
     lab.page.set_viewport_size(NARROW)
     for name, cell in (("lanes", LANES), ("bench", BENCH), ("programs", PROGRAMS)):
@@ -97,7 +110,8 @@ def test_a_file_of_ones_own(lab, expect):
         "return ...",
         "body = json.dumps(event).encode()\n"
         "    query = signed_query(app_key, secret, 'POST', path, [], body, int(time.time()))\n"
-        "    request = Request(f'{url}{path}?{urlencode(query)}', body)\n"
+        "    headers = {'Content-Type': 'application/json'}\n"
+        "    request = Request(f'{url}{path}?{urlencode(query)}', body, headers)\n"
         "    try:\n"
         "        with urlopen(request, timeout=10) as answer:\n"
         "            return answer.status\n"

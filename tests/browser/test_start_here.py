@@ -50,3 +50,28 @@ def test_a_changed_byte_is_refused(lab, expect):
     expect(card.get_by_role("status")).to_contain_text("✗ Refused: 401 Invalid body_md5")
     expect(card.get_by_role("status")).to_be_in_viewport(ratio=1)
     lab.picture("00-refused")
+
+
+# Words in the visible picture that stick out of the box that they are in.
+STICKING_OUT = """svg => [...svg.querySelectorAll('g > rect:first-child')].flatMap(rect => {
+  const box = rect.getBoundingClientRect();
+  return [...rect.parentElement.querySelectorAll(':scope > text')].filter(text => {
+    const words = text.getBoundingClientRect();
+    return words.left < box.left || words.right > box.right;
+  }).map(text => text.textContent);
+})"""
+
+
+@pytest.mark.usefixtures("each_theme")
+def test_the_words_of_the_map_stay_in_their_boxes(lab, expect, each_width):
+    lesson = lab.run(NAME)
+    card = lesson.card("lesson.send_status()")
+    lesson.to_top("lesson.send_status()")
+    lab.retype(card.get_by_label("Status"), "at the neighbour's, third floor")
+    card.get_by_role("button", name="Send it to order-41").click()
+    expect(card.locator("svg:visible")).to_contain_text("✓ at the neighbour")
+    lab.settle()
+    assert card.locator("svg:visible").evaluate(STICKING_OUT) == []
+    lab.picture(f"00-map-{each_width}")
+    lesson.to_top("lesson.change_a_byte()")
+    lab.picture(f"00-play-{each_width}")

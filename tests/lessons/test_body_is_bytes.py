@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -41,8 +42,24 @@ def test_bytes_that_only_moved_are_joined_and_the_new_one_is_hot() -> None:
     assert body_is_bytes.tapes(b"same", b"same").shapes.count("class='hot'") == 0
 
 
+def test_the_picture_keeps_its_width_and_shows_where_a_tape_goes_on() -> None:
+    pictures = [body_is_bytes.tapes(b"x", b"x" * n) for n in (0, 1, 7, 24, 25, 90)]
+    assert len({(each.width, each.narrow.width) for each in pictures if each.narrow}) == 1
+    assert pictures[3].shapes.count(">end<") == 2
+    assert [pictures[4].shapes.count(each) for each in (">end<", ">…<")] == [1, 1]
+
+
+def test_a_tape_never_begins_inside_a_character() -> None:
+    for number in range(1, 20):
+        body = ("ë☕🎈é" * number).encode()
+        shapes = body_is_bytes.tapes(body, body + b"!").shapes
+        first = re.search(r"y='64' text-anchor='middle' class='hex'>(..)", shapes)
+        assert first is not None
+        assert int(first[1], 16) & 0xC0 != 0x80, "half a character"
+
+
 def test_a_character_is_drawn_over_all_of_its_bytes() -> None:
-    letters = list(body_is_bytes._letters("aë☕".encode(), 0, 6))
+    letters = list(body_is_bytes._letters("aë☕ë".encode()[:7]))
     assert letters == [(0, 1, "a"), (1, 2, "ë"), (3, 3, "☕")]
 
 
@@ -64,6 +81,7 @@ def test_a_long_body_costs_little_more_than_a_short_one() -> None:
     [
         (lambda body: body.decode(), "A body is bytes"),
         (lambda body: b'{"name":"another"}', "means something else"),
+        (lambda body: body.replace(b": ", b":"), "means something else"),
         (lambda body: b"[" * 100_000, "isn't JSON any more"),
         (lambda body: b"\xff", "isn't JSON any more"),
         (lambda body: body.replace(b"Ann", b"Ann"), "the very same bytes"),

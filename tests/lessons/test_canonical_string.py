@@ -47,25 +47,25 @@ def test_newlines_in_both_gaps_are_accepted() -> None:
     ("gaps", "choices", "said", "size", "difference"),
     [
         (
-            ("backslash and n 1", "backslash and n 2", ""),
+            ("backslash and an n 1", "backslash and an n 2", ""),
             {},
             "there's a backslash and an n between method and path",
             "1 line, 136 characters",
-            r"character 4: you have \ (0x5c), the server has a newline (0x0a)",
+            r"character 4 (counting from 0): you have \ (0x5c), the server has a newline (0x0a)",
         ),
         (
-            ("carriage return and newline 1", "carriage return and newline 2", ""),
+            ("carriage return and a newline 1", "carriage return and a newline 2", ""),
             {},
-            "there's a carriage return before the newline between method and path",
+            "there's a carriage return and a newline between method and path",
             "3 lines, 136 characters",
-            "character 4: you have a carriage return (0x0d)",
+            "character 4 (counting from 0): you have a carriage return (0x0d)",
         ),
         (
             ("newline 1", "newline 2", "newline 3"),
             {},
             "there's a newline at the end",
             "4 lines, 135 characters",
-            "character 134: you have a newline (0x0a), the server has nothing more",
+            "134 (counting from 0): you have a newline (0x0a), the server has nothing more",
         ),
         (("", "newline 2", ""), {}, "there's nothing between method and path", "2 lines, 133", "/"),
         (RIGHT, {"method": "post"}, "signed in capitals", "3 lines, 134", "you have p (0x70)"),
@@ -83,6 +83,13 @@ def test_each_mistake_is_refused_and_named(
     assert size in made.view.facts[0].value
     assert difference in made.view.facts[2].value
     assert "401 Invalid signature" in made.view.details[2].value
+
+
+def test_more_faults_are_counted() -> None:
+    made = put_together("newline 1", "newline 2", "newline 3", method="post")
+    assert made.view.status.endswith("signed in capitals. (And 1 more fault.)")
+    made.set(path="with a ? after it")
+    assert made.view.status.endswith("(And 2 more faults.)")
 
 
 def test_nothing_is_known_of_the_server_before_the_first_request() -> None:
@@ -118,7 +125,7 @@ def test_tiles_are_moved_by_keys_and_by_clicks() -> None:
     assert gaps() == ("", "newline 2", "")
     made.press("newline 2")
     assert gaps() == ("", "", "")
-    for tile in ("newline 1", "newline 2", "newline 3", "backslash and n 1"):
+    for tile in ("newline 1", "newline 2", "newline 3", "backslash and an n 1"):
         made.press(tile)
     assert gaps() == ("newline 1", "newline 2", "newline 3")
 
@@ -140,8 +147,8 @@ def test_only_a_newline_breaks_the_line_in_the_picture() -> None:
         return str(put_together(*gaps).view.picture.desc).partition("parameters: ")[2]
 
     assert lines(*RIGHT) == "POST / /apps/3/events / …"
-    assert lines("backslash and n 1", "backslash and n 2") == r"POST\n/apps/3/events\n…"
-    assert lines("carriage return and newline 1") == "POST␍ / /apps/3/events…"
+    assert lines("backslash and an n 1", "backslash and an n 2") == r"POST\n/apps/3/events\n…"
+    assert lines("carriage return and a newline 1") == "POST␍ / /apps/3/events…"
 
 
 # --- what it shows, and to whom it answers ----------------------------------------------------
@@ -153,7 +160,7 @@ def test_every_request_is_accepted_once_it_is_signed(seed: int) -> None:
     calls = [*lesson._calls(random.Random(seed)), *lesson._typed(random.Random(seed))]
     for method, path, params in calls:
         own = [pair for pair in params if not pair[0].startswith(("auth_", "body_md5"))]
-        body = lesson.BODY if method == "POST" else b""
+        body = lesson.BODY if method.upper() == "POST" else b""
         now = lesson.EXAMPLE_TIMESTAMP
         signed = signing.sign(EXAMPLE_CREDENTIALS, method, path, own, body, timestamp=now)
         answer = server.http.request(method, path, params=signed.query, content=body)
@@ -203,6 +210,39 @@ def test_bash_agrees_on_which_line_is_right() -> None:
 
 
 # --- the exercises --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("between", "said"),
+    [
+        ("", "There's nothing between the parts."),
+        (" ", "joined with spaces"),
+        ("&", "joined with &"),
+        ("\r\n", "a carriage return before each newline"),
+        ("\n\n", "The first"),
+    ],
+)
+def test_parts_joined_with_something_else_are_named(between: str, said: str) -> None:
+    def joined(method: str, path: str, params: Any) -> str:
+        return between.join([method.upper(), path, lesson.signed_parameters(params)])
+
+    feedback = lesson.canonical_string.check(joined)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_a_parameter_has_no_line_of_its_own() -> None:
+    feedback = lesson.canonical_string.check(
+        lambda *call: lesson.canonical_string.solve(*call).replace("&", "\n")
+    )
+    assert feedback.message.startswith("Each parameter has a line of its own")
+
+
+@pytest.mark.parametrize("letter", ["a", "", "printf"])
+def test_only_a_letter_answers_the_question_about_bash(letter: Any) -> None:
+    feedback = lesson.right_line.check(letter)
+    assert feedback.outcome is Outcome.WRONG
+    assert "one of the capital letters" in feedback.message
 
 
 def test_newlines_may_be_taken_off_where_spaces_stay() -> None:

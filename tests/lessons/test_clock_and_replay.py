@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ def test_the_window_ends_after_600_seconds_on_both_sides(key: str, seconds: int)
     press(made, key)
     assert made.view.good is False
     assert made.view.status == "Refused: Timestamp expired."
+    press(made, "End")
+    assert made.values["ahead"] == lesson.FARTHEST
     press(made, "Home")
     assert (made.values["ahead"], made.view.good) == (0, True)
 
@@ -38,7 +41,7 @@ def test_a_copy_is_good_until_the_server_is_600_seconds_past_the_timestamp(
     assert lesson.server_says(stamp, clock + left) == ""
     assert lesson.server_says(stamp, clock + left + 1)
     view = lesson._two_clocks(lesson.WAYS["whole seconds"], ahead)
-    assert f"for another {left:,} s" in to_text(view)
+    assert (f"for another {left:,} s" if left else "until this second ends") in to_text(view)
 
 
 def test_a_drag_sets_the_clock_and_ends_at_the_edges() -> None:
@@ -70,9 +73,83 @@ def test_rounding_is_fine_too() -> None:
     assert lesson.timestamp.check(lambda now: str(round(now))).outcome is Outcome.PASSED
 
 
+def test_only_now_is_the_time() -> None:
+    feedback = lesson.timestamp.check(lambda now: str(int(time.time())))
+    assert feedback.outcome is Outcome.WRONG
+    assert "Make it from `now`" in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"a": "zone", "b": "milliseconds", "c": "late"}, "I don't know 'a'. The requests are A,"),
+        ({"A": "time zone", "B": "milliseconds", "C": "late"}, "I don't know 'time zone'."),
+        ({"A": ["zone"], "B": "milliseconds", "C": "late"}, "I don't know ['zone']."),
+        ({"A": "zone", "B": "milliseconds"}, "Look again at: 'C'."),
+    ],
+)
+def test_a_label_that_does_not_exist_is_named(value: Any, said: str) -> None:
+    feedback = lesson.causes.check(value)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_statuses_that_are_wrong_are_shown_beside_the_right_ones() -> None:
+    feedback = lesson.new_statuses.check(lambda messages: ["delivered"])
+    assert feedback.outcome is Outcome.WRONG
+    assert [fact.name for fact in feedback.facts] == ["Messages", "Yours", "Expected"]
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "said"),
+    [
+        (0, lambda _: "1353088179", "another moment"),
+        (1, lambda accepted: accepted[1:], "Part 2 is a list: True or False for each of the 6"),
+        (1, lambda accepted: [not accepted[0], *accepted[1:]], "The clock of servers[0] is "),
+        (2, lambda statuses: statuses[1:], "These aren't the statuses to show."),
+    ],
+)
+def test_a_proof_says_which_part_is_wrong(part: int, change: Any, said: str) -> None:
+    def prove_it(*arguments: Any) -> Any:
+        right = lesson.prove_it(*arguments)
+        return (*right[:part], change(right[part]), *right[part + 1 :])
+
+    feedback = lesson.prove_it.check(prove_it)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_a_proof_may_round() -> None:
+    def prove_it(now: float, servers: list[int], messages: list[str]) -> Any:
+        sent = round(now)
+        accepted = [abs(server - sent) <= 600 for server in servers]
+        return str(sent), accepted, lesson.new_statuses(messages)
+
+    assert lesson.prove_it.check(prove_it).outcome is Outcome.PASSED
+
+
+def signs_before_the_wait(server: Any) -> int:
+    answer = server.send(server.sign())
+    while answer.status == 503:
+        request = server.sign()
+        server.wait(700)
+        answer = server.send(request)
+    return answer.status
+
+
+def never_takes_no(server: Any, tries: int) -> int:
+    answer = server.send(server.sign())
+    while answer.status != 200 and len(server.tries) < tries:
+        server.wait(700)
+        answer = server.send(server.sign())
+    return answer.status
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
+        (signs_before_the_wait, "A request was 700 s old when it went out."),
+        (lambda server: never_takes_no(server, 10), "This server has another secret"),
         (lambda server: (server.send(server.sign()) and server.wait(9)) or 200, "never accepted"),
         (lambda server: lesson.publish.solve(server) and None, "and not None"),
     ],
@@ -89,6 +166,7 @@ def test_a_loop_without_an_end_is_ended() -> None:
             pass
         return answer.status
 
-    feedback = lesson.publish.check(never_waits)
-    assert feedback.outcome is Outcome.ERROR
-    assert "When does your loop end?" in feedback.message
+    for answer, status in ((never_waits, 503), (lambda each: never_takes_no(each, 99), 401)):
+        feedback = lesson.publish.check(answer)
+        assert feedback.outcome is Outcome.ERROR
+        assert f"the last one answered {status}. When does your loop end?" in feedback.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -29,9 +30,9 @@ def test_a_limit_takes_all_or_nothing_and_the_client_knows_it(
     batch: bool, count: int, size: int, status: int
 ) -> None:
     plan = lesson.Plan(batch, count, size)
-    sent = lesson.dispatch(plan)
-    assert sent.status == status
-    assert len(sent.heard) == (count if status == 200 else 0)
+    says, heard = lesson.dispatch(plan)
+    assert says.startswith(f"{status} ")
+    assert len(heard) == (count if status == 200 else 0)
     assert bool(plan.check()) is (status != 200)
 
 
@@ -43,12 +44,31 @@ def test_the_client_stops_it_until_somebody_insists() -> None:
     made.set(anyway=True)
     made.press("send")
     assert made.view.status == "Refused, all of it: 0 of 101 arrived."
-    assert "1 of them are over the limit of 100" in made.view.picture.desc
+    assert "The limit is 100. None of them is ticked." in made.view.picture.desc
+    assert made.view.picture.shapes.count("✗") == 1
     made.set(count="100")
     assert made.view.status == "Ready: 1 request for 100 pages."
+    assert "✗" not in made.view.picture.shapes
     made.press("send")
     assert made.view.status == "Accepted: 1 request, 1 signature, and 100 of 100 arrived."
-    assert "All of them are lit" in made.view.picture.desc
+    assert "All of them are ticked" in made.view.picture.desc
+
+
+def test_nothing_is_crossed_out_before_it_is_sent_and_few_squares_take_little_room() -> None:
+    made = lesson.one_request()
+    made.set(count="101")
+    assert "✗" not in made.view.picture.shapes
+    made.set(count="11")
+    assert made.view.picture.height == made.view.picture.narrow.height == 40
+
+
+@pytest.mark.parametrize("typed", ["", "1e9", "3.5", "-1", "120001", "²", "9" * 5_000])
+def test_a_size_that_is_none_is_refused_and_not_guessed(typed: str) -> None:
+    made = lesson.one_request()
+    made.set(size=typed)
+    assert made.view.verdict == "✗ Bytes of data: type a whole number from 0 to 120,000."
+    made.set(size="102,401")
+    assert made.view.status.startswith("Ready")
 
 
 # --- the bucket -----------------------------------------------------------------------------------
@@ -118,23 +138,60 @@ def test_backing_off_the_wrong_way(answer: Any, outcome: Outcome, said: str) -> 
     assert said in feedback.message
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (lambda attempt, chance: -1, "wait from 0 to 2 s"),
-        (lambda attempt, chance: "1", "a number of seconds"),
-        (lambda attempt, chance: 2**attempt * chance.random() + 2, "wait from 0 to"),
-    ],
-)
-def test_a_pause_that_is_none(answer: Any, said: str) -> None:
-    feedback = lesson.pause.check(answer)
-    assert feedback.outcome is Outcome.WRONG
-    assert said in feedback.message
+WRONG = [
+    ("split", lambda channels: channels[:100], "a list that holds lists of channels"),
+    ("split", lambda channels: [channels], "in one request. Over 100, the server refuses"),
+    ("split", lambda channels: [[each] for each in channels], "would do"),
+    ("split", lambda channels: lesson.split(channels[::-1]), "in the given order"),
+    ("split", lambda channels: [*lesson.split(channels), []], "One of your lists is empty"),
+    ("split", lambda channels: lesson.split(channels)[:1], "are missing"),
+    ("batches", lambda events: lesson.batches(events)[0], "a list of bodies"),
+    ("batches", lambda events: [json.dumps(each) for each in lesson.batches(events)], "JSON alrea"),
+    ("batches", lambda events: [{"events": events[:10]}], 'one key, "batch"'),
+    ("batches", lambda events: [each["batch"] for each in lesson.batches(events)], "is a dict"),
+    ("batches", lambda events: [{"batch": events}], "Over 10, the server refuses them all"),
+    ("batches", lambda events: lesson.batches(events[:10]), "are missing"),
+    ("size", lambda data: len(json.dumps(data)), "It's JSON already"),
+    ("size", lambda data: len(json.dumps(data, ensure_ascii=False).encode()), "It's JSON already"),
+    ("size", lambda data: len(data.encode("utf-16")), "Expected"),
+    ("pause", lambda attempt, chance: -1, "wait from 0 to 2 s"),
+    ("pause", lambda attempt, chance: "1", "a number of seconds"),
+    ("pause", lambda attempt, chance: 2**attempt * chance.random() + 2, "wait from 0 to"),
+    ("pause", lambda attempt, chance: 1.5, "Draw the wait from `chance`"),
+    ("pause", lambda attempt, chance: min(30, chance.uniform(0, 2**attempt)), "Cap first"),
+    ("pause", lambda attempt, chance: min(30, chance.randint(0, 2**attempt)), "Cap first"),
+    (
+        "publish",
+        lambda client, events: [client.trigger(["news"], e.name, e.data) for e in events],
+        "All arrived, in 4 requests. 1 would do.",
+    ),
+    ("prove_it", lambda *given: lesson.prove_it(*given)[:3], "Return four numbers"),
+    (
+        "prove_it",
+        lambda c, t, n: (len(c) // 100 + 1, *lesson.prove_it(c, t, n)[1:]),
+        "channels: e",
+    ),
+    ("prove_it", lambda c, t, n: (len(c) // 100, 0, 1, 4), "You measured in characters"),
+    ("prove_it", lambda c, t, n: (len(c) // 100, 0, 3, 4), "Exactly 102,400 bytes are allowed"),
+    ("prove_it", lambda c, t, n: (len(c) // 100, 0, 2, 4), "Requests for the texts: expected"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "said"), WRONG, ids=range(len(WRONG)))
+def test_each_slip_is_told_what_is_wrong(name: str, answer: Any, said: str) -> None:
+    for _ in range(5):
+        feedback = lesson.lesson.exercises[name].check(answer)
+        assert feedback.outcome is Outcome.WRONG
+        assert said in feedback.message
 
 
 def test_another_way_to_be_random_will_do() -> None:
-    feedback = lesson.pause.check(lambda attempt, chance: chance.random() * min(30, 2**attempt))
-    assert feedback.outcome is Outcome.PASSED
+    for answer in (
+        lambda attempt, chance: chance.random() * min(30, 2**attempt),
+        lambda attempt, chance: chance.randint(0, min(30, 2**attempt)),
+        lambda attempt, chance: min(30, 2**attempt) - chance.uniform(0, min(30, 2**attempt)),
+    ):
+        assert lesson.pause.check(answer).outcome is Outcome.PASSED
 
 
 def test_events_that_arrive_twice_or_in_another_order() -> None:

@@ -71,6 +71,12 @@ def test_the_same_value_has_the_same_link_wherever_it_goes(server: Practice) -> 
     assert "data-link='another'" in changed.shapes
 
 
+def test_both_ends_of_a_body_show_and_an_empty_one_says_so(server: Practice) -> None:
+    picture = drawing(prepare(b"FIRST" + b"x" * 500 + b"LAST", server.credentials))
+    assert picture.shapes.count(">FIRST") == picture.shapes.count("LAST<") == 2
+    assert drawing(prepare(b"", server.credentials)).shapes.count(">(empty)<") == 2
+
+
 def test_chips_stay_inside_the_picture(server: Practice) -> None:
     picture = drawing(prepare(b"x" * 5_000, server.credentials))
     assert picture.narrow is not None

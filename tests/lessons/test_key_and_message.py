@@ -30,6 +30,7 @@ def test_the_lamps_begin_with_the_published_signature() -> None:
     assert fact(made.view, "Signature") == (
         "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"
     )
+    assert made.view.status == "Accepted: da454824…"
     assert "0 have flipped" in made.view.picture.desc
 
 
@@ -46,6 +47,7 @@ def test_the_shown_code_makes_the_shown_signature_and_only_one_recipe_is_accepte
     shown = fact(made.view, "Signature")
     assert eval(fact(made.view, "Code"), names, {"secret": secret, "text": text}) == shown
     assert shown.startswith(digits)
+    assert f": {digits}…" in made.view.status, "above the lamps, where it's in the window"
     assert made.view.good is (recipe == RECIPES[0])
 
 
@@ -62,9 +64,10 @@ def test_one_letter_flips_about_half_of_the_lamps() -> None:
 def test_a_joined_hash_does_not_see_where_the_secret_ends_and_hmac_does() -> None:
     made = key_and_message.lamps()
     made.set(secret=key_and_message.SECRET + "P", text=key_and_message.TEXT[1:])
-    assert "None" not in fact(made.view, "Lamps")
+    assert "the same bytes" not in fact(made.view, "Lamps")
     made.set(recipe="SHA-256 of secret and text, joined")
-    assert fact(made.view, "Lamps").startswith("None of 256")
+    assert fact(made.view, "Lamps").startswith("0 of 256")
+    assert "the same bytes as before" in fact(made.view, "Lamps")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -106,8 +109,8 @@ def test_a_count_that_cannot_be_is_explained() -> None:
     assert "Count the padding, too." in feedback.message
 
 
-@pytest.mark.parametrize("state", ["", "xyz", "00", "é" * 64])
-def test_a_state_that_is_no_hash_is_explained(state: str) -> None:
+@pytest.mark.parametrize("state", ["", "xyz", "00", "é" * 64, b"0" * 64, b"0" * 32, None])
+def test_a_state_that_is_no_hash_is_explained(state: Any) -> None:
     with pytest.raises(ValueError, match="64 hex digits"):
         key_and_message.go_on(state, 64, b"")
 
@@ -120,8 +123,8 @@ def test_the_plain_hash_is_fooled_and_the_hmac_is_not() -> None:
     assert made.view.good is None
     assert "accepted" not in to_text(made.view).lower(), "it answers the question above it"
     made.press("send")
-    assert made.view.good is False
-    assert "200, order 42 is delivered" in made.view.status
+    assert made.view.good is None, "neither a ✓ nor a ✗ says that this is bad"
+    assert made.view.status.startswith("⚠ Accepted: 200, order 42 is delivered.")
     forged = fact(made.view, "Signature")
     assert forged[:8] in made.view.picture.desc
     made.set(scheme=key_and_message.NESTED)
@@ -137,8 +140,15 @@ def test_whatever_is_added_is_answered(added: str, scheme: str) -> None:
     made = key_and_message.bucket()
     made.set(added=added, scheme=scheme)
     made.press("send")
-    assert made.view.good is (scheme == key_and_message.NESTED)
+    assert made.view.good is (True if scheme == key_and_message.NESTED else None)
     assert [each.name for each in made.view.facts] == ["Report", "Signature", "The server"]
+
+
+def test_padding_inside_a_value_is_called_by_its_name() -> None:
+    made = key_and_message.bucket()
+    made.set(added="hello")
+    made.press("send")
+    assert "200, order 41 [19 bytes of padding] hello is delivered" in made.view.status
 
 
 def test_a_very_long_addition_is_turned_away_at_once() -> None:
@@ -156,8 +166,9 @@ def test_a_very_long_addition_is_turned_away_at_once() -> None:
     ("answer", "said"),
     [
         (lambda *_: b"x", "Return two things"),
-        (lambda *_: (1, 2), "Return bytes and text"),
-        (lambda *_: (b"x", "y"), "The report isn't right yet"),
+        (lambda *_: (1, 2), "Return two things"),
+        (lambda *_: (b"x", "y", "z"), "Return two things"),
+        (lambda *_: (b"x", "y"), "The report isn't right:"),
         (
             lambda length, report, seen, more: (
                 key_and_message.extend.solve(length, report, seen, more)[0],
@@ -178,15 +189,86 @@ def signed(secret: str, text: str) -> str:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        lambda secret, text: signed(secret.strip(), text),
+        lambda secret, text: signed(secret, text.strip()),
+        lambda secret, text: signed(secret.strip(), text.strip()),
+    ],
+)
+def test_nothing_may_be_stripped_before_it_is_signed(answer: Any) -> None:
+    feedback = key_and_message.signature.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert feedback.message.startswith("You stripped a space or a newline.")
+
+
+def test_a_secret_may_hold_any_character() -> None:
+    def ascii_only(secret: str, text: str) -> str:
+        return hmac.new(secret.encode("ascii"), text.encode(), hashlib.sha256).hexdigest()
+
+    feedback = key_and_message.signature.check(ascii_only)
+    assert feedback.outcome is Outcome.ERROR
+    assert "UnicodeEncodeError" in feedback.message
+    latin1 = key_and_message.signature.check(
+        lambda secret, text: hmac.digest(secret.encode("latin-1"), text.encode(), "sha256").hex()
+    )
+    assert latin1.outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda key, message: hmac.new(key, message, hashlib.sha256).hexdigest(),
+        lambda key, message: hmac.new(key, message, "sha256").digest().hex(),
+        lambda key, message: hmac.digest(key, message, "sha256").hex(),
+    ],
+)
+def test_an_hmac_of_your_own_is_not_made_by_hmac(answer: Any) -> None:
+    feedback = key_and_message.own_hmac.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert "hmac did the work" in feedback.message
+
+
+def mixed(key: bytes, message: bytes, fill: Any) -> str:
+    inner, outer = (bytes(byte ^ mask for byte in fill(key)) for mask in (0x36, 0x5C))
+    return hashlib.sha256(outer + hashlib.sha256(inner + message).digest()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda key: key.ljust(64, b"\0"),
+        lambda key: key + bytes(64 - len(key)),
+        lambda key: bytearray(key) + bytearray(64 - len(key)),
+        lambda key: [*key] + [0] * (64 - len(key)),
+        lambda key: bytes([*key, *[0] * 64][:64]),
+        lambda key: bytes.fromhex(key.hex().ljust(128, "0")),
+    ],
+)
+def test_a_key_may_be_filled_up_in_many_ways(fill: Any) -> None:
+    check = key_and_message.own_hmac.check
+    assert check(lambda key, message: mixed(key, message, fill)).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
     ("answer", "said"),
     [
         (lambda secret, text, sent: signed(secret, text) == sent, "== stops at"),
         (lambda secret, text, sent: not (signed(secret, text) != sent), "== stops at"),  # noqa: SIM202
         (lambda secret, text, sent: sent == signed(secret, text), "== stops at"),
         (lambda secret, text, sent: sent in [signed(secret, text)], "== stops at"),
-        (lambda secret, text, sent: True, "Your server accepts this one"),
-        (lambda secret, text, sent: False, "Your server refuses this one"),
+        (lambda secret, text, sent: signed(secret, text).lower() == sent.lower(), "in capitals"),
+        (lambda secret, text, sent: signed(secret, text).encode() == sent.encode(), "== stops at"),
+        (lambda secret, text, sent: signed(secret, text) == sent.strip(), "== stops at"),
+        (lambda secret, text, sent: True, "accepts this one, and it's right but for the last"),
+        (lambda secret, text, sent: False, "refuses this one, and it's the right signature"),
         (lambda secret, text, sent: signed(secret, text).startswith(sent), "An empty signature"),
+        (
+            lambda secret, text, sent: hmac.compare_digest(
+                signed(secret, text).encode(), sent.casefold().encode()
+            ),
+            "A signature in capitals gets in.",
+        ),
         (lambda secret, text, sent: 1, "True or False"),
     ],
 )
@@ -196,11 +278,12 @@ def test_a_careless_server_is_noticed(answer: Any, said: str) -> None:
     assert said in feedback.message
 
 
-def test_a_careful_server_may_compare_text_too() -> None:
-    check = key_and_message.accepts.check
-    assert check(lambda s, t, sent: hmac.compare_digest(signed(s, t), sent)).outcome is (
-        Outcome.PASSED
+def test_a_server_that_compares_text_is_stopped_by_a_letter() -> None:
+    feedback = key_and_message.accepts.check(
+        lambda secret, text, sent: hmac.compare_digest(signed(secret, text), sent)
     )
+    assert feedback.outcome is Outcome.ERROR
+    assert "non-ASCII" in feedback.message
 
 
 @pytest.mark.parametrize(
@@ -228,7 +311,7 @@ def test_the_proof_needs_every_part() -> None:
         result = solve(pasted, report, sent, more)
         return result if sent != "" else False
 
-    assert "Show what's wrong with it" in key_and_message.prove_it.check(half).message
+    assert "Forge a longer report" in key_and_message.prove_it.check(half).message
     assert "== stops at" in key_and_message.prove_it.check(hasty).message
 
 
@@ -245,16 +328,20 @@ def outputs(code: str) -> str:
 
 def test_the_request_shown_is_accepted_and_the_pasted_newline_is_named() -> None:
     accepted, refused, named = outputs("server.http.").splitlines()
-    assert (accepted, refused) == ("200", "401")
+    published = "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"
+    assert accepted == f"{published} 200"
+    assert refused.endswith(" 401")
     assert "newline" in named
 
 
 def test_the_servers_shown_are_the_ones_of_the_widget() -> None:
     from tests.lessons.test_registry import code_cells
 
-    (cell,) = (cell for cell in code_cells(key_and_message.lesson) if "def depot_server" in cell)
-    names: dict[str, Any] = {"hashlib": hashlib, "lesson": key_and_message}
-    exec(cell, names)
+    names: dict[str, Any] = {}
+    for cell in code_cells(key_and_message.lesson):
+        exec(cell, names)
+        if "seen = " in cell:
+            break
     assert names["DEPOT_SECRET"] == key_and_message.DEPOT_SECRET
     assert names["report"] == key_and_message.REPORT
     forged = key_and_message.extend.solve(20, names["report"], names["seen"], b"&order=42")

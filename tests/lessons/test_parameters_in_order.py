@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 
@@ -163,12 +164,42 @@ def test_the_incident_shows_the_signature_that_the_code_of_the_lesson_makes() ->
 
 
 def test_the_broken_code_publishes_and_does_not_ask() -> None:
-    published, asked, _ = lesson._calls(random.Random(1))
+    published, asked, *_ = lesson._calls(random.Random(1))
     assert lesson.broken_query_text(*published) == lesson.query_text.solve(*published)
     assert lesson.broken_query_text(*asked) != lesson.query_text.solve(*asked)
 
 
 # --- the exercises --------------------------------------------------------------------------------
+
+
+def _swallows_the_version(query: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    params = dict(query)
+    params["auth_version"] += f"&filter_by_prefix={params.pop('filter_by_prefix')}"
+    return list(params.items())
+
+
+def _encoded_with(encode: Callable[[str], str]) -> Any:
+    return lambda pairs: "&".join(f"{name}={encode(value)}" for name, value in pairs)
+
+
+@pytest.mark.parametrize(
+    "answer", [_encoded_with(quote), _encoded_with(lambda value: value.replace(" ", "+"))]
+)
+def test_values_encoded_in_any_way_are_named(answer: Any) -> None:
+    assert lesson.joined.check(answer).message == lesson._ENCODED
+
+
+@pytest.mark.parametrize(
+    "answer", [lesson._kept, sorted, lambda params: sorted(params, key=lambda pair: pair[0])]
+)
+def test_a_name_with_a_capital_is_named(answer: Any) -> None:
+    feedback = lesson.ordered.check(lambda params: answer(lesson._kept(params)))
+    assert feedback.message.startswith("A name still has a capital")
+
+
+def test_other_results_are_compared() -> None:
+    assert "too early" in lesson.joined.check(lambda pairs: lesson.joined(pairs)[:-1]).message
+    assert lesson.ordered.check(lambda params: [params]).outcome is Outcome.WRONG
 
 
 def _with(name: str, value: str) -> Any:
@@ -180,6 +211,7 @@ def _with(name: str, value: str) -> Any:
     [
         (lambda query: "a=1", "Return a list of pairs"),
         (lambda query: [("info", 3)], "Return a list of pairs"),
+        (_swallows_the_version, "Refused: Version not supported. Leave the auth_… parameters"),
         (lambda query: [("info", "\ud800")], "can't be sent"),
         (lambda query: [], "Refused: Missing parameter"),
         (_with("info", "subscription_count"), "Refused: Invalid signature"),
@@ -223,16 +255,19 @@ def test_there_is_more_than_one_way_to_change_the_question(answer: Any) -> None:
             ),
             "are the same ones",
         ),
-        (
-            lambda query: (lesson.signed_parameters.solve(parse_qsl(query)), []),
-            "keep_blank_values=True",
-        ),
+        *((lambda query, slip=slip: (slip(query), []), said) for said, slip in lesson._SLIPS),
     ],
 )
 def test_what_does_not_prove_it(answer: Any, said: str) -> None:
     feedback = lesson.prove_it.check(answer)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
+
+
+def test_a_slip_is_shown_with_the_query_it_was_made_on() -> None:
+    feedback = lesson.prove_it.check(lambda query: (lesson._SLIPS[0][1](query), []))
+    assert feedback.facts[0].name == "Called with"
+    assert "note=" in feedback.facts[0].value
 
 
 def test_repeated_names_keep_their_order_as_on_the_server() -> None:

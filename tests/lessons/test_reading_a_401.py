@@ -8,6 +8,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -104,23 +105,62 @@ def test_every_place_is_an_end_of_the_chart_and_lit_there() -> None:
     assert "hot" not in reading_a_401.flowchart().shapes
 
 
-def test_each_prepared_refusal_leads_somewhere_else() -> None:
+def test_each_prepared_refusal_leads_somewhere_else_and_only_when_asked() -> None:
     made = reading_a_401.refusal()
     said = []
-    for case in reading_a_401.REFUSALS:
+    for case in list(reading_a_401.REFUSALS)[:-1]:
         made.set(case=case)
         assert made.values["signed"] == reading_a_401.REFUSALS[case].fields["signed"]
+        assert made.view.status == "Where do they lead? Say it first, then ask."
+        assert "hot" not in made.view.picture.shapes
+        assert made.view.facts == made.view.details == ()
+        made.press("ask")
         said.append(made.view.status)
     assert len(set(said)) == len(said) == 6
     made.set(refusal="")
     assert made.view.status == "Paste a refusal."
 
 
+def test_swapped_settings_have_leaked_the_secret() -> None:
+    made = reading_a_401.refusal()
+    made.set(case="the one from Kim's new laptop")
+    made.press("ask")
+    assert "swap them back, then make a new secret" in made.view.status
+
+
 def test_correcting_line_2_moves_kim_on_to_question_3() -> None:
     made = reading_a_401.refusal()
+    made.press("ask")
     assert "line 2, the path" in made.view.status
+    assert made.view.note == ""
     made.set(signed=made.values["signed"].replace("http://127.0.0.1", ""))
+    made.press("ask")
     assert "it's the secret, or the HMAC call" in made.view.status
+    assert "a text field drops the CR" in made.view.note
+
+
+OTHER = "the courier app's"
+KIMS, *_, OWN = reading_a_401.REFUSALS
+
+
+@pytest.mark.parametrize(
+    ("sent", "case", "signed"),
+    [
+        ([{"signed": "a"}], OWN, "a"),
+        ([{"signed": "a"}, {"case": KIMS, "signed": "ab"}], OWN, "ab"),  # OWN was on its way
+        ([{"signed": "a"}, {"case": KIMS}], KIMS, reading_a_401.KIMS.signed),
+        ([{"case": OTHER, "signed": "a"}], OTHER, reading_a_401.REFUSALS[OTHER].fields["signed"]),
+        ([{"case": OWN}], OWN, ""),
+    ],
+)
+def test_what_is_changed_by_hand_is_ones_own(
+    sent: list[dict[str, str]], case: str, signed: str
+) -> None:
+    made = reading_a_401.refusal()
+    for values in sent:
+        made.read(values)
+    assert (made.values["case"], made.values["signed"]) == (case, signed)
+    assert made.stage.put.items() <= {**made.values, "case": case}.items()
 
 
 # --- the ruler ------------------------------------------------------------------------------------
@@ -167,6 +207,7 @@ def test_any_text_can_be_pasted(text: str) -> None:
     for refusal in (text, quoting):
         started = time.perf_counter()
         made.set(refusal=refusal, signed=text)
+        made.press("ask")
         assert time.perf_counter() - started < 5
         assert "<script>" not in made.stage.html
         assert len(made.stage.html) < 60_000
@@ -187,20 +228,32 @@ NAMED = {
     "a port to another language": ["key-and-message-swapped"],
     "a copy of the app": [],
 }
+each_case = pytest.mark.parametrize("case", NAMED)
+PLACES = {
+    "digest": reading_a_401.IN_BODY,
+    "secret": reading_a_401.IN_SECRET,
+    "mac": reading_a_401.IN_CALL,
+    "encoding": reading_a_401.IN_CALL,
+}
 
 
-@pytest.mark.parametrize("case", reading_a_401.CASES)
+def test_every_case_but_ones_own_is_told() -> None:
+    assert [*NAMED, OWN] == list(reading_a_401.CASES)
+
+
+@each_case
 def test_a_case_shows_no_cause_before_a_guess_and_its_proof_after_it(case: str) -> None:
     told = reading_a_401.CASES[case]
     made = reading_a_401.doctor()
     made.set(case=case)
     before = to_text(made.view) + to_text(made.twin)
-    assert not any(word in before for word in ("Mistake", "Proof", "Signed right", "✓"))
+    assert not any(word in before for word in ("Mistake", "Proof", "Corrected", "✓"))
     assert [each.mark for each in made.view.actions] == ["○"] * 4
 
-    made.press(str(reading_a_401.GUESSES.index(told.place)))
-    assert made.view.status.startswith("You named it")
+    made.press(told.place)
+    assert made.view.status.startswith("You named it" if NAMED[case] else "Most likely the secret")
     assert made.view.good is True
+    assert made.view.facts[0].name == "Story"
     assert [each.why for each in made.view.facts if "Mistake" in each.name] == NAMED[case]
     if NAMED[case]:
         proof = fact(made.view, "Proof")
@@ -209,17 +262,18 @@ def test_a_case_shows_no_cause_before_a_guess_and_its_proof_after_it(case: str) 
         assert fact(made.view, "Not proven") == UNEXPLAINED
 
     wrong = next(each for each in reading_a_401.GUESSES if each != told.place)
-    made.press(str(reading_a_401.GUESSES.index(wrong)))
-    assert made.view.status.startswith("It's something else")
+    made.press(wrong)
+    assert made.view.status.startswith("It's something else" if NAMED[case] else "Most likely")
     assert made.view.good is None, "a surprise is nothing to be red about"
 
 
-@pytest.mark.parametrize("case", reading_a_401.CASES)
+@each_case
 def test_the_place_of_a_case_is_that_of_its_proof(case: str) -> None:
     told = reading_a_401.CASES[case]
     (opinion,) = reading_a_401.prove_cause(told.fields["evidence"]).opinions
     findings = opinion.diagnosis.findings
-    assert {reading_a_401.place_of(each) for each in findings} <= {told.place}
+    axes = {each.mistakes[0].axis for each in findings}
+    assert {PLACES.get(axis, reading_a_401.IN_TEXT) for axis in axes} <= {told.place}
 
 
 def signed_right(evidence: str) -> str:
@@ -227,7 +281,7 @@ def signed_right(evidence: str) -> str:
     return reading_a_401.prove_cause(evidence).opinions[0].corrected
 
 
-@pytest.mark.parametrize("case", reading_a_401.CASES)
+@each_case
 def test_signed_right_the_practice_server_accepts_it(case: str) -> None:
     evidence = reading_a_401.CASES[case].fields["evidence"]
     statuses = []
@@ -240,7 +294,7 @@ def test_signed_right_the_practice_server_accepts_it(case: str) -> None:
 
 def test_another_case_takes_the_guess_back() -> None:
     made = reading_a_401.doctor()
-    made.press("1")
+    made.press(reading_a_401.IN_TEXT)
     assert "Proof" in to_text(made.view)
     made.set(case="a service in a container")
     assert "Proof" not in to_text(made.view)
@@ -252,9 +306,13 @@ def test_a_request_of_ones_own_is_read_when_the_doctor_is_asked() -> None:
     made.set(evidence=evidence.replace("auth_signature=0", "auth_signature=1"))
     assert [each.label for each in made.view.actions] == ["Ask the doctor"]
     assert made.view.facts == ()
+    assert made.values["case"] == OWN
     made.press("ask")
     assert made.view.status == "Refused, and not proven."
     assert fact(made.view, "Read as") == "a curl command"
+    made.set(evidence=reading_a_401.KIMS_CURL)
+    made.press("ask")
+    assert made.view.status == "Refused, and the cause is proven."
     made.set(evidence=signed_right(evidence))
     assert made.view.facts == ()
     made.press("ask")
@@ -284,6 +342,75 @@ def test_the_inbox_has_one_refusal_for_each_place() -> None:
     }
     assert {**found, "A": "text"} == reading_a_401.places.solve()
     assert found["A"] == "parameters"
+    assert reading_a_401.EXAMPLE_CREDENTIALS.key.startswith("278d"), "what D's sender adds"
+
+
+def first_that_differs(one: str | bytes, other: str | bytes) -> int:
+    """As far as both go."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, theirs) in pairs if mine != theirs), -1)
+
+
+def in_place_of_startswith(refusal: str, signed: str, secret: str) -> str:
+    if "auth_key" in refusal:
+        return "settings"
+    return str(reading_a_401.prove_it(refusal, signed, secret))
+
+
+def last_difference(refusal: str, signed: str, secret: str) -> str:
+    right = str(reading_a_401.prove_it(refusal, signed, secret))
+    if right not in ("method", "path", "parameters"):
+        return right
+    server = reading_a_401.server_text(refusal).split("\n")
+    lines = zip(("method", "path", "parameters"), signed.split("\n"), server, strict=True)
+    return [name for name, mine, theirs in lines if mine != theirs][-1]
+
+
+def mixing_up(solve: Any, right: str, given: str) -> Any:
+    def answer(*arguments: str) -> str:
+        found = str(solve(*arguments))
+        return given if found == right else found
+
+    return answer
+
+
+EXERCISES = reading_a_401.lesson.exercises
+RIGHT = reading_a_401.places.solve()
+first_byte, prove, prove_it = reading_a_401.first_byte, reading_a_401.prove, reading_a_401.prove_it
+SLIPS = [
+    ("places", {**RIGHT, "A": "secret or call"}, "A's strings differ"),
+    ("places", {**RIGHT, "B": "text"}, "B names a rule"),
+    ("places", {**RIGHT, "C": "text"}, "C's strings are equal"),
+    ("places", {**RIGHT, "D": "secret or call"}, "doesn't know the app key"),
+    ("places", {**RIGHT, "E": "text"}, "E says “secret”, but"),
+    ("places", {**RIGHT, "E": "secret or call"}, "E says “secret”, but"),
+    ("places", {**RIGHT, "D": "auth_key"}, "'auth_key' isn't one of the answers: settings, body"),
+    ("places", {letter.lower(): each for letter, each in RIGHT.items()}, "capital letters A to E"),
+    ("places", ["text"], "This should be a dict"),
+    ("first_byte", first_that_differs, "You counted characters"),
+    ("first_byte", lambda a, b: first_that_differs(a.encode(), b.encode()), "one goes on where"),
+    ("first_byte", lambda a, b: first_byte(a, b) + (a != b), "one too far"),
+    ("first_byte", lambda a, b: str(first_byte(a, b)), "a whole number"),
+    ("prove", lambda *_: "space", "isn't one of the answers: newline, quotes, swapped, unproven"),
+    ("prove", mixing_up(prove, "newline", "unproven"), "The newline slips by"),
+    ("prove", mixing_up(prove, "quotes", "unproven"), "The quotes slip by"),
+    ("prove", mixing_up(prove, "swapped", "unproven"), "the text for its key"),
+    ("prove", mixing_up(prove, "unproven", "swapped"), "you blame an accident"),
+    ("prove_it", lambda *_: "timestamp", "'timestamp' isn't one of the answers: settings, clock"),
+    ("prove_it", in_place_of_startswith, "Look only at how a refusal begins"),
+    ("prove_it", mixing_up(prove_it, "body", "method"), "names a rule at the very beginning"),
+    ("prove_it", mixing_up(prove_it, "path", "method"), "Not every difference is in line 1"),
+    ("prove_it", last_difference, "Return the first line that does"),
+    ("prove_it", mixing_up(prove_it, "quotes", "unproven"), "The strings are equal here"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "said"), SLIPS, ids=range(len(SLIPS)))
+def test_each_slip_is_told_what_is_wrong(name: str, answer: Any, said: str) -> None:
+    for _ in range(5):
+        feedback = EXERCISES[name].check(answer)
+        assert feedback.outcome is Outcome.WRONG
+        assert said in feedback.message
 
 
 def test_kims_script_makes_the_refusal_at_the_top_of_the_page() -> None:
@@ -316,12 +443,42 @@ def test_the_doctor_finds_both_mistakes_in_kims_request() -> None:
             ),
             "Still refused.",
         ),
+        (lambda server, file, status: signed_with(file.read(), server, status), "Half of it"),
+        (lambda server, file, status: signed_with(file.read()[:-1], server, status), "cut off"),
+        (
+            lambda server, file, status: signed_with(server.credentials.secret, server, status),
+            "Read the file",
+        ),
+        (
+            lambda server, file, status: reading_a_401._broken_script(
+                server, io.StringIO(file.read().strip()), status
+            ),
+            "The secret is right now",
+        ),
     ],
 )
 def test_other_ways_not_to_fix_the_script(answer: Any, said: str) -> None:
     feedback = reading_a_401.kims_script.check(answer)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
+
+
+class Untouched(str):
+    """A secret that no strip() changes."""
+
+    def strip(self, _: Any = None) -> Untouched:
+        return self
+
+
+class Holding(io.StringIO):
+    """A file whose text isn't stripped."""
+
+    def read(self, _: Any = -1) -> Untouched:
+        return Untouched(super().read())
+
+
+def signed_with(secret: str, server: Practice, status: str) -> int:
+    return int(reading_a_401.kims_script.solve(server, Holding(secret), status))
 
 
 def _posted(server: Practice, times: int) -> int:
@@ -332,10 +489,13 @@ def _posted(server: Practice, times: int) -> int:
 
 
 def test_the_poster_is_one_page_that_needs_nothing_else(tmp_path: Path) -> None:
-    file = tmp_path / "poster.svg"
+    file = tmp_path / "poster.html"
     reading_a_401.poster().save(str(file))
-    drawn = file.read_text(encoding="utf-8")
-    assert drawn.startswith("<svg xmlns=")
+    drawn = unquote(file.read_text(encoding="utf-8"))
+    assert drawn.startswith("<!doctype html>")
+    assert "size: landscape" in drawn
+    assert "<h1>Reading a 401: three questions</h1>" in drawn
+    assert not re.search(r'(?:src|href)="(?!data:)', drawn)
     for first, _, ends in reading_a_401.QUESTIONS:
         assert all(said in drawn for said in (first, *(title for _, title, _ in ends)))
 

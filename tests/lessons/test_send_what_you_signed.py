@@ -14,6 +14,9 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import httpx
 import pytest
@@ -42,12 +45,8 @@ def test_the_incident_is_what_happens() -> None:
     requests = pytest.importorskip("requests")
     event, hashed = lesson.EVENT, json.dumps(lesson.EVENT).encode()
     assert requests.Request("POST", "http://host", json=event).prepare().body == hashed
+    assert lesson.bytes_sent(event, "requests") == hashed
     assert httpx.Request("POST", "http://host", json=event).read() != hashed
-
-
-def test_requests_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "requests", None)
-    assert lesson.as_requests_does(lesson.EVENT) == json.dumps(lesson.EVENT).encode()
 
 
 # What the table in the notebook says of serialisers, asked where they are.
@@ -152,6 +151,8 @@ def test_a_timestamp_that_is_none_is_a_sentence(text: str) -> None:
     made = lesson.bench()
     made.set(timestamp=text)
     assert made.view.status.startswith("auth_timestamp is whole Unix seconds")
+    assert "class='faint'" in made.view.picture.shapes
+    assert "class='faint'" in made.view.picture.narrow.shapes
     made.set(timestamp=str(EXAMPLE_TIMESTAMP))
     made.press("send")
     assert made.view.good is True
@@ -170,7 +171,7 @@ def test_any_body_can_be_signed_and_the_server_judges_it(body: str) -> None:
     made = lesson.bench()
     made.set(body=body)
     made.press("send")
-    assert made.view.status.startswith("Refused: 400")
+    assert re.match(r"Refused: 400 [\w ]+: .+\. Nothing was delivered\.", made.view.status)
 
 
 def test_the_curl_command_of_the_drawing_is_accepted() -> None:
@@ -192,8 +193,8 @@ def test_the_curl_command_of_the_drawing_is_accepted() -> None:
 
 @pytest.mark.parametrize("language", lesson.PROGRAMS)
 def test_a_program_is_accepted_and_shows_no_secret(language: str) -> None:
-    name = lesson._interpreter(lesson.PROGRAMS[language])
-    if name != "python3" and shutil.which(name) is None:
+    (name, *_), _ = lesson._runner(lesson.PROGRAMS[language])
+    if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
     made = lesson.programs()
     made.set(language=language)
@@ -216,10 +217,59 @@ def test_the_bash_program_gives_the_secret_to_no_other_program(
     external = [
         each
         for each in printed.splitlines()
-        if re.match(r"\++ (md5sum|openssl|curl|od|tr|cut|date)\b", each)
+        if re.match(r"\++ (openssl|curl|od|tr|cut|date)\b", each)
     ]
     assert len(external) > 6
     assert not [each for each in external if EXAMPLE_CREDENTIALS.secret in each]
+
+
+LONG = 2 * lesson.PRINTED_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("first", "runs", "file"),
+    [
+        ("#!/usr/bin/env bash", ["bash"], "publish.sh"),
+        ("#! /usr/bin/env bash", ["bash"], "publish.sh"),
+        ("#!/usr/bin/env -S FORCE=1 node --no-warnings", ["node", "--no-warnings"], "publish.mjs"),
+        ("#!/bin/bash -e", ["bash", "-e"], "publish.sh"),
+        ("#!/bin/sh", ["sh"], "publish.sh"),
+        ("#!/no/such/place/php", ["php"], "publish.php"),
+        ("#!/usr/bin/python3", ["python"], "publish.py"),
+        ("#!/usr/bin/env python3.99", ["python"], "publish.py"),
+        ("#!/usr/bin/env -S", ["python"], "publish.py"),
+        ("#!/usr/bin/env ruby", ["ruby"], "publish"),
+        ("<?php echo 1;", ["php"], "publish.php"),
+        ("#!/usr/bin/env node\nconst { a } = require('b');", ["node"], "publish.cjs"),
+        ("print(1)", ["python"], "publish.py"),
+    ],
+)
+def test_the_first_line_says_what_runs_a_program(first: str, runs: list[str], file: str) -> None:
+    (command, *options), name = lesson._runner(first)
+    called = "python" if command == sys.executable else Path(command).name
+    assert ([called, *options], name) == (runs, file)
+
+
+@pytest.mark.parametrize("name", ["sh", "node", "php"])
+def test_other_first_lines_run(name: str) -> None:
+    if (found := shutil.which(name)) is None:
+        pytest.skip(f"{name} is not installed")
+    program = {
+        "sh": "printf hi",
+        "node": "const { log } = require('node:console');\nlog(200, 'hi')",
+        "php": "<?php echo 'hi';",
+    }
+    printed = lesson.run_program(f"#!{found}\n{program[name]}")
+    assert printed in ("hi", "200 hi")  # and no colours
+    if name == "php":
+        assert lesson.run_program(program[name]) == "hi"
+
+
+def test_it_says_that_it_runs_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = lesson.programs()
+    monkeypatch.setattr(lesson, "run_program", lambda program: made.view.status)
+    made.press("run")
+    assert made.view.facts[0].value == "Running… After 10 s it's stopped."
 
 
 @pytest.mark.parametrize(
@@ -230,6 +280,9 @@ def test_the_bash_program_gives_the_secret_to_no_other_program(
         ("#!/usr/bin/env python3\n1/0", "nothing reached the server", "ZeroDivisionError"),
         ("", "nothing reached the server", "(nothing)"),
         ("#!/usr/bin/env nosuchthing", "I can't find 'nosuchthing'", ""),
+        ("#!", "nothing reached the server", "(nothing)"),
+        ("const hi = 1;", "it isn't valid Python", ""),
+        (f"print('a' * {LONG}); print('z')", "nothing reached the server", "\n…\n"),
         (
             lesson.PROGRAMS["Python with urllib"].replace("time.time()", "0"),
             "the server answered 401",
@@ -349,7 +402,19 @@ def signed_otherwise(change: Any) -> Any:
         (signed_otherwise(lambda query: [*query, query[-1]]), "auth_signature is there once too"),
         (
             signed_otherwise(lambda query: [*query[:-1], ("auth_signature", "0" * 64)]),
-            "Which text did you sign?",
+            "Is this the text that you sign?",
+        ),
+        (
+            lambda *a: [
+                *lesson.signed_query(*a)[:-1],
+                (
+                    "auth_signature",
+                    lesson.signature(
+                        lesson.canonical_string(a[2], a[3], lesson.signed_query(*a)), a[1]
+                    ),
+                ),
+            ],
+            "Secret and text are swapped",
         ),
         (
             signed_otherwise(
@@ -369,14 +434,46 @@ def test_the_order_of_the_query_is_free() -> None:
     assert lesson.signed_query.check(signed_otherwise(sorted)).outcome is Outcome.PASSED
 
 
+def publisher(
+    *, headers: dict[str, str] = lesson.JSON, encode: Any = urlencode, refused: Any = None
+) -> Any:
+    """A publish() with one thing changed: the headers, the URL's encoding, what a refusal gives."""
+
+    def publish(url: str, app_id: str, key: str, secret: str, *event: str) -> Any:
+        body = json.dumps(dict(zip(("channel", "name", "data"), event, strict=True))).encode()
+        path = f"/apps/{app_id}/events"
+        query = lesson.signed_query(key, secret, "POST", path, [], body, int(time.time()))
+        try:
+            with urlopen(Request(f"{url}{path}?{encode(query)}", body, headers)) as answer:
+                return answer.status
+        except HTTPError as error:
+            if refused is None:
+                raise
+            return refused(error)
+
+    return publish
+
+
+def by_hand(query: list[tuple[str, str]]) -> str:
+    return "&".join(f"{name}={value}" for name, value in query)
+
+
+def code(error: HTTPError) -> int:
+    return error.code
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         (lambda *_: 200, "Nothing reached the server"),
         (lambda *a: str(lesson.publish(*a)), "Return the answer's status: a number"),
-        (lambda *a: lesson.publish(*a) and 200, "The secret was wrong"),
-        (lambda *a: {200: 200, 401: 0}[lesson.publish(*a)], "For a refusal, return its status"),
-        (lambda *a: {200: 201, 401: 401}[lesson.publish(*a)], "The server answered 200"),
+        (lambda *a: lesson.publish(*a) and 200, "answered 401, on purpose. Return that."),
+        (publisher(refused=lambda error: 401), "answered 400, on purpose. Return that."),
+        (publisher(refused=lambda error: None), "a number"),
+        (publisher(refused=code, headers={}), "Say that the body is JSON"),
+        (publisher(refused=code, headers={"Content-Type": "text/plain"}), "Say that the body is"),
+        (publisher(refused=code, encode=by_hand), "This app key arrived as another"),
+        (lambda *a: {200: 201}.get(lesson.publish(*a), 401), "the server answered 200. Return"),
         (lambda *a: lesson.publish(*a[:4], "order-1", *a[5:]), "isn't the event that I asked for"),
         (lambda *a: lesson.publish(*a[:2], "unknown", *a[3:]), "The server refused it."),
     ],
@@ -387,14 +484,23 @@ def test_other_ways_not_to_publish(answer: Any, said: str) -> None:
     assert said in feedback.message
 
 
-def test_any_client_may_publish() -> None:
+def test_a_refusal_that_nobody_catches_says_what_the_server_said() -> None:
+    feedback = lesson.publish.check(publisher())
+    assert feedback.outcome is Outcome.ERROR
+    assert feedback.message == (
+        "HTTPError: 401, and your code didn't catch it. The server said: Unknown auth_key"
+    )
+
+
+def test_urllib_or_any_client_may_publish() -> None:
     def publish(url: Any, app_id: str, key: str, secret: str, *event: str) -> int:
         body = json.dumps(dict(zip(("channel", "name", "data"), event, strict=True))).encode()
         path = f"/apps/{app_id}/events"
         query = lesson.signed_query(key, secret, "POST", path, [], body, int(time.time()))
         return httpx.post(url + path, params=query, content=body, trust_env=False).status_code
 
-    assert lesson.publish.check(publish).outcome is Outcome.PASSED
+    for answer in (publish, publisher(refused=code)):
+        assert lesson.publish.check(answer).outcome is Outcome.PASSED
 
 
 J = lesson._HEADER
@@ -407,7 +513,8 @@ J = lesson._HEADER
         (lambda url, body: f"wget '{url}'", "It doesn't begin with curl"),
         (lambda url, body: "", "It doesn't begin with curl"),
         (lambda url, body: "curl -sS", "curl would see 0 URLs"),
-        (lambda url, body: f"curl '{url}' {J} -d", "differs from byte 0 on"),
+        (lambda url, body: f"curl '{url}' {J} -d", "curl needs more: argument -d"),
+        (lambda url, body: f"curl '{url}' {J}", "differs from byte 0 on"),
         (lambda url, body: f"curl '{url}' {J} -d @body.json", "the name of a file"),
         (lambda url, body: f"curl -X PUT '{url}' {J} -d x", "method PUT"),
         (lambda url, body: f"curl '{url}?' {J} -d x", "another URL"),
@@ -435,6 +542,7 @@ def test_other_commands_are_told_what_curl_would_do(answer: Any, said: str) -> N
         "curl -sS --request POST \\\n  --header 'content-type: application/json' \\\n  -d {} {}",
         "curl -XPOST -H'Content-Type: application/json; charset=utf-8' --data-raw {} --url {}",
         "curl --json {} {}",
+        "curl -X POST -sS {1} -H 'Content-Type: application/json' --data {0}",
     ],
 )
 def test_any_command_is_right_that_sends_the_same(written: str) -> None:
@@ -478,6 +586,18 @@ def test_with_requests_the_broken_function_is_green_and_with_httpx_it_is_not() -
     assert statuses == [401, 200, 401, 200]
 
 
+class Headless:
+    """A practice server, for an answer that sends no headers of its own."""
+
+    def __init__(self, server: Any) -> None:
+        self.credentials, self.http = server.credentials, self
+        self.client = server.http
+
+    def post(self, path: str, *, params: Any, content: bytes, headers: Any) -> httpx.Response:
+        answer: httpx.Response = self.client.post(path, params=params, content=content)
+        return answer
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -492,6 +612,10 @@ def test_with_requests_the_broken_function_is_green_and_with_httpx_it_is_not() -
         (
             lambda s, e, t: (lesson.send_update(s, e, t), lesson.send_update(s, e, t))[0],
             "more than",
+        ),
+        (
+            lambda s, e, t: lesson.send_update(Headless(s), e, t),
+            "Send the header as well: Content-Type: application/json.",
         ),
     ],
 )

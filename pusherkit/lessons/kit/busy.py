@@ -21,8 +21,9 @@ MAX_WAIT_SECONDS = 1e6  # in one call; eleven days
 class TooManyTries(Exception):
     """Ends a loop that never stops sending."""
 
-    def __init__(self) -> None:
-        super().__init__(f"{MAX_TRIES} requests sent. When does your loop end?")
+    def __init__(self, status: int) -> None:
+        answered = f"the last one answered {status}"
+        super().__init__(f"{MAX_TRIES} requests sent, {answered}. When does your loop end?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class BusyServer:
                 f"{type(signature).__name__}."
             )
         if len(self.tries) == MAX_TRIES:
-            raise TooManyTries
+            raise TooManyTries(self.tries[-1].status)
         status, retry_after = self._answer(signature, text)
         signed_at = int(dict(signature.params)["auth_timestamp"])
         made = Try(self._elapsed, text, signed_at, status, retry_after)

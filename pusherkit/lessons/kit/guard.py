@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
+import re
 import sys
 import time
 import traceback
@@ -16,10 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType, FunctionType
 from typing import Any
+from urllib.error import HTTPError
 
 TIME_LIMIT_SECONDS = 3.0  # for one check: hundreds of times what any exercise needs
 PRINTED_CHARACTERS = 2_000  # of what a function prints; the rest is dropped
 SHOWN_CHARACTERS = 300  # of an error's message
+MAX_ANSWER = 65_536  # bytes of a server's answer that are read for its error
 
 
 class Stopped(Exception):
@@ -103,6 +106,13 @@ def _sentence(error: BaseException) -> str:
             )
         case RecursionError():
             return "Your function keeps calling itself, without end."
+        case HTTPError():
+            said = ""
+            with contextlib.suppress(OSError, ValueError):  # it may be closed
+                said = error.read(MAX_ANSWER).decode(errors="replace")
+            found = re.search(r'"error": "([^"\\]*)', said)
+            answer = f" The server said: {found[1][:SHOWN_CHARACTERS]}" if found else ""
+            return f"HTTPError: {error.code}, and your code didn't catch it.{answer}"
         case SystemExit():
             return "Your code called exit(). Use return instead."
     said = f"{type(error).__name__}: {error}"

@@ -95,7 +95,8 @@ def verdict(journey: Journey) -> tuple[str, bool | None]:
     if journey.status == 200:
         return "Accepted (200), but nobody was listening on that channel.", True
     error = (journey.answer or {}).get("error", "")
-    return f"Refused: {journey.status} {error.partition(':')[0]}. Nothing was delivered.", False
+    said = error.rstrip(".") if journey.status == 400 else error.partition(":")[0]
+    return f"Refused: {journey.status} {said}. Nothing was delivered.", False
 
 
 def outcome(journey: Journey) -> tuple[Fact, ...]:
@@ -281,8 +282,10 @@ def _flow(chips: Iterable[Chip], left: int, y: int, right: int) -> tuple[str, in
 
 
 def _cut(body: bytes, letters: int) -> str:
-    words = visible(body[: 4 * letters].decode(errors="replace"))
-    return words if len(words) <= letters else f"{words[: letters - 1]}…"
+    """A body for one chip. What is too long is left out near the front, where the names are."""
+    words = visible(body.decode(errors="replace")) or "(empty)"
+    head = letters // 4
+    return words if len(words) <= letters else f"{words[:head]}…{words[head + 1 - letters :]}"
 
 
 __all__ = [

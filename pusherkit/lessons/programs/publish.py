@@ -23,5 +23,5 @@ headers = {"Content-Type": "application/json"}
 
 from urllib.request import Request, urlopen
 
-with urlopen(Request(url, body, headers)) as answer:  # raises HTTPError where it's refused
+with urlopen(Request(url, body, headers)) as answer:  # a refusal raises HTTPError
     print(answer.status, answer.read().decode())

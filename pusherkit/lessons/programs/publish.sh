@@ -3,12 +3,12 @@ set -euo pipefail
 
 BODY='{"name":"status","channel":"order-41","data":"{\"status\":\"delivered\",\"to\":\"Zoë\"}"}'
 REQUEST_PATH="/apps/$PUSHER_APP_ID/events"
-BODY_MD5=$(printf '%s' "$BODY" | md5sum | cut -c 1-32)
+BODY_MD5=$(printf '%s' "$BODY" | openssl dgst -md5 -r | cut -c 1-32)
 QUERY="auth_key=$PUSHER_KEY&auth_timestamp=$(date +%s)&auth_version=1.0&body_md5=$BODY_MD5"
 printf -v TEXT 'POST\n%s\n%s' "$REQUEST_PATH" "$QUERY"
 
 # HMAC from two plain hashes. `openssl dgst -hmac` would show the secret to anyone who runs ps.
-mixed() {  # the secret, filled up to 64 bytes, each byte XOR $1
+mixed() {  # the secret (64 bytes at most), filled up to 64, each byte XOR $1
     local hex i
     hex=$(printf '%s' "$PUSHER_SECRET" | od -An -v -tx1 | tr -d ' \n')
     printf -v hex '%-128s' "$hex"
