@@ -17,7 +17,9 @@ AuthenticationError: your endpoint answers 401 to a stranger, never 500.
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Callable
+from typing import Any
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
@@ -49,13 +51,35 @@ def authenticate_user(
 ) -> dict[str, str]:
     """Confirm which user has this connection: `{"auth": …, "user_data": …}`.
 
-    `user_data` is `{"id": …}` and anything else you want to add. Text is signed as it is,
-    anything else as compact JSON. Raises InvalidEvent for a socket_id that cannot be one.
+    `user_data` is `{"id": …}`, with `user_info` for presence channels and a `watchlist` of user ids
+    if you like. Text is signed as it is, anything else as compact JSON. Raises InvalidEvent for a
+    socket_id that cannot be one, and for user_data without an id.
     """
     check_socket_id(socket_id)
     text = user_data if isinstance(user_data, str) else to_json(user_data)
+    read_user_data(text)
     auth = _auth(credentials, f"{socket_id}::user::{text}")
     return {"auth": auth, "user_data": text}
+
+
+def read_user_data(text: str) -> dict[str, Any]:
+    """The fields of a sign-in's user_data.
+
+    Raises InvalidEvent unless it is a JSON object whose `id` is text that isn't empty (Pusher's
+    documentation, "Authenticating users").
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    wanted = 'user_data: expected JSON such as {"id":"7"}'
+    if not isinstance(fields, dict):
+        raise InvalidEvent(f"{wanted}, and it is no JSON object.", rule="user_data")
+    user_id = fields.get("id")
+    if isinstance(user_id, str) and user_id:
+        return fields
+    got = "none" if "id" not in fields else "an empty one" if user_id == "" else "no text"
+    raise InvalidEvent(f"{wanted}, whose id is text; its id is {got}.", rule="user_data")
 
 
 def verify_channel(
@@ -75,7 +99,15 @@ def verify_channel(
     text = f"{socket_id}:{channel}"
     if channel_data is not None:
         text += f":{_expect_text(credentials, 'channel_data', channel_data)}"
-    _verify_auth(credentials, text, auth)
+    _verify_auth(
+        credentials, text, auth, bad_auth(channel), "Invalid key in subscription auth data"
+    )
+
+
+def bad_auth(channel: str) -> str:
+    """The service's words for a subscription's auth that isn't `key:signature`."""
+    wrong = f"Auth value for subscription to {channel} is invalid"
+    return f"{wrong}: should be of format 'key:signature'"
 
 
 def verify_user(
@@ -87,7 +119,13 @@ def verify_user(
     """
     _expect_form(credentials, check_socket_id, socket_id)
     data = _expect_text(credentials, "user_data", user_data)
-    _verify_auth(credentials, f"{socket_id}::user::{data}", auth)
+    _verify_auth(
+        credentials,
+        f"{socket_id}::user::{data}",
+        auth,
+        "Invalid format: auth must have the format key:signature",
+        "Invalid key in user auth data",
+    )
 
 
 def verify_webhook(
@@ -130,7 +168,10 @@ def _auth(credentials: Credentials, text: str) -> str:
     return f"{credentials.key}:{hmac_sha256(credentials.secret, text)}"
 
 
-def _verify_auth(credentials: Credentials, text: str, auth: str | None) -> None:
+def _verify_auth(
+    credentials: Credentials, text: str, auth: str | None, bad_form: str, bad_key: str
+) -> None:
+    """Raise unless `auth` is that of a text. Each refusal begins in the service's own words."""
     came = _expect_text(credentials, "auth", auth, text)
     if _equal(_auth(credentials, text), came):
         return
@@ -139,10 +180,10 @@ def _verify_auth(credentials: Credentials, text: str, auth: str | None) -> None:
     key, _, signature = came.rpartition(":")  # a key may contain a colon, hex doesn't
     shown_key, _, shown_signature = shown.rpartition(":")  # no key if the colon was hidden too
     if not (key and signature):
-        problem = f"Invalid format: auth must have the format key:signature, got '{shown}'"
+        problem = f"{credentials.hide(bad_form)}, got '{shown}'"
     elif key != credentials.key:
-        problem = f"Invalid key in auth: expected {credentials.key}, got '{shown_key or shown}'"
-    else:  # the wording of Pusher's own refusal
+        problem = f"{bad_key}: '{shown_key or shown}', expected {credentials.key}"
+    else:
         problem = (
             f"Invalid signature: Expected HMAC SHA256 hex digest of {shown_text}, "
             f"but got {shown_signature}"

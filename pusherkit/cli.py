@@ -426,7 +426,7 @@ def _print(terminal: Terminal, entry: Entry) -> None:
     if isinstance(entry, Exchange):
         terminal.print(f"{clock}  {_exchange_lines(entry)}")
     elif isinstance(entry, RefusedSubscription):
-        line = f"{entry.code}  {entry.diagnosis.what} {entry.channel}".rstrip()
+        line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
         line = _printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
     elif entry.client_event:  # the others were printed with their request

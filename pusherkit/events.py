@@ -25,6 +25,7 @@ MAX_BATCH_EVENTS = 10  # events in one batch (reference, "Limits")
 MAX_NAME_LENGTH = 200  # characters of an event's or channel's name (official SDKs; Pusher's own
 # channel documentation says 164, the compatible servers accept 200)
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9_\-=@,.;]+")  # Pusher's channel documentation
+SERVER_TO_USER = "#server-to-user-"  # before a user's id, where an event goes to that user (SDKs)
 RESERVED_NAMES = ("pusher:", "pusher_internal:")  # beginnings; Pusher's WebSocket protocol
 SOCKET_ID = re.compile(r"[0-9]+\.[0-9]+")  # official SDKs
 INFO_ATTRIBUTES = ("subscription_count", "user_count")  # Pusher's HTTP API documentation
@@ -38,7 +39,7 @@ class Event:
     """
 
     channels: tuple[str, ...]
-    """1 to 100 channel names."""
+    """1 to 100 channel names, or `#server-to-user-ID` for whoever is signed in as that user."""
     name: str
     """The event's name, 1 to 200 characters."""
     data: str
@@ -140,7 +141,24 @@ def _check_channels(channels: Sequence[object]) -> None:
             actual=len(channels),
         )
     for channel in channels:
-        check_channel_name(channel)
+        _check_target(channel)
+
+
+def _check_target(name: object) -> None:
+    """Where an event may go: to a channel, or to a signed-in user, whose id may be any text."""
+    if not (isinstance(name, str) and name.startswith(SERVER_TO_USER)):
+        check_channel_name(name)
+        return
+    length = len(name) - len(SERVER_TO_USER)
+    if not 1 <= length <= MAX_NAME_LENGTH:
+        raise InvalidEvent(
+            f"channel: expected a user's id of 1 to {MAX_NAME_LENGTH} characters after "
+            f"{SERVER_TO_USER}, got {length}.",
+            rule="channel",
+            limit=MAX_NAME_LENGTH,
+            actual=length,
+        )
+    _utf8("channel", name)
 
 
 def _check_name(name: object) -> None:

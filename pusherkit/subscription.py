@@ -104,7 +104,8 @@ class Subscription:
         user_info: object = None,
     ) -> None:
         names = (channels,) if isinstance(channels, str) else tuple(channels)
-        self.channels = tuple(check_channel_name(name) for name in names)
+        # Each once: a second subscription to the same channel is refused.
+        self.channels = tuple(dict.fromkeys(check_channel_name(name) for name in names))
         if not self.channels:
             raise InvalidEvent("channels: expected at least one, got none.", rule="channels")
         for name in self.channels:

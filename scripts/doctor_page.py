@@ -241,7 +241,7 @@ def _requests(reports: dict[str, list[str]]) -> Iterator[str]:
 def _others(reports: dict[str, list[str]]) -> Iterator[str]:
     yield "## A subscription, or a user's sign-in\n"
     tables = (subscription_mistakes.WRAPPING, subscription_mistakes.SIGNED)
-    seen = "4009, `Invalid signature: Expected HMAC SHA256 hex digest of …`"
+    seen = "code null, `Invalid signature: Expected HMAC SHA256 hex digest of …`"
     yield from _table(_row(each, seen, reports) for table in tables for each in in_table(table))
     yield "## A webhook\n"
     seen = "your own code says that the signature doesn't fit"

@@ -123,12 +123,14 @@ class Peer:
         self.credentials = sandbox.credentials
         self.texts: list[str] = []
         self.hung_up: list[tuple[int, str]] = []
+        self.pings: list[float] = []  # those of the WebSocket, by the clock's time
         self.connection = self.channels.open(
             self.texts.append,
             lambda code, reason: self.hung_up.append((code, reason)),
             key=self.credentials.key,
             protocol="7",
             now=clock(),
+            ping=lambda: self.pings.append(clock()),
         )
         self.socket_id = self.connection.socket_id
 

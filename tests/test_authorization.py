@@ -116,6 +116,17 @@ def test_a_socket_id_that_cannot_be_one_is_refused_before_signing(credentials, s
         authenticate_user(credentials, socket_id, {"id": "1"})
 
 
+@pytest.mark.parametrize(
+    "user_data",
+    [{}, {"name": "x"}, {"id": ""}, {"id": 123}, {"id": None}, None, [], "", "abc", '{"id":7}'],
+    ids=repr,
+)
+def test_user_data_that_names_no_user_is_refused_before_signing(credentials, user_data):
+    with pytest.raises(InvalidEvent, match="user_data: expected JSON such as") as caught:
+        authenticate_user(credentials, SOCKET_ID, user_data)
+    assert caught.value.rule == "user_data"
+
+
 def test_a_channel_name_that_could_hide_another_text_is_refused(credentials):
     """A colon in the name would let one signature fit a channel with data."""
     with pytest.raises(InvalidEvent, match="channel"):
@@ -128,15 +139,18 @@ AUTH = "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f13
 @pytest.mark.parametrize(
     ("auth", "error"),
     [
-        ("", "auth must have the format key:signature"),
-        (":", "auth must have the format key:signature"),
-        (AUTH.partition(":")[2], "auth must have the format key:signature"),
-        (AUTH.partition(":")[1] + AUTH.partition(":")[2], "auth must have the format"),
-        (AUTH[:21], "auth must have the format"),
+        ("", "is invalid: should be of format 'key:signature', got ''"),
+        (":", "should be of format 'key:signature'"),
+        (AUTH.partition(":")[2], "should be of format 'key:signature'"),
+        (AUTH.partition(":")[1] + AUTH.partition(":")[2], "should be of format"),
+        (AUTH[:21], "should be of format"),
         (AUTH[:21] + AUTH[21:].upper(), "Invalid signature"),
         (AUTH[:-1], "Invalid signature"),
         (AUTH + " ", "Invalid signature"),
-        ("other" + AUTH[20:], "Invalid key in auth: expected 278d425bdf160c739803, got 'other'"),
+        (
+            "other" + AUTH[20:],
+            "subscription auth data: 'other', expected 278d425bdf160c739803",
+        ),
         (AUTH[:21] + "\ud800", "Invalid signature"),
     ],
 )
@@ -162,8 +176,15 @@ def test_an_auth_is_for_one_connection_one_channel_and_one_member(credentials):
 @pytest.mark.parametrize(
     ("auth", "error"),
     [
-        ("key", "Invalid format: auth must have the format key:signature, got 'key'"),
-        ("other:00", "Invalid key in auth: expected 278d425bdf160c739803, got 'other'"),
+        (
+            "key",
+            "Auth value for subscription to private-foobar is invalid: should be of format "
+            "'key:signature', got 'key'",
+        ),
+        (
+            "other:00",
+            "Invalid key in subscription auth data: 'other', expected 278d425bdf160c739803",
+        ),
         (
             "278d425bdf160c739803:00",
             "Invalid signature: Expected HMAC SHA256 hex digest of 1234.1234:private-foobar, "
@@ -183,7 +204,7 @@ def test_a_key_may_hold_a_colon():
     verify_channel(mine, SOCKET_ID, "private-x", auth)
     for wrong, error in (
         (auth[:-1], f"but got {auth[4:-1]}$"),
-        ("k:z:00", "expected k:y, got 'k:z'$"),
+        ("k:z:00", "'k:z', expected k:y$"),
     ):
         with pytest.raises(AuthenticationError, match=error):
             verify_channel(mine, SOCKET_ID, "private-x", wrong)
@@ -191,7 +212,7 @@ def test_a_key_may_hold_a_colon():
 
 def test_a_secret_with_a_colon_sent_as_the_whole_auth_is_not_repeated():
     mine = Credentials(app_id="3", key="key", secret="abc:defg")
-    with pytest.raises(AuthenticationError, match=f"expected key, got '{re.escape(HIDDEN)}'$"):
+    with pytest.raises(AuthenticationError, match=f"'{re.escape(HIDDEN)}', expected key$"):
         verify_channel(mine, SOCKET_ID, "private-x", mine.secret)
 
 

@@ -17,6 +17,7 @@ from pusherkit.sandbox.channels import (
     MAX_PRESENCE_MEMBERS,
     MAX_SUBSCRIPTIONS,
 )
+from pusherkit.signing import hmac_sha256
 from tests.conftest import Peer
 
 NOW = 1_353_088_179  # seconds
@@ -64,8 +65,14 @@ def test_subscribing_and_leaving(sandbox, peer, data):
     assert somebody.received == []
 
 
-def test_subscribing_twice_is_one_subscription(sandbox, peer):
-    somebody = peer("chat", "chat")
+def test_a_second_subscription_to_the_same_channel_is_refused(sandbox, peer):
+    somebody = peer("chat")
+    assert error(somebody.says(subscribing("chat"))) == (
+        None,
+        "Existing subscription to channel chat",
+    )
+    (entry,) = sandbox.refused_subscriptions
+    assert entry.note.endswith("Subscribe once, or unsubscribe first.")
     sandbox.channels.publish(HELLO, now=NOW)
     assert len(somebody.received) == 1
     assert sandbox.channels.subscription_count("chat") == 1
@@ -127,15 +134,27 @@ def test_a_send_that_closes_its_connection_does_not_disturb_the_others(sandbox, 
         ({"event": "pusher:subscribe", "data": {"channel": "a b"}}, 4300, "Invalid channel name"),
         ({"event": "pusher:subscribe", "data": {"channel": "\ud800"}}, 4300, "Invalid channel"),
         ({"event": "pusher:subscribe", "data": {"channel": "x" * 201}}, 4300, "201 characters"),
-        (subscribing("private-x"), 4009, "it needs auth, which your server signs"),
-        (subscribing("presence-x"), 4009, "it needs auth"),
-        (subscribing("private-encrypted-x"), 4009, "it needs auth"),
-        (subscribing("private-x", auth=["a"]), 4009, "it needs auth"),
-        (subscribing("private-x", auth="a:b", channel_data={}), 4009, "expected a string"),
-        (subscribing("private-x", auth="nonsense"), 4009, "must have the format key:signature"),
-        (subscribing("private-x", auth="practice-key:00"), 4009, "Expected HMAC SHA256 hex digest"),
-        (subscribing("private-x", auth="practice-key:\ud800"), 4009, "Expected HMAC SHA256"),
-        (subscribing("private-x", auth="practice-secret:00"), 4009, "got '[the app's secret]'"),
+        (subscribing("private-x"), None, "Auth info required to subscribe to private-x"),
+        (subscribing("presence-x"), None, "Auth info required to subscribe to presence-x"),
+        (subscribing("private-encrypted-x"), None, "Auth info required to subscribe to private-en"),
+        (subscribing("private-x", auth=["a"]), None, "should be of format 'key:signature'"),
+        (subscribing("private-x", auth="a:b", channel_data={}), None, "expected a string"),
+        (
+            subscribing("private-x", auth="nonsense"),
+            None,
+            "Auth value for subscription to private-x is invalid: should be of format 'key:sig",
+        ),
+        (subscribing("private-x", auth="K:0"), None, "Invalid key in subscription auth data: 'K'"),
+        (subscribing("private-x", auth="practice-key:00"), None, "Expected HMAC SHA256 hex digest"),
+        (subscribing("private-x", auth="practice-key:\ud800"), None, "Expected HMAC SHA256"),
+        (subscribing("private-x", auth="practice-secret:00"), None, "data: '[the app's secret]'"),
+        ({"event": "pusher:unsubscribe"}, None, "Unsubscribing needs"),
+        ({"event": "pusher:unsubscribe", "data": {"channel": 7}}, None, "Unsubscribing needs"),
+        (
+            {"event": "pusher:unsubscribe", "data": {"channel": "x"}},
+            None,
+            "No current subscription to channel x, or subscription in progress",
+        ),
     ],
     ids=lambda value: str(value)[:60].encode("ascii", "backslashreplace").decode(),
 )
@@ -148,11 +167,6 @@ def test_a_frame_that_cannot_be_followed_is_answered_with_an_error(
     assert sentence in answer["data"]["message"]
     assert len(answer["data"]["message"]) < 400
     assert sandbox.channels.occupied() == []
-
-
-@pytest.mark.parametrize("data", [None, {}, {"channel": 7}, {"channel": "never-joined"}, "["])
-def test_leaving_what_was_never_joined_does_no_harm(peer, data):
-    assert peer("chat").says({"event": "pusher:unsubscribe", "data": data}) == []
 
 
 def test_subscriptions_of_one_connection_are_bounded(sandbox, peer):
@@ -177,20 +191,62 @@ def test_what_is_refused_is_repeated_in_part_only(peer):
         ("another", "7", 4001, "App key another does not exist here."),
         ("practice-secret", "7", 4001, "App key [the app's secret] does not exist here."),
         ("practice-key", None, 4008, "No protocol version supplied. Connect with ?protocol=7."),
-        ("practice-key", "4", 4007, "Unsupported protocol version 4; expected 5, 6 or 7."),
-        ("practice-key", "", 4007, "Unsupported protocol version ; expected 5, 6 or 7."),
+        ("practice-key", "3", 4007, "Unsupported protocol version 3; expected 4, 5, 6 or 7."),
+        ("practice-key", "8", 4007, "Unsupported protocol version 8; expected 4, 5, 6 or 7."),
+        ("practice-key", "", 4007, "Unsupported protocol version ; expected 4, 5, 6 or 7."),
+        ("another", "5", 4001, "App key another does not exist here."),
+        ("another", "6", 4001, "App key another does not exist here."),
     ],
 )
 def test_who_cannot_come_in_is_told_and_hung_up_on(sandbox, key, protocol, code, sentence):
+    """By an error, too, where the protocol's version has it: before 6, or none."""
     told: list[str] = []
     closed: list[tuple[int, str]] = []
     connection = sandbox.channels.open(
         told.append, lambda *why: closed.append(why), key=key, protocol=protocol, now=NOW
     )
     assert connection is None
-    assert error([json.loads(text) for text in told]) == (code, sentence)
+    if protocol in ("6", "7", "8"):
+        assert told == []
+    else:
+        assert error([json.loads(text) for text in told]) == (code, sentence)
     assert closed == [(code, sentence)]
     assert sandbox.channels.connections == 0
+
+
+@pytest.mark.parametrize("protocol", ["4", "5", "6", "7"])
+def test_each_version_since_4_is_let_in(sandbox, protocol):
+    told: list[str] = []
+    assert sandbox.channels.open(
+        told.append, lambda *why: None, key="practice-key", protocol=protocol, now=NOW
+    )
+    assert json.loads(told[0])["event"] == "pusher:connection_established"
+
+
+@pytest.mark.parametrize(
+    ("version", "codes"),
+    [
+        *((version, []) for version in (None, "", "8.6.0", "v1.2", "7.2.0-rc.1", "1.0+b_1", "3")),
+        *((version, [4006]) for version in ("not-a-version!", "x", "1 2", "1.0\n", "1" * 61)),
+    ],
+)
+def test_a_version_has_the_form_of_one(sandbox, version, codes):
+    closed: list[int] = []
+    sandbox.channels.open(
+        lambda text: None,
+        lambda code, reason: closed.append(code),
+        key="practice-key",
+        protocol="7",
+        version=version,
+        now=NOW,
+    )
+    assert closed == codes
+
+
+def test_a_binary_frame_is_refused(peer):
+    one = peer()
+    one.channels.receive(one.connection, b'{"event":"pusher:ping"}', now=NOW)
+    assert error(one.frames[1:]) == (None, "Binary frames are not supported. Send JSON as text.")
 
 
 def test_connections_are_bounded(sandbox):
@@ -226,6 +282,20 @@ def test_who_is_silent_is_pinged_once_and_then_hung_up_on(sandbox, peer, clock):
     assert silent.says({"event": "pusher:ping"}) == []  # its last words come too late
     sandbox.channels.tick(NOW + 149 + 120)
     assert lively.frames[-1]["event"] == "pusher:ping"  # silent again, pinged again
+
+
+def test_a_silent_one_is_pinged_in_both_ways_and_may_answer_in_either(sandbox, peer, clock):
+    """Clients that know only RFC 6455 have no pusher:pong, and those in a browser no other."""
+    one = peer("chat")
+    clock.now = NOW + 120
+    sandbox.channels.tick(clock())
+    assert one.pings == [clock()]
+    assert one.frames[-1]["event"] == "pusher:ping"
+    sandbox.channels.heard(one.connection, now=NOW + 149)
+    sandbox.channels.tick(NOW + 150)
+    sandbox.channels.tick(NOW + 149 + 119)
+    assert one.hung_up == []
+    assert len(one.pings) == 1
 
 
 def test_a_clock_that_jumps_ahead_cuts_nobody_who_was_not_asked(sandbox, peer, clock):
@@ -282,6 +352,7 @@ ODD = {
     "keys": lambda size: "{" + ",".join(f'"{n}":0' for n in range(size // 9)) + ',"event":"x"}',
     "surrogates": lambda size: '{"event":"' + "\\ud800" * (size // 6) + '"}',
     "client event": lambda size: json.dumps({"event": "client-x", "channel": "x" * size}),
+    "a user": lambda size: json.dumps(subscribing("#server-to-user-" + "x" * size)),
     "sign in": lambda size: json.dumps(
         {"event": "pusher:signin", "data": {"auth": "a:b", "user_data": "{" * size}}
     ),
@@ -324,10 +395,11 @@ def test_an_authorization_is_good_for_one_connection_and_one_channel(peer):
     auth = authorize_channel(ann.credentials, ann.socket_id, "private-x")["auth"]
     expected = f"Expected HMAC SHA256 hex digest of {bob.socket_id}:private-x, but got "
     code, message = error(bob.says(subscribing("private-x", auth=auth)))
-    assert code == 4009
+    assert code is None
     assert message.startswith(f"Invalid signature: {expected}")
     code, _ = error(ann.says(subscribing("private-y", auth=auth)))
-    assert code == 4009
+    assert code is None
+    assert ann.hung_up == bob.hung_up == []
     assert ann.says(subscribing("private-x", auth=auth))[0]["channel"] == "private-x"
 
 
@@ -387,7 +459,7 @@ def test_one_user_with_two_connections_is_one_member(sandbox, peer):
 
 def test_joining_twice_changes_nothing(peer):
     bob, ann = peer("presence-x", user="bob"), peer("presence-x", user="ann")
-    assert presence(joining(ann, {"user_id": "eve"}))["ids"] == ["bob", "ann"]
+    assert error(joining(ann, {"user_id": "eve"}))[1].startswith("Existing subscription")
     assert len(inner(bob)) == 1
 
 
@@ -406,7 +478,10 @@ def test_a_user_id_may_be_a_number_and_is_text_from_then_on(peer, user_id):
         ({"user_id": None}, "user_id of"),
         ({"user_id": True}, "user_id of"),
         ({"user_id": "x" * 129}, "user_id of"),
-        ({"user_id": "a", "user_info": "x" * 10_240}, "over 10240 bytes"),
+        (
+            {"user_id": "a", "user_info": "x" * 10_240},
+            "over the limit of 10,240 here. Pusher itself takes 1,024.",
+        ),
         ('{"user_id":"a","user_info":NaN}', "cannot be encoded as JSON"),
         ('{"user_id":"a","user_info":' + "[" * 9_000 + "]" * 900 + "}", "expected JSON such as"),
     ],
@@ -414,7 +489,7 @@ def test_a_user_id_may_be_a_number_and_is_text_from_then_on(peer, user_id):
 )
 def test_who_does_not_say_who_joins_is_refused(sandbox, peer, channel_data, error_text):
     code, message = error(joining(peer(), channel_data))
-    assert code == 4009
+    assert code is None
     assert error_text in message
     assert sandbox.channels.occupied() == []
 
@@ -423,7 +498,7 @@ def test_who_joins_without_saying_who_is_refused(peer):
     ann = peer()
     auth = authorize_channel(ann.credentials, ann.socket_id, "presence-x")
     code, message = error(ann.says(subscribing("presence-x", **auth)))
-    assert (code, message.rpartition(", ")[2]) == (4009, "got none.")
+    assert (code, message.rpartition(", ")[2]) == (None, "got none.")
 
 
 def test_half_a_character_in_a_member_travels_as_an_escape(peer):
@@ -438,7 +513,7 @@ def test_a_presence_channel_has_room_for_a_hundred(sandbox, peer):
     for number in range(MAX_PRESENCE_MEMBERS):
         peer("presence-x", user=f"u{number}")
     code, message = error(joining(peer(), {"user_id": "late"}))
-    assert (code, message) == (4009, "presence-x is full: it has 100 members.")
+    assert (code, message) == (None, "presence-x is full: it has 100 members.")
     peer("presence-x", user="u7")  # a member's second connection takes no further place
     assert len(sandbox.channels.users("presence-x")) == 100
 
@@ -448,12 +523,14 @@ def test_a_presence_channel_has_room_for_a_hundred(sandbox, peer):
 TYPING = {"event": "client-typing", "channel": "private-x", "data": {"on": True}}
 
 
-def test_a_client_event_reaches_the_others_as_it_was_sent(sandbox, peer):
+def test_a_client_event_reaches_the_others_with_its_data_as_text(sandbox, peer):
     ann, bob, stranger = peer("private-x"), peer("private-x"), peer("private-y")
     assert ann.says(TYPING) == []  # not echoed
-    assert bob.frames[-1] == TYPING
+    assert bob.frames[-1] == TYPING | {"data": '{"on":true}'}
+    ann.says(TYPING | {"data": "text stays text"})
+    assert bob.frames[-1]["data"] == "text stays text"
     assert stranger.received == []
-    (delivery,) = sandbox.deliveries
+    delivery, _ = sandbox.deliveries
     assert delivery.client_event
     assert delivery.subscribers == 1
     assert delivery.time == NOW
@@ -463,7 +540,11 @@ def test_a_client_event_reaches_the_others_as_it_was_sent(sandbox, peer):
 def test_a_client_event_in_a_presence_channel_says_who_sent_it(peer):
     ann, bob = peer("presence-x", user="ann"), peer("presence-x", user="bob")
     ann.says(TYPING | {"channel": "presence-x"})
-    assert bob.frames[-1] == TYPING | {"channel": "presence-x", "user_id": "ann"}
+    assert bob.frames[-1] == TYPING | {
+        "channel": "presence-x",
+        "user_id": "ann",
+        "data": '{"on":true}',
+    }
 
 
 def test_a_client_event_needs_a_channel_that_is_not_public(peer):
@@ -516,6 +597,21 @@ def test_signing_in_is_confirmed_with_what_was_signed(peer):
     ]
 
 
+def signing_in(peer: Any, user_id: str = "7", **more: Any) -> list[dict[str, Any]]:
+    data = authenticate_user(peer.credentials, peer.socket_id, {"id": user_id} | more)
+    return peer.says({"event": "pusher:signin", "data": data})
+
+
+def watched(frames: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """What came of a watchlist: who is online and who offline."""
+    return [
+        (event["name"], event["user_ids"])
+        for frame in frames
+        if frame["event"] == "pusher_internal:watchlist_events"
+        for event in json.loads(frame["data"])["events"]
+    ]
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"auth": "a:b"}, {"auth": "practice-key:00", "user_data": "{}"}]
 )
@@ -525,6 +621,120 @@ def test_who_signs_in_wrongly_is_told_and_hung_up_on(sandbox, peer, data):
     assert code == 4009
     assert [code for code, _ in ann.hung_up] == [4009]
     assert sandbox.channels.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("user_data", "error_text"),
+    [
+        ("{}", "its id is none"),
+        ('{"id":""}', "its id is an empty one"),
+        ('{"id":7}', "its id is no text"),
+        ("null", "it is no JSON object"),
+        ("[" * 100_000, "it is no JSON object"),
+        ('{"id":"' + "x" * 129 + '"}', "at most 128 characters, this one 129"),
+        ('{"id":"7","watchlist":"8"}', "expected watchlist to be an array"),
+        ('{"id":"7","watchlist":[8]}', "expected watchlist to be an array"),
+        ('{"id":"7","user_info":NaN}', "cannot be encoded as JSON"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_who_signs_in_with_data_that_names_no_user_is_refused(sandbox, peer, user_data, error_text):
+    ann = peer()
+    digest = hmac_sha256(ann.credentials.secret, f"{ann.socket_id}::user::{user_data}")
+    data = {"auth": f"{ann.credentials.key}:{digest}", "user_data": user_data}
+    code, message = error(ann.says({"event": "pusher:signin", "data": data}))
+    assert code == 4009
+    assert error_text in message
+
+
+def test_a_connection_has_one_user(sandbox, peer):
+    ann = peer()
+    signing_in(ann)
+    code, message = error(signing_in(ann, "8"))
+    assert (code, message[:44]) == (None, "This connection is signed in as user 7, and ")
+    assert ann.hung_up == []
+    (entry,) = sandbox.refused_subscriptions
+    assert "connect again" in entry.note
+    assert signing_in(ann)[0]["event"] == "pusher:signin_success"  # as the same user it may
+
+
+def test_a_message_to_a_user_reaches_all_of_their_connections_and_nobody_else(sandbox, peer):
+    phone, laptop, other = peer(), peer(), peer()
+    channel = "#server-to-user-7"
+    for one, user_id in ((phone, "7"), (laptop, "7"), (other, "8")):
+        signing_in(one, user_id)
+    for one in (phone, laptop):
+        assert one.says(subscribing(channel))[0]["event"].endswith("subscription_succeeded")
+    event = Event.of(channel, "invited", {"to": "chess"})
+    assert sandbox.channels.publish(event, now=NOW) == 2
+    assert phone.received == laptop.received == [(channel, "invited", '{"to":"chess"}')]
+    for one in (other, peer()):
+        code, message = error(one.says(subscribing(channel)))
+        assert (code, message.partition(":")[0]) == (None, f"Cannot subscribe to {channel}")
+    assert sandbox.refused_subscriptions[-1].note.count("\n") == 1
+
+
+def test_any_id_may_be_written_to(sandbox, peer):
+    """An id isn't a channel's name: pusher-http-node's tests have this one."""
+    ann = peer()
+    signing_in(ann, "ą§¶™€łü€ß£")
+    assert ann.says(subscribing("#server-to-user-ą§¶™€łü€ß£"))[0]["event"] != "pusher:error"
+    event = Event.of("#server-to-user-ą§¶™€łü€ß£", "n", "")
+    assert sandbox.channels.publish(event, now=NOW) == 1
+
+
+def test_a_signed_in_user_joins_a_presence_channel_without_channel_data(sandbox, peer):
+    bob, ann = peer("presence-x", user="bob"), peer()
+    signing_in(ann, "ann", user_info={"name": "Ann"}, email="not told")
+    auth = authorize_channel(ann.credentials, ann.socket_id, "presence-x")
+    assert presence(ann.says(subscribing("presence-x", **auth)))["hash"]["ann"] == {"name": "Ann"}
+    assert inner(bob) == [("member_added", {"user_id": "ann", "user_info": {"name": "Ann"}})]
+
+
+def test_channel_data_counts_for_more_than_the_sign_in(sandbox, peer):
+    ann = peer()
+    signing_in(ann, "ann")
+    assert presence(joining(ann, {"user_id": "masked"}))["ids"] == ["masked"]
+
+
+def test_who_is_watched_is_told_of(peer):
+    ann, bob, second = peer(), peer(), peer()
+    assert watched(signing_in(ann, "ann", watchlist=["bob", "eve", "bob"])) == [
+        ("offline", ["bob", "eve"])
+    ]
+    assert watched(signing_in(bob, "bob", watchlist=["ann", "eve"])) == [
+        ("online", ["ann"]),
+        ("offline", ["eve"]),
+    ]
+    assert watched(ann.frames)[1:] == [("online", ["bob"])]
+    signing_in(second, "bob")
+    signing_in(second, "bob")  # again, and with a second connection: he was there already
+    bob.leaves()
+    assert watched(ann.frames)[2:] == []
+    second.leaves()
+    assert watched(ann.frames)[2:] == [("offline", ["bob"])]
+    ann.leaves()
+    signing_in(peer(), "bob")
+    assert watched(ann.frames)[3:] == []
+
+
+def test_of_a_long_watchlist_the_first_hundred_count(sandbox, peer):
+    ann = peer()
+    success, told, events = signing_in(ann, "ann", watchlist=[f"u{n}" for n in range(101)])
+    assert success["event"] == "pusher:signin_success"
+    assert told["data"]["code"] == 4302
+    assert [len(user_ids) for _, user_ids in watched([events])] == [100]
+
+
+def test_a_user_is_disconnected_with_all_connections(sandbox, peer):
+    phone, laptop, other = peer("chat"), peer("chat"), peer("chat")
+    for one, user_id in ((phone, "7"), (laptop, "7"), (other, "8")):
+        signing_in(one, user_id)
+    assert sandbox.channels.terminate("7") == 2
+    assert phone.hung_up == laptop.hung_up == [(4009, "You got disconnected by the app.")]
+    assert other.hung_up == []
+    assert sandbox.channels.subscription_count("chat") == 1
+    assert sandbox.channels.terminate("7") == sandbox.channels.terminate("nobody") == 0
 
 
 def test_a_channel_without_presence_names_nobody(sandbox, peer):

@@ -110,7 +110,7 @@ def test_a_refused_subscription_is_followed_by_what_is_left(sandbox: Sandbox, ch
     with pytest.raises(PusherError), Subscriber(wrong, channel, user_id="7"):
         pass
     assert re.fullmatch(
-        rf"\d\d:\d\d:\d\d  4009  subscription {channel} from [\d.]+", sandbox.line()
+        rf"\d\d:\d\d:\d\d  refused  subscription {channel} from [\d.]+", sandbox.line()
     )
     assert "Invalid signature: Expected HMAC SHA256 hex digest of" in sandbox.line()
     assert "No known mistake" in (left := sandbox.line())

@@ -374,10 +374,8 @@ class Everybody(RuleBasedStateMachine):
             of_whom = member if channel.startswith("presence-") else None
             data |= authorize_channel(peer.credentials, socket_id, channel, of_whom)
         peer.says({"event": "pusher:subscribe", "data": data})
-        if peer in self.subscribed[channel]:
-            self.expect_success(peer, channel)
-        elif needs_proof and proof != "right":
-            self.expect(peer, "pusher:error", code=4009)
+        if peer in self.subscribed[channel] or (needs_proof and proof != "right"):
+            self.expect(peer, "pusher:error", code=None)
         else:
             new = user not in self.users(channel)
             self.subscribed[channel][peer] = (user, self.joins)
@@ -390,6 +388,8 @@ class Everybody(RuleBasedStateMachine):
     def unsubscribe(self, number: int, channel: str) -> None:
         peer = self.hear(number)
         peer.says({"event": "pusher:unsubscribe", "data": {"channel": channel}})
+        if peer not in self.subscribed[channel]:
+            self.expect(peer, "pusher:error", code=None)
         self.forget(peer, channel)
 
     @precondition(lambda self: self.peers)

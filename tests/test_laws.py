@@ -264,8 +264,13 @@ def test_an_authorization_is_accepted_and_no_other(
     refuses(lambda wrong: verify_channel(credentials, *wrong), right, data)
 
 
-@given(CREDENTIALS, SOCKET_IDS, TEXT | st.dictionaries(TEXT, TEXT), st.data())
-@example(Credentials(app_id="3", key="a:b", secret="s"), "1.1", "{}", None)
+USERS = st.builds(
+    lambda user_id, more: more | {"id": user_id}, TEXT.filter(bool), st.dictionaries(TEXT, TEXT)
+)
+
+
+@given(CREDENTIALS, SOCKET_IDS, USERS | USERS.map(json.dumps), st.data())
+@example(Credentials(app_id="3", key="a:b", secret="s"), "1.1", '{"id":"7"}', None)
 def test_a_sign_in_is_accepted_and_no_other(
     credentials: Credentials, socket_id: str, user: object, data: st.DataObject | None
 ) -> None:

@@ -108,6 +108,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.rate",
+    "sandbox.users",
     "sandbox.visitors",
 ]
 

@@ -558,11 +558,16 @@ def test_a_websocket_s_refusals_do_not_tell_the_secret(witness, mine):
                 if answer["event"] == "pusher:error":
                     witness.hear(f"{frame}", json.dumps(answer, ensure_ascii=False))
         for spelling in (quote(mine.secret, safe=""), quote_plus(mine.secret)):
-            url = f"{server.url.replace('http', 'ws', 1)}/app/{spelling}?protocol=7"
-            with websockets.sync.client.connect(url, proxy=None) as one:
-                witness.hear("the key of a WebSocket", one.recv(timeout=5))
-                with witness.listening("the key of a WebSocket", ConnectionClosed):
-                    one.recv(timeout=5)
+            for target in (
+                f"/app/{spelling}?protocol=5",  # which has an error before the close
+                f"/app/{quote(mine.key)}?protocol=5&version={spelling}%20",
+                f"/{spelling}?protocol=5",
+            ):
+                url = server.url.replace("http", "ws", 1) + target
+                with websockets.sync.client.connect(url, proxy=None) as one:
+                    witness.hear(target, one.recv(timeout=5))
+                    with witness.listening(target, ConnectionClosed):
+                        one.recv(timeout=5)
     witness.check(sent_by="websockets")
 
 

@@ -27,9 +27,9 @@ from typing import Any, BinaryIO, Self
 
 import httpx
 import pytest
-import websockets.exceptions
 import websockets.sync.client
 from tornado.iostream import StreamClosedError
+from websockets.exceptions import ConnectionClosed
 
 from pusherkit import APIError, Client, Diagnosis, PusherAuth, PusherError, RateLimited
 from pusherkit.sandbox import Entry, Sandbox, SandboxServer
@@ -431,7 +431,7 @@ def test_a_refused_subscription_is_explained_beside_the_loop(server, eventually)
     with connect(server) as socket_:
         socket_.recv(timeout=5)
         socket_.send(SUBSCRIBE)
-        assert json.loads(socket_.recv(timeout=5))["data"]["code"] == 4009
+        assert json.loads(socket_.recv(timeout=5))["data"]["code"] is None
         eventually(lambda: server.refused_subscriptions)
     (entry,) = server.refused_subscriptions
     assert "expected 64 lower-case hex digits" in entry.note
@@ -700,22 +700,37 @@ def test_a_page_of_another_origin_may_subscribe(server):
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("wrong?protocol=7", 4001),
-        ("é" * 100 + "?protocol=7", 4001),  # the reason of a close frame is short
-        ("practice-key?protocol=3", 4007),
-        ("practice-key", 4008),
+        ("app/wrong?protocol=5", 4001),
+        ("app/" + "é" * 100 + "?protocol=5", 4001),  # the reason of a close frame is short
+        ("app/practice-key?protocol=3", 4007),
+        ("app/practice-key", 4008),
+        ("nowhere?protocol=5", 4005),
+        ("apps/6855671/events", 4005),
+        ("?protocol=5", 4005),
     ],
     ids=str,
 )
 def test_who_cannot_come_in_is_told_and_closed(server, path, code):
-    with connect(server, f"{server.url.replace('http', 'ws')}/app/{path}") as socket_:
+    with connect(server, f"{server.url.replace('http', 'ws')}/{path}") as socket_:
         answer = json.loads(socket_.recv(timeout=5))
         assert (answer["event"], answer["data"]["code"]) == ("pusher:error", code)
-        with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
+        with pytest.raises(ConnectionClosed) as caught:
             socket_.recv(timeout=5)
     assert caught.value.rcvd.code == code
     assert answer["data"]["message"].startswith(caught.value.rcvd.reason)
     assert server.sandbox.channels.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("app/wrong", 4001), ("nowhere", 4005), ("app/practice-key?version=1!", 4006)],
+)
+def test_since_protocol_6_the_close_code_says_it_all(server, path, code):
+    mark = "&" if "?" in path else "?"
+    url = f"{server.url.replace('http', 'ws')}/{path}{mark}protocol=7"
+    with connect(server, url) as socket_, pytest.raises(ConnectionClosed) as caught:
+        socket_.recv(timeout=5)
+    assert caught.value.rcvd.code == code
 
 
 def test_frames_that_are_no_text_or_no_json_do_no_harm(server):
@@ -724,7 +739,7 @@ def test_frames_that_are_no_text_or_no_json_do_no_harm(server):
         for nonsense in (b"\xff\xfe", "{", b'{"event":"pusher:ping"}'):
             socket_.send(nonsense)
         answers = [json.loads(socket_.recv(timeout=5))["event"] for _ in range(3)]
-    assert answers == ["pusher:error", "pusher:error", "pusher:pong"]
+    assert answers == ["pusher:error", "pusher:error", "pusher:error"]
 
 
 def test_leaving_ends_the_subscription(server, eventually):
@@ -740,7 +755,7 @@ def test_stop_closes_every_websocket_and_says_why():
             socket_.recv(timeout=5)
         server.stop()
         for socket_ in (first, second):
-            with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
+            with pytest.raises(ConnectionClosed) as caught:
                 socket_.recv(timeout=5)
             assert caught.value.rcvd.code == 1001
     assert server.sandbox.channels.connections == 0
@@ -776,15 +791,33 @@ def test_nothing_is_kept_of_subscribers_that_left(server, eventually):
 
 def test_who_is_silent_is_hung_up_on(clock, monkeypatch):
     monkeypatch.setattr("pusherkit.sandbox.server.TICK_SECONDS", 0.001)
+    with SandboxServer(clock=clock) as server, stalled_subscriber(server, "chat") as raw:
+        told = frames(raw.makefile("rb"))
+        for _ in range(2):  # the greeting, and the answer to the subscription
+            next(told)
+        clock.now += 120
+        assert next(told) == (PING, b"")
+        assert next(told) == (TEXT, b'{"event":"pusher:ping","data":"{}"}')
+        clock.now += 30
+        (goodbye,) = told
+        assert goodbye == (CLOSE, struct.pack("!H", 4201) + b"Pong reply not received in time")
+    assert server.sandbox.channels.connections == 0
+
+
+def test_a_client_that_knows_only_rfc_6455_stays_connected(clock, monkeypatch, eventually):
+    """It sends the WebSocket's pings and pongs, and nothing in answer to pusher:ping."""
+    monkeypatch.setattr("pusherkit.sandbox.server.TICK_SECONDS", 0.001)
     with SandboxServer(clock=clock) as server, connect(server) as socket_:
         socket_.recv(timeout=5)
+        (connection,) = server.sandbox.channels._connections
+        clock.now += 119
+        assert socket_.ping().wait(5)
+        eventually(lambda: connection.heard_at == clock.now)
         clock.now += 120
-        assert json.loads(socket_.recv(timeout=5)) == {"event": "pusher:ping", "data": "{}"}
+        eventually(lambda: connection.pinged_at is None and connection.heard_at == clock.now)
+        assert json.loads(socket_.recv(timeout=5))["event"] == "pusher:ping"
         clock.now += 30
-        with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
-            socket_.recv(timeout=5)
-    assert caught.value.rcvd.code == 4201
-    assert server.sandbox.channels.connections == 0
+        assert socket_.ping().wait(5), "it was cut in spite of its pong"
 
 
 def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
@@ -812,7 +845,7 @@ def stalled_subscriber(server: SandboxServer, channel: str) -> socket.socket:
     return raw
 
 
-CLOSE = 0x8  # the opcode of a goodbye
+TEXT, CLOSE, PING = 0x1, 0x8, 0x9  # opcodes
 
 
 def frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

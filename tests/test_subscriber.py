@@ -259,7 +259,7 @@ def test_on_message_may_publish(place):
 
 
 def test_a_wrong_key_is_refused(server, eventually):
-    with pytest.raises(PusherError, match="refused: App key wrong does not exist here"):
+    with pytest.raises(PusherError, match="closed the connection: 4001 App key wrong does not"):
         Subscriber(replace(server.credentials, key="wrong"), "chat")
     eventually(lambda: server.sandbox.channels.connections == 0)
 
@@ -407,7 +407,7 @@ def test_a_server_that_does_not_want_it_back_is_left_alone(fixed_port):
     other = replace(PRACTICE_CREDENTIALS, key="another-key")
     with SandboxServer(other, port=fixed_port), subscriber:
         assert list(subscriber) == []
-        with pytest.raises(PusherError, match="refused: App key practice-key does not exist here"):
+        with pytest.raises(PusherError, match="4001 App key practice-key does not exist here"):
             subscriber.receive()
 
 

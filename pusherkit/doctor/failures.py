@@ -804,7 +804,7 @@ _ROWS: tuple[_Row, ...] = (
             "status code 413",
             "over the limit of 102,400 bytes",
             "the body has",
-            "channel_data: over",
+            "here. pusher itself takes",
         ),
         *("event data too large", "data content of this event exceeds"),
     ),

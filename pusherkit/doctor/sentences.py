@@ -34,7 +34,6 @@ _NAMED: _Meanings = (
         "app key that is missing before the colon is often a setting that is empty.",
         (
             "auth must have the format",
-            "it needs auth, which your server signs",
             "should be of format 'key:signature'",
             "auth value for subscription",
         ),
@@ -58,12 +57,12 @@ _NAMED: _Meanings = (
         _SUBSCRIPTION + "What stands before the colon must be the app key, and it's JSON: the "
         "endpoint's answer was encoded twice. The SDK's answer is JSON already, so return it as "
         "it is.",
-        ('invalid key in subscription auth data: \'{"auth"', 'invalid key in auth: got \'{"auth"'),
+        ('invalid key in subscription auth data: \'{"auth"',),
     ),
     (
         _SUBSCRIPTION + "It begins with the key of another app, or with a placeholder. Check the "
         "app key that your server signs with, and that it's the one the client connects with.",
-        ("invalid key in auth", "invalid key in subscription auth data", "Invalid key"),
+        ("invalid key in subscription auth data", "invalid key in user auth data", "Invalid key"),
     ),
     (
         "The webhook comes from another app. Check which app's key and secret you verify it with.",
@@ -376,6 +375,25 @@ _NAMED: _Meanings = (
         ("existing subscription to",),
     ),
     (
+        "The messages to a user, #server-to-user-ID, are for connections on which that user is "
+        "signed in. Sign in first (pusher.signin()), and subscribe once that has succeeded; "
+        "pusher-js does both.",
+        ("are a signed-in user's own messages",),
+    ),
+    (
+        "A connection is one user's. To be another user, connect again and sign in there.",
+        ("and a connection has one user",),
+    ),
+    (
+        "The user's watchlist has over 100 users; the first 100 count.",
+        ("watchlist limit exceeded",),
+    ),
+    (
+        "This connection isn't subscribed to the channel, so there is nothing to leave. Leave it "
+        "once, by the name that it was subscribed with.",
+        ("no current subscription to", "unsubscribing needs"),
+    ),
+    (
         "This server wants every connection to sign its user in (Authorized Connections, "
         "enableUserAuthentication), and this one didn't within its time. Call pusher.signin(), "
         "with an endpoint that answers auth and user_data; or switch the rule off for the app.",
@@ -385,6 +403,8 @@ _NAMED: _Meanings = (
         "Signing in needs auth and user_data, both as your server gave them: auth is "
         "KEY:SIGNATURE over socket_id::user::user_data, and user_data is JSON text with an id.",
         (
+            "user_data: expected",
+            "user_data: an id has",
             "signing in needs auth",
             "signing in failed",
             "connection not authorized for signin",
@@ -447,6 +467,10 @@ _NAMED: _Meanings = (
         ),
     ),
     (
+        f"{_SOCKET}The path isn't known. It's /app/KEY.",
+        ("path not found. subscribers connect",),
+    ),
+    (
         "The practice server is for this machine's own names and pages. Reach it at "
         "http://127.0.0.1 or http://localhost, or start it with --allow-host or --allow-origin.",
         ("doesn't answer under the name", "may not use this practice server"),
@@ -456,6 +480,7 @@ _NAMED: _Meanings = (
         (
             "expected a json object with a text",
             "unknown event",
+            "binary frames are not supported",
             "invalid message format",
             "missing parameter: data.channel",
         ),

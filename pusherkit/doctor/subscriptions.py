@@ -13,7 +13,7 @@ from itertools import chain, combinations, product
 from types import EllipsisType
 from typing import Any
 
-from pusherkit.authorization import verify_channel, verify_user
+from pusherkit.authorization import read_user_data, verify_channel, verify_user
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import Mistake
 from pusherkit.doctor.search import Diagnosis, Finding
@@ -34,7 +34,7 @@ from pusherkit.doctor.subscription_mistakes import (
     Parts,
 )
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import check_channel_name, check_socket_id
+from pusherkit.events import SERVER_TO_USER, check_channel_name, check_socket_id
 
 # Characters of an auth, or of its data, whose mistake is searched for; ours. A server takes 10 KB
 # of channel_data, and each text is signed hundreds of times.
@@ -190,7 +190,7 @@ class _Received:
             (check_channel_name, parts.channel),
         ):
             try:
-                if value not in ("", UNKNOWN):
+                if value not in ("", UNKNOWN) and not value.startswith(SERVER_TO_USER):
                     check(value)
             except InvalidEvent as error:
                 notes.append(str(error))
@@ -200,18 +200,21 @@ class _Received:
                     "No channel_data was sent, and a presence channel needs it: JSON text such as "
                     '{"user_id":"7"}, which your server signs and answers with beside auth.'
                 )
-            elif not self._names_a_user("user_id"):
+            elif not self._names_a_user():
                 notes.append('channel_data: expected JSON text such as {"user_id":"7"}.')
-        elif parts.sign_in and not self._names_a_user("id"):
-            notes.append('user_data: expected JSON text such as {"id":"7"}.')
+        elif parts.sign_in:
+            try:
+                read_user_data(parts.data or "")
+            except InvalidEvent as error:
+                notes.append(str(error))
         return notes
 
-    def _names_a_user(self, name: str) -> bool:
+    def _names_a_user(self) -> bool:
         try:
             value = self.data.value
         except (ValueError, RecursionError):
             return False
-        user_id = value.get(name) if isinstance(value, dict) else None
+        user_id = value.get("user_id") if isinstance(value, dict) else None
         return isinstance(user_id, str | int) and not isinstance(user_id, bool) and user_id != ""
 
     def _too_long(self) -> bool:

@@ -20,7 +20,9 @@ from urllib.parse import parse_qsl, unquote
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import Mistake
 from pusherkit.doctor.search import UNFINISHED, Diagnosis, Finding, explain
+from pusherkit.doctor.sentences import meaning_in
 from pusherkit.doctor.subscriptions import diagnose_subscription
+from pusherkit.doctor.wrappings import letters
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     INFO_ATTRIBUTES,
@@ -28,6 +30,7 @@ from pusherkit.events import (
     MAX_DATA_BYTES,
     read_batch_body,
     read_event_body,
+    to_json,
 )
 from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
 from pusherkit.sandbox.rate import TokenBucket
@@ -44,6 +47,7 @@ PRACTICE_CREDENTIALS = Credentials(
 LOG_ENTRIES = 1_000  # exchanges, deliveries and refused subscriptions, each, that are remembered
 MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, in the deliveries and in what was refused, each
 MAX_SHOWN_CHANNEL = 200  # characters of a channel in the log; no channel's name is longer
+EVENT_FIELDS = ("name", "data", "channel", "socket_id", "info")  # that a query may have instead
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
 # Bytes of a body whose mistake is searched for; ours. It leaves room for an event at its limit. The
 # search writes such a body's JSON in many ways, each of them 20 ms of Python at this size.
@@ -98,8 +102,8 @@ class RefusedSubscription:
     socket_id: str
     channel: str
     """"" in a sign-in."""
-    code: int
-    """What the client was told, with `error`: 4009, or 4300 for a bad name."""
+    code: int | None
+    """What the client was told, with `error`: None, 4300 for a bad name, 4009 in a sign-in."""
     error: str
     diagnosis: Diagnosis
 
@@ -108,7 +112,10 @@ class RefusedSubscription:
         """For people: why it was refused, and what to do. A line each."""
         found = self.diagnosis
         causes = [_cause(mistake) for finding in found.findings for mistake in finding.mistakes]
-        said = [] if found.valid else [*found.notes, *causes, *filter(None, [found.unexplained])]
+        said = [*found.notes, *causes, *filter(None, [found.unexplained])]
+        if found.valid:  # signed as it should be, so the error itself says it all
+            meaning = meaning_in(letters(self.error))
+            said = [meaning.said] if meaning else []
         return "\n".join([self.error, *said])
 
 
@@ -425,7 +432,7 @@ class Sandbox:
         raise Refusal(
             404,
             f"No such path: {self._hide(path)[:200]!r}.",
-            fix=f"Publish with POST /apps/{self.credentials.app_id}/events or /batch_events.",
+            fix=_other_path(self.credentials.app_id, path),
         )
 
     # --- may it -----------------------------------------------------------------------------
@@ -443,7 +450,7 @@ class Sandbox:
     # --- do it ------------------------------------------------------------------------------
 
     def _events(self, request: Request, now: float) -> Reply:
-        event = read_event_body(request.body)
+        event = read_event_body(request.body or _from_query(request))
         delivered = self.channels.publish(event, now=now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
         if not event.info:
@@ -489,6 +496,11 @@ class Sandbox:
             )
         return _ok({"users": [{"id": user} for user in self.channels.users(channel)]})
 
+    def _terminate(self, request: Request, now: float, user_id: str) -> Reply:
+        closed = self.channels.terminate(user_id)
+        name = self._hide(user_id)[:MAX_SHOWN_CHANNEL]
+        return _ok({}, f"user {name}: closed {closed} connection{'' if closed == 1 else 's'}")
+
     def _counts(self, channel: str, info: Iterable[str]) -> dict[str, int]:
         """The counts asked for; there are users in presence channels only."""
         counts = {}
@@ -505,7 +517,15 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
     ("GET", "/channels", Sandbox._channels),
     ("GET", "/channels/([^/]+)", Sandbox._channel),
     ("GET", "/channels/([^/]+)/users", Sandbox._users),
+    ("POST", "/users/([^/]+)/terminate_connections", Sandbox._terminate),
 )
+
+
+def _other_path(app_id: str, path: str) -> str:
+    """What to do about a path that there isn't."""
+    if re.match("/users/[^/]", path):  # PyPI's pusher 3.3.4 asks for that
+        return f"It begins with the app: /apps/{app_id}/users/ID/terminate_connections."
+    return f"Publish with POST /apps/{app_id}/events or /batch_events."
 
 
 def _path(raw: RawRequest) -> str:
@@ -545,6 +565,16 @@ def _info(request: Request) -> tuple[str, ...]:
                 rule="info",
             )
     return info
+
+
+def _from_query(request: Request) -> bytes:
+    """The body that an event's parameters in the query amount to; empty where there are none.
+
+    Pusher's HTTP API allows them there, and recommends the body.
+    """
+    there = {name for name, _ in request.params}
+    fields = {name: _once(request, name) for name in EVENT_FIELDS if name in there}
+    return to_json(fields).encode() if fields else b""
 
 
 def _once(request: Request, name: str) -> str:

@@ -1,32 +1,37 @@
 """Channels, their subscribers, and the WebSocket protocol between them. Pure: no sockets, no clock.
 
-Spoken is Pusher's Channels protocol, version 7: public, private and presence channels, and client
-events. `data` is a string in every frame but `pusher:error`, where it is an object. A shell hands
-in each text frame that arrives, and a `send` and a `hang_up` for each connection.
+Spoken is Pusher's Channels protocol, version 7: public, private and presence channels, client
+events and signed-in users. `data` is a string in every frame but `pusher:error`, where it is an
+object. A shell hands in each frame that arrives, and a `send` and a `hang_up` for each connection.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pusherkit.authorization import verify_channel, verify_user
+from pusherkit.authorization import bad_auth, read_user_data, verify_channel, verify_user
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import Event, check_channel_name, to_json
+from pusherkit.events import SERVER_TO_USER, Event, check_channel_name, to_json
 from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.sandbox.users import MAX_USER_ID_LENGTH, MAX_WATCHLIST, User, Users
 
-PROTOCOLS = ("5", "6", "7")  # the versions whose frames look like these
+PROTOCOLS = ("4", "5", "6", "7")  # the versions whose frames look like these
+CLOSE_CODES_SINCE = 6  # the version whose clients read close codes, and get no error before one
+# What SDKs send as their version is made of: 8.6.0, v1.2, 7.2.0-rc.1, 1.0+build; ours.
+VERSION = re.compile(r"v?[0-9][0-9A-Za-z.+_-]{0,59}")
 ACTIVITY_TIMEOUT_SECONDS = 120  # silence after which each side pings (protocol 7)
 PONG_TIMEOUT_SECONDS = 30  # how long each side then waits for the pong (protocol 7)
 CLIENT_EVENTS_PER_SECOND = 10  # of one connection (Pusher's documentation of client events)
 MAX_PRESENCE_MEMBERS = 100  # users in one presence channel (Pusher's documentation)
-MAX_USER_ID_LENGTH = 128  # characters (Pusher's documentation of presence channels)
 MAX_MEMBER_BYTES = 10 * 1024  # of channel_data (the service's presence documentation)
+PUSHERS_MEMBER_BYTES = 1024  # the same at Pusher (its documentation of presence channels)
 MAX_ERROR_LENGTH = 1_000  # characters of an error that repeats what came; ours
 MAX_CONNECTIONS = 10_000  # ours, so that memory stays bounded
 MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, for the same reason
@@ -34,6 +39,8 @@ MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, for the same reas
 # Close and error codes of protocol 7. After 40xx a client must not come back as it is, after
 # 41xx it waits a second or more, after 42xx it comes back at once.
 APP_DOES_NOT_EXIST = 4001
+PATH_NOT_FOUND = 4005
+BAD_VERSION = 4006
 UNSUPPORTED_PROTOCOL = 4007
 NO_PROTOCOL = 4008
 UNAUTHORIZED = 4009
@@ -41,6 +48,7 @@ OVER_CAPACITY = 4100
 NO_PONG = 4201
 INVALID_CHANNEL = 4300  # of the range 4300 to 4399, "other"; compatible servers use it so
 CLIENT_EVENT_REJECTED = 4301  # rate limit of client events
+WATCHLIST_TOO_LONG = 4302  # the sign-in succeeds, and the first 100 count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +71,8 @@ class UnauthorizedSubscription:
     time: float
     """Unix seconds."""
     socket_id: str
-    code: int
-    """The error code of protocol 7 that the client was told: 4009, or 4300 for a bad name."""
+    code: int | None
+    """What the client was told: None, 4300 for a bad name, 4009 in a sign-in."""
     error: str
     """What the client was told."""
     channel: str
@@ -91,8 +99,12 @@ class Connection:
     send: Callable[[str], None]
     hang_up: Callable[[int, str], None]
     """Closes the socket with a code and a reason. Channels.close() follows."""
+    ping: Callable[[], None]
+    """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
     subscriptions: set[str] = field(default_factory=set)
+    user: User | None = None
+    """Who is signed in on it."""
     pinged_at: float | None = None
     """When it was asked whether it is still there; None once it was heard."""
     client_events: TokenBucket = field(
@@ -123,6 +135,7 @@ class Channels:
         # Channel to connections, in order of subscription; each with its member if it has one.
         self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
+        self._signed_in = Users[Connection]()
         self._socket_ids = socket_ids or (f"{number}.{number}" for number in count(1))
         self._ticked_at: float | None = None
 
@@ -158,6 +171,14 @@ class Channels:
         self._delivered(Delivery(time=now, event=event, subscribers=sent))
         return sent
 
+    def terminate(self, user_id: str) -> int:
+        """Close the connections on which this user is signed in; return how many there were."""
+        connections = self._signed_in.peers(user_id)
+        for connection in connections:
+            connection.hang_up(UNAUTHORIZED, "You got disconnected by the app.")  # soketi's words
+            self.close(connection)
+        return len(connections)
+
     # --- connections come and go --------------------------------------------------------------
 
     def open(
@@ -167,17 +188,19 @@ class Channels:
         *,
         key: str,
         protocol: str | None,
+        version: str | None = None,
         now: float,
+        ping: Callable[[], None] = lambda: None,
     ) -> Connection | None:
         """Begin a connection: give it a socket_id and greet it. None where it was refused.
 
-        `key` and `protocol` are those of `/app/KEY?protocol=7`.
+        `key`, `protocol` and `version` are those of `/app/KEY?protocol=7&version=8.6.0`. `ping`
+        pings by WebSocket, where there is one.
         """
-        if refusal := self._refusal(key, protocol):
-            send(error_frame(*refusal))  # clients older than protocol 6 read no close code
-            hang_up(*refusal)
+        if refusal := self._refusal(key, protocol, version):
+            turn_away(send, hang_up, protocol, *refusal)
             return None
-        connection = Connection(next(self._socket_ids), send, hang_up, heard_at=now)
+        connection = Connection(next(self._socket_ids), send, hang_up, ping, heard_at=now)
         self._connections.add(connection)
         greeting = {
             "socket_id": connection.socket_id,
@@ -186,7 +209,9 @@ class Channels:
         send(frame("pusher:connection_established", data=to_json(greeting)))
         return connection
 
-    def _refusal(self, key: str, protocol: str | None) -> tuple[int, str] | None:
+    def _refusal(
+        self, key: str, protocol: str | None, version: str | None
+    ) -> tuple[int, str] | None:
         if key != self._credentials.key:
             shown = self._credentials.hide(key)[:60]
             return APP_DOES_NOT_EXIST, f"App key {shown} does not exist here."
@@ -195,8 +220,11 @@ class Channels:
         if protocol not in PROTOCOLS:
             return (
                 UNSUPPORTED_PROTOCOL,
-                f"Unsupported protocol version {protocol[:20]}; expected 5, 6 or 7.",
+                f"Unsupported protocol version {protocol[:20]}; expected 4, 5, 6 or 7.",
             )
+        if version and not VERSION.fullmatch(version):
+            shown = self._credentials.hide(version[:1_000])[:40]
+            return BAD_VERSION, f"Invalid version string format: {shown}. Expected one like 8.6.0."
         if self.connections >= MAX_CONNECTIONS:
             return OVER_CAPACITY, f"Over capacity: {MAX_CONNECTIONS} connections are open."
         return None
@@ -206,12 +234,16 @@ class Channels:
         self._connections.discard(connection)
         for channel in tuple(connection.subscriptions):
             self._unsubscribe(connection, channel)
+        user, connection.user = connection.user, None
+        if user is not None and self._signed_in.leave(connection, user):
+            self._tell_watchers(user.id)
 
     def tick(self, now: float) -> None:
         """Ping each connection that is silent, and hang up on those that don't answer.
 
-        Call it every few seconds. A clock may jump, as when a laptop wakes up: then those that were
-        asked before have the whole time for their answer again.
+        A silent one is pinged in both ways, because some clients know only one: the WebSocket's
+        own ping, and `pusher:ping`. Call it every few seconds. A clock may jump, as when a laptop
+        wakes up: then those that were asked before have the whole time for their answer again.
         """
         since = 0.0 if self._ticked_at is None else now - self._ticked_at
         self._ticked_at = now
@@ -221,6 +253,7 @@ class Channels:
             if connection.pinged_at is None:
                 if now - connection.heard_at >= ACTIVITY_TIMEOUT_SECONDS:
                     connection.pinged_at = now
+                    connection.ping()
                     connection.send(frame("pusher:ping", data="{}"))
             elif jumped:
                 connection.pinged_at = now
@@ -230,12 +263,19 @@ class Channels:
 
     # --- what a client says -------------------------------------------------------------------
 
-    def receive(self, connection: Connection, text: str, *, now: float) -> None:
+    def heard(self, connection: Connection, *, now: float) -> None:
+        """Take note of a sign of life: any message counts, a WebSocket's ping or pong, too."""
+        connection.heard_at = now
+        connection.pinged_at = None
+
+    def receive(self, connection: Connection, text: str | bytes, *, now: float) -> None:
         """Act on one frame from a client. A frame that makes no sense is answered with an error."""
         if connection not in self._connections:
             return  # it has been hung up on, and these are its last words
-        connection.heard_at = now
-        connection.pinged_at = None
+        self.heard(connection, now=now)
+        if isinstance(text, bytes):
+            self._refuse(connection, None, "Binary frames are not supported. Send JSON as text.")
+            return
         message = _read(text)
         if message is None:
             self._refuse(connection, None, 'Expected a JSON object with a text "event".')
@@ -245,8 +285,7 @@ class Channels:
             case "pusher:subscribe":
                 self._subscribe(connection, data, now)
             case "pusher:unsubscribe":
-                if isinstance(channel := data.get("channel"), str):
-                    self._unsubscribe(connection, channel)
+                self._leave(connection, data.get("channel"))
             case "pusher:signin":
                 self._sign_in(connection, data, now)
             case "pusher:ping":
@@ -259,26 +298,33 @@ class Channels:
                 self._refuse(connection, None, f"Unknown event {name[:80]!r}.")
 
     def _subscribe(self, connection: Connection, data: Mapping[str, Any], now: float) -> None:
+        channel = data.get("channel")
         try:
-            channel = check_channel_name(data.get("channel"))
+            # For a user's own messages, who is signed in decides, not how the id is written.
+            if not (isinstance(channel, str) and channel.startswith(SERVER_TO_USER)):
+                channel = check_channel_name(channel)
         except InvalidEvent as error:
             message = f"Invalid channel name: {error}"
             self._refuse_access(connection, INVALID_CHANNEL, message, data, now)
             return
-        if channel in connection.subscriptions:
-            self._succeeded(connection, channel)
-            return
-        if len(connection.subscriptions) >= MAX_SUBSCRIPTIONS:
-            self._refuse(connection, None, f"One connection can have {MAX_SUBSCRIPTIONS} channels.")
-            return
         member = None
         try:
+            if channel in connection.subscriptions:  # the service's wording, as in _authorize()
+                raise InvalidEvent(f"Existing subscription to channel {channel}", rule="channel")
+            if len(connection.subscriptions) >= MAX_SUBSCRIPTIONS:
+                raise InvalidEvent(
+                    f"One connection can have {MAX_SUBSCRIPTIONS} channels.", rule="channels"
+                )
+            if channel.startswith(SERVER_TO_USER):
+                self._own_messages(connection, channel)
             if channel.startswith(("private-", "presence-")):
                 self._authorize(connection, channel, data)
             if channel.startswith("presence-"):
-                member = self._member(channel, data.get("channel_data"))
+                member = self._member(connection, channel, data.get("channel_data"))
         except (AuthenticationError, InvalidEvent) as error:
-            self._refuse_access(connection, UNAUTHORIZED, str(error), data, now)
+            # No code: those from 4000 to 4299 mean that the connection is closed, and some clients
+            # close it themselves when they read one.
+            self._refuse_access(connection, None, str(error), data, now)
             return
         new = member is not None and member.user_id not in self._members(channel)
         connection.subscriptions.add(channel)
@@ -295,23 +341,52 @@ class Channels:
 
     def _authorize(self, connection: Connection, channel: str, data: Mapping[str, Any]) -> None:
         auth, channel_data = data.get("auth"), data.get("channel_data")
+        if auth is None:
+            raise InvalidEvent(f"Auth info required to subscribe to {channel}", rule="auth")
         if not isinstance(auth, str):
-            raise InvalidEvent(
-                f"Cannot subscribe to {channel}: it needs auth, which your server signs "
-                'for this connection: {"channel": …, "auth": "KEY:SIGNATURE"}.',
-                rule="auth",
-            )
+            raise InvalidEvent(bad_auth(channel), rule="auth")
         if not isinstance(channel_data, str | None):
             raise InvalidEvent("channel_data: expected a string holding JSON.", rule="channel_data")
         verify_channel(self._credentials, connection.socket_id, channel, auth, channel_data)
 
-    def _member(self, channel: str, channel_data: str | None) -> _Member:
-        """Who joins a presence channel, from a channel_data that is authorized already."""
+    def _own_messages(self, connection: Connection, channel: str) -> None:
+        """Raise unless these are the messages for the user who is signed in."""
+        user = connection.user
+        if user is None or channel != SERVER_TO_USER + user.id:
+            who = "nobody" if user is None else f"user {user.id}"
+            raise InvalidEvent(
+                f"Cannot subscribe to {channel[: len(SERVER_TO_USER) + MAX_USER_ID_LENGTH]}: these "
+                f"are a signed-in user's own messages, and {who} is signed in on this connection.",
+                rule="channel",
+            )
+
+    def _member(self, connection: Connection, channel: str, channel_data: str | None) -> _Member:
+        """Who joins a presence channel, from a channel_data that is authorized already.
+
+        Without one, it's the user who is signed in.
+        """
         wanted = 'channel_data: expected JSON such as {"user_id":"7","user_info":{…}}'
-        if channel_data is None:
+        if channel_data is None and (user := connection.user):
+            member = _Member(user.id, user.info)
+        elif channel_data is None:
             raise InvalidEvent(f"{wanted}, got none.", rule="channel_data")
-        if len(channel_data.encode(errors="surrogatepass")) > MAX_MEMBER_BYTES:
-            raise InvalidEvent(f"channel_data: over {MAX_MEMBER_BYTES} bytes.", rule="channel_data")
+        else:
+            member = self._read_member(wanted, channel_data)
+        users = self._members(channel)
+        if member.user_id not in users and len(users) >= MAX_PRESENCE_MEMBERS:
+            raise InvalidEvent(
+                f"{channel} is full: it has {MAX_PRESENCE_MEMBERS} members.", rule="members"
+            )
+        return member
+
+    def _read_member(self, wanted: str, channel_data: str) -> _Member:
+        size = len(channel_data.encode(errors="surrogatepass"))
+        if size > MAX_MEMBER_BYTES:
+            raise InvalidEvent(
+                f"channel_data: {size:,} bytes, over the limit of {MAX_MEMBER_BYTES:,} here. "
+                f"Pusher itself takes {PUSHERS_MEMBER_BYTES:,}.",
+                rule="channel_data",
+            )
         fields = _fields(channel_data)
         user_id = fields.get("user_id")
         if isinstance(user_id, int) and not isinstance(user_id, bool):
@@ -321,12 +396,17 @@ class Channels:
                 f"{wanted}, with a user_id of 1 to {MAX_USER_ID_LENGTH} characters.",
                 rule="channel_data",
             )
-        users = self._members(channel)
-        if user_id not in users and len(users) >= MAX_PRESENCE_MEMBERS:
-            raise InvalidEvent(
-                f"{channel} is full: it has {MAX_PRESENCE_MEMBERS} members.", rule="members"
-            )
         return _Member(user_id, to_json(fields.get("user_info")))
+
+    def _leave(self, connection: Connection, channel: object) -> None:
+        """Unsubscribe at the client's wish."""
+        if not isinstance(channel, str):
+            self._refuse(connection, None, 'Unsubscribing needs {"channel": …}, a name.')
+        elif channel in connection.subscriptions:
+            self._unsubscribe(connection, channel)
+        else:  # the service's wording
+            message = f"No current subscription to channel {channel}, or subscription in progress"
+            self._refuse(connection, None, message)
 
     def _unsubscribe(self, connection: Connection, channel: str) -> None:
         connection.subscriptions.discard(channel)
@@ -348,13 +428,38 @@ class Channels:
                     "Signing in needs auth and user_data, both strings.", rule="auth"
                 )
             verify_user(self._credentials, connection.socket_id, auth, user_data)
+            user = User.of(read_user_data(user_data))
         except (AuthenticationError, InvalidEvent) as error:
             self._refuse_access(connection, UNAUTHORIZED, str(error), data, now, sign_in=True)
             connection.hang_up(UNAUTHORIZED, "Connection not authorized: signing in failed")
             self.close(connection)
             return
-        told = to_json({"user_data": user_data})
-        connection.send(frame("pusher:signin_success", data=told))
+        before = connection.user
+        if before is not None and before.id != user.id:
+            message = (
+                f"This connection is signed in as user {before.id}, and a connection has one user: "
+                f"open another for user {user.id}."
+            )
+            self._refuse_access(connection, None, message, data, now, sign_in=True)
+            return
+        if before is not None:
+            self._signed_in.leave(connection, before)
+        first = self._signed_in.enter(connection, user) and before is None
+        connection.user = user
+        connection.send(frame("pusher:signin_success", data=to_json({"user_data": user_data})))
+        if user.too_long:
+            message = f"Watchlist limit exceeded. Only the first {MAX_WATCHLIST} user IDs count."
+            self._refuse(connection, WATCHLIST_TOO_LONG, message)
+        if user.watchlist:
+            connection.send(_watchlist_frame(self._signed_in.status(user.watchlist)))
+        if first:
+            self._tell_watchers(user.id)
+
+    def _tell_watchers(self, user_id: str) -> None:
+        """A user came, or went: tell those who watch them."""
+        text = _watchlist_frame(self._signed_in.status((user_id,)))
+        for connection in self._signed_in.watchers(user_id):
+            connection.send(text)
 
     def _client_event(self, connection: Connection, message: dict[str, Any], now: float) -> None:
         channel, data = message.get("channel"), message.get("data", "")
@@ -381,8 +486,8 @@ class Channels:
         sender = {} if member is None else {"user_id": member.user_id}
         try:
             event = Event.of(channel, message["event"], data, connection.socket_id)
-            # What came as JSON goes out as JSON: a client event's data is passed on as it is.
-            text = _text({"event": event.name, "channel": channel, "data": data} | sender)
+            # As in every event to a client, data is a string: some SDKs read nothing else.
+            text = _text({"event": event.name, "channel": channel, "data": event.data} | sender)
         except InvalidEvent as error:
             self._refuse(connection, None, str(error))
             return
@@ -427,7 +532,7 @@ class Channels:
     def _refuse_access(
         self,
         connection: Connection,
-        code: int,
+        code: int | None,
         message: str,
         data: Mapping[str, Any],
         now: float,
@@ -464,6 +569,26 @@ def frame(event: str, *, data: str, channel: str | None = None) -> str:
     if channel is not None:
         fields["channel"] = channel
     return _text(fields)
+
+
+def turn_away(
+    send: Callable[[str], None],
+    hang_up: Callable[[int, str], None],
+    protocol: str | None,
+    code: int,
+    reason: str,
+) -> None:
+    """Close a connection that isn't let in. Older clients, who read no close code, get an error."""
+    number = int(protocol) if protocol and re.fullmatch("[0-9]{1,9}", protocol) else 1
+    if number < CLOSE_CODES_SINCE:
+        send(error_frame(code, reason))
+    hang_up(code, reason)
+
+
+def _watchlist_frame(status: Mapping[str, list[str]]) -> str:
+    """The users of a watchlist who are online, and those who are offline."""
+    events = [{"name": name, "user_ids": user_ids} for name, user_ids in status.items()]
+    return frame("pusher_internal:watchlist_events", data=to_json({"events": events}))
 
 
 def error_frame(code: int | None, message: str) -> str:

@@ -21,7 +21,9 @@ from typing import Any, Self
 
 import tornado.httpserver
 import tornado.ioloop
+import tornado.routing
 import tornado.web
+from tornado.httputil import HTTPServerRequest
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
@@ -34,7 +36,7 @@ from pusherkit.sandbox.api import (
     Sandbox,
     Unauthorized,
 )
-from pusherkit.sandbox.channels import Connection
+from pusherkit.sandbox.channels import PATH_NOT_FOUND, Connection, turn_away
 from pusherkit.sandbox.entrance import Entrance
 from pusherkit.sandbox.explainer import Explainer
 from pusherkit.sandbox.handler import BodyHandler, Handler, Shell, timed
@@ -284,10 +286,11 @@ def _application(shell: Shell) -> tornado.web.Application:
     shared = {"shell": shell}
     return tornado.web.Application(
         [
-            (r"/", LivePage, shared),
             (r"/live", LiveFeed, shared),
-            (r"/doctor", DoctorDesk, shared),
             (r"/app/([^/]+)", _Subscription, shared),
+            tornado.routing.Rule(_Upgrade(), _UnknownPath, shared),
+            (r"/", LivePage, shared),
+            (r"/doctor", DoctorDesk, shared),
             (r".*", _Api, shared),
         ],
         log_function=lambda handler: None,  # the sandbox keeps the log
@@ -316,6 +319,31 @@ class _Api(BodyHandler):
     get = head = post = put = patch = delete = options = _answer
 
 
+class _Upgrade(tornado.routing.Matcher):
+    """Matches a request to open a WebSocket, whatever its path."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        return {} if upgrade and request.method == "GET" else None
+
+
+class _UnknownPath(Handler, BoundedWebSocket):
+    """A WebSocket where there is none: it's opened, so that its client hears why it's closed."""
+
+    def initialize(self, shell: Shell) -> None:
+        super().initialize(shell)
+        self.begin(shell.open_sockets)
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # it was looked at before, like that of every request
+
+    def open(self, *_: str, **__: str) -> None:
+        super().open()
+        protocol = self.get_query_argument("protocol", None)
+        reason = "Path not found. Subscribers connect to /app/KEY."
+        turn_away(self.send, self.hang_up, protocol, PATH_NOT_FOUND, reason)
+
+
 class _Subscription(Handler, BoundedWebSocket):
     """One subscriber's WebSocket."""
 
@@ -342,15 +370,22 @@ class _Subscription(Handler, BoundedWebSocket):
             self.hang_up,
             key=key,
             protocol=self.get_query_argument("protocol", None),
+            version=self.get_query_argument("version", None),
             now=self.shell.clock(),
+            ping=self.ping_peer,
         )
+
+    def on_ping(self, data: bytes) -> None:
+        if self._connection is not None:
+            self.shell.sandbox.channels.heard(self._connection, now=self.shell.clock())
+
+    on_pong = on_ping
 
     def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
         if self._connection is not None:
-            text = message if isinstance(message, str) else message.decode(errors="replace")
-            shell = self.shell
-            with timed(lambda: f"frame {shell.sandbox.credentials.hide(text[:SHOWN])!r}"):
-                shell.sandbox.channels.receive(self._connection, text, now=shell.clock())
+            shell, shown = self.shell, message if isinstance(message, str) else "(binary)"
+            with timed(lambda: f"frame {shell.sandbox.credentials.hide(shown[:SHOWN])!r}"):
+                shell.sandbox.channels.receive(self._connection, message, now=shell.clock())
         return self.drained()
 
     def leave(self) -> None:

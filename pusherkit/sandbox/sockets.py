@@ -17,6 +17,8 @@ MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, section 5.5)
 TOO_SLOW = 4100  # protocol 7: over capacity, come back after a second
 GOING_AWAY = 1001  # RFC 6455: the server goes down
 
+_PING = Frame(Opcode.PING, b"").serialize(mask=False)
+
 
 class BoundedWebSocket(tornado.websocket.WebSocketHandler):
     """The server's side of a WebSocket. `open_sockets` holds those that are open.
@@ -45,10 +47,16 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
 
     def send(self, text: str) -> None:
         """Send a text frame; hang up on a peer for whom too much is waiting already."""
+        self._send(_text_frame(text))
+
+    def ping_peer(self) -> None:
+        """Ping (RFC 6455, section 5.5.2), within the same bounds."""
+        self._send(_PING)
+
+    def _send(self, frame: bytes) -> None:
         connection = self.ws_connection
         if connection is None or connection.stream is None or connection.is_closing():
             return  # it is going, or gone
-        frame = _text_frame(text)
         if not self._writing:
             self._write(connection.stream, frame, len(frame) + FRAME_BYTES)
         elif self._unsent_bytes + len(frame) + FRAME_BYTES > MAX_UNSENT_BYTES:

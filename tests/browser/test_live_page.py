@@ -203,7 +203,7 @@ def test_a_refused_subscription_names_the_mistake(live, expect):
         data = {"channel": "private-room", "auth": auth}
         socket.send(json.dumps({"event": "pusher:subscribe", "data": data}))
         entry = live.open()
-    expect(entry).to_contain_text("4009 refused")
+    expect(entry).to_contain_text("✗ refused")
     expect(entry.locator(".line")).to_contain_text("signed without its prefix")
     expect(entry).to_contain_text(f"{socket_id}:room")
     live.page.get_by_label("Refused only").check()

@@ -117,20 +117,27 @@ def publisher(publish_with: Callable[[Credentials], Any], credentials: Credentia
 def subscribe(
     column: str, credentials: Credentials, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Any]]:
-    """Makes clients that subscribe: `subscribe(channel, user_id)`. They are closed in the end."""
+    """Makes clients that subscribe: `subscribe(channel, user_id)`. They are closed in the end.
 
-    def subscribe(channel: str, user_id: str | None = None, *, secret: str = "") -> Any:
+    `also` is a second channel of the same connection.
+    """
+
+    def subscribe(
+        channel: str, user_id: str | None = None, *, also: str = "", secret: str = ""
+    ) -> Any:
         signs = replace(credentials, secret=secret or credentials.secret)
         match column:
             case "Pysher":
-                client = subscribers.Pysher(signs, channel, user_id)
+                client = subscribers.Pysher(signs, channel, user_id, also)
             case "pusher-js":
                 npm_pusher = request.getfixturevalue("npm_pusher")
                 program = peers.NodeProgram(
                     "subscriber.js", request.getfixturevalue("node_modules")
                 )
-                authorize = publishers.Npm(signs, npm_pusher).authorize
-                client = subscribers.PusherJs(signs, program, authorize, channel, user_id)
+                signer = publishers.Npm(signs, npm_pusher)
+                client = subscribers.PusherJs(
+                    signs, program, signer.authorize, signer.authenticate, channel, user_id, also
+                )
             case "Subscriber":
                 client = subscribers.Ours(signs, channel, user_id)
         opened.callback(client.close)

@@ -63,6 +63,12 @@ class PyPI:
     def authorize(self, socket_id: str, channel: str, user: Answer | None = None) -> Answer:
         return self._client.authenticate(channel, socket_id, user)
 
+    def authenticate(self, socket_id: str, user: Answer) -> Answer:
+        return self._client.authenticate_user(socket_id, user)
+
+    def send_to_user(self, user_id: str, name: str, data: object) -> Answer:
+        return self._result(self._client.send_to_user, user_id, name, data)
+
     def _result(self, method: Any, *arguments: object) -> Answer:
         from pusher.errors import PusherError
 
@@ -124,6 +130,15 @@ class Npm:
 
     def authorize(self, socket_id: str, channel: str, user: Answer | None = None) -> Answer:
         return self._result("authorizeChannel", socket_id, channel, *([user] if user else []))
+
+    def authenticate(self, socket_id: str, user: Answer) -> Answer:
+        return self._result("authenticateUser", socket_id, user)
+
+    def send_to_user(self, user_id: str, name: str, data: object) -> Answer:
+        return self._result("sendToUser", user_id, name, data)
+
+    def terminate(self, user_id: str) -> Answer:
+        return self._result("terminateUserConnections", user_id)
 
     def get(self, path: str, params: Answer) -> Answer:
         return self._result("get", {"path": path, "params": params})

@@ -3,7 +3,7 @@ const readline = require("node:readline")
 const Pusher = require("pusher-js")
 
 const tell = (message) => console.log(JSON.stringify(message))
-let pusher, authorized
+let pusher, authorized, authenticated
 
 const commands = {
   connect({ key, options }) {
@@ -11,11 +11,27 @@ const commands = {
       authorized = callback
       tell({ event: "authorize", data: request })
     }
-    pusher = new Pusher(key, { ...options, channelAuthorization: { customHandler } })
+    const userHandler = (request, callback) => {
+      authenticated = callback
+      tell({ event: "authenticate", data: request })
+    }
+    pusher = new Pusher(key, {
+      ...options,
+      channelAuthorization: { customHandler },
+      userAuthentication: { customHandler: userHandler },
+    })
     pusher.connection.bind("error", (error) => tell({ event: "error", data: error }))
   },
   authorized({ answer }) {
     authorized(null, answer)
+  },
+  authenticated({ answer }) {
+    authenticated(null, answer)
+  },
+  signIn() {
+    pusher.user.bind_global((event, data) => tell({ event, data }))
+    pusher.user.watchlist.bind_global((event, data) => tell({ event, data: data.user_ids }))
+    pusher.signin()
   },
   subscribe({ channel }) {
     pusher.subscribe(channel).bind_global((event, data) => tell({ event, channel, data }))

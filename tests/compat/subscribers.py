@@ -25,7 +25,9 @@ EVENTS = ("message", "client-typing")  # what the tests send; Pysher must be tol
 class Pysher:
     """PyPI's Pysher. It signs for private and presence channels itself."""
 
-    def __init__(self, credentials: Credentials, channel: str, user_id: str | None = None) -> None:
+    def __init__(
+        self, credentials: Credentials, channel: str, user_id: str | None = None, also: str = ""
+    ) -> None:
         import pysher
 
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
@@ -39,11 +41,14 @@ class Pysher:
         )
         # In the handler, on the thread that reads: elsewhere, the answer may come before the bind.
         connected = "pusher:connection_established"
-        self._pusher.connection.bind(connected, lambda _: self._subscribe(channel))
+        self._pusher.connection.bind(connected, lambda _: self._subscribe(channel, also))
         self._pusher.connect()
 
-    def _subscribe(self, name: str) -> None:
-        channel = self._pusher.subscribe(name)
+    def _subscribe(self, *names: str) -> None:
+        for name in filter(None, names):
+            self._listen(self._pusher.subscribe(name))
+
+    def _listen(self, channel: Any) -> None:
         readings = {
             "subscription_succeeded": ("subscribed", lambda data: _ids(data)),
             "member_added": ("joined", lambda data: data["user_id"]),
@@ -81,11 +86,14 @@ class PusherJs:
         credentials: Credentials,
         program: NodeProgram,
         authorize: Callable[..., dict[str, str]],
+        authenticate: Callable[..., dict[str, str]],
         channel: str,
         user_id: str | None = None,
+        also: str = "",
     ) -> None:
         self._program = program
         self._authorize = authorize
+        self._authenticate = authenticate
         self._user = {"user_id": user_id} if user_id else None
         options = {
             "wsHost": urlsplit(credentials.base_url).hostname,
@@ -95,7 +103,11 @@ class PusherJs:
             "cluster": "",
         }
         program.tell(command="connect", key=credentials.key, options=options)
-        program.tell(command="subscribe", channel=channel)
+        for name in filter(None, (channel, also)):
+            self.subscribe(name)
+
+    def subscribe(self, channel: str) -> None:
+        self._program.tell(command="subscribe", channel=channel)
 
     def receive(self) -> Heard:
         while True:
@@ -105,6 +117,9 @@ class PusherJs:
                 case "authorize":
                     answer = self._authorize(data["socketId"], data["channelName"], self._user)
                     self._program.tell(command="authorized", answer=answer)
+                case "authenticate":
+                    answer = self._authenticate(data["socketId"], self._signing_in)
+                    self._program.tell(command="authenticated", answer=answer)
                 case "pusher:subscription_succeeded":
                     return "subscribed", list(data.get("members", ()))
                 case "pusher:member_added":
@@ -115,6 +130,10 @@ class PusherJs:
                     return "refused", data["data"]["message"]
                 case _:
                     return event, data
+
+    def sign_in(self, user: dict[str, Any]) -> None:
+        self._signing_in = user
+        self._program.tell(command="signIn")
 
     def trigger(self, channel: str, event: str, data: object) -> None:
         self._program.tell(command="trigger", channel=channel, event=event, data=data)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import websockets.exceptions
 import websockets.sync.client
 
 from pusherkit import Credentials
@@ -161,6 +162,35 @@ def test_authorize(publisher, credentials, room):
     with connection(credentials) as (socket, socket_id):
         say_subscribe(socket, "private-a", **publisher.authorize(socket_id, "private-a"))
         say_subscribe(socket, room, **publisher.authorize(socket_id, room, user))
+
+
+def say_sign_in(socket: Any, **proof: str) -> None:
+    socket.send(json.dumps({"event": "pusher:signin", "data": proof}))
+    answer = hear(socket)
+    assert answer["event"] == "pusher:signin_success", answer
+
+
+@pytest.mark.feature("authenticate users, and send to one")
+@pytest.mark.parametrize("column", OFFICIAL, indirect=True)
+def test_users_of_their_own(publisher, credentials):
+    with connection(credentials) as (socket, socket_id):
+        say_sign_in(socket, **publisher.authenticate(socket_id, {"id": "7", "name": "Größe 🎉"}))
+        say_subscribe(socket, "#server-to-user-7")
+        publisher.send_to_user("7", "message", {"text": "hello"})
+        heard = hear(socket)
+    assert (heard["channel"], heard["event"]) == ("#server-to-user-7", "message")
+    assert json.loads(heard["data"]) == {"text": "hello"}
+
+
+@pytest.mark.feature("end a user's connections")
+@pytest.mark.parametrize("column", ["npm-pusher"], indirect=True)  # PyPI's path lacks the app
+def test_the_end_of_a_user(publisher, credentials):
+    with connection(credentials) as (socket, socket_id):
+        say_sign_in(socket, **publisher.authenticate(socket_id, {"id": "7"}))
+        assert publisher.terminate("7") == {}
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
+            hear(socket)
+    assert caught.value.rcvd.code == 4009
 
 
 @pytest.mark.feature("a wrong secret is explained")

@@ -14,6 +14,7 @@ from pusherkit import (
     Credentials,
     Event,
     InvalidEvent,
+    authenticate_user,
     authorize_channel,
     canonical_string,
     diagnose_refusal,
@@ -566,19 +567,29 @@ def raised(call: Callable[[], object]) -> str:
 class Socket:
     """A connection to the practice server's channels, and the errors that it is sent."""
 
-    def __init__(self, key: str = APP.key, protocol: str | None = "7", others: int = 0) -> None:
+    def __init__(
+        self,
+        key: str = APP.key,
+        protocol: str | None = "7",
+        version: str | None = None,
+        others: int = 0,
+    ) -> None:
         self.sent: list[str] = []
+        self.closed = ""  # in words
         self.channels = Channels(APP)
         for _ in range(others):
             self.channels.open(lambda text: None, lambda *_: None, key=APP.key, protocol="7", now=0)
         self.connection = self.channels.open(
-            self.sent.append, lambda *_: None, key=key, protocol=protocol, now=0
+            self.sent.append, self._hang_up, key=key, protocol=protocol, version=version, now=0
         )
+
+    def _hang_up(self, code: int, reason: str) -> None:
+        self.closed = f"{code} {reason}"
 
     def says(self, *frames: object) -> str:
         """The last error after these frames."""
         for sent in frames:
-            text = sent if isinstance(sent, str) else json.dumps(sent)
+            text = sent if isinstance(sent, str | bytes) else json.dumps(sent)
             assert self.connection is not None
             self.channels.receive(self.connection, text, now=0)
         errors = [text for text in self.sent if '"pusher:error"' in text]
@@ -590,6 +601,17 @@ class Socket:
 
 def allowed(channel: str, data: object = None) -> dict[str, str]:
     return authorize_channel(APP, "1.1", channel, data)
+
+
+def signing_in(*user_data: str) -> str:
+    """The last error after these sign-ins, each of them signed."""
+
+    def frame(text: str) -> object:
+        digest = hmac_sha256(APP.secret, f"1.1::user::{text}")
+        auth = {"auth": f"{APP.key}:{digest}", "user_data": text}
+        return {"event": "pusher:signin", "data": auth}
+
+    return Socket().says(*map(frame, user_data))
 
 
 def crowded() -> str:
@@ -704,6 +726,14 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
         lambda: raised(lambda: verify_user(APP, "1.1", f"{APP.key}:00", "{}")),
         "exactly the text that this message quotes",
     ),
+    "a user's auth without a colon": (
+        lambda: raised(lambda: verify_user(APP, "1.1", "x", "{}")),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "a user's auth of another app": (
+        lambda: raised(lambda: verify_user(APP, "1.1", "k:00", "{}")),
+        "begins with the key of another app",
+    ),
     "a webhook's key": (
         lambda: raised(lambda: verify_webhook(APP, b"{}", key="k", signature="00")),
         "The webhook comes from another app",
@@ -768,14 +798,40 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
         lambda: str(Visitors().objection("localhost", "null")),
         "for this machine's own names and pages",
     ),
-    "socket: another key": (lambda: Socket(key="x").sent[0], "doesn't know this app key"),
-    "socket: no protocol": (lambda: Socket(protocol=None).sent[0], "needs a protocol version"),
-    "socket: old protocol": (lambda: Socket(protocol="4").sent[0], "needs a protocol version"),
-    "socket: full": (lambda: Socket(others=10_000).sent[0], "The server is full"),
+    "socket: another key": (lambda: Socket(key="x").closed, "doesn't know this app key"),
+    "socket: no protocol": (lambda: Socket(protocol=None).closed, "needs a protocol version"),
+    "socket: old protocol": (lambda: Socket(protocol="3").closed, "needs a protocol version"),
+    "socket: odd version": (lambda: Socket(version="!").closed, "needs a protocol version"),
+    "socket: bytes": (lambda: Socket().says(b"{}"), "isn't one that the server knows"),
+    "socket: full": (lambda: Socket(others=10_000).closed, "The server is full"),
     "socket: no frame": (lambda: Socket().says("x"), "isn't one that the server knows"),
     "socket: a new event": (lambda: Socket().says({"event": "x"}), "isn't one that the server"),
     "socket: channel": (lambda: Socket().subscribes("a b"), "isn't a channel's name"),
-    "socket: no auth": (lambda: Socket().subscribes("private-a"), "Send it as KEY:SIGNATURE"),
+    "socket: no auth": (lambda: Socket().subscribes("private-a"), "No auth came with it"),
+    "socket: auth without a colon": (
+        lambda: Socket().subscribes("private-a", auth="x"),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "socket: auth as an object": (
+        lambda: Socket().subscribes("private-a", auth={"auth": "x"}),
+        "Send it as KEY:SIGNATURE",
+    ),
+    "socket: auth in JSON": (
+        lambda: Socket().subscribes("private-a", auth=f'{{"auth":"{APP.key}:00"}}'),
+        "the endpoint's answer was encoded twice",
+    ),
+    "socket: twice": (
+        lambda: Socket().says(*subscriptions(1), *subscriptions(1)),
+        "subscribed to the channel already",
+    ),
+    "socket: leaving": (
+        lambda: Socket().says({"event": "pusher:unsubscribe", "data": {"channel": "c0"}}),
+        "there is nothing to leave",
+    ),
+    "socket: leaving nothing": (
+        lambda: Socket().says({"event": "pusher:unsubscribe"}),
+        "there is nothing to leave",
+    ),
     "socket: bad auth": (
         lambda: Socket().subscribes("private-a", auth=f"{APP.key}:00"),
         "exactly the text that this message quotes",
@@ -804,6 +860,35 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "socket: sign-in": (
         lambda: Socket().says({"event": "pusher:signin", "data": {}}),
         "Signing in needs auth and user_data",
+    ),
+    "socket: a sign-in without an id": (lambda: signing_in("{}"), "JSON text with an id"),
+    "socket: a sign-in with a long id": (
+        lambda: signing_in(json.dumps({"id": "x" * 129})),
+        "JSON text with an id",
+    ),
+    "socket: a sign-in's watchlist": (
+        lambda: signing_in('{"id":"7","watchlist":8}'),
+        "JSON text with an id",
+    ),
+    "socket: a long watchlist": (
+        lambda: signing_in(json.dumps({"id": "7", "watchlist": list("abcde") * 21})),
+        "watchlist has over 100 users",
+    ),
+    "socket: a second user": (
+        lambda: signing_in('{"id":"7"}', '{"id":"8"}'),
+        "A connection is one user's",
+    ),
+    "socket: somebody's messages": (
+        lambda: Socket().subscribes("#server-to-user-7"),
+        "on which that user is signed in",
+    ),
+    "a user without an id": (
+        lambda: raised(lambda: authenticate_user(APP, "1.1", {})),
+        "JSON text with an id",
+    ),
+    "an event for nobody": (
+        lambda: asked(event(channel="#server-to-user-")),
+        "isn't a channel's name",
     ),
     "socket: client event": (lambda: Socket().says(TYPING), "Client events are for private"),
     "socket: public client event": (
