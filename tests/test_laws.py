@@ -480,7 +480,7 @@ class Reader(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag not in ("mark", "img", "col", "wbr"):  # a mark is a part of its value
+        if tag not in ("mark", "code", "img", "col", "wbr"):  # a mark is a part of its value
             self._open.append(tag)
             self._first = True
         if tag == "tr":
@@ -489,13 +489,14 @@ class Reader(HTMLParser):
             self.strong.append("")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag != "mark":
+        if tag not in ("mark", "code"):
             self._open.pop()
 
     def handle_data(self, data: str) -> None:
         if self._open[-1] == "pre" and self._first:
             data = data.removeprefix("\n")  # HTML standard, 13.2.6.4.7: right after <pre>
         self._first = False
+        data = data.replace("`", "")  # around code in a sentence, where it isn't set as code
         if "tr" in self._open and self._open[-1] not in ("small", "span", "button"):
             name, value = self.rows[-1]
             self.rows[-1] = (name + data, value) if "th" in self._open else (name, value + data)
@@ -505,14 +506,15 @@ class Reader(HTMLParser):
 
 def rows_of(view: View) -> list[tuple[str, str]]:
     facts = [*view.facts, *view.details, *([Fact("Code", view.code)] if view.code else [])]
-    return [(fact.name, fact.value) for fact in facts]
+    return [(fact.name.replace("`", ""), fact.value.replace("`", "")) for fact in facts]
 
 
+SAID = TEXT.map(lambda text: text.replace("`", ""))  # which would set what follows as code
 VIEWS = st.builds(
     View,
-    TEXT,
-    st.lists(st.builds(Fact, TEXT, TEXT, TEXT), max_size=4).map(tuple),
-    TEXT,
+    SAID,
+    st.lists(st.builds(Fact, SAID, SAID, SAID), max_size=4).map(tuple),
+    SAID,
     st.none() | st.booleans(),
 )
 
