@@ -956,5 +956,6 @@ def test_reading_grows_with_the_refusal_and_no_faster(
     growth(
         lambda text: diagnose_refusal(text, canonical_string=SERVERS),
         FAMILIES[family],
-        largest=10_000_000,
+        largest=1_000_000,
+        least=100_000,
     )

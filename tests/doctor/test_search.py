@@ -1884,7 +1884,7 @@ def test_a_search_grows_with_the_body_and_no_faster(family, growth):
         client = Client(body=body, secret=b"0123456789abcdef0123")
         assert not client.diagnosed(others=[]).valid
 
-    growth(search, GROWING_BODIES[family], largest=10_000_000)
+    growth(search, GROWING_BODIES[family], largest=1_000_000, least=100_000)
 
 
 def test_each_form_of_a_body_is_made_once(monkeypatch):
