@@ -62,7 +62,7 @@ def advice(name: str, running: str, notebook: dict[str, Any]) -> list[str] | Non
         *(f"    {line}" for line in lines[:SHOWN_LINES]),
         *(["    …"] if lines[SHOWN_LINES:] else []),
         "",
-        "Click that cell and press Shift+Enter; then run this one again.",
+        "Click that cell and press Ctrl+Enter; then run this one again.",
         "Or, with this cell selected, choose Run > Run All Above Selected Cell.",
     ]
 

@@ -87,16 +87,23 @@ def _parser() -> argparse.ArgumentParser:
         "lab",
         help="open the lessons in JupyterLab",
         description="Open the lessons in JupyterLab, at the one that you worked on last. In a "
-        "checkout these are its own notebooks. Elsewhere they are copied to ./pusherkit-lessons, "
-        "once: a file of yours is never overwritten. Stop it with Ctrl+C.",
+        "checkout of pusherkit, or installed from one with pip install -e, these are its own "
+        "notebooks. Otherwise they are copied to ./pusherkit-lessons, once: a file of yours is "
+        "never overwritten. With --dir they are always copied. Stop it with Ctrl+C.",
         epilog="What you write after -- goes to JupyterLab: "
         "pusherkit lab -- --ServerApp.base_url=/course/",
+    )
+    lab.add_argument(
+        "--dir",
+        type=Path,
+        metavar="FOLDER",
+        help="copy the lessons to this folder, and work there; it's made if it isn't there yet",
     )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
     lab.add_argument(
         "--port",
         type=_port,
-        help="the port to listen on, 0 for any free one (default: the first free from 8888 up)",
+        help="the port to listen on, or the next free one; 0 for any (default: 8888)",
     )
     lab.add_argument("--verbose", action="store_true", help="print JupyterLab's own log as well")
     lab.add_argument(
@@ -207,19 +214,19 @@ def _rate(text: str) -> float:
 def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     from pusherkit import lab
 
-    if options.port is not None:
-        lab.check_port(options.port)
-    folder, said = lab.lessons_folder(Path.cwd())
+    port = options.port and lab.free_port(options.port)
+    folder, said = lab.lessons_folder(Path.cwd(), options.dir)
     lesson = lab.last_lesson(folder)
     argv = lab.arguments(
         folder,
         lesson,
-        port=options.port,
+        port=port,
         browser=not options.no_browser,
         verbose=options.verbose,
         rest=rest,
     )
     told = [
+        *([] if port == options.port else [f"Port {options.port} is taken, so I use {port}."]),
         f"Your files: {folder}",
         *([] if lesson == lab.FIRST_LESSON else [f"You left off in {lesson}."]),
         *said,

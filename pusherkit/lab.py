@@ -1,7 +1,8 @@
 """Open the lessons in JupyterLab, where the learner left off. Needs the extra `lab`.
 
-In a checkout the lessons are its own notebooks. From an installed wheel they are copied to
-./pusherkit-lessons, and a file that is there already is never touched. How JupyterLab is set up
+In a checkout the lessons are its own notebooks, also from an editable install that was started
+elsewhere. From an installed wheel they are copied to ./pusherkit-lessons; into a folder that
+somebody chose, always. A file that is there already is never touched. How JupyterLab is set up
 for them is in jupyter-config/, and what its server does for them in _jupyter.py.
 """
 
@@ -24,17 +25,21 @@ FIRST_LESSON = "00-start-here.ipynb"
 COPY = "pusherkit-lessons"
 LESSON = "[0-9][0-9]-*.ipynb"
 CONFIG = Path(__file__).parent / "jupyter-config"  # a folder for JUPYTER_CONFIG_PATH
+PORTS_TRIED = 50  # as many as JupyterLab tries by itself: ServerApp.port_retries
 RECORD = ".copied.json"  # in the copy: the SHA-256 of each lesson as it was when it was copied
 
 
 # --- where the lessons are --------------------------------------------------------------------
 
 
-def lessons_folder(here: Path) -> tuple[Path, list[str]]:
+def lessons_folder(here: Path, chosen: Path | None = None) -> tuple[Path, list[str]]:
     """A writable folder with the lessons, and what a learner should know about it, as lines.
 
-    `here` is the current folder. Raises PusherError where no folder can be written.
+    `here` is the current folder; `chosen`, if given, the one that gets the copies. Raises
+    PusherError where no folder can be written.
     """
+    if chosen is not None:
+        return _copy(_packaged(), here / chosen)
     for root in (here, Path(__file__).parents[1]):
         notebooks = root / "notebooks"
         if _is_checkout(root) and os.access(notebooks, os.W_OK):
@@ -62,7 +67,7 @@ def _packaged() -> Path:
 def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
     """Copy the lessons that are not in `target` yet; say which others are newer in `source`."""
     try:
-        target.mkdir(exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         record = _read_record(target / RECORD)
         first_time = not any(target.glob("*.ipynb"))
         added, newer = [], []
@@ -80,7 +85,7 @@ def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
     except OSError as error:
         raise PusherError(
             f"The lessons cannot be copied to {target}: {error.strerror}. "
-            "Start again from a folder that you can write to."
+            "Start again from a folder that you can write to, or name one with --dir."
         ) from error
     said = [] if first_time or not added else [f"Added to your copy: {', '.join(added)}"]
     if newer:
@@ -156,19 +161,23 @@ def arguments(
     return [*chosen, *rest]
 
 
-def check_port(port: int) -> None:
-    """Raises PusherError where a port of this machine cannot be listened on."""
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            pass
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        raise PusherError(
-            f"Port {port} is taken, perhaps by a JupyterLab that still runs. "
-            "Stop that one, or choose another port; --port 0 takes any free one."
-            if taken
-            else f"Port {port} cannot be used: {error.strerror}. Choose one from 1024 up."
-        ) from error
+def free_port(port: int) -> int:
+    """The port itself, or where it's taken the first free one after it.
+
+    Raises PusherError where none of PORTS_TRIED can be listened on.
+    """
+    for candidate in range(port, min(port + PORTS_TRIED, 65_536)):
+        try:
+            with socket.create_server(("127.0.0.1", candidate)):
+                return candidate
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise PusherError(
+                    f"Port {candidate} can't be used: {error.strerror}. Choose one from 1024 up."
+                ) from error
+    raise PusherError(
+        f"Port {port} is taken, and so are those after it. --port 0 takes any free one."
+    )
 
 
 def run(argv: list[str], told: Iterable[str], *, stock: bool, verbose: bool) -> None:

@@ -49,6 +49,15 @@ def test_an_editable_install_opens_its_checkout_from_anywhere(tmp_path: Path) ->
     assert lab.lessons_folder(tmp_path) == (ROOT / "notebooks", [])
 
 
+def test_the_lessons_go_to_a_folder_that_was_chosen(
+    server: Server, tmp_path: Path, installed: Path
+) -> None:
+    assert cli.main(["lab", "--dir", "of my/own"]) == 0  # in a checkout, too
+    folder = tmp_path / "of my" / "own"
+    assert f"--ServerApp.root_dir={folder}" in server.argv
+    assert sorted(path.name for path in folder.glob("*.ipynb")) == LESSONS
+
+
 @pytest.mark.parametrize("name", ["another", "pusherkit2"])
 def test_another_project_is_no_checkout(tmp_path: Path, name: str, installed: Path) -> None:
     here = tmp_path / "here"
@@ -252,12 +261,24 @@ def test_jupyterlab_is_set_up_for_the_lessons_but_for_stock(server: Server) -> N
     assert server.config_path == os.pathsep.join([str(lab.CONFIG), "/mine"])
 
 
-def test_a_taken_port_is_a_sentence(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_a_port_is_taken_the_next_one_is_used_and_said(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert cli.main(["lab", f"--port={port}"]) == 1
-    assert f"Port {port} is taken" in capsys.readouterr().err
-    assert server.starts == 0
+        assert cli.main(["lab", f"--port={port}"]) == 0
+    (used,) = (word.split("=")[1] for word in server.argv if word.startswith("--ServerApp.port="))
+    assert port < int(used) < port + lab.PORTS_TRIED
+    assert f"Port {port} is taken, so I use {used}.\n" in capsys.readouterr().out
+
+
+def test_where_no_port_is_free_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(address: tuple[str, int]) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(PusherError, match="Port 65535 is taken, and so are those after it"):
+        lab.free_port(65_535)
 
 
 def test_a_port_that_may_not_be_used_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,8 +286,8 @@ def test_a_port_that_may_not_be_used_is_a_sentence(monkeypatch: pytest.MonkeyPat
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(socket, "create_server", refuse)
-    with pytest.raises(PusherError, match="Port 80 cannot be used: Permission denied"):
-        lab.check_port(80)
+    with pytest.raises(PusherError, match="Port 80 can't be used: Permission denied"):
+        lab.free_port(80)
 
 
 def test_without_jupyterlab_it_says_how_to_get_it(

@@ -105,14 +105,19 @@ def _recursing(numbers: list[int]) -> int:
     return _recursing(numbers)
 
 
+def _yielding(numbers: list[int]) -> Iterator[int]:
+    yield max(numbers)
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome", "said"),
     [
         (_recursing, Outcome.ERROR, "keeps calling itself"),
         (lambda numbers: int(input("? ")), Outcome.ERROR, "input(), and nobody is there to type"),
         (lambda numbers: sys.exit(3), Outcome.ERROR, "called exit()"),
-        (lambda numbers: None, Outcome.WRONG, "returned None. Did you forget `return`"),
-        (lambda numbers: (n for n in numbers), Outcome.WRONG, "returned a generator"),
+        (lambda numbers: None, Outcome.WRONG, "returned None here. Did you forget a `return`?"),
+        (lambda numbers: (n for n in numbers), Outcome.WRONG, "that's what `(… for … in …)` makes"),
+        (_yielding, Outcome.WRONG, "because it has a `yield`"),
         (lambda: 3, Outcome.ERROR, "TypeError"),
         (iter, Outcome.WRONG, "should be a whole number"),
         (3, Outcome.WRONG, "Pass its name, biggest, without brackets"),
@@ -124,6 +129,58 @@ def test_what_else_a_function_may_do(
     feedback = biggest.check(answer)
     assert feedback.outcome is outcome
     assert said in feedback.message
+
+
+def test_a_missing_return_is_shown_with_the_call_that_missed_it(biggest: Exercise) -> None:
+    def some(numbers: list[int]) -> int | None:
+        return max(numbers) if numbers == first else None
+
+    first, second = [], []  # type: ignore[var-annotated]
+    biggest._given = lambda chance: [(first,), (second,)]
+    first[:], second[:] = [1, 2], [3, 4]
+    assert biggest.check(some).facts == (Fact("Called with", "[3, 4]"),)
+
+
+def test_the_broken_function_is_open_only_until_it_is_changed(biggest: Exercise) -> None:
+    def given(numbers: list[int]) -> int:
+        """To be fixed."""
+        return sorted(numbers)[1]
+
+    def renamed(numbers: list[int]) -> int:
+        ordered = sorted(numbers)
+        return ordered[1]
+
+    biggest.broken("It's the second smallest.", given)
+    untouched: dict[str, Any] = {}
+    exec("def biggest(numbers):\n\n    return sorted(numbers)[1]", untouched)
+    assert biggest.check(untouched["biggest"]).outcome is Outcome.OPEN
+    changed = biggest.check(renamed)
+    assert changed.outcome is Outcome.WRONG
+    assert changed.message == "It still does what it did before. It's the second smallest."
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "`letter` is None, so there's no answer in it yet."),
+        ((n for n in "B"), "a value: text (str). Yours is a generator."),
+        (print, "a value: text (str)"),
+        ("b", 'one of the capital letters, such as `"A"`'),
+        ("", "one of the capital letters"),
+        ("E", "It isn't that one."),
+        (3, "should be text (str), and yours is a whole number"),
+    ],
+)
+def test_a_value_is_not_spoken_of_as_a_function(answer: Any, said: str) -> None:
+    lesson = Lesson("99-made-up")
+
+    @lesson.value
+    def letter() -> str:
+        """Find the letter."""
+        return "B"
+
+    assert said in letter.check(answer).message
+    del LESSONS["99-made-up"]
 
 
 def test_an_async_function_is_told_so(biggest: Exercise) -> None:
@@ -190,7 +247,8 @@ def test_a_check_is_quick(biggest: Exercise) -> None:
 @pytest.mark.parametrize(
     ("expected", "received", "said"),
     [
-        ("a&b", "a&c", "first 2 characters are right"),
+        ("a&b", "a&c", "The first 2 characters are right. The next one isn't."),
+        ("ab", "ac", "The first character is right. The next one isn't."),
         ("a&b", "a&b&c", "it should end"),
         ("A", "a", "mind upper and lower case"),
         ("xyz", "abc", "differs from the very first character on"),
@@ -247,6 +305,9 @@ def test_hint_and_solution_are_a_press_away(biggest: Exercise) -> None:
     card.hear(Event("press", "hint"))
     assert "There is a builtin" in to_text(card.view)
     assert "opposite of min" not in to_text(card.view)
+    again = biggest.check(min)  # what was open stays open
+    assert "There is a builtin" in to_text(again.view)
+    assert again.view.actions[0].label == "Another hint"
     card.hear(Event("press", "hint"))
     assert "opposite of min" in to_text(card.view)
     assert [action.id for action in card.view.actions] == ["solution"]

@@ -208,6 +208,17 @@ def test_nothing_is_revealed_before_a_choice(question: Prediction) -> None:
     asked.choose(wrong)
     assert f"Surprise: it's “{question.right()}”." in to_text(asked.view)
     assert question.code.split("\n")[0] in asked.view.code
+    asked.choose(question.right())
+    assert "✓ Right." in to_text(asked.view), "no surprise, once it has been shown"
+
+
+@each_question
+def test_the_code_that_is_shown_runs_and_decides_it(question: Prediction) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    program, _, call = question.code.rpartition("\n\n")
+    exec(compile(program, "shown", "exec", dont_inherit=True), names)
+    assert eval(call, names) == question.right()
+    assert "Fact" not in names
 
 
 @each_question

@@ -17,6 +17,7 @@ raises Wrong.
 
 from __future__ import annotations
 
+import dis
 import inspect
 import random
 import re
@@ -90,6 +91,9 @@ class Home(Protocol):
     def done(self) -> tuple[int, int]:
         """How many of its exercises are passed, and how many there are."""
 
+    def is_done(self) -> bool:
+        """Whether all of them are passed."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrongAnswer:
@@ -110,18 +114,23 @@ class Exercise:
         given: Given | None,
         keep: bool = False,
         covers_lesson: bool = False,
+        optional: bool = False,
     ) -> None:
         self.solve = solve
         self.home = home
         self.keep = keep
         self.covers_lesson = covers_lesson
         """Passing it counts for every exercise of the lesson."""
+        self.optional = optional
+        """A lesson is finished without it."""
         self.function = solve.__name__
         self.name = f"{solve.__module__.rsplit('.')[-1]}.{solve.__name__}"
         self.task = inspect.cleandoc(solve.__doc__ or "").replace("\n", " ")
         self.is_value = given is None
         self.wrongs: list[WrongAnswer] = []
         self.hints: list[str] = []
+        self.hints_open = 0
+        """How many the learner has asked for; they stay open when the cell runs again."""
         self.reason = ""
         self.challenge = ""
         self._given: Given = given or (lambda chance: [()])
@@ -143,7 +152,7 @@ class Exercise:
     def broken(self, message: str, function: Callable[..., Any]) -> None:
         """Name the broken function that the notebook shows to be fixed, and what it does wrong.
 
-        It is where the learner begins, so it counts as not attempted.
+        It is where the learner begins, so as it is it counts as not attempted.
         """
         self._broken = WrongAnswer(message, function)
 
@@ -201,13 +210,15 @@ class Exercise:
             facts += (Fact("It printed", printed.text.rstrip("\n"), more),)
         if outcome is not Outcome.PASSED:
             return Feedback(self, outcome, message, facts)
+        was_done = self.home.is_done()
         PROGRESS.passed(self.name)
+        finished = self.home.is_done() and not was_done
         if self.keep:
             kept = keeper.keep(answer)
             facts += (Fact("Your file", kept.sentence, kind="prose"),)
             if kept.paste:
                 facts += (Fact("Paste this", kept.paste, kind="code"),)
-        return Feedback(self, outcome, message, facts)
+        return Feedback(self, outcome, message, facts, finished=finished)
 
     def _examine(self, answer: Any, printed: Printed) -> tuple[Outcome, str, tuple[Fact, ...]]:
         if answer is ...:
@@ -224,7 +235,9 @@ class Exercise:
         if any(each is ... for each in results):
             return Outcome.OPEN, self.task, ()
         if self._broken is not None and _same(results, self._results(self._broken.answer)):
-            return Outcome.OPEN, self._broken.message, ()
+            if _code_of(answer) == _code_of(self._broken.answer):
+                return Outcome.OPEN, self._broken.message, ()
+            return Outcome.WRONG, f"It still does what it did before. {self._broken.message}", ()
         try:
             self._judge_all(done)
         except Wrong as wrong:
@@ -234,20 +247,16 @@ class Exercise:
     def _judge_all(self, done: list[tuple[Any, tuple[Any, ...]]]) -> None:
         """Raise Wrong for the first thing that isn't right."""
         results = [each for each, _ in done]
-        coroutines = [each for each in results if isinstance(each, types.CoroutineType)]
-        for each in coroutines:
-            each.close()
-        if coroutines:
-            raise Wrong(
-                "Your function is `async`, so calling it does nothing yet. Use plain `def`."
-            )
+        _refuse_async(results)
         for prepared in self.wrongs:
             if _same(results, self._results(prepared.answer)):
                 raise Wrong(prepared.message)
-        for result in results:
-            if message := _no_result(result):
-                raise Wrong(message)
         right = self._results(self.solve() if self.is_value else self.solve)
+        if self.is_value and (message := _no_value(self.function, results[0], right[0])):
+            raise Wrong(message)
+        for result, called in zip(results, self._instances(), strict=True):
+            if message := _no_result(result):
+                raise Wrong(message, *_call(called))
         for (result, arguments), expected, called in zip(
             done, right, self._instances(), strict=True
         ):
@@ -294,9 +303,7 @@ class Exercise:
 
 def difference(expected: Any, received: Any, called: tuple[Any, ...] = ()) -> Wrong:
     """How a result differs from the expected one, without giving the expected one away."""
-    facts = [Fact("Yours", shown(received))]
-    if called:
-        facts.insert(0, Fact("Called with", ", ".join(map(shown, called))))
+    facts = (*_call(called), Fact("Yours", shown(received)))
     if type(received) is not type(expected):
         return Wrong(f"This should be {_a(expected)}, and yours is {_a(received)}.", *facts)
     if isinstance(expected, tuple) and len(expected) == len(received):
@@ -313,6 +320,10 @@ def difference(expected: Any, received: Any, called: tuple[Any, ...] = ()) -> Wr
     return Wrong("Right type, but another value than expected.", *facts)
 
 
+def _call(arguments: tuple[Any, ...]) -> tuple[Fact, ...]:
+    return (Fact("Called with", ", ".join(map(shown, arguments))),) if arguments else ()
+
+
 def _text_difference(expected: Any, received: Any) -> str:
     if _is_hash(expected) and _is_hash(received):
         if len(expected) != len(received):
@@ -324,24 +335,67 @@ def _text_difference(expected: Any, received: Any) -> str:
         return "Nearly: mind upper and lower case."
     if at == 0:
         return f"It differs from the very first {unit} on."
+    right = f"The first {unit} is right" if at == 1 else f"The first {at} {unit}s are right"
     if at == len(expected):
-        return f"The first {at} {unit}s are right. Then yours goes on, and it should end."
+        return f"{right}. Then yours goes on, and it should end."
     if at == len(received):
-        return f"The first {at} {unit}s are right. Then yours ends too early."
-    return f"The first {at} {unit}s are right; the one after them isn't."
+        return f"{right}. Then yours ends too early."
+    return f"{right}. The next one isn't."
 
 
 def _is_hash(text: Any) -> bool:
     return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{32,128}", text) is not None
 
 
+def _refuse_async(results: list[Any]) -> None:
+    coroutines = [each for each in results if isinstance(each, types.CoroutineType)]
+    for each in coroutines:
+        each.close()
+    if coroutines:
+        raise Wrong("Your function is `async`, so calling it does nothing yet. Use plain `def`.")
+
+
 def _no_result(result: Any) -> str:
     """A sentence where a function returned what no exercise asks for."""
     if result is None:
-        return "Your function returned None. Did you forget `return`?"
-    if isinstance(result, types.GeneratorType):
-        return "Your function returned a generator, because it has a `yield`. Use `return`."
-    return ""
+        return (
+            "Your function returned None here. Did you forget a `return`? Or do you return what "
+            "`append()` or `sort()` gives? That's None, too."
+        )
+    if not isinstance(result, types.GeneratorType):
+        return ""
+    if result.gi_code.co_name == "<genexpr>":
+        return (
+            "Your function returned a generator: that's what `(… for … in …)` makes. Square "
+            "brackets make a list of it, and `join()` makes text."
+        )
+    return "Your function returned a generator, because it has a `yield`. Use `return`."
+
+
+def _no_value(name: str, value: Any, expected: Any) -> str:
+    """A sentence where a value isn't of the kind that was asked for."""
+    if value is None:
+        return f"`{name}` is None, so there's no answer in it yet."
+    if callable(value) or isinstance(value, types.GeneratorType):
+        return f"What's asked for here is a value: {_a(expected)}. Yours is {_a(value)}."
+    letter = isinstance(expected, str) and len(expected) == 1
+    if letter and isinstance(value, str) and not (len(value) == 1 and value.isupper()):
+        return 'The answer is one of the capital letters, such as `"A"`.'
+    return "It isn't that one." if letter and isinstance(value, str) and value != expected else ""
+
+
+def _code_of(function: Any) -> Any:
+    """What a function's code does, whatever its lines, its docstring and its annotations are."""
+    code = function if isinstance(function, types.CodeType) else getattr(function, "__code__", None)
+    if code is None:
+        return function
+    return [
+        (
+            step.opname,
+            _code_of(step.argval) if isinstance(step.argval, types.CodeType) else step.argrepr,
+        )
+        for step in dis.get_instructions(code)
+    ]
 
 
 _NAMES = {"str": "text (str)", "bytes": "bytes", "int": "a whole number", "NoneType": "None"}
@@ -371,16 +425,22 @@ class Feedback(Live):
     """What a check found, as a card with a hint and the solution a press away."""
 
     def __init__(
-        self, exercise: Exercise, outcome: Outcome, message: str, facts: tuple[Fact, ...]
+        self,
+        exercise: Exercise,
+        outcome: Outcome,
+        message: str,
+        facts: tuple[Fact, ...],
+        *,
+        finished: bool = False,
     ) -> None:
         self.exercise, self.outcome, self.message, self.facts = exercise, outcome, message, facts
-        self._hints = 0
+        self._finished = finished  # the lesson, with this very answer
         self._solution = False
         super().__init__(self.now(), hint="")
 
     def hear(self, event: Event) -> None:
         if event.id == "hint":
-            self._hints = min(self._hints + 1, len(self.exercise.hints))
+            self.exercise.hints_open = min(self.exercise.hints_open + 1, len(self.exercise.hints))
         elif event.id == "solution":
             self._solution = not self._solution
         self.show(self.now())
@@ -391,10 +451,11 @@ class Feedback(Live):
         facts = list(self.facts)
         if outcome is Outcome.PASSED:
             facts.append(Fact("Next", exercise.challenge, kind="prose"))
-        facts += [
-            Fact(f"Hint {number}", hint, kind="prose")
-            for number, hint in enumerate(exercise.hints[: self._hints], start=1)
-        ]
+        else:
+            facts += [
+                Fact(f"Hint {number}", hint, kind="prose")
+                for number, hint in enumerate(exercise.hints[: exercise.hints_open], start=1)
+            ]
         if self._solution:
             facts.append(Fact("One solution", exercise.solution(), kind="code"))
             if outcome is not Outcome.PASSED:
@@ -412,8 +473,8 @@ class Feedback(Live):
         )
 
     def _actions(self) -> tuple[Action, ...]:
-        left = len(self.exercise.hints) - self._hints
-        label = "Hint" if self._hints == 0 else "Another hint"
+        left = len(self.exercise.hints) - self.exercise.hints_open
+        label = "Another hint" if self.exercise.hints_open else "Hint"
         hint = (Action("hint", label),) if left and self.outcome is not Outcome.PASSED else ()
         wording = "Hide the solution" if self._solution else "Show a solution"
         return (*hint, Action("solution", wording))
@@ -423,6 +484,6 @@ class Feedback(Live):
             return ""
         done, all_of_them = self.exercise.home.done()
         dots = "●" * done + "○" * (all_of_them - done)
-        if done == all_of_them:
+        if self._finished:
             return f"{dots} That was the last one: you've finished this lesson. Well done!"
         return f"{dots} {done} of {all_of_them} in this lesson."

@@ -73,17 +73,28 @@ def keep(function: Any) -> Kept:
 
 def reset() -> None:
     """Remove the file if everything in it is as it was written; an edited one stays."""
+    if FILE.exists() and not _is_edited():
+        FILE.unlink()
+
+
+def warning() -> str:
+    """What `reset()` would do to the file, as a sentence with a space before it; often empty."""
+    if not FILE.exists():
+        return ""
+    return f" Your {FILE} stays: you edited it." if _is_edited() else f" Your {FILE} goes, too."
+
+
+def _is_edited() -> bool:
     try:
         tree = ast.parse(source := FILE.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
-        return
+        return True
     known = PROGRESS.read().kept
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    if all(
-        _digest(ast.get_source_segment(source, node) or "") == known.get(node.name)
-        for node in functions
-    ):
-        FILE.unlink(missing_ok=True)
+    return any(
+        _digest(ast.get_source_segment(source, node) or "") != known.get(node.name)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    )
 
 
 def _added(source: str, tree: ast.Module, text: str) -> str:

@@ -18,7 +18,7 @@ from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.exercise import Exercise, Given
 from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, tile
 from pusherkit.lessons.kit.prediction import Prediction, Recall
-from pusherkit.lessons.kit.progress import PROGRESS
+from pusherkit.lessons.kit.progress import PROGRESS, Record
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View, boxed
 
@@ -36,6 +36,7 @@ class Lesson:
 
     def __init__(self, name: str, *, stages: Collection[int] = ()) -> None:
         self.name = name
+        self.title = name[3:].replace("-", " ").capitalize()
         self.stages = tuple(stages)
         self.exercises: dict[str, Exercise] = {}
         self.predictions: dict[str, Prediction] = {}
@@ -46,16 +47,28 @@ class Lesson:
     # --- declaring ------------------------------------------------------------------------------
 
     def exercise(
-        self, *, given: Given, keep: bool = False, covers_lesson: bool = False
+        self,
+        *,
+        given: Given,
+        keep: bool = False,
+        covers_lesson: bool = False,
+        optional: bool = False,
     ) -> Callable[[Callable[..., Any]], Exercise]:
         """A task whose answer is a function: the decorated one is a right answer.
 
         `given(chance)` yields the arguments of every instance of one check, as tuples, from a
         seeded random generator. With `keep`, the learner's function goes into my_pusher.py. With
-        `covers_lesson`, passing it counts for the whole lesson.
+        `covers_lesson`, passing it counts for the whole lesson. An `optional` one isn't counted.
         """
         return lambda solve: self._add(
-            Exercise(solve, self, given=given, keep=keep, covers_lesson=covers_lesson)
+            Exercise(
+                solve,
+                self,
+                given=given,
+                keep=keep,
+                covers_lesson=covers_lesson,
+                optional=optional,
+            )
         )
 
     def value(self, solve: Callable[[], Any]) -> Exercise:
@@ -114,11 +127,16 @@ class Lesson:
 
     def done(self) -> tuple[int, int]:
         """How many of its exercises are passed, and how many there are."""
-        counted = [each for each in self.exercises.values() if not each.covers_lesson]
+        counted = [each for each in self.exercises.values() if not each.optional]
         passed = PROGRESS.read().passed
-        if any(each.name in passed for each in self.exercises.values() if each.covers_lesson):
+        if any(each.name in passed for each in counted if each.covers_lesson):
             return len(counted), len(counted)
         return sum(each.name in passed for each in counted), len(counted)
+
+    def is_done(self) -> bool:
+        """Whether all of them are passed."""
+        passed, every = self.done()
+        return passed == every
 
     def __repr__(self) -> str:
         return f"Lesson {self.name}"
@@ -187,47 +205,44 @@ class Course(Live):
 
     def __init__(self) -> None:
         self._lessons = lessons()
-        blank = tuple(Fact(each.name, "○" * each.done()[1]) for each in self._lessons)
-        super().__init__(View("Your progress", blank), hint="Run the cell to see yours.")
+        super().__init__(self.now(), hint="Run the cell to see yours.")
 
     def hear(self, event: Event) -> None:
-        if event.id == "again":
-            self.show(self.now())
-        elif event.id == "forget":
-            self.show(
-                View(
-                    "Forget everything?",
-                    status="Your progress and an unedited my_pusher.py go away.",
-                    actions=(
-                        Action("really", "Yes, forget it"),
-                        Action("again", "No, keep it", True),
-                    ),
-                )
-            )
-        elif event.id == "really":
+        if event.id == "really":
             keeper.reset()
             PROGRESS.reset()
-            self.show(self.now())
+        self.show(self.now(sure=event.id == "forget"))
 
-    def now(self) -> View:
+    def now(self, *, sure: bool = False) -> View:
+        """What is done; with `sure`, asking whether to forget it."""
         record = PROGRESS.read()
-        asked = {p.name: p for each in self._lessons for p in each.predictions.values()}
-        surprises = [asked[name] for name in record.surprises if name in asked]
+        asked = {
+            each.name: (lesson.title, each)
+            for lesson in self._lessons
+            for each in lesson.predictions.values()
+        }
         counts = [each.done() for each in self._lessons]
         done, total = (sum(column) for column in zip(*counts, strict=True))
-        facts = tuple(
-            Fact(each.name, "●" * passed + "○" * (every - passed), f"{passed} of {every}")
-            for each, (passed, every) in zip(self._lessons, counts, strict=True)
-        )
+        start_over = (Action("forget", "Start over"),)
+        really = (Action("really", "Yes, forget it"), Action("keep", "No, keep it", True))
         return View(
             "Your progress",
-            facts,
+            tuple(
+                Fact(
+                    f"{each.name[:2]} {each.title}".replace(" ", "\xa0"),  # in one line
+                    f"{'●' * passed}{'○' * (every - passed)} {passed} of {every}",
+                    kind="prose",
+                )
+                for each, (passed, every) in zip(self._lessons, counts, strict=True)
+            ),
             status=f"{done} of {total} exercises passed.",
             good=True if done == total else None,
             details=tuple(
-                Fact(each.name.split(".")[0], each.question, each.why, kind="prose")
-                for each in surprises
+                Fact(title, each.question, each.why, kind="prose")
+                for title, each in (asked[name] for name in record.surprises if name in asked)
             ),
             fold="What surprised you",
-            actions=(Action("again", "Look again"), Action("forget", "Start over")),
+            actions=really if sure else start_over if record != Record() else (),
+            # At the buttons, where the eyes are.
+            note="Forget all that you've passed and predicted?" + keeper.warning() if sure else "",
         )

@@ -5,7 +5,7 @@
         {"Yes": "They would, if …", "No": "Good instinct: …"},
         why="The page hashed a compact body and prints it with spaces.",
     )
-    def printed() -> tuple[str, Fact]:      # the reveal shows this source
+    def printed() -> tuple[str, Fact]:      # the reveal shows this, without the Fact, to be run
         md5 = hashlib.md5(PRINTED).hexdigest()
         return "Yes" if md5 == PUBLISHED_MD5 else "No", Fact("Its MD5", md5)
 
@@ -15,13 +15,14 @@ so a stored answer can't be wrong.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pusherkit.lessons.kit.progress import PROGRESS
-from pusherkit.lessons.kit.source import solution_of
+from pusherkit.lessons.kit.source import deciding
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View
 
@@ -43,7 +44,6 @@ class Prediction:
         self.question = question
         self.options = dict(options)
         self.why = why
-        self.code = solution_of(decide)
         self.__doc__ = inspect.getdoc(decide)
 
     def __call__(self) -> Ask:
@@ -57,6 +57,11 @@ class Prediction:
         right, *facts = decided
         return right, tuple(facts)
 
+    @functools.cached_property
+    def code(self) -> str:
+        """What decides it, to be run."""
+        return deciding(self.decide)
+
     def right(self) -> str:
         """The right option."""
         return self.decided()[0]
@@ -68,15 +73,20 @@ class Prediction:
 class Ask(Live):
     """One prediction on the screen. The first choice is recorded; others can be tried after it."""
 
-    def __init__(self, prediction: Prediction, *, again: bool = False) -> None:
+    def __init__(
+        self, prediction: Prediction, *, recalled: bool = False, again: bool = False
+    ) -> None:
         self.prediction = prediction
+        self._recalled = recalled or again
         self._again = again
         self.chosen: str | None = None
+        self._is_first = True
         super().__init__(self._twin())
 
     def choose(self, option: str) -> None:
         """Record a choice, run the code, and show both."""
-        if self.chosen is None:
+        self._is_first = self.chosen is None
+        if self._is_first:
             right = option == self.prediction.right()
             PROGRESS.predicted(self.prediction.name, option, right)
         self.chosen = option
@@ -114,7 +124,10 @@ class Ask(Live):
         if chosen is None:
             return View(self._title(), note=CHOOSE, actions=actions)
         hit = chosen == right
-        opening = "You saw it coming." if hit else f"Surprise: it's “{right}”."
+        # What is remembered is no surprise, and neither is what was shown a moment ago.
+        foreseen = self._is_first and not self._recalled
+        yes, no = ("You saw it coming.", "Surprise") if foreseen else ("Right.", "Not quite")
+        opening = yes if hit else f"{no}: it's “{right}”."
         return View(
             self._title(),
             (
@@ -145,7 +158,9 @@ class Recall(Live):
         self, title: str, questions: Sequence[Prediction], again: Sequence[Prediction] = ()
     ) -> None:
         self._title = title
-        self.asks = [Ask(each) for each in questions] + [Ask(each, again=True) for each in again]
+        self.asks = [Ask(each, recalled=True) for each in questions] + [
+            Ask(each, again=True) for each in again
+        ]
         super().__init__(View(title, below=tuple(ask.twin for ask in self.asks[: len(questions)])))
 
     def hear(self, event: Event) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
+from types import FunctionType, ModuleType
 from typing import Any
 
 
@@ -42,6 +44,89 @@ def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:
     text = textwrap.dedent("\n".join(rest))
     before, _, value = text.rpartition("return ")
     return f"{before}{solve.__name__} = {value}"
+
+
+def deciding(decide: Callable[..., Any]) -> str:
+    """A program that computes what a prediction's function decides, and runs in any notebook.
+
+    What the function returns beside it, to be shown, is left out, with what only that needed.
+    """
+    functions, constants = [decide], dict[str, str]()
+    imports: dict[str, set[str]] = {}
+    sources: list[str] = []
+    for function in functions:  # which grows
+        sources.insert(0, _without_unused(_first_of_returned(solution_of(function))))
+        for name in _names(sources[0]) & function.__globals__.keys():
+            value = function.__globals__[name]
+            if isinstance(value, ModuleType):
+                renamed = "" if value.__name__ == name else f" as {name}"
+                imports.setdefault(f"import {value.__name__}{renamed}", set())
+            elif isinstance(value, str | bytes | int) and len(repr(value)) <= LONGEST_CONSTANT:
+                constants[name] = f"{name} = {value!r}"
+            elif isinstance(value, FunctionType) and name.startswith("_"):
+                functions += [value] if value not in functions else []
+            else:
+                home = _home_of(name, value) or function.__module__
+                imports.setdefault(f"from {home} import ", set()).add(name)
+    lines = [f"{start}{', '.join(sorted(imports[start]))}" for start in sorted(imports, key=_order)]
+    head = "\n".join(lines), "\n".join(constants[name] for name in sorted(constants))
+    return "\n\n".join(filter(None, (*head, *sources, f"{decide.__name__}()")))
+
+
+LONGEST_CONSTANT = 90  # characters of a value that is written out; a longer one is imported
+KIT = "pusherkit.lessons.kit"
+
+
+def _names(source: str) -> set[str]:
+    """The names that a source reads, but for those of arguments."""
+    nodes = list(ast.walk(ast.parse(source)))
+    return {n.id for n in nodes if isinstance(n, ast.Name)} - {
+        n.arg for n in nodes if isinstance(n, ast.arg)
+    }
+
+
+def _order(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
+
+
+def _home_of(name: str, value: Any) -> str:
+    """The module to import a value from, if it isn't the one that uses it."""
+    if getattr(sys.modules.get(KIT), name, None) is value:
+        return KIT
+    module = str(getattr(value, "__module__", ""))
+    at_home = getattr(sys.modules.get(module), name, None) is value
+    return module if at_home and isinstance(value, type | FunctionType) else ""
+
+
+def _first_of_returned(source: str) -> str:
+    """The source with `return a, b, c` made `return a`."""
+    lines = source.encode().split(b"\n")
+    returned = [n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Return)]
+    for value in reversed([each for each in returned if isinstance(each, ast.Tuple)]):
+        first = ast.get_source_segment(source, value.elts[0]) or ""
+        before = lines[value.lineno - 1][: value.col_offset]
+        after = lines[(value.end_lineno or 0) - 1][value.end_col_offset :]
+        lines[value.lineno - 1 : value.end_lineno] = [before + first.encode() + after]
+    return b"\n".join(lines).decode()
+
+
+def _without_unused(source: str) -> str:
+    """A function without the assignments, straight in its body, that nothing in it reads."""
+    while True:
+        (function,) = ast.parse(source).body
+        nodes = list(ast.walk(function))
+        read = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        unused = [
+            node
+            for node in getattr(function, "body", ())
+            if isinstance(node, ast.Assign)
+            and all(isinstance(each, ast.Name) and each.id not in read for each in node.targets)
+        ]
+        if not unused:
+            return source
+        lines = source.split("\n")
+        del lines[unused[0].lineno - 1 : unused[0].end_lineno]
+        source = "\n".join(lines)
 
 
 def _needs_imports(function: ast.FunctionDef) -> bool:

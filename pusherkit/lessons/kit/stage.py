@@ -12,6 +12,7 @@ else.
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,10 @@ from pusherkit.lessons.kit.view import CARD, View, to_html, to_static, to_text
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 RUN_ME = "To use it, run the first cell, and then this one (Ctrl+Enter)."
+ANSWER_MILLISECONDS = 2_000  # for the kernel to hear of a press; it takes some 20 when it is idle
+BRING_BACK = "un this cell to bring the controls back: click its code, then press Ctrl+Enter."
+RESTARTED = f"The kernel has restarted. R{BRING_BACK} The first cell has to run before it."
+NO_ANSWER = f"No answer yet. If a cell is still running, wait for it. If none is, r{BRING_BACK}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Event:
     over: str = ""
 
 
-_SCRIPT = """
+_SCRIPT = r"""
 const QUIET = 'data-lm-suppress-shortcuts';  // JupyterLab's keys stay away from this very element
 const OURS = ['open', QUIET];  // attributes that the browser sets, and Python knows nothing of
 function sync(now, want) {  // make `now` look like `want`, and keep what need not change
@@ -108,8 +113,14 @@ function render({ model, el }) {
     for (const name in typed) write(name, typed[name]);
   };
   const showHead = () => {
-    head.textContent = model.get('head');
-    root.setAttribute('aria-label', model.get('head') || 'Picture');
+    const words = model.get('head').split(/`([^`\n]+)`/);  // every other one is code
+    head.replaceChildren(...words.map((each, i) => {
+      if (i % 2 === 0) return each;
+      const code = document.createElement('code');
+      code.textContent = each;
+      return code;
+    }));
+    root.setAttribute('aria-label', head.textContent || 'Picture');
   };
   const showBody = () => {
     children(body, parse(model.get('html')));
@@ -120,8 +131,31 @@ function render({ model, el }) {
     for (const name in values) write(name, values[name]);
     typed = { ...typed, ...values };
   };
+  // Without a kernel that knows it, a card looks alive and does nothing. So it says so.
+  const lost = document.createElement('p');
+  lost.className = 'pk-lost';
+  lost.setAttribute('role', 'alert');
+  let late = 0;
+  const lose = why => {
+    lost.textContent = why;
+    root.prepend(lost);
+    root.classList.add('pk-off');
+  };
+  const isGone = () => el.closest('.jupyter-widgets-disconnected') !== null;
+  const checkLife = () => queueMicrotask(() => { if (isGone()) lose(RESTARTED); });
+  const heard = () => {  // Python answers everything with a message, before it goes to work on it
+    clearTimeout(late);
+    late = 0;
+    lost.remove();
+    root.classList.remove('pk-off');
+  };
+  const asking = send => {
+    if (isGone()) return lose(RESTARTED);
+    late = late || setTimeout(() => { late = 0; lose(NO_ANSWER); }, ANSWER_MILLISECONDS);
+    try { send(); } catch { lose(NO_ANSWER); }  // it throws where the kernel is dead
+  };
   // With what was typed: while the kernel is busy, that waits, and an event would overtake it.
-  const tell = event => model.send({ ...event, typed });
+  const tell = event => asking(() => model.send({ ...event, typed }));
   showHead();
   showForm();
   showBody();
@@ -129,13 +163,16 @@ function render({ model, el }) {
   model.on('change:form', showForm);
   model.on('change:html', showBody);
   model.on('change:put', put);
+  model.on('msg:custom', heard);
+  model.on('comm_live_update', checkLife);
+  checkLife();
 
   form.addEventListener('input', ({ target }) => {
     if (!target.dataset.name) return;
     if (target.type === 'range') target.nextElementSibling.textContent = target.value;
     typed = { ...typed, [target.dataset.name]: read(target) };
     model.set('typed', typed);
-    model.save_changes();
+    asking(() => model.save_changes());
   });
   root.addEventListener('click', ({ target }) => {
     const copy = target.closest('[data-copy]'), press = target.closest('[data-press]');
@@ -164,7 +201,7 @@ function render({ model, el }) {
   });
   root.addEventListener('pointerleave', point);
 
-  let dragged = null, moved = false, waiting = false;
+  let dragged = null, from = null, moved = false, waiting = false;
   const report = (kind, event) => {
     const svg = dragged.closest('svg');
     const at = new DOMPoint(event.clientX, event.clientY)
@@ -181,10 +218,16 @@ function render({ model, el }) {
     if (!dragged) return;
     event.preventDefault();
     dragged.focus();
-    root.setPointerCapture(event.pointerId);
+    from = event;
   });
   root.addEventListener('pointermove', event => {
     if (!dragged || waiting) return;
+    if (!moved) {
+      if (!event.buttons) { dragged = null; return; }  // let go outside
+      const far = Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY);
+      if (far < DRAG_PIXELS) return;  // a hand shakes, and a click is no drag
+      root.setPointerCapture(event.pointerId);  // not before: it takes the click away
+    }
     moved = true;
     waiting = true;
     requestAnimationFrame(() => { waiting = false; if (dragged) report('drag', event); });
@@ -201,9 +244,17 @@ function render({ model, el }) {
     model.off('change:form', showForm);
     model.off('change:html', showBody);
     model.off('change:put', put);
+    model.off('msg:custom', heard);
+    model.off('comm_live_update', checkLife);
+    clearTimeout(late);
   };
 }
 export default { render };
+"""
+_CONSTANTS = f"""
+const ANSWER_MILLISECONDS = {ANSWER_MILLISECONDS}, DRAG_PIXELS = 4;
+const RESTARTED = {json.dumps(RESTARTED)};
+const NO_ANSWER = {json.dumps(NO_ANSWER)};
 """
 
 _DARK = "[data-jp-theme-light=false] .pk,.vscode-dark .pk,html[theme=dark] .pk"
@@ -217,6 +268,11 @@ font-family:var(--jp-content-font-family,system-ui,sans-serif);font-size:14px}}
 {picture.variables(1)}}}}}
 .pk *{{box-sizing:border-box}}
 .pk p{{margin:0}}
+.pk .pk-lost{{margin:0 0 10px;padding:6px 12px;border-left:5px solid var(--bad);font-weight:600;
+background:var(--card)}}
+.pk.pk-off :is(.pk-form,.pk-actions){{opacity:.5}}
+.pk code{{padding:0 3px;border-radius:3px;background:var(--card);color:inherit;font-size:.93em;
+font-family:var(--jp-code-font-family,ui-monospace,monospace)}}
 .pk .pk-title{{font-weight:600;font-size:15px;margin:0 0 8px}}
 .pk .pk-form{{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:6px 12px;
 align-items:center}}
@@ -255,13 +311,14 @@ border-left:5px solid var(--line)}}
 .pk table.pk-facts{{border-collapse:collapse;width:100%;margin:4px 0;font-size:inherit}}
 .pk .pk-facts :is(tr,th,td){{text-align:left;vertical-align:top;border:0;background:none}}
 .pk .pk-facts th{{width:9.5rem;padding:5px 14px 3px 0;font-weight:600}}
-.pk .pk-facts td{{padding:2px 0;position:relative}}
+.pk .pk-facts td{{padding:2px 0}}
 .pk .pk-facts td>p{{padding:3px 0}}
 .pk .pk-facts pre{{margin:0;padding:3px 8px;border-radius:4px;background:var(--card);color:inherit;
-white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.45;font-size:13px;
+white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;line-height:1.45;font-size:13px;
 font-family:var(--jp-code-font-family,ui-monospace,monospace)}}
-.pk .pk-facts pre.pk-code{{padding-right:5.5rem}}
-.pk .pk-facts .pk-copy{{position:absolute;top:5px;right:5px;padding:1px 10px;font-size:12px}}
+.pk .pk-code{{display:flex;gap:8px;align-items:start}}
+.pk .pk-facts .pk-code pre{{flex:1;white-space:pre;overflow-x:auto;contain:inline-size}}
+.pk .pk-facts .pk-copy{{margin-top:2px;padding:1px 10px;font-size:12px}}
 .pk .pk-why{{display:block;padding:1px 0 2px;color:var(--dim);font-size:13px}}
 .pk mark{{background:var(--mark);color:#1f1f1f;font-weight:700;border-radius:2px}}
 .pk summary{{cursor:pointer;padding:4px 0;color:var(--accent)}}
@@ -292,7 +349,7 @@ animation:none!important}}}}
 class Stage(anywidget.AnyWidget):
     """Shows `head` (text), `form` (fields) and `html`; the latter two made, and escaped, here."""
 
-    _esm = _SCRIPT
+    _esm = _CONSTANTS + _SCRIPT
     _css = _STYLE
     head = traitlets.Unicode().tag(sync=True)
     form = traitlets.Unicode().tag(sync=True)
@@ -354,12 +411,14 @@ class Live:
 
     def _heard(self, _: Any, message: Any, __: Any) -> None:
         known = {name: message[name] for name in Event.__dataclass_fields__ if name in message}
+        self.stage.send({"heard": True})  # first, because what follows may take a while
         with self._lock:
             if "typed" in message:
                 self.stage.set_state({"typed": message["typed"]})
             self.hear(Event(**known))
 
     def _typed(self, change: dict[str, Any]) -> None:
+        self.stage.send({"heard": True})
         with self._lock:
             self.read(change["new"])
 

@@ -14,7 +14,8 @@ table with inline styles, and the picture is an image.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,7 +96,7 @@ def to_html(view: View) -> str:
     mood = {True: " pk-ok", False: " pk-bad", None: ""}[view.good]
     parts = [
         _actions(view.actions) if is_choice else "",
-        f'<p class="pk-status{mood}" role="status">{_text(view.verdict)}</p>'
+        f'<p class="pk-status{mood}" role="status">{_prose(view.verdict)}</p>'
         if view.status
         else "",
         view.picture.inline() if view.picture else "",
@@ -107,12 +108,12 @@ def to_html(view: View) -> str:
         if view.code
         else "",
         *(
-            f'<div class="pk-below"><p class="pk-title">{_text(each.title)}</p>'
+            f'<div class="pk-below"><p class="pk-title">{_prose(each.title)}</p>'
             f"{to_html(each)}</div>"
             for each in view.below
         ),
         "" if is_choice else _actions(view.actions),
-        f'<p class="pk-note">{_text(view.note)}</p>' if view.note else "",
+        f'<p class="pk-note">{_prose(view.note)}</p>' if view.note else "",
     ]
     return "".join(parts)
 
@@ -131,7 +132,7 @@ def _actions(actions: Iterable[Action]) -> str:
         + ("" if action.pressed is None else f' aria-pressed="{str(action.pressed).lower()}"')
         + ">"
         + (f'<span class="pk-mark">{action.mark}</span>' if action.mark else "")
-        + f"{_text(action.label)}</button>"
+        + f"{_prose(action.label)}</button>"
         for action in actions
     )
     return f'<div class="pk-actions">{buttons}</div>' if buttons else ""
@@ -140,7 +141,7 @@ def _actions(actions: Iterable[Action]) -> str:
 def _table(facts: Iterable[Fact]) -> str:
     rows = "".join(
         f'<tr><th scope="row">{_text(fact.name)}</th><td>{_live_value(fact)}'
-        + (f'<span class="pk-why">{_text(fact.why)}</span>' if fact.why else "")
+        + (f'<span class="pk-why">{_prose(fact.why)}</span>' if fact.why else "")
         + "</td></tr>"
         for fact in facts
     )
@@ -149,14 +150,12 @@ def _table(facts: Iterable[Fact]) -> str:
 
 def _live_value(fact: Fact) -> str:
     if fact.kind == "prose":
-        return f"<p>{_marked(fact)}</p>"
-    copy = html.escape(fact.value)
-    button = (
-        f'<button type="button" class="pk-copy" data-copy="{copy}">Copy</button>'
-        if fact.kind == "code"
-        else ""
-    )
-    return f"<pre{' class=pk-code' if button else ''}>{_lead(fact)}{_marked(fact)}</pre>{button}"
+        return f"<p>{_marked(fact, _prose)}</p>"
+    if fact.kind == "code":  # keeps its lines, and scrolls sideways, by keyboard too
+        copy = f'<button type="button" class="pk-copy" data-copy="{html.escape(fact.value)}">'
+        code = f"<pre tabindex=0>{_lead(fact)}{_marked(fact)}</pre>"
+        return f'<div class="pk-code">{code}{copy}Copy</button></div>'
+    return f"<pre>{_lead(fact)}{_marked(fact, _breakable)}</pre>"
 
 
 def _text(text: str) -> str:
@@ -164,20 +163,36 @@ def _text(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+def _prose(text: str) -> str:
+    """Escaped; what stands between backticks is set as code."""
+    return _TICKS.sub(r"<code>\1</code>", _text(text))
+
+
+_TICKS = re.compile(r"`([^`\n]++)`")
+
+
+def _breakable(text: str) -> str:
+    """Escaped; a long line may end at a comma or an &, so that words stay whole."""
+    return _BREAKS.sub(r"\g<0><wbr>", _text(text))
+
+
+_BREAKS = re.compile(r"(?:,|&amp;)(?=[^\s,&])")
+
+
 def _lead(fact: Fact) -> str:
     # A browser drops a newline right after <pre>: HTML standard, 13.2.6.4.7.
     return "\n" if fact.value.startswith("\n") else ""
 
 
-def _marked(fact: Fact) -> str:
+def _marked(fact: Fact, write: Callable[[str], str] = _text) -> str:
     pieces, at = [], 0
     for start, end in fact.marks:
         pieces += [
-            _text(fact.value[at:start]),
-            f"<mark>{_text(fact.value[start:end])}</mark>",
+            write(fact.value[at:start]),
+            f"<mark>{write(fact.value[start:end])}</mark>",
         ]
         at = end
-    return "".join([*pieces, _text(fact.value[at:])])
+    return "".join([*pieces, write(fact.value[at:])])
 
 
 # --- static -------------------------------------------------------------------------------------
@@ -187,7 +202,7 @@ def _marked(fact: Fact) -> str:
 _BOX = f"border:1px solid #8888;border-radius:6px;padding:10px 14px;max-width:{CARD - 30}px"
 _NAME = "text-align:left;vertical-align:top"
 _VALUE = "text-align:left"
-_PRE = "background:#8882;padding:2px 6px"
+_PRE = "background:#8882;padding:2px 6px;word-break:normal"
 MAX_CHIP = 40  # characters of a value that stays on its line, even in a narrow window
 
 
@@ -206,18 +221,18 @@ def boxed(inner: str) -> str:
 
 
 def _static(view: View) -> str:
-    status = f"<p><strong>{_text(view.verdict)}</strong></p>" if view.status else ""
+    status = f"<p><strong>{_prose(view.verdict)}</strong></p>" if view.status else ""
     folded = _folded(view.fold, view.details)
     if view.code:
         folded += _folded(SHOW_THE_CODE, (_code(view),))
-    title = f"<p><strong>{_text(view.title)}</strong></p>" if view.title else ""
+    title = f"<p><strong>{_prose(view.title)}</strong></p>" if view.title else ""
     return (
         f"{title}{status}"
         + (view.picture.image() if view.picture else "")
         + _static_table(view.facts)
         + folded
         + "".join(f"<hr>{_static(each)}" for each in view.below)
-        + (f"<p><small>{_text(view.note)}</small></p>" if view.note else "")
+        + (f"<p><small>{_prose(view.note)}</small></p>" if view.note else "")
     )
 
 
@@ -230,7 +245,7 @@ def _static_table(facts: Iterable[Fact]) -> str:
     rows = "".join(
         f"<tr><th style={_NAME}>{_text(fact.name)}</th>"
         f"<td style={_VALUE}>{_static_value(fact)}"
-        + (f"<small>{_text(fact.why)}</small>" if fact.why else "")
+        + (f"<small>{_prose(fact.why)}</small>" if fact.why else "")
         + "</td></tr>"
         for fact in facts
     )
@@ -240,7 +255,7 @@ def _static_table(facts: Iterable[Fact]) -> str:
 
 def _static_value(fact: Fact) -> str:
     if fact.kind == "prose":
-        return _marked(fact)
+        return _marked(fact, _prose)
     value = fact.value
     if value and len(value) <= MAX_CHIP and value == " ".join(value.split()):
         return f"<code>{_marked(fact)}</code>"
