@@ -3,7 +3,8 @@
 As a server extension (jupyter-config/jupyter_server_config.d switches it on) it does two things:
 the shipped lessons open trusted, and a lesson is saved without the views of its widgets. A view
 without a running kernel is "Error displaying widget: model not found", and a reader's next day
-begins without one; the twin beside it reads well anywhere.
+begins without one. What it showed last takes its place, where the page says (JupyterLab does with
+its setting saveState, which labconfig/ switches on); if not, the twin beside it.
 
 The two classes are for the configuration of a server that has lessons to show, as
 jupyter-config/jupyter_server_config.json has it. Nothing in pusherkit imports this module.
@@ -28,6 +29,7 @@ from nbformat.sign import NotebookNotary
 PACKAGE = Path(__file__).parent
 LESSONS = "pusherkit.lessons"  # a notebook with a cell that names it is a lesson
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 GIT_SECONDS = 10  # for git to hand out a megabyte; it takes some 10 ms
 
 # It goes where a view was taken away, so it shows exactly where the controls are missing.
@@ -51,13 +53,19 @@ def is_lesson(notebook: dict[str, Any]) -> bool:
 
 
 def without_widgets(notebook: dict[str, Any]) -> None:
-    """Take the widgets out of a notebook, in place; what was beside them stays and is readable."""
-    notebook.get("metadata", {}).pop("widgets", None)
+    """Take the widgets out of a notebook, in place; what they showed stays and is readable."""
+    widgets = notebook.get("metadata", {}).pop("widgets", {})
+    models = widgets.get(WIDGET_STATE, {}).get("state", {})
     for cell in notebook.get("cells", ()):
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
-            if data.pop(WIDGET_VIEW, None) is not None:
-                data["text/html"] = HOW_TO_GO_ON + "".join(data.get("text/html", ""))
+            view = data.pop(WIDGET_VIEW, None)
+            if view is None:
+                continue
+            model = models.get(view.get("model_id"), {}).get("state", {})
+            shown = model.get("still") or "".join(data.get("text/html", ""))
+            ours = output.get("metadata", {}).get("pusherkit", {})
+            data["text/html"] = (HOW_TO_GO_ON if ours.get("controls", True) else "") + shown
 
 
 def save_without_widgets(model: dict[str, Any], **_: Any) -> None:

@@ -85,6 +85,19 @@ def test_a_saved_lesson_has_its_twins_and_how_to_go_on(contents, source):
     assert save(contents, saved) == saved
 
 
+def test_what_a_widget_showed_last_is_saved_in_place_of_its_twin(contents):
+    widget = {_jupyter.WIDGET_VIEW: VIEW, "text/html": TWIN, "text/plain": "Body {}"}
+    content = notebook(code(IMPORT), code("start_here.timeline()", widget, widget))
+    content["cells"][1]["outputs"][1]["metadata"] = {"pusherkit": {"controls": False}}
+    state = {VIEW["model_id"]: {"state": {"still": "<p>the last</p>"}}}
+    content["metadata"]["widgets"] = {_jupyter.WIDGET_STATE: {"state": state}}
+    saved = save(contents, content)
+    operated, looked_at = ("".join(data["text/html"]) for data in data_of(saved))
+    assert operated == _jupyter.HOW_TO_GO_ON + "<p>the last</p>"
+    assert looked_at == "<p>the last</p>", "nothing to bring back"
+    assert "widgets" not in saved["metadata"]
+
+
 def test_a_widget_without_a_twin_says_how_to_go_on_too(contents):
     slider = {_jupyter.WIDGET_VIEW: VIEW, "text/plain": "IntSlider(value=0)"}
     (data,) = data_of(save(contents, notebook(code(IMPORT), code("IntSlider()", slider))))

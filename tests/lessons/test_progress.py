@@ -94,11 +94,24 @@ def test_a_folder_that_cannot_be_written_does_not_block_learning() -> None:
 
 def test_a_lesson_counts_and_ends_with_a_word_of_praise() -> None:
     lesson = body_is_bytes.lesson
-    counted = [each for each in lesson.exercises.values() if not each.covers_lesson]
-    for number, each in enumerate(counted, start=1):
+    exercises = list(lesson.exercises.values())
+    for number, each in enumerate(exercises, start=1):
+        assert not lesson.is_done()
         feedback = each.check(each.solve() if each.is_value else each.solve)
-        assert lesson.done() == (number, len(counted))
-    assert "Well done" in to_text(feedback.view)
+        assert lesson.done() == (number, len(exercises))
+        # Prove it is the last, and once is enough.
+        assert ("Well done" in to_text(feedback.view)) == each.covers_lesson
+    again = each.check(each.solve)
+    assert f"{number} of {number} in this lesson." in to_text(again.view)
+
+
+def test_what_is_optional_is_not_counted() -> None:
+    lesson = Lesson("99-later")
+    try:
+        lesson.exercise(given=lambda chance: [()], optional=True)(lambda: 1)
+        assert lesson.done() == (0, 0)
+    finally:
+        del LESSONS["99-later"]
 
 
 def test_proving_it_finishes_the_lesson() -> None:
@@ -116,7 +129,9 @@ def test_the_course_lists_what_is_passed_and_what_surprised() -> None:
     course = Course()
     assert to_text(course.twin) == before, "the twin is nobody's progress"
     shown = to_text(course.now())
-    assert "●○○○○" in shown
+    assert "01\xa0Body\xa0is\xa0bytes" in shown
+    assert "●○○○○○ 1 of 6" in shown
+    assert "●○○○○○ 1 of 6" in course.stage.still, "and a saved notebook shows it"
     assert body_is_bytes.printed.question in shown
 
 
@@ -139,7 +154,12 @@ def test_a_surprise_is_asked_again_in_a_later_lesson_until_it_is_none() -> None:
 def test_starting_over_asks_first() -> None:
     body_is_bytes.body_md5.check(body_is_bytes.body_md5.solve)
     course = Course()
+    assert [action.label for action in course.now().actions] == ["Start over"]
     course.hear(Event("press", "forget"))
+    assert course.view.note == (
+        "Forget all that you've passed and predicted? Your my_pusher.py goes, too."
+    )
+    assert len(course.view.facts) == len(course.now().facts), "the card keeps its place"
     assert PROGRESS.read().passed == {NAME}
     course.hear(Event("press", "really"))
     assert PROGRESS.read() == Record()

@@ -385,17 +385,24 @@ def _no_value(name: str, value: Any, expected: Any) -> str:
 
 
 def _code_of(function: Any) -> Any:
-    """What a function's code does, whatever its lines, its docstring and its annotations are."""
+    """A function's names, constants and operators in order, to see whether somebody changed it.
+
+    Not its byte code as it is: that depends on how a name came into the module.
+    """
     code = function if isinstance(function, types.CodeType) else getattr(function, "__code__", None)
     if code is None:
         return function
-    return [
-        (
-            step.opname,
-            _code_of(step.argval) if isinstance(step.argval, types.CodeType) else step.argrepr,
-        )
-        for step in dis.get_instructions(code)
-    ]
+    said: list[Any] = []
+    for step in dis.get_instructions(code):
+        if step.opcode in _TELLING:
+            pair = isinstance(step.argval, tuple) and step.opcode in dis.haslocal
+            said += step.argval if pair else [step.argval]
+    return [_code_of(each) if isinstance(each, types.CodeType) else each for each in said]
+
+
+_TELLING = {dis.opmap["BINARY_OP"]}.union(
+    dis.hasname, dis.hasconst, dis.haslocal, dis.hasfree, dis.hascompare
+)
 
 
 _NAMES = {"str": "text (str)", "bytes": "bytes", "int": "a whole number", "NoneType": "None"}

@@ -20,7 +20,7 @@ from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, tile
 from pusherkit.lessons.kit.prediction import Prediction, Recall
 from pusherkit.lessons.kit.progress import PROGRESS, Record
 from pusherkit.lessons.kit.stage import Event, Live
-from pusherkit.lessons.kit.view import Action, Fact, View, boxed
+from pusherkit.lessons.kit.view import Action, Fact, View, boxed, to_static
 
 MAX_ASKED_AGAIN = 2  # surprises from earlier lessons, in one recall
 
@@ -149,6 +149,10 @@ class StageMap(Live):
         self.lit = lit
         super().__init__(View("", picture=stage_map(lit)), hint="")
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        # There is nothing to press, so a saved notebook needn't say how to bring it back.
+        return super()._repr_mimebundle_(), {"pusherkit": {"controls": False}}
+
     def still(self) -> str:
         """The stages as a line; those that are lit bold, in a frame of their colour."""
         return boxed(" → ".join(_in_words(number, number in self.lit) for number in range(1, 7)))
@@ -205,7 +209,12 @@ class Course(Live):
 
     def __init__(self) -> None:
         self._lessons = lessons()
-        super().__init__(self.now(), hint="Run the cell to see yours.")
+        blank = tuple(_row(each, 0, each.done()[1]) for each in self._lessons)
+        super().__init__(View("Your progress", blank), hint="Run the cell to see yours.")
+
+    def untouched(self) -> str:
+        """As far as somebody has come, though they did nothing here."""
+        return to_static(self.view)
 
     def hear(self, event: Event) -> None:
         if event.id == "really":
@@ -227,14 +236,7 @@ class Course(Live):
         really = (Action("really", "Yes, forget it"), Action("keep", "No, keep it", True))
         return View(
             "Your progress",
-            tuple(
-                Fact(
-                    f"{each.name[:2]} {each.title}".replace(" ", "\xa0"),  # in one line
-                    f"{'●' * passed}{'○' * (every - passed)} {passed} of {every}",
-                    kind="prose",
-                )
-                for each, (passed, every) in zip(self._lessons, counts, strict=True)
-            ),
+            tuple(_row(each, *count) for each, count in zip(self._lessons, counts, strict=True)),
             status=f"{done} of {total} exercises passed.",
             good=True if done == total else None,
             details=tuple(
@@ -246,3 +248,8 @@ class Course(Live):
             # At the buttons, where the eyes are.
             note="Forget all that you've passed and predicted?" + keeper.warning() if sure else "",
         )
+
+
+def _row(lesson: Lesson, passed: int, every: int) -> Fact:
+    name = f"{lesson.name[:2]} {lesson.title}".replace(" ", "\xa0")  # in one line
+    return Fact(name, f"{'●' * passed}{'○' * (every - passed)} {passed} of {every}", kind="prose")

@@ -143,9 +143,15 @@ function render({ model, el }) {
   };
   const isGone = () => el.closest('.jupyter-widgets-disconnected') !== null;
   const checkLife = () => queueMicrotask(() => { if (isGone()) lose(RESTARTED); });
+  let resting = 0;
+  const rest = () => {
+    try { if (!isGone()) model.send({ rest: true }); } catch { /* the kernel is dead */ }
+  };
   const heard = () => {  // Python answers everything with a message, before it goes to work on it
     clearTimeout(late);
     late = 0;
+    clearTimeout(resting);
+    resting = setTimeout(rest, REST_MILLISECONDS);
     lost.remove();
     root.classList.remove('pk-off');
   };
@@ -247,12 +253,13 @@ function render({ model, el }) {
     model.off('msg:custom', heard);
     model.off('comm_live_update', checkLife);
     clearTimeout(late);
+    clearTimeout(resting);
   };
 }
 export default { render };
 """
 _CONSTANTS = f"""
-const ANSWER_MILLISECONDS = {ANSWER_MILLISECONDS}, DRAG_PIXELS = 4;
+const ANSWER_MILLISECONDS = {ANSWER_MILLISECONDS}, REST_MILLISECONDS = 500, DRAG_PIXELS = 4;
 const RESTARTED = {json.dumps(RESTARTED)};
 const NO_ANSWER = {json.dumps(NO_ANSWER)};
 """
@@ -356,6 +363,7 @@ class Stage(anywidget.AnyWidget):
     html = traitlets.Unicode().tag(sync=True)
     typed = traitlets.Dict().tag(sync=True)  # written by the browser alone
     put = traitlets.Dict().tag(sync=True)  # written by Python alone
+    still = traitlets.Unicode().tag(sync=True)  # a saved notebook's page, in place of the twin
 
 
 class Live:
@@ -363,6 +371,7 @@ class Live:
 
     A subclass overrides `hear()` for events and `read()` for fields, and calls `show()` with the
     View to display next. `twin` is the View it begins with, and what readers without a kernel see.
+    Where the notebook is saved, the View of that moment takes its place (see _jupyter.py).
     """
 
     def __init__(self, twin: View, *, form: str = "", hint: str = RUN_ME) -> None:
@@ -399,18 +408,30 @@ class Live:
         """The twin as static HTML."""
         return to_static(self.twin, self._hint)
 
+    def untouched(self) -> str:
+        """What a saved notebook shows before anybody did anything; the twin, if it's empty."""
+        return ""
+
     @property
     def stage(self) -> Stage:
         """The widget, made when it is first displayed."""
         if self._stage is None:
             self.view = self.now()
-            self._stage = Stage(head=self.view.title, form=self._form, html=to_html(self.view))
+            self._stage = Stage(
+                head=self.view.title,
+                form=self._form,
+                html=to_html(self.view),
+                still=self.untouched(),
+            )
             self._stage.on_msg(self._heard)
             self._stage.observe(self._typed, names="typed")
         return self._stage
 
     def _heard(self, _: Any, message: Any, __: Any) -> None:
         known = {name: message[name] for name in Event.__dataclass_fields__ if name in message}
+        if "rest" in message:  # nobody does anything now, so there's time to draw it
+            self.stage.still = to_static(self.view)
+            return
         self.stage.send({"heard": True})  # first, because what follows may take a while
         with self._lock:
             if "typed" in message:
