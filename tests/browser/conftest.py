@@ -75,13 +75,13 @@ MISPLACED = """() => [...document.querySelectorAll(
   }),
   ...[...output.querySelectorAll('img')].filter(image => !image.naturalWidth || !image.alt),
 ].map(each => each.outerHTML.slice(0, 200)))"""
-# What is cut off or sticks out at the right of its card.
+# What is cut off or sticks out at the right of its card. Code may: it scrolls sideways.
 CLIPPED = """() => [...document.querySelectorAll(
   '.jp-NotebookPanel:not(.lm-mod-hidden) .pk')].flatMap(card => {
   const edge = card.getBoundingClientRect().right + 1;
   return [...card.querySelectorAll('*')].filter(each => {
     const box = each.getBoundingClientRect();
-    return box.width && (box.right > edge || (each.matches('pre,button') &&
+    return box.width && (box.right > edge || (each.matches('pre:not(.pk-code *),button') &&
       each.scrollWidth > each.clientWidth + 1));
   }).map(each => each.outerHTML.slice(0, 200));
 })"""

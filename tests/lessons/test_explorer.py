@@ -231,6 +231,23 @@ def test_a_tile_has_its_words_in_its_middle_or_at_its_left() -> None:
     assert group("", at=(1.5, 2)) == "<g transform='translate(1.5 2)'></g>"
 
 
+def test_what_stands_between_backticks_is_code_but_not_in_a_value() -> None:
+    prose, value = Fact("Why `a`", "Use `<b>`.", "not `c`", kind="prose"), Fact("V", "`d`")
+    view = View("`t`", (prose, value), "It has a `yield`", note="one ` alone")
+    for shown in (to_html(view), to_static(view)):
+        assert "Use <code>&lt;b&gt;</code>." in shown
+        assert "not <code>c</code>" in shown
+        assert "It has a <code>yield</code>" in shown
+        assert "`d`" in shown
+        assert "one ` alone" in shown
+
+
+def test_a_line_ends_at_a_comma_or_an_ampersand_and_code_not_at_all() -> None:
+    value, code = Fact("V", "a=1&b=2, c,d,,"), Fact("C", "f(a,b)", kind="code")
+    assert "a=1&amp;<wbr>b=2, c,<wbr>d,,<" in to_html(View("T", (value,)))
+    assert "<wbr>" not in to_html(View("T", (code,)))
+
+
 def test_the_text_has_the_same_facts() -> None:
     shown = to_text(VIEW)
     for fact in VIEW.facts + VIEW.details:
@@ -251,6 +268,27 @@ def test_a_bundle_has_text_html_and_the_widget() -> None:
 def test_text_is_aligned() -> None:
     view = View("T", (Fact("a", "1\n2"), Fact("long", "3")), "done", good=True)
     assert to_text(view) == "T\n✓ done\na     1\n      2\nlong  3"
+
+
+# --- what the browser says, beside values ---------------------------------------------------------
+
+
+def test_every_message_is_answered_at_once_and_a_rest_is_what_a_saved_page_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(value: int, go: bool) -> View:
+        assert sent or not go, "the answer comes before the work"
+        return View("T", (Fact("V", str(value)),))
+
+    sent: list[Any] = []
+    made = Explorer(answer, value=number("V", 3, 0, 9), go=button("Go"))
+    monkeypatch.setattr(made.stage, "send", sent.append)
+    made._heard(None, {"kind": "press", "id": "go", "typed": {"value": "4"}}, [])
+    assert sent == [{"heard": True}] * 2  # of the press, and of what was typed before it
+    assert made.stage.still == ""
+    made._heard(None, {"rest": True}, [])
+    assert made.stage.still == to_static(made.view)
+    assert "<code>4</code>" in made.stage.still
 
 
 # --- colours --------------------------------------------------------------------------------------

@@ -142,7 +142,10 @@ function render({ model, el }) {
     root.classList.add('pk-off');
   };
   const isGone = () => el.closest('.jupyter-widgets-disconnected') !== null;
-  const checkLife = () => queueMicrotask(() => { if (isGone()) lose(RESTARTED); });
+  const hasControls = () => root.querySelector('[data-name],[data-press]') !== null;
+  const checkLife = () => queueMicrotask(() => {
+    if (isGone() && hasControls()) lose(RESTARTED);
+  });
   let resting = 0;
   const rest = () => {
     try { if (!isGone()) model.send({ rest: true }); } catch { /* the kernel is dead */ }
