@@ -74,7 +74,7 @@ def test_a_prediction_reveals_only_after_a_choice_by_keyboard_alone(lab, expect)
     expect(card.get_by_role("button", name="Yes, they belong")).to_be_focused()
     expect(card.get_by_role("button", name="✓ No, they don't")).to_be_visible()
     lab.press("Tab", "Space")
-    expect(card.get_by_role("status")).to_have_text("✓ You saw it coming.")
+    expect(card.get_by_role("status")).to_have_text("✓ Right.")
     card.get_by_text("Show the code").focus()
     lab.press("Enter")
     expect(card).to_contain_text("of_printed = hashlib.md5(PRINTED).hexdigest()")
@@ -109,7 +109,7 @@ def test_an_exercise_is_done_wrong_and_then_right(lab, expect):
     lesson.rewrite(cell, "return md5.hexdigits()", "return md5.hexdigest()", run="Control+Enter")
     expect(card.get_by_role("status")).to_contain_text("✓ MD5 makes 16 bytes of any body")
     expect(card).to_contain_text("my_pusher.py")
-    expect(card).to_contain_text("of 5 in this lesson.")
+    expect(card).to_contain_text("of 6 in this lesson.")
     lab.picture("01-right", cell)
 
 
