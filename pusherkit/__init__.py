@@ -36,6 +36,8 @@ from pusherkit.signing import Signature, canonical_string, sign, verify
 if typing.TYPE_CHECKING:
     from pusherkit.doctor.refusals import diagnose_refusal
     from pusherkit.doctor.search import Diagnosis, diagnose
+    from pusherkit.doctor.subscriptions import diagnose_subscription
+    from pusherkit.doctor.webhooks import diagnose_webhook
 else:
 
     def __getattr__(name: str) -> object:
@@ -44,6 +46,10 @@ else:
             from pusherkit.doctor import search as doctor
         elif name == "diagnose_refusal":
             from pusherkit.doctor import refusals as doctor
+        elif name == "diagnose_subscription":
+            from pusherkit.doctor import subscriptions as doctor
+        elif name == "diagnose_webhook":
+            from pusherkit.doctor import webhooks as doctor
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(doctor, name)
@@ -80,6 +86,8 @@ __all__ = [
     "canonical_string",
     "diagnose",
     "diagnose_refusal",
+    "diagnose_subscription",
+    "diagnose_webhook",
     "sign",
     "verify",
     "verify_channel",

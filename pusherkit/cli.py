@@ -8,7 +8,6 @@ import json
 import logging
 import math
 import os
-import re
 import shlex
 import signal
 import sys
@@ -28,11 +27,9 @@ from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
     from pusherkit._terminal import Terminal
-    from pusherkit.credentials import Credentials
+    from pusherkit.doctor.consult import Opinion
     from pusherkit.doctor.door import Door
-    from pusherkit.doctor.pasted import PastedRequest
     from pusherkit.sandbox import Entry, Exchange
-    from pusherkit.signing import Request
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
@@ -73,6 +70,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pusherkit.doctor.consult import FORMS
     from pusherkit.sandbox.sdk_settings import STACKS
 
     parser = _Parser(
@@ -167,13 +165,15 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor",
         help="name the mistake behind a refused request, with proof",
-        description="Read a curl command, or an HTTP request as text, and name the mistake that "
-        "made its signature. Put the app's secret into PUSHER_SECRET; if it isn't there, you are "
+        description="Paste what you have, and the doctor says what it took it for, which mistake "
+        "made the signature, with proof, and how the same request is signed right. "
+        f"It reads {FORMS}. Put the app's secret into PUSHER_SECRET; if it isn't there, you are "
         "asked for it, and what you type is not shown. PUSHER_KEY and PUSHER_APP_ID say which app "
-        "it is, if the request doesn't, or has it wrong. Nothing is sent anywhere, and nothing "
-        "that is printed holds the secret.",
-        epilog="Exit status: 0 the request is valid; 1 it isn't, and the mistake is named; 2 it "
-        "isn't, and no known mistake gives its signature; 3 the input cannot be used.",
+        "it is, if the text doesn't, or has it wrong. Nothing is sent anywhere, nothing that you "
+        "paste is run, and nothing that is printed holds the secret.",
+        epilog="Exit status: 0 all of it is signed as it should be; 1 something isn't, and the "
+        "mistake or the cause is named; 2 something isn't, and no known mistake explains it; 3 the "
+        "input cannot be used.",
     )
     doctor.add_argument("file", nargs="?", help="the file to read (default: standard input)")
     doctor.add_argument("--json", action="store_true", help="print the verdict as JSON")
@@ -290,103 +290,50 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from pusherkit.doctor.consult import FORMS, App, examine, needs_secret
     from pusherkit.doctor.door import Door
-    from pusherkit.doctor.pasted import MAX_TEXT, read_request
-    from pusherkit.doctor.search import explain
-    from pusherkit.signing import judge
+    from pusherkit.doctor.pasted import MAX_TEXT, read
 
     secret = os.environ.get("PUSHER_SECRET", "")
     door = Door(secret)
     read_file = partial(_read_bytes, limit=MAX_TEXT) if options.read_files else None
     try:
-        text = _read_text(options.file, "a curl command or an HTTP request")
-        pasted = read_request(text, read_file=read_file)
-        secret = secret or _ask_for_the_secret()
-        door.learn(secret)
-        credentials = _credentials_for(pasted, secret)
+        pasted = read(_read_text(options.file, FORMS), read_file=read_file)
+        if needs_secret(pasted) and not secret:
+            secret = _ask_for_the_secret()
+            door.learn(secret)
+        known = App(
+            secret=secret,
+            key=os.environ.get("PUSHER_KEY", ""),
+            app_id=os.environ.get("PUSHER_APP_ID", ""),
+        )
+        report = examine(pasted, known, now=time.time())
     except (PusherError, OSError) as error:
         return _unusable("doctor", error, door)
-    now = _time_to_judge(pasted.request)
-    verdict = judge(credentials, pasted.request, now=now)
-    diagnosis = explain(credentials, pasted.request, verdict)
-    corrected, why_not = _corrected(credentials, pasted, door)
     if options.json:
-        told = {**asdict(diagnosis), "corrected": corrected, "not_corrected": why_not}
-        print(json.dumps(_hidden(told, door), indent=2))
+        told = {**asdict(report), "status": report.status}
+        _out(json.dumps(_hidden(told, door), indent=2))
     else:
-        _say(door, str(diagnosis))
-        if not diagnosis.valid and corrected:
-            _say(door, f"\nThe same request, signed right, now. This goes to {pasted.base_url}:")
-            print(corrected)  # hidden already: _corrected() gives none that holds a secret
-        elif not diagnosis.valid:
-            _say(door, f"\nNo corrected request: {why_not}")
-    if diagnosis.valid:
-        return 0
-    return 2 if diagnosis.unexplained else 1
+        opinions = tuple(map(_as_this_terminal_can, report.opinions))
+        _say(door, str(replace(report, opinions=opinions)))
+    return report.status
+
+
+def _as_this_terminal_can(opinion: Opinion) -> Opinion:
+    """Without a corrected request that this terminal would change as it prints it."""
+    if opinion.corrected == _printable_lines(opinion.corrected):
+        return opinion
+    why = "it holds characters that this terminal cannot show. --json has it."
+    return replace(opinion, corrected="", not_corrected=why)
 
 
 def _ask_for_the_secret() -> str:
+    """The app's secret; "" where nobody can be asked, or nobody knows it."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)  # it would be shown as it's typed
         with suppress(EOFError, getpass.GetPassWarning):
-            if secret := getpass.getpass("The app's secret: "):
-                return secret
-    raise PusherError("no secret was given. Set PUSHER_SECRET to the app's secret.")
-
-
-UNKNOWN = "unknown"  # in place of an app id or an app key that the text doesn't have
-
-
-def _credentials_for(pasted: PastedRequest, secret: str) -> Credentials:
-    """The app that the request names, or that the environment does, with the secret."""
-    from pusherkit.credentials import Credentials
-    from pusherkit.doctor.pasted import app_in
-    from pusherkit.doctor.search import without_quotes
-
-    (*_, sent_key) = ["", *map(without_quotes, pasted.request.values("auth_key"))]
-    named = app_in(pasted.request.path)
-    return Credentials(
-        app_id=os.environ.get("PUSHER_APP_ID")
-        or (named if re.fullmatch(r"[\w.-]+", named) else UNKNOWN),
-        key=os.environ.get("PUSHER_KEY") or (sent_key if sent_key != secret else "") or UNKNOWN,
-        secret=secret,
-        base_url=pasted.base_url or "http://127.0.0.1",
-    )
-
-
-def _time_to_judge(request: Request) -> float:
-    """A pasted request is an old one, so its own time is right; unless it's in milliseconds."""
-    from pusherkit.doctor.mistakes import MILLISECOND_DIGITS
-
-    (*_, sent) = ["", *request.values("auth_timestamp")]
-    if not re.fullmatch(r"[0-9]{1,15}", sent):
-        return 0
-    return int(sent) / 1000 if len(sent) >= MILLISECOND_DIGITS else int(sent)
-
-
-def _corrected(credentials: Credentials, pasted: PastedRequest, door: Door) -> tuple[str, str]:
-    """The same request as a curl command, signed right and now; or "", and why there is none."""
-    from pusherkit.signing import Request, sign
-    from pusherkit.snippets import curl
-
-    method, path, body = pasted.request.method, pasted.request.path, pasted.request.body
-    if not pasted.base_url:
-        return "", "the text names no host. Add a Host header, or paste the whole URL."
-    if credentials.key == UNKNOWN:
-        return "", "the app key isn't known. Set PUSHER_KEY, or add auth_key=… to the URL."
-    parts = [method, pasted.base_url, path, body.decode(errors="replace")]
-    if any(map(door.holds, [*parts, *sum(pasted.request.params, ())])):
-        return "", "the request holds the secret, or most of it, and would repeat it."
-    params, now = pasted.request.params, int(time.time())
-    signature = sign(credentials, method, path, params, body, timestamp=now)
-    try:
-        command = curl(pasted.base_url, Request(method, path, signature.query, body))
-    except ValueError as error:
-        return "", str(error)
-    if command != door.hide(_printable_lines(command)):
-        # Pasted again, it would send other bytes than those that are signed.
-        return "", "the request holds characters that a terminal cannot show."
-    return command, ""
+            return getpass.getpass("The app's secret: ")
+    return ""
 
 
 def _vectors(options: argparse.Namespace) -> int:
@@ -407,7 +354,8 @@ def _read_text(file: str | None, what: str) -> str:
     from pusherkit.doctor.pasted import MAX_TEXT, too_long
 
     if file is None and sys.stdin.isatty():
-        print(f"Paste {what}; end with Ctrl+D.", file=sys.stderr)
+        end = "Ctrl+Z and Enter" if sys.platform == "win32" else "Ctrl+D"
+        print(f"Paste {what}.\nThen end it with {end}, on a line of its own.", file=sys.stderr)
     limit = MAX_TEXT + 1  # bytes; one more shows that there is more
     data = sys.stdin.buffer.read(limit) if file is None else _read_bytes(file, limit=MAX_TEXT)
     if len(data) > MAX_TEXT:
@@ -432,7 +380,17 @@ def _unusable(command: str, error: Exception, door: Door) -> int:
 
 def _say(door: Door, text: str, to: TextIO | None = None) -> None:
     """The one way out for what the doctor and the vectors say: no secret, no control character."""
-    print(_printable_lines(door.hide(text)), file=to)
+    _out(_printable_lines(door.hide(text)), to)
+
+
+def _out(text: str, to: TextIO | None = None) -> None:
+    """Print at once. Whoever reads it may have enough and leave, as `head` does."""
+    stream = to or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        # Python would complain when it ends and flushes; now it writes to nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _hidden(value: object, door: Door) -> object:
@@ -462,11 +420,15 @@ class _ToTerminal(logging.Handler):
 
 def _print(terminal: Terminal, entry: Entry) -> None:
     """One line for a request or a client event; under a refusal, why, and what to do."""
-    from pusherkit.sandbox import Exchange
+    from pusherkit.sandbox import Exchange, RefusedSubscription
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
         terminal.print(f"{clock}  {_exchange_lines(entry)}")
+    elif isinstance(entry, RefusedSubscription):
+        line = f"{entry.code}  {entry.diagnosis.what} {entry.channel}".rstrip()
+        line = _printable(f"{line} from {entry.socket_id}")
+        terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
@@ -480,7 +442,11 @@ def _exchange_lines(exchange: Exchange) -> str:
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
         return f"{line}  {_printable(first)}".rstrip()
-    return "\n".join([line, *(f"          {_printable(text)}" for text in (first, *rest))])
+    return "\n".join([line, *_indented([first, *rest])])
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"          {_printable(text)}" for text in lines]
 
 
 def _printable(text: str) -> str:

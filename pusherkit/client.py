@@ -10,6 +10,7 @@ import math
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -89,7 +90,8 @@ class _Calls(Generic[Returned]):
 class Client(_Calls[JSON]):
     """Calls the API and waits for the answer. Keeps its connection open; close it, or use `with`.
 
-    `base_url` is scheme and host, if they aren't the credentials' own. `timeout` is in seconds.
+    `base_url` takes the place of the credentials' own, and has the same forms. `timeout` is in
+    seconds.
     `transport` is an httpx transport, for a server without a socket. `retries` repeats only what
     can't have been published: refused connections, and 429 or 503, after the wait that the
     server asks for in Retry-After. `http` is the httpx.Client underneath. Raises PusherError for
@@ -202,7 +204,9 @@ def _options(
     credentials: Credentials, base_url: str | None, timeout: float, clock: Callable[[], float]
 ) -> dict[str, Any]:
     """The arguments of either httpx client."""
-    url = httpx.URL(credentials.base_url if base_url is None else base_url)
+    if base_url is not None:
+        credentials = replace(credentials, base_url=base_url)
+    url = httpx.URL(credentials.base_url)
     return {
         "base_url": url,
         "auth": PusherAuth(credentials, clock=clock),

@@ -21,9 +21,12 @@ SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by
 class Credentials:
     """An app's id, key and secret, and the host that knows them.
 
-    `base_url` is scheme, host and port; a key is valid on one host only. Raises
-    InvalidCredentials for values that can't be right: empty, not text, or with the white space
-    or quotes around them that pasting brings along.
+    `base_url` is scheme, host and port; a key is valid on one host only. Behind a proxy that
+    passes on what comes under a path, that path is its end: https://example.com/sockets. It's in
+    the URL of each request and not in what is signed, because such a proxy takes it off again
+    (pusher-http-php does the same with its option `path`). Raises InvalidCredentials for values
+    that can't be right: empty, not text, or with the white space or quotes around them that pasting
+    brings along.
 
     The secret isn't in the repr, in a failed comparison or in an error, and a traceback that
     shows local variables doesn't show it in the frames of this class either. `.secret`,
@@ -59,8 +62,8 @@ class Credentials:
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET; PUSHER_HOST if it is set.
 
-        PUSHER_HOST is a host, with or without port and scheme. Without a scheme it means https,
-        or http on this machine (localhost, 127.0.0.1).
+        PUSHER_HOST is a host, with or without port, scheme and path. Without a scheme it means
+        https, or http on this machine (localhost, 127.0.0.1); wss and ws mean https and http.
         """
         try:
             return cls(**_read_env(environ))
@@ -71,7 +74,7 @@ class Credentials:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Read the PUSHER_URL form: https://KEY:SECRET@HOST[:PORT]/apps/APP_ID."""
+        """Read the PUSHER_URL form: https://KEY:SECRET@HOST[:PORT][/PATH]/apps/APP_ID."""
         try:
             return cls(**_read_url(url))
         except InvalidCredentials as error:
@@ -150,23 +153,24 @@ def _read_url(url: str) -> dict[str, str]:
             f"PUSHER_URL: {wanted}; the host or port cannot be read. "
             "A key or secret with / ? # @ or : in it must be percent-encoded."
         ) from None
-    app_id = re.fullmatch(r"/apps/([^/]+)/?", parts.path)
+    prefix, apps, app_id = parts.path.removesuffix("/").rpartition("/apps/")
+    named = bool(apps and app_id) and "/" not in app_id
     present = {
         "scheme http or https": parts.scheme in ("http", "https"),
         "host": bool(parts.hostname),
         "key": bool(parts.username),
         "secret": bool(parts.password),
-        "path /apps/APP_ID": app_id is not None,
+        "path /apps/APP_ID": named,
     }
     missing = [name for name, there in present.items() if not there]
-    if app_id is None or missing:
+    if missing:
         raise InvalidCredentials(f"PUSHER_URL: {wanted}; missing: {', '.join(missing)}.")
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return {
-        "app_id": unquote(app_id[1]),
+        "app_id": unquote(app_id),
         "key": unquote(parts.username or ""),
         "secret": unquote(parts.password or ""),
-        "base_url": f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""),
+        "base_url": f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + prefix,
     }
 
 
@@ -180,7 +184,11 @@ def _checked(app_id: str, key: str, secret: str, base_url: str) -> str:
             f"app_id: expected the id alone, such as 6855671; {wrong[0]!r} cannot be part of "
             "the path /apps/{app_id}/events."
         )
-    return _base_url(base_url)
+    url = _base_url(base_url)
+    path = url.partition("://")[2].partition("/")[2]
+    if len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE and any(True for _ in places(secret, path)):
+        raise InvalidCredentials("host: its path holds the secret. Leave that out.")
+    return url
 
 
 def _refuse_paste_damage(name: str, value: object) -> None:
@@ -197,22 +205,36 @@ def _refuse_paste_damage(name: str, value: object) -> None:
         )
 
 
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]++)*+")  # RFC 3986, section 3.3
+
+
 def _base_url(text: object) -> str:
-    """Normalise a host, or a URL without a path, to scheme://host[:port]."""
+    """Normalise a host, or a URL, to scheme://host[:port][/path]."""
     text = text if isinstance(text, str) else ""
+    wanted = (
+        "host: expected a host such as ws-sa.mawjly.com, http://127.0.0.1:8123 or "
+        "https://example.com/path"
+    )
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         host, port = parts.hostname, parts.port  # ValueError if the port isn't a number
     except ValueError:
         host = port = None
-    scheme = parts.scheme or ("http" if is_local(host) else "https") if host else ""
-    if host is None or scheme not in ("http", "https") or re.search(r"[@?#\s]|[^/]/[^/]", text):
+    if host is None or host in _SCHEMES or re.search(r"[@?#\s\"'`]", text):
+        raise InvalidCredentials(f"{wanted}, without credentials, query, spaces or quotes.")
+    scheme = _SCHEMES.get(parts.scheme or ("http" if is_local(host) else "https"))
+    if scheme is None:
+        raise InvalidCredentials(f"{wanted}, with http or https where there is a scheme.")
+    path = parts.path.removesuffix("/")
+    if "apps" in (segments := path.split("/")):
+        raise InvalidCredentials(f"{wanted}, without /apps: each request adds that by itself.")
+    if not _PATH.fullmatch(path) or not {".", ".."}.isdisjoint(segments):
         raise InvalidCredentials(
-            "host: expected a host such as ws-sa.mawjly.com or http://127.0.0.1:8123, "
-            "without credentials, path, query or spaces."
+            f"{wanted}; its path can't be one. Write each slash once, and %C3%A9 for é."
         )
     shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}" + (f":{port}" if port is not None else "")
+    return f"{scheme}://{shown}" + (f":{port}" if port is not None else "") + path
 
 
 def is_local(host: str) -> bool:

@@ -19,8 +19,10 @@ from urllib.parse import quote, urlencode
 from pusherkit.signing import SIGNING_PARAMS, Request
 
 JSON_TYPE = "application/json"
-# curl reads [1-3] and {a,b} in a URL as several URLs, and takes /../ out of a path; not with these.
-_URL_AS_IT_IS = "--globoff --path-as-is"
+# curl reads [1-3] and {a,b} in a URL as several URLs, and takes /../ out of a path (its manual:
+# --globoff, --path-as-is). Only a URL that has them, as one with an IPv6 address, needs these.
+_SEVERAL_URLS = re.compile(r"[\[\]{}]")
+_DOTS_IN_PATH = re.compile(r"/(?:\.|%2e){1,2}(?:/|\Z)", flags=re.IGNORECASE)
 
 
 def curl(base_url: str, request: Request) -> str:
@@ -31,12 +33,19 @@ def curl(base_url: str, request: Request) -> str:
     text = _checked(request)
     url = base_url + request.path + (f"?{urlencode(request.params)}" if request.params else "")
     _refuse_nul(text)
-    lines = [f"curl {_URL_AS_IT_IS} -X {shlex.quote(request.method)} {shlex.quote(url)}"]
+    options = _options(url, request.path)
+    lines = [f"curl {options}-X {shlex.quote(request.method)} {shlex.quote(url)}"]
     if text:
         lines.append(f"-H 'Content-Type: {JSON_TYPE}'")
         option = "--data-raw" if text.startswith("@") else "--data-binary"  # @ would name a file
         lines.append(f"{option} {shlex.quote(text)}")
     return " \\\n  ".join(lines)
+
+
+def _options(url: str, path: str) -> str:
+    """The options that keep curl from changing a URL, a space after each; "" where it wouldn't."""
+    options = "--globoff " if _SEVERAL_URLS.search(url) else ""
+    return options + ("--path-as-is " if _DOTS_IN_PATH.search(path) else "")
 
 
 # --- programs ---------------------------------------------------------------------------------
@@ -107,7 +116,7 @@ SIGNATURE=$({{
 }} | openssl dgst -sha256 -r | cut -c 1-64)
 # Send: the same parameters, URL-encoded
 SENT="{sent}"
-curl {_URL_AS_IT_IS} -X {method} \\
+curl {_options(base_url + path, path)}-X {method} \\
     {shlex.quote(base_url + path)}"?$SENT&auth_signature=$SIGNATURE"{send} \\
     --silent --show-error --write-out '\\n%{{http_code}}\\n'
 """

@@ -26,6 +26,7 @@ import pusherkit
 from pusherkit import (
     Client,
     Credentials,
+    PusherError,
     RateLimited,
     Unauthorized,
     canonical_string,
@@ -33,7 +34,8 @@ from pusherkit import (
     sign,
     verify,
 )
-from pusherkit.doctor.pasted import read_request
+from pusherkit.doctor.consult import FORMS
+from pusherkit.doctor.pasted import read
 from pusherkit.signing import Request, hmac_sha256
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
@@ -100,6 +102,19 @@ def test_a_refusal_is_followed_by_its_reason(sandbox: Sandbox) -> None:
     assert sandbox.line().endswith("  401  POST /apps/6855671/events")
     assert sandbox.line().strip().startswith("Invalid signature: you should have sent HmacSHA256")
     assert "the secret is the key" in sandbox.line()
+
+
+@pytest.mark.parametrize("channel", ["private-room", "presence-room"])
+def test_a_refused_subscription_is_followed_by_what_is_left(sandbox: Sandbox, channel: str) -> None:
+    wrong = replace(sandbox.credentials, secret="another secret")
+    with pytest.raises(PusherError), Subscriber(wrong, channel, user_id="7"):
+        pass
+    assert re.fullmatch(
+        rf"\d\d:\d\d:\d\d  4009  subscription {channel} from [\d.]+", sandbox.line()
+    )
+    assert "Invalid signature: Expected HMAC SHA256 hex digest of" in sandbox.line()
+    assert "No known mistake" in (left := sandbox.line())
+    assert "with another secret" in left
 
 
 def test_a_client_event_has_a_line_of_its_own(sandbox: Sandbox) -> None:
@@ -274,7 +289,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 # --- the doctor -------------------------------------------------------------------------------
 
-NOW = 1_353_088_179
+NOW = 1_353_088_180
 SECRET = "practice-secret"
 DOCTORS = {"PUSHER_SECRET": SECRET, "PUSHER_APP_ID": "", "PUSHER_KEY": ""}
 BODY = '{"name":"message","channel":"chat","data":"it\'s ☕"}'
@@ -284,7 +299,7 @@ def evidence(text: str = "", body: str = BODY) -> str:
     """A curl command whose signature is of `text`, or right where there is none."""
     credentials = Credentials(app_id="3", key="key", secret=SECRET)
     signature = sign(
-        credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088179
+        credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088180
     )
     query = dict(signature.query)
     if text:
@@ -297,7 +312,7 @@ def evidence(text: str = "", body: str = BODY) -> str:
 def signed_text() -> str:
     credentials = Credentials(app_id="3", key="key", secret=SECRET)
     return sign(
-        credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088179
+        credentials, "POST", "/apps/3/events", body=BODY.encode(), timestamp=1353088180
     ).canonical_string
 
 
@@ -314,17 +329,21 @@ def doctor(text: str | bytes, *options: str, **environ: str) -> tuple[int, str, 
 
 
 def test_a_valid_request_is_valid() -> None:
-    assert doctor(evidence()) == (0, "The request is signed as it should be.\n", "")
+    status, out, err = doctor(evidence())
+    assert (status, err) == (0, "")
+    assert out.startswith("Read as: a curl command\n\nThe request is signed as it should be.\n")
+    assert "If it was refused all the same, what is left" in out
+    assert "signed right, now" not in out
 
 
 def test_a_mistake_is_named_proved_and_corrected() -> None:
     text = signed_text().replace("\n", "\\n")
     status, out, err = doctor(evidence(text))
     assert (status, err) == (1, "")
-    assert out.startswith("newline-written-out: The lines are joined by a backslash and an n")
+    assert out.startswith("Read as: a curl command\n\nnewline-written-out: The lines")
     assert f"Proof: this gives exactly what was sent, {hmac_sha256(SECRET, text)}" in out
-    assert "signed right, now. This goes to http://127.0.0.1:1:\ncurl --globoff " in out
-    corrected = read_request(out[out.index("curl --globoff") :]).request
+    assert "signed right, now. This goes to http://127.0.0.1:1:\ncurl -X POST " in out
+    corrected = read(out[out.index("curl -X") :]).requests[0].request
     verify(
         Credentials(app_id="3", key="key", secret=SECRET),
         corrected.method,
@@ -337,7 +356,7 @@ def test_a_mistake_is_named_proved_and_corrected() -> None:
 
 
 def test_milliseconds_are_noted_whatever_the_time() -> None:
-    millis = evidence().replace("auth_timestamp=1353088179", "auth_timestamp=1353088179000")
+    millis = evidence().replace("auth_timestamp=1353088180", "auth_timestamp=1353088180000")
     status, out, _ = doctor(millis)
     assert status == 1
     assert "These are milliseconds." in out
@@ -346,7 +365,7 @@ def test_milliseconds_are_noted_whatever_the_time() -> None:
 def test_what_nothing_explains_is_said_plainly() -> None:
     status, out, _ = doctor(evidence("some other text"))
     assert status == 2
-    assert out.startswith("No known mistake, and no two of them together, give this signature.")
+    assert "\n\nNo known mistake, and no two of them together, give this signature." in out
 
 
 @pytest.mark.parametrize(
@@ -378,10 +397,13 @@ def test_the_verdict_for_a_program() -> None:
     status, out, _ = doctor(evidence(signed_text().lower()), "--json")
     assert status == 1
     told = json.loads(out)
-    assert told["valid"] is False
-    assert told["findings"][0]["mistakes"][0]["name"] == "method-in-lower-case"
-    assert told["corrected"].startswith("curl --globoff --path-as-is -X POST ")
-    assert told["not_corrected"] == ""
+    assert (told["read_as"], told["status"], told["unjudged"]) == ("a curl command", 1, 0)
+    (opinion,) = told["opinions"]
+    assert opinion["kind"] == "request"
+    assert opinion["diagnosis"]["valid"] is False
+    assert opinion["diagnosis"]["findings"][0]["mistakes"][0]["name"] == "method-in-lower-case"
+    assert opinion["corrected"].startswith("curl -X POST ")
+    assert opinion["not_corrected"] == ""
 
 
 def test_the_secret_is_never_printed() -> None:
@@ -395,8 +417,10 @@ def test_the_secret_is_never_printed() -> None:
 def test_a_body_in_a_file_is_read_when_asked(tmp_path: Path) -> None:
     (tmp_path / "body.json").write_text(BODY, encoding="utf-8")
     command = evidence().split("--data-binary")[0] + f"--data-binary @{tmp_path}/body.json"
-    assert doctor(command)[0] == 3
-    assert doctor(command, "--read-files")[0] == 0
+    assert "which is not read unasked. So nothing is said of the body." in doctor(command)[1]
+    status, out, _ = doctor(command, "--read-files")
+    assert status == 0
+    assert "is not read unasked" not in out
 
 
 def test_a_body_that_no_command_can_hold_has_no_corrected_request(tmp_path: Path) -> None:
@@ -407,7 +431,7 @@ def test_a_body_that_no_command_can_hold_has_no_corrected_request(tmp_path: Path
     assert "body_md5" in out
     assert "signed right" not in out
     assert "No corrected request: body: byte 0 (0xff) is not UTF-8" in out
-    told = json.loads(doctor(command, "--read-files", "--json")[1])
+    (told,) = json.loads(doctor(command, "--read-files", "--json")[1])["opinions"]
     assert told["corrected"] == ""
     assert "is not UTF-8" in told["not_corrected"]
 
@@ -421,7 +445,8 @@ def test_at_a_terminal_it_says_what_to_paste(
     monkeypatch.setenv("PUSHER_SECRET", SECRET)
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().err
-    assert said == "Paste a curl command or an HTTP request; end with Ctrl+D.\n"
+    assert said.startswith("Paste a curl, wget, HTTPie or PowerShell command;")
+    assert said.endswith(".\nThen end it with Ctrl+D, on a line of its own.\n")
 
 
 def test_the_secret_is_asked_for_where_it_is_not_set(
@@ -447,6 +472,37 @@ def test_the_doctor_takes_no_secret_on_the_command_line() -> None:
     assert "unrecognized arguments" in err
 
 
+def test_a_reader_that_has_enough_may_leave(tmp_path: Path) -> None:
+    """As `head` does; the status stays the doctor's."""
+    (tmp_path / "request").write_text(evidence("some other text"), encoding="utf-8")
+    for options in ("", "--json"):
+        script = f"{PUSHERKIT} doctor {options} {tmp_path}/request | : ; echo ${{PIPESTATUS[0]}}"
+        ran = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            env=os.environ | DOCTORS,
+            timeout=60,
+            encoding="utf-8",
+        )
+        assert (ran.stdout, ran.stderr) == ("2\n", "")
+
+
+def test_the_first_line_says_what_it_was_read_as() -> None:
+    trace = "> GET /apps/3/channels HTTP/1.1\n> Host: h\n>\n< HTTP/1.1 401 Unauthorized\n"
+    for text, form in (
+        (evidence(), "a curl command"),
+        (trace, "a `curl -v` trace"),
+        ("Pusher error: Unknown auth_key", "the text of a refusal"),
+    ):
+        assert doctor(text)[1].startswith(f"Read as: {form}\n\n")
+
+
+def test_help_lists_what_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--help"])
+    assert FORMS in " ".join(capsys.readouterr().out.split())
+
+
 # --- its exit status --------------------------------------------------------------------------
 
 
@@ -454,19 +510,19 @@ def test_a_note_beside_a_signature_that_nothing_explains_is_not_an_explanation()
     wrong = evidence("some other text").replace("auth_version=1.0", "auth_version=2.0")
     status, out, _ = doctor(wrong)
     assert status == 2
-    assert out.startswith("Version not supported.")
+    assert "\n\nVersion not supported." in out
     assert "No known mistake, and no two of them together" in out
     spoiled = evidence("some other text", body=BODY + "!")
     status, out, _ = doctor(spoiled)
     assert status == 2
-    assert out.startswith("Invalid body_md5")
+    assert "\n\nInvalid body_md5" in out
     assert "No known mistake, and no two of them together" in out
 
 
 def test_a_note_alone_is_an_explanation() -> None:
     status, out, _ = doctor(evidence(body=BODY + "!"))
     assert status == 1
-    assert out.startswith("Invalid body_md5")
+    assert "\n\nInvalid body_md5" in out
     assert "No known mistake" not in out
 
 
@@ -587,16 +643,16 @@ def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_
     status, out, _ = doctor(HOSTILE[name], "--json")
     if status == 3:
         return  # refused whole
-    corrected = json.loads(out)["corrected"]
+    corrected = json.loads(out)["opinions"][0]["corrected"]
     if not corrected:
         return
     joined = "\n".join(in_an_empty_folder(corrected, tmp_path))
-    assert joined.count("--globoff\0--path-as-is\0-X\0") == 1, "one call"
+    assert joined.count("-X\0") == 1, "one call"
     url = next(word for word in joined.split("\0") if word.startswith("http"))
     assert httpx.URL(url).host == "h"
     plain = doctor(HOSTILE[name])[1]
     assert re.search("This goes to https?://h:\n", plain)
-    shown = plain[plain.index("curl --globoff") :].removesuffix("\n")
+    shown = plain[plain.index("\ncurl -X") + 1 :].removesuffix("\n")
     assert no_time(shown) == no_time(corrected)
 
 
@@ -606,7 +662,7 @@ def no_time(command: str) -> str:
 
 def test_some_of_the_strangers_requests_can_be_corrected() -> None:
     """So the test before this one looks at something."""
-    corrected = [name for name, text in HOSTILE.items() if "curl --globoff" in doctor(text)[1]]
+    corrected = [name for name, text in HOSTILE.items() if "\ncurl -X " in doctor(text)[1]]
     assert {"a name", "a value", "a body", "a path in quotes", "an app key"} <= set(corrected)
 
 

@@ -54,6 +54,7 @@ def everything_said(error: BaseException) -> str:
         (f"http://key:{SECRET}@[::1]/apps/3", ("3", "key", SECRET, "http://[::1]")),
         ("https://k%3Ay:a%2Fb%40c%23%C3%A9@host/apps/3", ("3", "k:y", "a/b@c#é", "https://host")),
         (f"https://key:{SECRET}@host/apps/my%2Dapp", ("my-app", "key", SECRET, "https://host")),
+        (f"https://key:{SECRET}@host/a/b/apps/3", ("3", "key", SECRET, "https://host/a/b")),
     ],
 )
 def test_from_url(url, expected):
@@ -160,6 +161,16 @@ def test_from_env_names_what_is_missing(missing, empty):
         ("127.0.0.one", "https://127.0.0.one"),
         ("127.0.0.", "https://127.0.0."),
         ("https://127.0.0.1", "https://127.0.0.1"),
+        ("example.com/", "https://example.com"),
+        ("example.com:8443/", "https://example.com:8443"),
+        ("HTTPS://Example.COM", "https://example.com"),
+        ("https://example.com/sockets", "https://example.com/sockets"),
+        ("https://example.com/sockets/", "https://example.com/sockets"),
+        ("https://example.com/a/b", "https://example.com/a/b"),
+        ("example.com/app", "https://example.com/app"),
+        ("localhost:6001/sockets", "http://localhost:6001/sockets"),
+        ("wss://example.com", "https://example.com"),
+        ("ws://127.0.0.1:6001", "http://127.0.0.1:6001"),
     ],
 )
 def test_a_host_becomes_a_base_url(host, base_url):
@@ -184,10 +195,20 @@ def test_a_host_becomes_a_base_url(host, base_url):
         "example.com/apps/3",
         "https://example.com?",
         "https://example.com#",
+        "https:/example.com",
+        "https://example.com//sockets",
+        "https://example.com/sockets//",
+        "https://example.com/../sockets",
+        "https://example.com/caf\u00e9",
+        "https://example.com/apps",
+        "https://example.com/sockets/apps/3",
+        '"https://example.com"',
+        " example.com",
+        f"https://example.com/{SECRET}",
     ],
 )
 def test_a_host_that_is_none_is_refused(host):
-    with pytest.raises(InvalidCredentials, match=r"^host: expected a host such as .*\.$") as caught:
+    with pytest.raises(InvalidCredentials, match=r"^host: .*\.$") as caught:
         Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": host})
     assert SECRET not in everything_said(caught.value)
 
@@ -552,7 +573,7 @@ WRONG_WAYS = {
     "white space": lambda: Credentials(app_id="3", key="key", secret=f"{SECRET} "),
     "not text": lambda: Credentials(app_id="3", key="key", secret=SECRET.encode()),
     "swapped": lambda: Credentials(app_id=f"/{SECRET}", key="key", secret="s"),
-    "a host": lambda: Credentials(app_id="3", key="key", secret="s", base_url=f"h/{SECRET}"),
+    "a host": lambda: Credentials(app_id="3", key="key", secret="s", base_url=f"h h/{SECRET}"),
     "no host": lambda: Credentials(app_id="3", key="key", secret=SECRET, base_url=None),
     "from_env, white space": lambda: Credentials.from_env(
         ENVIRONMENT | {"PUSHER_SECRET": f"{SECRET} "}

@@ -33,7 +33,7 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
-from pusherkit.doctor.pasted import read_request
+from pusherkit.doctor.pasted import read
 from pusherkit.doctor.refusals import diagnose_refusal
 from pusherkit.doctor.search import Diagnosis
 from pusherkit.events import (
@@ -419,7 +419,7 @@ REFUSALS = st.one_of(
 
 @given(REFUSALS, st.none() | ANY_TEXT)
 def test_any_refusal_can_be_read(text: str, canonical_string: str | None) -> None:
-    diagnosis = diagnose_refusal(text, canonical_string)
+    diagnosis = diagnose_refusal(text, canonical_string=canonical_string)
     assert not diagnosis.valid
     assert diagnosis.findings == ()
     assert all(diagnosis.notes)
@@ -452,10 +452,12 @@ def _missing(name: str) -> bytes:
 @given(COMMANDS | PLAIN | ANY_TEXT, st.sampled_from([None, str.encode, _missing]))
 def test_whatever_is_pasted_is_read_or_refused(text: str, read_file: Any) -> None:
     try:
-        request = read_request(text, read_file=read_file).request
+        pasted = read(text, read_file=read_file)
     except PusherError:
         return
-    diagnose(OWNER, request.method, request.path, request.params, request.body)
+    for each in pasted.requests:
+        request = each.request
+        diagnose(OWNER, request.method, request.path, request.params, request.body)
 
 
 # --- twin and widget ------------------------------------------------------------------------------

@@ -18,10 +18,12 @@ import pytest
 import websockets.exceptions
 import websockets.sync.client
 
-from pusherkit import APIError, Client, Credentials, Event
+from pusherkit import APIError, Client, Credentials, Event, sign
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
 from pusherkit.sandbox.channels import Delivery
-from pusherkit.sandbox.live import PAGE_ENTRIES, entry_json
+from pusherkit.sandbox.live import MAX_PASTED_BYTES, PAGE_ENTRIES, entry_json
+from pusherkit.signing import Request
+from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
 from tests.conftest import NOW, Clock
 
@@ -117,6 +119,26 @@ def test_a_client_event_is_marked():
     told = entry_json(Delivery(time=NOW, event=event, subscribers=3, client_event=True))
     assert json.loads(told)["client_event"] is True
     assert json.loads(told)["subscribers"] == 3
+
+
+def test_a_refused_subscription_tells_its_mistake(sandbox):
+    text = json.dumps({"event": "pusher:subscribe", "data": {"channel": "private-x", "auth": "0"}})
+    connection = sandbox.channels.open(
+        lambda text: None, lambda *why: None, key="practice-key", protocol="7", now=NOW
+    )
+    sandbox.channels.receive(connection, text, now=NOW)
+    entry = json.loads(entry_json(sandbox.refused_subscriptions[-1]))
+    assert entry["note"].startswith("Invalid format: auth must have the format key:signature")
+    assert entry == {
+        "kind": "refused",
+        "time": NOW,
+        "what": "subscription",
+        "channel": "private-x",
+        "socket_id": connection.socket_id,
+        "code": 4009,
+        "note": entry["note"],
+        "findings": [],
+    }
 
 
 def test_an_entry_is_ascii():
@@ -327,3 +349,71 @@ def test_the_feed_by_plain_http_is_refused_in_words(server):
     response = httpx.get(f"{server.url}/live", trust_env=False)
     assert response.status_code == 400
     assert "WebSocket" in response.text
+
+
+# --- the doctor's tab ---------------------------------------------------------------------------
+
+
+def refused_request(server: SandboxServer) -> str:
+    """A curl command whose path has a slash at its end that wasn't signed."""
+    path = f"/apps/{server.credentials.app_id}/events"
+    signature = sign(server.credentials, "POST", path, (), b"{}", timestamp=NOW)
+    return curl(server.url, Request("POST", f"{path}/", signature.query, b"{}"))
+
+
+def asked(server: SandboxServer, text: str | bytes, **headers: str) -> httpx.Response:
+    return httpx.post(f"{server.url}/doctor", content=text, headers=headers, trust_env=False)
+
+
+def test_the_doctor_answers_the_page(server):
+    answer = asked(server, refused_request(server), Origin=server.url)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    told = answer.json()
+    assert (told["read_as"], told["status"]) == ("a curl command", 1)
+    (opinion,) = told["opinions"]
+    (finding,) = opinion["diagnosis"]["findings"]
+    assert [mistake["name"] for mistake in finding["mistakes"]] == ["trailing-slash"]
+    assert opinion["corrected"].startswith(f"curl -X POST '{server.url}/")
+    assert server.log == (), "it isn't a request to the API"
+
+
+@pytest.mark.parametrize("text", ["", "hello", b"\xff\x00", "curl 'http://h"])
+def test_what_the_doctor_cannot_use_is_a_sentence(server, text):
+    answer = asked(server, text)
+    assert answer.status_code == 200
+    assert answer.json()["unusable"].endswith(".")
+
+
+def test_the_doctor_signs_for_nobody_but_the_practice_app():
+    own = Credentials(app_id="7", key="own-key", secret="own-secret", base_url="http://127.0.0.1")
+    with SandboxServer(own) as server:
+        text = refused_request(server)
+        answer = asked(server, f"{text}\nThe secret is own-secret.", Origin=server.url)
+        nothing = asked(server, "own-secret").text
+    (opinion,) = answer.json()["opinions"]
+    assert opinion["diagnosis"]["findings"]
+    assert opinion["corrected"] == ""
+    assert "everybody on this machine can open this page" in opinion["not_corrected"]
+    assert "own-secret" not in answer.text + nothing
+
+
+def test_the_doctor_is_for_the_live_page_alone(server):
+    for origin in ("http://localhost:3000", "https://evil.example", "null"):
+        answer = asked(server, refused_request(server), Origin=origin)
+        assert answer.status_code == 403
+        assert "diagnosis" not in answer.text
+    rebound = asked(server, refused_request(server), Host="evil.example")
+    assert rebound.status_code == 403
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_text_over_the_limit_is_refused_with_a_sentence(server, announced):
+    text = b"x" * (MAX_PASTED_BYTES + 1)
+    answer = asked(server, text if announced else iter([text]))
+    assert answer.status_code == 413
+    assert f"over the limit of {MAX_PASTED_BYTES:,} bytes here" in answer.json()["error"]
+
+
+def test_where_the_doctor_is_busy_the_page_is_told(server, monkeypatch):
+    monkeypatch.setattr("pusherkit.sandbox.explainer.MAX_WAITING", 0)
+    assert "waiting for the doctor" in asked(server, refused_request(server)).json()["unusable"]

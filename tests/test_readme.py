@@ -20,6 +20,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOOLBOX = (ROOT / "docs" / "toolbox.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "api-reference.md").read_text(encoding="utf-8")
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks" / "README.md"]
+# The key and the secret that Pusher's documentation publishes its examples with.
+PUBLISHED_KEY, PUBLISHED_SECRET = "278d425bdf160c739803", "7ad3773142a6692b25b8"
 PYTHON = re.findall(r"```python\n(.*?)```", README + TOOLBOX, flags=re.S)
 WORKED_EXAMPLE = "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"
 NOBODY_LISTENS = "http://127.0.0.1:9"  # the discard port: a request that goes there fails
@@ -54,10 +56,19 @@ def test_the_third_receives_what_it_sends(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == '{"text":"hello"}\n'
 
 
+def test_the_fifth_proves_what_is_wrong_with_a_subscription(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("APP_ID", "3"), ("KEY", PUBLISHED_KEY), ("SECRET", PUBLISHED_SECRET)):
+        monkeypatch.setenv(f"PUSHER_{name}", value)
+    exec(PYTHON[4], {})
+    assert capsys.readouterr().out.startswith("prefix-not-signed: ")
+
+
 def test_the_fourth_is_a_test_that_passes_with_nothing_but_the_plugin(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(PYTHON) == 4, "an example without a test"
+    assert len(PYTHON) == 5, "an example without a test"
     assert len(PYTHON[3].splitlines()) <= 12
     monkeypatch.setenv("HTTP_PROXY", NOBODY_LISTENS)  # a signed request must not go through it
     pytester.makepyfile(PYTHON[3])

@@ -777,3 +777,68 @@ def test_a_watcher_that_leaves_and_then_fails_is_reported_once(sandbox):
         sandbox.handle(RawRequest(method="GET", target=b"/"), now=NOW)
     assert [str(error) for error in failed] == ["gone"]
     assert sandbox.watchers == []
+
+
+# --- refused subscriptions ----------------------------------------------------------------------
+
+
+def asked(sandbox, event="pusher:subscribe", **data):
+    """Ask for a channel, or sign in, on connection 1.1; return what the log has of it."""
+    connection = sandbox.channels.open(
+        lambda text: None, lambda *why: None, key="practice-key", protocol="7", now=NOW
+    )
+    frame = {"event": event, "data": data}
+    sandbox.channels.receive(connection, json.dumps(frame), now=NOW)
+    return list(sandbox.refused_subscriptions)
+
+
+def auth_of(text, secret="practice-secret"):
+    return f"practice-key:{hmac.new(secret.encode(), text.encode(), 'sha256').hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        ({"auth": auth_of("1.1:x")}, 4009, "[prefix-not-signed]"),
+        ({"auth": {"auth": auth_of("1.1:private-x")}}, 4009, "[json-encoded-twice]"),
+        ({"auth": auth_of("1.1:private-x", "another")}, 4009, "with another secret"),
+        ({"auth": auth_of("9.9:private-x")}, 4009, "another connection"),
+        ({}, 4009, "auth is missing"),
+        ({"channel": "private-a%40b", "auth": auth_of("1.1:private-a@b")}, 4300, "URL-encoded"),
+        ({"channel": "presence-x", "auth": auth_of("1.1:presence-x")}, 4009, "needs it: JSON text"),
+    ],
+)
+def test_a_refused_subscription_is_explained_in_the_log(sandbox, data, code, said):
+    seen = []
+    sandbox.watchers.append(seen.append)
+    (entry,) = asked(sandbox, **{"channel": "private-x", **data})
+    assert (entry.time, entry.socket_id, entry.code) == (NOW, "1.1", code)
+    assert said in entry.note
+    assert not entry.diagnosis.valid
+    assert seen == [entry]
+
+
+def test_a_refused_sign_in_is_explained_in_the_log(sandbox):
+    user = '{"id":"7"}'
+    (entry,) = asked(sandbox, "pusher:signin", auth=auth_of(f"1.1:{user}"), user_data=user)
+    assert (entry.diagnosis.what, entry.channel) == ("sign-in", "")
+    assert "[signed-as-channel]" in entry.note
+
+
+def test_a_subscription_that_is_granted_leaves_nothing_in_that_log(sandbox):
+    assert asked(sandbox, channel="private-x", auth=auth_of("1.1:private-x")) == []
+    assert asked(sandbox, channel="news") == []
+
+
+def test_a_secret_in_a_refused_subscription_is_not_in_the_log(sandbox):
+    secret = sandbox.credentials.secret
+    (entry,) = asked(sandbox, channel=f"private-{secret} {secret}", auth=f"{secret}:{'0' * 64}")
+    assert secret not in repr(entry)
+
+
+def test_the_log_of_refused_subscriptions_is_bounded(sandbox):
+    for _ in range(3):
+        asked(sandbox, channel="private-x" * 10_000, auth="a" * 120_000)
+    assert len(repr(list(sandbox.refused_subscriptions))) < 10_000
+    sandbox.clear()
+    assert not sandbox.refused_subscriptions

@@ -368,7 +368,7 @@ def test_a_refusal_is_read_without_telling_the_secret(witness, mine):
         except PusherError as error:
             signature = sign(mine, "POST", PATH, (), BODY, timestamp=NOW)
             for own in (None, signature.canonical_string):
-                witness.see(f"refusal, {what}", diagnose_refusal(str(error), own))
+                witness.see(f"refusal, {what}", diagnose_refusal(str(error), canonical_string=own))
     witness.check()
 
 
@@ -456,7 +456,7 @@ def test_a_client_without_a_server_does_not_tell_the_secret(witness, mine):
             client.trigger("chat", "n", "")
         with witness.listening("Subscriber", PusherError):
             Subscriber(nowhere, "private-chat")
-    for base_url in ("nonsense", "https://a b", "ftp://host"):
+    for base_url in ("non sense", "https://a b", "ftp://host"):
         with witness.listening(base_url, Exception), Client(mine, base_url=base_url) as client:
             client.channels()
     witness.check()

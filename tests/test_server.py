@@ -31,11 +31,11 @@ import websockets.exceptions
 import websockets.sync.client
 from tornado.iostream import StreamClosedError
 
-from pusherkit import APIError, Client, PusherAuth, PusherError, RateLimited
+from pusherkit import APIError, Client, Diagnosis, PusherAuth, PusherError, RateLimited
 from pusherkit.sandbox import Entry, Sandbox, SandboxServer
 from pusherkit.sandbox.api import MAX_BODY_BYTES, Explanation, Unauthorized
 from pusherkit.sandbox.entrance import Entrance
-from pusherkit.sandbox.explainer import MAX_WAITING, Explainer
+from pusherkit.sandbox.explainer import MAX_WAITING, MAX_WAITING_SUBSCRIPTIONS, Explainer
 from pusherkit.sandbox.handler import Shell
 from pusherkit.sandbox.server import _Subscription
 from pusherkit.sandbox.sockets import FRAME_BYTES, MAX_UNSENT_BYTES, BoundedWebSocket
@@ -424,6 +424,49 @@ def test_a_search_that_fails_is_logged_and_the_request_answered(server, caplog):
     caplog.clear()
 
 
+SUBSCRIBE = '{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"practice-key:0"}}'
+
+
+def test_a_refused_subscription_is_explained_beside_the_loop(server, eventually):
+    with connect(server) as socket_:
+        socket_.recv(timeout=5)
+        socket_.send(SUBSCRIBE)
+        assert json.loads(socket_.recv(timeout=5))["data"]["code"] == 4009
+        eventually(lambda: server.refused_subscriptions)
+    (entry,) = server.refused_subscriptions
+    assert "expected 64 lower-case hex digits" in entry.note
+
+
+def test_refused_subscriptions_take_no_more_than_their_part_of_the_doctors_time(
+    server, eventually, monkeypatch
+):
+    monkeypatch.setattr("pusherkit.sandbox.explainer.SEARCH_SECONDS", 1e6)
+    with Doctor(server) as doctor, connect(server) as socket_:
+        server.sandbox.explain_subscription = lambda refused, go_on: (
+            doctor(refused, go_on) and Diagnosis(valid=False)
+        )
+        for _ in range(MAX_WAITING_SUBSCRIPTIONS + 1):
+            socket_.send(SUBSCRIBE)
+        eventually(lambda: server.refused_subscriptions)
+        assert "other refused subscriptions" in server.refused_subscriptions[0].note
+        with refusing(server) as raw:  # there is room for a request
+            doctor.released.set()
+            assert answer(raw)[1]["diagnosis_complete"]
+        eventually(lambda: len(server.refused_subscriptions) == MAX_WAITING_SUBSCRIPTIONS + 1)
+
+
+def test_a_search_that_fails_is_said_in_the_log_of_subscriptions(server, eventually, caplog):
+    def broken(refused: object, go_on: Callable[[], bool]) -> Diagnosis:
+        raise RecursionError
+
+    server.sandbox.explain_subscription = broken
+    with connect(server) as socket_:
+        socket_.send(SUBSCRIBE)
+        eventually(lambda: server.refused_subscriptions)
+    assert "a fault of this server's" in server.refused_subscriptions[0].note
+    caplog.clear()
+
+
 # --- limits -------------------------------------------------------------------------------------
 
 PUBLISH = b"POST /apps/6855671/events HTTP/1.1\r\nHost: localhost\r\n"
@@ -459,7 +502,7 @@ def test_a_body_in_chunks_is_refused_as_soon_as_it_is_too_large(server):
 
 
 def test_a_body_without_end_is_cut_off(server, monkeypatch):
-    monkeypatch.setattr("pusherkit.sandbox.server.MAX_DROPPED_BYTES", 10_000_000)
+    monkeypatch.setattr("pusherkit.sandbox.handler.MAX_DROPPED_BYTES", 10_000_000)
     endless = b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000) * 1_000
     with (
         opened(server, PUBLISH + b"Transfer-Encoding: chunked\r\n\r\n") as raw,
@@ -469,7 +512,7 @@ def test_a_body_without_end_is_cut_off(server, monkeypatch):
 
 
 def test_unfinished_bodies_are_bounded_all_together_and_let_go(monkeypatch, eventually):
-    monkeypatch.setattr("pusherkit.sandbox.server.MAX_HELD_BYTES", 100_000)
+    monkeypatch.setattr("pusherkit.sandbox.handler.MAX_HELD_BYTES", 100_000)
     shells = []
     monkeypatch.setattr(
         "pusherkit.sandbox.server.Shell", lambda **given: shells.append(Shell(**given)) or shells[0]

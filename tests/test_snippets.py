@@ -307,10 +307,24 @@ def test_curl_names_no_file_where_the_body_begins_with_an_at():
 
 def test_curl_without_a_body_is_one_line():
     request = Request("GET", "/", [("b", "c d")])
-    assert snippets.curl("http://a", request) == (
-        "curl --globoff --path-as-is -X GET 'http://a/?b=c+d'"
-    )
+    assert snippets.curl("http://a", request) == "curl -X GET 'http://a/?b=c+d'"
     assert words("http://a", Request("GET", "/"))[-1] == "http://a/"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "options"),
+    [
+        ("http://a", "/b/c", []),
+        ("http://[::1]:80", "/b", ["--globoff"]),
+        ("http://a", "/b/../c", ["--path-as-is"]),
+        ("http://a", "/b/%2E", ["--path-as-is"]),
+        ("http://[::1]", "/./b", ["--globoff", "--path-as-is"]),
+        ("http://a", "/b.c/..d", []),
+    ],
+)
+def test_curl_is_kept_from_changing_a_url_that_it_would_change(base_url, path, options):
+    given = words(base_url, Request("GET", path))
+    assert [word for word in given if word.startswith("--")] == options
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode, urlsplit
 
 from pusherkit.credentials import Credentials
 from pusherkit.signing import body_digest
@@ -62,14 +64,19 @@ LESSONS = {  # where each axis is taught
     "encoding": "04-key-and-message",
 }
 Row = tuple[Mistake, Callable[..., Iterator[Any]]]
-TABLE: dict[str, list[Row]] = {axis: [] for axis in LESSONS}
-"""The mistakes of each axis: signed wrong, whatever is sent."""
-ON_THE_WIRE: dict[str, list[Row]] = {axis: [] for axis in LESSONS}
-"""The same for what is signed right and sent wrong: only a request can show it, never a vector."""
+Table = dict[str, list[Row]]
+TABLE: Table = {axis: [] for axis in LESSONS}
+"""The mistakes of each axis: signed wrong, whatever is sent. A test vector should detect them."""
+IN_REQUESTS: Table = {axis: [] for axis in LESSONS}
+"""Mistakes that are looked for in a request, and not asked of a test vector: what is signed right
+and sent wrong, and what shows only where the values happen to be such (a leading zero, say)."""
+ALONE: Table = {axis: [] for axis in LESSONS}
+"""What has so many values that it's tried only where everything else is right, never in pairs.
+Some of it are more ways to make a mistake that one of the other tables has."""
 
 
 def _mistake(
-    axis: str, why: str, fix: str, *, table: dict[str, list[Row]] = TABLE
+    axis: str, why: str, fix: str, *, table: Table = TABLE
 ) -> Callable[[Variant], Variant]:
     """Enter a function into a table."""
 
@@ -81,9 +88,33 @@ def _mistake(
     return enter
 
 
+def _more_ways(name: str) -> Callable[[Variant], Variant]:
+    """Enter a function into ALONE: more ways to make the mistake of this name."""
+    ((axis, mistake),) = [
+        (axis, mistake)
+        for table in (TABLE, IN_REQUESTS)
+        for axis, rows in table.items()
+        for mistake, _ in rows
+        if mistake.name == name
+    ]
+
+    def enter(function: Variant) -> Variant:
+        ALONE[axis].append((mistake, function))
+        return function
+
+    return enter
+
+
 def known_mistakes() -> tuple[Mistake, ...]:
-    """Every mistake in the table."""
+    """Every mistake that a test vector should detect: those of TABLE."""
     return tuple(mistake for rows in TABLE.values() for mistake, _ in rows)
+
+
+def every_mistake() -> tuple[Mistake, ...]:
+    """Every mistake that is looked for in a request, each once."""
+    tables = (TABLE, IN_REQUESTS, ALONE)
+    found = (mistake for axis in LESSONS for table in tables for mistake, _ in table[axis])
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
@@ -154,6 +185,8 @@ def _body_escaped_to_ascii(body: Body) -> Iterator[str]:
     "Encode the body as UTF-8 first, then hash it.",
 )
 def _body_in_latin_1(body: Body) -> Iterator[str]:
+    if _is_utf_8_twice(body):
+        return  # that has a name of its own
     yield body_digest(body.text.encode("latin-1", errors="replace"))
     # Node's "binary" keeps the low byte of each UTF-16 code unit.
     yield body_digest(body.text.encode("utf-16-le")[::2])
@@ -175,8 +208,12 @@ def _newline_hashed_not_sent(body: Body) -> Iterator[str]:
     "Hash exactly what you send, with nothing trimmed or added in between.",
 )
 def _newline_sent_not_hashed(body: Body) -> Iterator[str]:
-    if body.sent.endswith((b"\r", b"\n")):
-        yield body_digest(body.sent.rstrip(b"\r\n"))
+    bare = body.sent.rstrip(b"\r\n")
+    if bare != body.sent:
+        yield body_digest(bare)
+        last = 2 if body.sent.endswith(b"\r\n") else 1
+        if len(body.sent) - last > len(bare):  # one of several newlines was hashed, too
+            yield body_digest(body.sent[:-last])
 
 
 @_mistake(
@@ -213,6 +250,216 @@ def _digest_in_upper_case(body: Body) -> Iterator[str]:
 )
 def _digest_by_sha256(body: Body) -> Iterator[str]:
     yield hashlib.sha256(body.sent).hexdigest()
+
+
+@_mistake(
+    "digest",
+    "The body hash is of the event's data alone, and the body is more than that.",
+    "Hash the whole body: the JSON with name, channels and data, exactly as you send it.",
+    table=IN_REQUESTS,
+)
+def _data_hashed_alone(body: Body) -> Iterator[str]:
+    value = body.value
+    if not isinstance(value, dict):
+        return
+    for part in ("data", "batch"):
+        if isinstance(value.get(part), str):
+            yield _md5(value[part])
+        if part in value:
+            yield from _serialised(value[part])  # of a string, this is the JSON with its quotes
+
+
+@_mistake(
+    "digest",
+    "The body went out in Latin-1 (or Windows-1252), but the hash is of the body in UTF-8.",
+    "Tell your HTTP library to send UTF-8, or hand it bytes that you encoded as UTF-8 yourself.",
+    table=IN_REQUESTS,
+)
+def _body_sent_in_latin_1(body: Body) -> Iterator[str]:
+    if _is_utf_8(body):
+        return
+    for encoding in ("latin-1", "cp1252"):
+        with suppress(UnicodeDecodeError):  # Windows-1252 has five bytes without a meaning
+            yield _md5(body.sent.decode(encoding))
+
+
+@_mistake(
+    "digest",
+    "The body was encoded as UTF-8 twice on its way out, but the hash is of it encoded once.",
+    "Encode the body once, hash those bytes, and hand the HTTP library bytes rather than text.",
+    table=IN_REQUESTS,
+)
+def _body_in_utf_8_twice(body: Body) -> Iterator[str]:
+    if _is_utf_8_twice(body):
+        yield body_digest(body.text.encode("latin-1"))
+
+
+@_mistake(
+    "digest",
+    "The hash is of the body in UTF-16, but the body went out as UTF-8.",
+    "Encode the body as UTF-8, then hash those bytes (in .NET, Encoding.UTF8, not Unicode).",
+    table=IN_REQUESTS,
+)
+def _body_in_utf_16(body: Body) -> Iterator[str]:
+    if body.sent:
+        yield body_digest(body.text.encode("utf-16-le"))
+
+
+@_mistake(
+    "digest",
+    "The body went out form-encoded, but the hash is of the JSON.",
+    "Send the JSON itself as the body, with Content-Type: application/json.",
+    table=IN_REQUESTS,
+)
+def _body_sent_form_encoded(body: Body) -> Iterator[str]:
+    # First the JSON as a whole, percent-encoded, or in a field of its own. "=" is what a form
+    # puts behind a name without a value.
+    text = body.text.strip("\r\n")
+    if not FORM_ENCODED.match(text) or text.count("&") > _MOST_FIELDS:
+        return
+    fields = parse_qsl(text, keep_blank_values=True)
+    texts = [unquote_plus(text.removesuffix("="))]
+    texts += [part for pair in fields if pair[0] != "data" for part in pair]
+    yield from (_md5(each) for each in dict.fromkeys(texts) if each[:1] in ("{", "["))
+    # Then the fields of a JSON object that were sent one by one.
+    for event in _events_of(fields):
+        yield from _serialised(event)
+
+
+FORM_ENCODED = re.compile(r"[^\s\"'{}<>=]++=|%7[Bb]|%5[Bb]")  # how a form begins; JSON doesn't
+_MOST_FIELDS = 110  # of a form: 100 channels, and what else an event has (reference, "Limits")
+
+
+_FIELDS_OF_AN_EVENT = {"name", "channel", "channels", "data"}
+
+
+def _events_of(fields: list[Pair]) -> Iterator[dict[str, Any]]:
+    """The JSON objects that fields of a form may have been: their channels a list or a text."""
+    event: dict[str, Any] = {}
+    for name, value in fields:
+        bare = re.sub(r"\[[0-9]*+\]$", "", name)
+        if bare != name:
+            event.setdefault(bare, [])
+            if not isinstance(event[bare], list):
+                return
+            event[bare].append(value)
+        else:
+            event[name] = value
+    if event.keys().isdisjoint(_FIELDS_OF_AN_EVENT):
+        return
+    yield event
+    if isinstance(event.get("channels"), str):
+        yield {**event, "channels": [event["channels"]]}
+        if "," in event["channels"]:
+            yield {**event, "channels": event["channels"].split(",")}
+
+
+@_mistake(
+    "digest",
+    "The hash is of the fields form-encoded, but the body went out as JSON.",
+    "Hash the JSON that you send.",
+    table=IN_REQUESTS,
+)
+def _form_hashed_json_sent(body: Body) -> Iterator[str]:
+    value = body.value
+    if isinstance(value, dict) and all(isinstance(each, str | list) for each in value.values()):
+        for key in ("{}", "{}[]"):
+            fields = [
+                (key.format(name) if isinstance(each, list) else name, each)
+                for name, each in value.items()
+            ]
+            yield _md5(urlencode(fields, doseq=True))
+
+
+@_mistake(
+    "digest",
+    "The line breaks of the body were changed between the hash and the sending (LF and CRLF).",
+    "Hash the bytes that go out, after anything that converts line breaks.",
+    table=IN_REQUESTS,
+)
+def _line_breaks_converted(body: Body) -> Iterator[str]:
+    if b"\n" in body.sent:
+        lf = body.sent.replace(b"\r\n", b"\n")
+        yield from (body_digest(lf), body_digest(lf.replace(b"\n", b"\r\n")))
+
+
+@_mistake(
+    "digest",
+    "The file was hashed with its line breaks, but the body went out without them.",
+    "With curl, use --data-binary @file, because -d @file takes the line breaks out.",
+    table=IN_REQUESTS,
+)
+def _line_breaks_taken_out(body: Body) -> Iterator[str]:
+    if b"\n" in body.sent or not (b"  " in body.sent or b"\t" in body.sent):
+        return  # still there, or there's no indentation that they could have stood before
+    for text in _both_ways(body.value, indent="\t"):
+        for indent in ("  ", "    ", "\t"):
+            indented = text.replace("\t", indent)
+            if indented.replace("\n", "") == body.text:  # so that this is the true name
+                yield from (_md5(indented + end) for end in ("\n", ""))
+
+
+@_mistake(
+    "digest",
+    "The body hash has lost zeros: hex needs two digits for each byte, 0a and not a.",
+    "Pad with leading zeros: %02x for each byte, or %032x for the whole number.",
+    table=IN_REQUESTS,
+)
+def _digest_without_leading_zeros(body: Body) -> Iterator[str]:
+    yield from _without_zeros(bytes.fromhex(body_digest(body.sent)))
+
+
+@_mistake(
+    "digest",
+    "The body hash is written with dashes, spaces, colons or brackets between its hex digits.",
+    "Write 32 lower-case hex digits with nothing between them.",
+    table=ALONE,
+)
+def _digest_with_separators(body: Body) -> Iterator[str]:
+    yield from _with_separators(bytes.fromhex(body_digest(body.sent)))
+
+
+# The bodies of published examples, each compact, as it's hashed there, and with spaces, as it's
+# printed there: of Pusher's HTTP API page, and of this kit's reference (docs/api-reference.md).
+_PUBLISHED_BODIES: tuple[tuple[dict[str, Any], tuple[str, str]], ...] = (
+    (
+        {"name": "foo", "channels": ["project-3"], "data": '{"some":"data"}'},
+        (
+            r'{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}',
+            r'{ "name": "foo", "channels": ["project-3"], "data": "{\"some\":\"data\"}" }',
+        ),
+    ),
+    (
+        {"name": "message", "channel": "chat", "data": '{"text":"hello"}'},
+        (
+            r'{"name":"message","channel":"chat","data":"{\"text\":\"hello\"}"}',
+            r'{ "name": "message", "channel": "chat", "data": "{\"text\":\"hello\"}" }',
+        ),
+    ),
+)
+
+
+@_mistake(
+    "digest",
+    "The body hash was copied from a published example, and the body is another one.",
+    "Compute body_md5 for each body, from the very bytes that you send.",
+    table=ALONE,
+)
+def _digest_of_an_example(body: Body) -> Iterator[str]:
+    for value, texts in _PUBLISHED_BODIES:
+        if body.value != value:  # nor that example, cut short or written otherwise
+            yield from map(_md5, texts)
+
+
+@_mistake(
+    "digest",
+    "There is no body, but the body hash is of an empty value, such as {} or null.",
+    "Leave body_md5 out of a request without a body.",
+    table=IN_REQUESTS,
+)
+def _digest_of_an_empty_value(body: Body) -> Iterator[str]:
+    if not body.sent:
+        yield from (_md5(text) for text in ("{}", "[]", "null", '""', "undefined"))
 
 
 # query: the third line of the canonical string, from the parameters in the order of the URL
@@ -289,6 +536,90 @@ def _body_md5_not_signed(pairs: list[Pair]) -> Iterator[str]:
     yield _without("body_md5", pairs)
 
 
+@_mistake(
+    "query",
+    "The values were signed without their names.",
+    "Sign each parameter as name=value, joined by &, all on the third line.",
+)
+def _values_without_names(pairs: list[Pair]) -> Iterator[str]:
+    values = [value for _, value in in_order(pairs)]
+    yield "\n".join(values)
+    yield "\n".join(value for name, value in in_order(pairs) if name != "auth_version")
+
+
+@_more_ways("values-without-names")
+def _values_joined_otherwise(pairs: list[Pair]) -> Iterator[str]:
+    ordered = in_order(pairs)
+    for chosen in (ordered, [pair for pair in ordered if pair[0] != "auth_version"], pairs):
+        values = [value for _, value in chosen]
+        yield from (joint.join(values) for joint in ("&", "", ",", ":"))
+    yield "\n".join(value for _, value in pairs)
+
+
+@_mistake(
+    "query",
+    "No parameters were signed: the third line of the signed text is empty.",
+    "Sign every parameter but auth_signature, and send those very parameters.",
+)
+def _third_line_empty(pairs: list[Pair]) -> Iterator[str]:
+    if pairs:
+        yield ""
+
+
+@_mistake(
+    "query",
+    "The parameters were joined to name=value first, and then sorted as whole texts.",
+    "Sort by the name alone, then join: = sorts after digits, so info2=… would come before info=….",
+    table=IN_REQUESTS,
+)
+def _joined_before_sorting(pairs: list[Pair]) -> Iterator[str]:
+    yield "&".join(sorted(f"{name}={value}" for name, value in in_order(pairs)))
+
+
+@_mistake(
+    "query",
+    "Parameters of the same name were sorted by their values, too.",
+    "Sort by name alone, and keep repeated parameters in the order in which they're sent.",
+    table=IN_REQUESTS,
+)
+def _sorted_with_values(pairs: list[Pair]) -> Iterator[str]:
+    yield _join(sorted(in_order(pairs)))
+
+
+WRAPPERS = ("Some({})", 'Some("{}")', "Optional({})", 'Optional("{}")', "Optional[{}]", "b'{}'")
+"""How languages print a value together with what holds it: Scala and Rust, Swift, Java, Python."""
+
+
+@_mistake(
+    "query",
+    "A value was signed with what held it around it, such as Some(…), Optional[…] or b'…'.",
+    "Take the value out (get, unwrap, decode) before you join it to the text.",
+    table=ALONE,
+)
+def _value_signed_in_a_wrapper(pairs: list[Pair]) -> Iterator[str]:
+    ordered = in_order(pairs)
+    for wrapper in WRAPPERS:
+        wrapped = [(name, wrapper.format(value)) for name, value in ordered]
+        yield _join(wrapped)
+        for at in range(min(len(ordered), _MOST_WRAPPED)):
+            yield _join([*ordered[:at], wrapped[at], *ordered[at + 1 :]])
+
+
+_MOST_WRAPPED = 12  # parameters, each of them in its turn
+
+
+@_mistake(
+    "query",
+    "The parameters are joined by something else than &.",
+    "Join them by &, all on one line.",
+    table=ALONE,
+)
+def _parameters_joined_otherwise(pairs: list[Pair]) -> Iterator[str]:
+    if len(pairs) > 1:
+        texts = ["=".join(pair) for pair in in_order(pairs)]
+        yield from (joint.join(texts) for joint in ("\n", "", ",", ", ", ";", "&amp;", "\n&"))
+
+
 # path: the second line
 
 
@@ -298,7 +629,29 @@ def _body_md5_not_signed(pairs: list[Pair]) -> Iterator[str]:
     "Sign the path as it is in the request line, such as /apps/3/events.",
 )
 def _slash_missing(path: str, credentials: Credentials) -> Iterator[str]:
-    yield path.removeprefix("/")
+    if not path.startswith("//"):
+        yield path.removeprefix("/")
+
+
+@_mistake(
+    "path",
+    "The path was sent with two slashes in a row (//), and signed with one.",
+    "Join host and path with a single slash; a server has no such path as //apps.",
+    table=IN_REQUESTS,
+)
+def _two_slashes_sent(path: str, credentials: Credentials) -> Iterator[str]:
+    if "//" in path:
+        yield re.sub("//+", "/", path)
+
+
+@_mistake(
+    "path",
+    "The path was signed with two slashes in a row (//), and sent with one.",
+    "Take the slash off the end of the base URL before you join it to the path.",
+)
+def _two_slashes_signed(path: str, credentials: Credentials) -> Iterator[str]:
+    if path.startswith("/") and not path.startswith("//"):
+        yield f"/{path}"
 
 
 @_mistake(
@@ -307,7 +660,7 @@ def _slash_missing(path: str, credentials: Credentials) -> Iterator[str]:
     "Sign the path alone, from the first slash after the host.",
 )
 def _full_url_as_path(path: str, credentials: Credentials) -> Iterator[str]:
-    host = credentials.base_url.split("://")[1]
+    host = urlsplit(credentials.base_url).netloc
     for scheme in ("https://", "http://", ""):
         yield f"{scheme}{host}{path}"
     without_port = re.sub(":[0-9]+$", "", host)
@@ -339,11 +692,64 @@ def _trailing_slash(path: str, credentials: Credentials) -> Iterator[str]:
     "Sign the path that the server sees, or let the proxy pass the path on unchanged.",
 )
 def _prefix_on_one_side(path: str, credentials: Credentials) -> Iterator[str]:
-    at = path.find("/apps/")
-    if at > 0:
-        yield path[at:]
+    # Sent and not signed: whatever it's called, it's in the path. A prefix that is nothing but
+    # slashes has a name of its own.
+    starts = [found.start() for found in islice(re.finditer("/apps/", path), _MOST_STARTS)]
+    yield from (path[at:] for at in starts if path[:at].strip("/"))
     for prefix in ("/api", "/pusher", "/app", "/ws", "/reverb", "/soketi"):
         yield f"{prefix}{path}"
+
+
+_MOST_STARTS = 8  # of a path, or of an end of it that may have been signed alone
+
+
+@_mistake(
+    "path",
+    "Only the end of the path was signed.",
+    "Sign the whole path, from the first slash after the host, such as /apps/3/events.",
+    table=IN_REQUESTS,
+)
+def _end_of_path_signed(path: str, credentials: Credentials) -> Iterator[str]:
+    starts = re.compile("/(?=[^/])").finditer(path, max(path.rfind("/apps/"), 0) + 1)
+    for found in islice(starts, _MOST_STARTS):
+        yield from (path[found.start() :], path[found.end() :])
+
+
+# Signed and not sent: only the other side knows its name. These are the ones that servers, their
+# guides and reverse proxies use.
+_PREFIXES = """
+api app apps pusher ws wss reverb soketi sockudo poxa slanger sockets socket socket.io websocket
+websockets laravel-websockets web-sockets broadcasting broadcast broadcasts broadcaster realtime
+real-time rt live push events event messaging messages message notifications notification notify
+channels channel stream streams chat hub gateway gw proxy backend server service services public
+internal external rest http https echo relay bus signal pubsub mq edge dev development staging
+stage test prod production v1 v2 v3 api/v1 api/v2 api/v3 api/pusher api/ws api/sockets api/socket
+api/websockets api/realtime api/broadcasting api/reverb api/soketi ws/api pusher/api services/ws
+services/pusher
+""".split()  # noqa: SIM905 - as a list it's a line each
+
+
+@_more_ways("prefix-on-one-side")
+def _known_prefix_signed(path: str, credentials: Credentials) -> Iterator[str]:
+    url = urlsplit(credentials.base_url)
+    own = [url.path.strip("/")] if url.path.strip("/") else []
+    labels = (url.hostname or "").split(".")
+    yield from (f"/{prefix}{path}" for prefix in dict.fromkeys([*own, *labels, *_PREFIXES]))
+
+
+@_mistake(
+    "path",
+    "The path was signed in one percent-encoding and sent in another.",
+    "Sign the path as it is in the request line, and let no proxy decode or encode it again.",
+    table=IN_REQUESTS,
+)
+def _path_encoded_otherwise(path: str, credentials: Credentials) -> Iterator[str]:
+    bare = unquote(path)
+    yield bare
+    yield from (quote(bare, safe=safe) for safe in ("/", "/,;=@:", "/!$&'()*+,;=:@"))
+    yield quote(path, safe="/")  # encoded twice
+    for case in (str.lower, str.upper):
+        yield re.sub("%[0-9A-Fa-f]{2}", lambda found, case=case: case(found[0]), path)  # type: ignore[misc]
 
 
 @_mistake(
@@ -365,6 +771,30 @@ def _batch_path_exchanged(path: str, credentials: Credentials) -> Iterator[str]:
 )
 def _key_in_path(path: str, credentials: Credentials) -> Iterator[str]:
     yield path.replace(f"/apps/{credentials.app_id}", f"/apps/{credentials.key}")
+
+
+_APP = re.compile("/apps/([^/]*+)")
+# The app ids of published examples: of this kit's reference, and of Pusher's documentation.
+_PUBLISHED_APP_IDS = ("6855671", "3", "1", "APP_ID", "YOUR_APP_ID", "app-id", "undefined", "null")
+
+
+@_mistake(
+    "path",
+    "The path was signed with another app id than the one that it was sent with.",
+    "Put your own app's id into the path, /apps/{app_id}/events, once; then sign and send that.",
+    table=IN_REQUESTS,
+)
+def _another_apps_path(path: str, credentials: Credentials) -> Iterator[str]:
+    sent = _APP.search(path)
+    if sent and sent[1] != credentials.app_id:
+        yield path[: sent.start(1)] + credentials.app_id + path[sent.end(1) :]
+
+
+@_more_ways("another-apps-path")
+def _path_of_an_example(path: str, credentials: Credentials) -> Iterator[str]:
+    if sent := _APP.search(path):
+        for app_id in _PUBLISHED_APP_IDS:
+            yield path[: sent.start(1)] + app_id + path[sent.end(1) :]
 
 
 # method: the first line
@@ -448,6 +878,49 @@ def _body_appended(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
         yield "\n".join([*lines, body.text])
 
 
+@_mistake(
+    "newline",
+    "A line of the signed text is missing: the method, the path, or both.",
+    "Sign all three lines: method, path and parameters.",
+)
+def _line_missing(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
+    method, path, query = lines
+    yield from (f"{path}\n{query}", f"{path}?{query}", query, f"{method}\n{query}")
+
+
+@_mistake(
+    "newline",
+    "The signed text ends after the path, so no parameters were signed.",
+    "Sign every parameter but auth_signature on a third line.",
+)
+def _two_lines_signed(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
+    yield f"{lines[0]}\n{lines[1]}"
+
+
+@_mistake(
+    "newline",
+    "The signature is the HMAC of the body, or of its hash, where the canonical string belongs.",
+    "Sign method, path and parameters; the body is covered by body_md5, which is one of them.",
+    table=ALONE,
+)
+def _body_signed(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
+    if body.sent:
+        yield body_digest(body.sent)
+        yield body.text
+
+
+@_mistake(
+    "newline",
+    "The text was signed with what held it around it, such as Some(…) or quotes.",
+    "Take the text out (get, unwrap) before you sign it.",
+    table=ALONE,
+)
+def _text_signed_in_a_wrapper(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
+    for wrapper in (*WRAPPERS, '"{}"', "'{}'"):
+        yield wrapper.format("\n".join(lines))
+        yield wrapper.format("\\n".join(lines))  # printed, the newlines are written out
+
+
 # timestamp: what was signed, where another was sent
 
 _READ_ONCE = "Read the clock once, in whole seconds, then sign and send that one value."
@@ -499,11 +972,37 @@ def _timestamp_in_local_time(timestamp: str) -> Iterator[str]:
     "timestamp",
     "The timestamp was sent in milliseconds, but signed in seconds.",
     _READ_ONCE,
-    table=ON_THE_WIRE,
+    table=IN_REQUESTS,
 )
 def _timestamp_sent_in_milliseconds(timestamp: str) -> Iterator[str]:
     if len(timestamp) >= MILLISECOND_DIGITS:
         yield timestamp[:-3]
+
+
+@_mistake(
+    "timestamp",
+    "The timestamp was sent with a fraction of a second, but signed without it.",
+    _READ_ONCE,
+    table=IN_REQUESTS,
+)
+def _timestamp_sent_with_fraction(timestamp: str) -> Iterator[str]:
+    if found := re.fullmatch(r"([0-9]{1,15})\.[0-9]+", timestamp):
+        yield found[1]
+        yield str(int(found[1]) + 1)  # rounded
+
+
+@_more_ways("timestamp-in-milliseconds")
+def _timestamp_with_its_milliseconds(timestamp: str) -> Iterator[str]:
+    if re.fullmatch("[0-9]{1,15}", timestamp):
+        yield from (f"{timestamp}{milliseconds:03}" for milliseconds in range(1, 1000))
+
+
+@_more_ways("timestamp-with-fraction")
+def _timestamp_with_three_digits_of_fraction(timestamp: str) -> Iterator[str]:
+    if re.fullmatch("[0-9]{1,15}", timestamp):
+        # As JavaScript prints Date.now() / 1000: without zeros at the end.
+        for milliseconds in range(1, 1000):
+            yield f"{timestamp}.{milliseconds:03}".rstrip("0")
 
 
 # secret: the key of the HMAC
@@ -565,6 +1064,55 @@ def _app_key_as_secret(credentials: Credentials) -> Iterator[bytes]:
     yield credentials.key.encode()
 
 
+@_mistake(
+    "secret",
+    "The secret was encoded in base64 before it was used.",
+    "Use the secret as the app's settings show it; a Kubernetes secret has to be decoded first.",
+)
+def _secret_base64_encoded(credentials: Credentials) -> Iterator[bytes]:
+    secret = credentials.secret.encode()
+    yield base64.b64encode(secret)
+    yield base64.b64encode(secret + b"\n")  # echo $SECRET | base64
+
+
+@_mistake(
+    "secret",
+    "The secret is empty, so the setting that should hold it isn't there.",
+    "Check where PUSHER_SECRET is set, and that the process that signs gets to see it.",
+)
+def _secret_empty(credentials: Credentials) -> Iterator[bytes]:
+    yield b""
+
+
+@_mistake(
+    "secret",
+    "A placeholder was used as the secret.",
+    "Put in the secret that the app's settings show, and check that the variable is replaced.",
+    table=ALONE,
+)
+def _placeholder_as_secret(credentials: Credentials) -> Iterator[bytes]:
+    yield from (text.encode() for text in _PLACEHOLDERS)
+
+
+# What stands where a setting is missing, or was never put in.
+_PLACEHOLDERS = """
+undefined null None nil NULL false secret SECRET your-secret your_secret YOUR_SECRET your_app_secret
+YOUR_APP_SECRET APP_SECRET app-secret app_secret PUSHER_SECRET $PUSHER_SECRET ${PUSHER_SECRET}
+PUSHER_APP_SECRET ${PUSHER_APP_SECRET} your-pusher-secret your-pusher-app-secret <secret>
+YOUR_PUSHER_SECRET your-app-secret changeme *** 7ad3773142a6692b25b8
+""".split()  # noqa: SIM905 - the same; the last is the published example's
+
+
+@_mistake(
+    "secret",
+    "The app id was used instead of the secret.",
+    "Sign with the secret; the app id belongs in the path.",
+    table=ALONE,
+)
+def _app_id_as_secret(credentials: Credentials) -> Iterator[bytes]:
+    yield credentials.app_id.encode()
+
+
 # mac: how the secret and the text become one hash
 
 
@@ -622,6 +1170,15 @@ def _hash_of_string_and_secret(key: bytes, message: bytes) -> Iterator[bytes]:
     yield hashlib.sha256(message + key).digest()
 
 
+@_mistake(
+    "mac",
+    "The signature is a plain SHA-256 of the text, without the secret.",
+    "Use HMAC-SHA256, keyed by the secret, because anyone can make a plain hash.",
+)
+def _hash_without_secret(key: bytes, message: bytes) -> Iterator[bytes]:
+    yield hashlib.sha256(message).digest()
+
+
 # encoding: how the signature is written
 
 
@@ -635,6 +1192,8 @@ def _signature_in_base64(raw: bytes) -> Iterator[str]:
     yield base64.b64encode(raw).decode().replace("+", " ")  # a + that was not URL-encoded
     yield base64.urlsafe_b64encode(raw).decode()
     yield base64.b64encode(raw.hex().encode()).decode()
+    yield base64.b64encode(raw).decode().rstrip("=")
+    yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 @_mistake(
@@ -644,6 +1203,79 @@ def _signature_in_base64(raw: bytes) -> Iterator[str]:
 )
 def _signature_in_upper_case(raw: bytes) -> Iterator[str]:
     yield raw.hex().upper()
+
+
+@_mistake(
+    "encoding",
+    "The signature has lost leading zeros: hex needs two digits for each byte, 0a and not a.",
+    "Pad with leading zeros: %02x for each byte, or %064x for the whole number.",
+    table=IN_REQUESTS,
+)
+def _signature_without_leading_zeros(raw: bytes) -> Iterator[str]:
+    yield from _without_zeros(raw)
+
+
+@_mistake(
+    "encoding",
+    "The signature is written with dashes, spaces or colons between its bytes, or in angle "
+    "brackets, as .NET's BitConverter or Objective-C's NSData print bytes.",
+    "Write 64 lower-case hex digits with nothing between or around them.",
+    table=IN_REQUESTS,
+)
+def _signature_with_separators(raw: bytes) -> Iterator[str]:
+    yield from _with_separators(raw)
+
+
+@_mistake(
+    "encoding",
+    "The signature is written as numbers, one for each byte, the way a list of bytes is printed.",
+    "Write each byte as two hex digits, with nothing between them.",
+    table=IN_REQUESTS,
+)
+def _signature_as_numbers(raw: bytes) -> Iterator[str]:
+    signed = [byte - 256 if byte > 127 else byte for byte in raw]  # Java's bytes
+    for numbers in (list(raw), signed):
+        for joint in (", ", ","):
+            text = joint.join(map(str, numbers))
+            yield from (text, f"[{text}]")
+
+
+def _without_zeros(raw: bytes) -> Iterator[str]:
+    """Hex without the zeros that a number or a byte would begin with; upper case, too."""
+    whole = f"{int.from_bytes(raw):x}"  # as Java's BigInteger writes it, padded to fewer digits
+    each = "".join(f"{byte:x}" for byte in raw)  # as Arduino's String(byte, HEX) does
+    for text in (whole, each):
+        if len(text) < 2 * len(raw):  # none lost: nothing wrong, and upper case has its own name
+            yield from (text, text.upper())
+
+
+def _with_separators(raw: bytes) -> Iterator[str]:
+    """Hex with something between its bytes, in both cases; and as byte objects are printed."""
+    for joint in ("-", " ", ":", ", "):
+        yield raw.hex(joint[0]).replace(joint[0], joint)
+        yield raw.hex(joint[0]).replace(joint[0], joint).upper()
+    yield "".join(rf"\x{byte:02x}" for byte in raw)
+    yield " ".join(f"0x{byte:02x}" for byte in raw)
+    groups = raw.hex(" ", -4)
+    yield from (groups, f"<{groups}>")  # NSData, up to iOS 12
+    if len(raw) > 24:  # and from iOS 13 on, where the middle is left out
+        groups = f"{raw[:16].hex(' ', -4)} ... {raw[-8:].hex(' ', -4)}"
+    yield f"{{length = {len(raw)}, bytes = 0x{groups} }}"
+
+
+def _is_utf_8(body: Body) -> bool:
+    try:
+        return bool(body.text) or True
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_utf_8_twice(body: Body) -> bool:
+    """Whether the body is UTF-8 of what is UTF-8 already, and not all ASCII."""
+    try:
+        return not body.text.isascii() and bool(body.text.encode("latin-1").decode())
+    except ValueError:
+        return False
 
 
 def _md5(text: str) -> str:

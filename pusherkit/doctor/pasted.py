@@ -1,8 +1,13 @@
-"""Make a request of what people paste: a curl command, or an HTTP request as text. Pure.
+"""Find out what somebody pasted, and make requests, subscriptions and webhooks of it. Pure.
 
 What was pasted is never changed or run: a command is read as a shell would read it, and that is
 what gets diagnosed. A file that it names (`-d @file`) is opened only by the function that the
 caller passes in for that.
+
+Each form has a reader in `forms/`, and a hint, a small pattern that every text of that form
+contains. The readers are asked one after another, those first that can tell most surely; each
+claims a part of the text, and the next ones see only what is left. What nobody claims is what was
+said.
 
 A pasted text is a stranger's, so the work is linear in its length, and what takes part in signing
 has a limit of its own: the doctor signs it some thousand times.
@@ -11,330 +16,339 @@ has a limit of its own: the doctor signs it some thousand times.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import replace
+from functools import partial
 
-from pusherkit.credentials import is_local
+from pusherkit.doctor.forms.commands import COMMAND_HINT, CommandReader
+from pusherkit.doctor.forms.dumps import LOGGED, QUOTED_HINT, URL_HINT, merge, read_quoted, read_url
+from pusherkit.doctor.forms.http_text import (
+    DUMP_HINT,
+    HTTP_HINT,
+    LOG_HINT,
+    TRACE_HINT,
+    WGET_HINT,
+    read_dump,
+    read_http,
+    read_log_line,
+    read_trace,
+    read_wget_debug,
+)
+from pusherkit.doctor.forms.javascript import JAVASCRIPT_HINT, JavaScriptReader
+from pusherkit.doctor.forms.json_text import JSON_HINT, JsonReader
+from pusherkit.doctor.forms.parts import (
+    MAX_PARAMS,
+    MAX_TARGET,
+    MAX_TEXT,
+    Claim,
+    Pasted,
+    PastedRequest,
+    PastedSubscription,
+    PastedWebhook,
+    ReadFile,
+    app_in,
+    too_long,
+)
+from pusherkit.doctor.forms.powershell import POWERSHELL_HINT, PowerShellReader
+from pusherkit.doctor.forms.python import PYTHON_HINT, PythonReader
+from pusherkit.doctor.forms.subscriptions import (
+    FIELD_HINT,
+    SOCKET_HINT,
+    Fields,
+    asks_for_auth,
+    field_in,
+    read_webhook_lines,
+    subscriptions,
+    webhook_in,
+)
 from pusherkit.errors import UnreadableText
-from pusherkit.signing import Request
 
-# Limits, so that work stays bounded. They are ours.
-MAX_TEXT = 8 * 1024 * 1024  # bytes, or characters, of a pasted text; bytes of a file it names
-MAX_TARGET = 64 * 1024  # characters of path and query; the practice server's HTTP reads no more
-MAX_PARAMS = 100  # parameters of a request; the practice server takes no more
-MAX_METHOD = 20  # letters
-MAX_WORDS = 10_000  # of a command
-SHOWN_CHARACTERS = 200  # of what an error repeats
+__all__ = [
+    "MAX_PARAMS",
+    "MAX_TARGET",
+    "MAX_TEXT",
+    "Pasted",
+    "PastedRequest",
+    "PastedSubscription",
+    "PastedWebhook",
+    "app_in",
+    "read",
+    "too_long",
+]
 
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")  # a name, or an IPv6 address
+NOTHING = "text that holds no request"
+MAX_REQUESTS = 1_000  # of one text; the rest are left out
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastedRequest:
-    """A request as it would go out, and where to.
-
-    `base_url` is scheme, host and port, and empty where the text names no host.
-    """
-
-    base_url: str
-    request: Request
+_Reader = Callable[[re.Match[str]], Claim | None]
 
 
-def read_request(text: str, *, read_file: Callable[[str], bytes] | None = None) -> PastedRequest:
-    """Read a curl command, or an HTTP request as a log or a proxy saves it.
+def read(text: str, *, read_file: ReadFile | None = None) -> Pasted:
+    """Whatever was pasted, taken apart.
 
-    `read_file` is called for each file that the command names; without it, such a command is
-    refused. Bytes that aren't UTF-8 are in `text` as surrogateescape leaves them. Raises
-    UnreadableText.
+    `read_file` is called for each file that a command names; without it, no file is opened. Bytes
+    that aren't UTF-8 are in `text` as surrogateescape leaves them. Where the text holds nothing
+    that is known, `form` says so, and `said` is the text. Raises UnreadableText for a text over
+    the limits, and for a request that is cut off or holds what only a shell can know.
     """
     if len(text) > MAX_TEXT:
         raise too_long()
-    start = text.lstrip("$> \t\r\n")
-    if start.startswith("curl"):
-        return _read_curl(start, read_file)
-    if re.match(r"[A-Z]{1,20} \S", start):
-        return _read_http(start)
-    raise UnreadableText(
-        "Expected a curl command, or an HTTP request that begins with its method and path, "
-        "such as POST /apps/3/events?…; got neither."  # not what: it may be a secret
+    refused = _no_text(text)
+    if refused:
+        raise UnreadableText(refused)
+    problems: list[UnreadableText] = []
+    cleaned = _clean(text)
+    straight = _straight(cleaned)
+    parts = [_Part(part, read_file, problems) for part in _pieces(straight)]
+    claims = [claim for part in parts for claim in part.claims]
+    said = "\n".join(part.said() for part in parts).strip("\r\n")
+    requests, hooks, fields = _sorted_out(claims, problems)
+    fields += [found for part in parts for found in part.fields]
+    subscribed = tuple(subscriptions(fields))
+    if problems and not (requests or hooks or subscribed):
+        raise problems[0]
+    if problems and requests:
+        note = f"Something else in the text can't be read. {problems[0]}"
+        requests[-1] = replace(requests[-1], notes=(*requests[-1].notes, note))
+    if straight != cleaned:
+        requests = [replace(r, notes=(*r.notes, TYPOGRAPHIC_QUOTES)) for r in requests]
+    return Pasted(
+        form=_form(claims, bool(hooks), bool(subscribed)),
+        requests=tuple(requests[:MAX_REQUESTS]),
+        subscriptions=subscribed,
+        webhooks=tuple(hooks),
+        said=said,
     )
 
 
-def too_long() -> UnreadableText:
-    """The error for a text over the limit."""
-    return UnreadableText(
-        f"The text is over the limit of {MAX_TEXT:,} bytes. Paste one request alone."
-    )
+def _sorted_out(
+    claims: list[Claim], problems: list[UnreadableText]
+) -> tuple[list[PastedRequest], list[PastedWebhook], list[Fields]]:
+    """Requests of this API, webhooks, and what was asked of an endpoint for authorization."""
+    requests: list[PastedRequest] = []
+    hooks = [hook for claim in claims for hook in claim.webhooks]
+    fields: list[Fields] = []
+    for claim in claims:
+        for request in claim.requests:
+            try:
+                if hook := webhook_in(request):
+                    hooks.append(hook)
+                elif asked := asks_for_auth(request):
+                    fields.append(Fields(claim.start, asked))
+                else:
+                    requests.append(request)
+            except UnreadableText as problem:
+                problems.append(problem)
+    return merge(requests), hooks, fields
 
 
-def app_in(path: str) -> str:
-    """The app id in a path, /apps/{app_id}/…, with or without a prefix; "" where there is none."""
-    return path.partition("/apps/")[2].partition("/")[0]
+def _form(claims: list[Claim], hooks: bool, subscribed: bool) -> str:
+    """What a text was taken for, in words: each form once, with how many there are."""
+    forms = [claim.form for claim in claims if claim.form]
+    if not forms:
+        return "a webhook" if hooks else "a subscription" if subscribed else NOTHING
+    if len(set(forms)) > 1:  # the same URL is logged beside nearly everything
+        forms = [form for form in forms if form != LOGGED]
+    counted = [(form, forms.count(form)) for form in dict.fromkeys(forms)]
+    named = [
+        form if count == 1 or form == "a subscription" else f"{form} ({count} of them)"
+        for form, count in counted
+    ]
+    form = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"a webhook, in {form}" if hooks and "webhook" not in form else form
 
 
-def _bytes(text: str) -> bytes:
-    """A text's bytes; those that weren't UTF-8 when it was read, as they were."""
-    try:
-        return text.encode(errors="surrogateescape")
-    except UnicodeEncodeError:
-        raise UnreadableText("The text holds half of a surrogate pair.") from None
+_ARCHIVES = {"PK\x03\x04": "a ZIP archive", "\x1f": "a gzip archive", "%PDF-": "a PDF"}
 
 
-def _cut(text: str) -> str:
-    """A piece of what was pasted, short enough to be repeated in an error."""
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+def _no_text(text: str) -> str:
+    """A sentence on what was pasted, if it isn't text at all."""
+    for magic, name in _ARCHIVES.items():
+        if text.startswith(magic):
+            return f"This is {name}, not text. Unpack it, and paste the request that's inside."
+    if "\0" in text[:4_096]:
+        return "This is binary data, not text. Paste the request as text, such as a curl command."
+    return ""
 
 
-def _pasted(method: str, url: str, body: bytes, host: str = "") -> PastedRequest:
-    """Put a request together. `url` is a whole URL, or a path and query for `host`."""
-    if not re.fullmatch(rf"[A-Za-z]{{1,{MAX_METHOD}}}", method):
-        raise UnreadableText(
-            f"Expected a method of 1 to {MAX_METHOD} letters, such as POST; the text names another."
-        )
-    if len(url) > MAX_TARGET:
-        raise UnreadableText(
-            f"The URL has {len(url):,} characters, over the limit of {MAX_TARGET:,}."
-        )
-    base_url = _base_url(f"//{host}") if host else ""
-    if url.startswith("/"):
-        path, _, query = url.partition("?")
-    else:
-        base_url, path, query = _split(url)
-    try:
-        path.encode()  # a byte that isn't UTF-8 came through as half of a surrogate pair
-        params = parse_qsl(
-            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMS
-        )
-        "".join(map("".join, params)).encode()
-    except UnicodeError:
-        raise UnreadableText("The URL cannot be read: it is not UTF-8.") from None
-    except ValueError:
-        raise UnreadableText(
-            f"The URL cannot be read: it has over {MAX_PARAMS} parameters."
-        ) from None
-    return PastedRequest(base_url=base_url, request=Request(method.upper(), path, params, body))
+# --- what stands around it ------------------------------------------------------------------------
 
-
-def _split(url: str) -> tuple[str, str, str]:
-    """A whole URL as base URL, path and query; what curl doesn't send is left out."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise _wrong_host() from None
-    return _base_url(f"{parts.scheme}://{parts.netloc}"), parts.path or "/", parts.query
-
-
-def _base_url(text: str) -> str:
-    """Scheme, host and port. Without a scheme it's https, but http on this machine."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise _wrong_host() from None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    scheme = parts.scheme or ("http" if is_local(parts.hostname or "") else "https")
-    if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
-        raise _wrong_host()
-    return f"{scheme}://{host}" + (f":{port}" if port is not None else "")
-
-
-def _wrong_host() -> UnreadableText:
-    return UnreadableText(
-        "The URL cannot be read: expected http or https, and a host such as ws-sa.mawjly.com or "
-        "127.0.0.1:8123."
-    )
-
-
-# --- HTTP as text -----------------------------------------------------------------------------
-
-
-def _read_http(text: str) -> PastedRequest:
-    blank = re.search(r"\r?\n\r?\n", text)
-    head, body = (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
-    line, *headers = head.split("\n")
-    method, target, *_ = line.split(maxsplit=2)
-    fields = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (header.partition(":") for header in headers)
-    }
-    length, data = fields.get("content-length", ""), _bytes(body)
-    if re.fullmatch(r"[0-9]{1,15}", length):
-        data = data[: int(length)]
-    else:  # an editor ends the last line, and that newline isn't the body's
-        data = data.removesuffix(b"\n").removesuffix(b"\r")
-    return _pasted(method, target, data, fields.get("host", ""))
-
-
-# --- curl -------------------------------------------------------------------------------------
-
-# Options that take a value. Any other is a switch, and changes nothing of what is signed.
-_WITH_VALUE = frozenset(
-    {
-        *("request", "url", "header", "output", "user-agent", "max-time", "write-out", "user"),
-        *("data", "data-ascii", "data-raw", "data-binary", "json"),
-    }
+_ANSWER = re.compile(
+    r"HTTP/[0-9]|[{<]"
+    r"|[^\n]{0,200}?\b(?:Invalid|Unauthorized|Unknown auth_key|expired|error|40[0-9])\b",
+    flags=re.IGNORECASE,
 )
-_SHORT = {
-    "X": "request",
-    "d": "data",
-    "H": "header",
-    "o": "output",
-    "A": "user-agent",
-    "m": "max-time",
-    "w": "write-out",
-    "u": "user",
-}
-_JOINED = re.compile(rf"-([^{''.join(_SHORT)}]*+)(.?)(.*+)", flags=re.DOTALL)  # -sSXPOST
-_DATA = ("data", "data-ascii", "data-raw", "data-binary", "json")
-
-
-def _read_curl(text: str, read_file: Callable[[str], bytes] | None) -> PastedRequest:
-    words = _shell_words(text)
-    options = list(_curl_options(words[1:]))
-    given = dict(options)  # the last one counts
-    urls = [value for name, value in options if name == "url"]
-    if len(urls) != 1:
-        raise UnreadableText(
-            f"Expected one URL in the command, got {len(urls)}"
-            + (f": {_cut(', '.join(urls[:SHOWN_CHARACTERS]))}." if urls else ".")
-        )
-    if _has_variable(urls[0]):
-        raise UnreadableText(
-            "The URL holds a shell variable, such as $SECRET or $(…), so the text doesn't contain "
-            "what was sent. Run the command after `set -x`, and paste what the shell shows."
-        )
-    data = b"&".join(_data(name, value, read_file) for name, value in options if name in _DATA)
-    url = urls[0] if "://" in urls[0] else f"https://{urls[0]}"
-    method = given.get("request") or ("POST" if data else "GET")
-    if "get" in given and data:
-        url += ("&" if "?" in url else "?") + data.decode(errors="surrogateescape")
-        method, data = given.get("request") or "GET", b""
-    return _pasted(method, url, data)
-
-
-def _curl_options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """The options of a curl command that matter here, by their long names, and its URLs."""
-    rest = iter(words)
-
-    def value_of(name: str) -> str:
-        try:
-            return next(rest)
-        except StopIteration:
-            raise UnreadableText(
-                f"The curl command ends with --{name}, which needs a value. Copy it whole."
-            ) from None
-
-    for word in rest:
-        if word.startswith("--"):
-            name = word[2:]
-            yield name, value_of(name) if name in _WITH_VALUE else ""
-        elif joined := _JOINED.fullmatch(word):
-            switches, letter, value = joined.groups()
-            if "G" in switches:
-                yield "get", ""
-            if letter:
-                yield _SHORT[letter], value or value_of(_SHORT[letter])
-        else:
-            yield "url", word
-
-
-def _has_variable(url: str) -> bool:
-    return bool(re.search(r"\$[A-Za-z_({]", url))
-
-
-def _data(option: str, value: str, read_file: Callable[[str], bytes] | None) -> bytes:
-    """The bytes that a data option sends: `-d @file` drops newlines, `--data-binary` does not."""
-    if not value.startswith("@") or option == "data-raw":
-        return _bytes(value)
-    name = _cut(value[1:])
-    if read_file is None:
-        raise UnreadableText(
-            f"The command reads its body from the file {name!r}, which is not read unasked."
-        )
-    try:
-        content = read_file(value[1:])
-    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
-        raise UnreadableText(
-            f"The body's file {name!r} cannot be read: "
-            f"{error.strerror if isinstance(error, OSError) else error}."
-        ) from None
-    if len(content) > MAX_TEXT:
-        raise UnreadableText(f"The body's file {name!r} is over the limit of {MAX_TEXT:,} bytes.")
-    if option in ("data", "data-ascii"):
-        content = content.replace(b"\r", b"").replace(b"\n", b"")
-    return content
-
-
-# --- words, as bash reads them ----------------------------------------------------------------
-
-# Each piece of a command line. The repeats are possessive (`++`), so none of them backtracks.
-_PIECE = re.compile(
-    r"""(?P<gap>[ \t\r\n]++)
-      | (?:\\\r?\n)++                          # a line goes on
-      | \\(?P<escaped>.)
-      | \$'(?P<ansi>(?:[^'\\]++|\\.)*+)'
-      | '(?P<single>[^']*+)'
-      | \$?"(?P<double>(?:[^"\\]++|\\.)*+)"
-      | (?P<plain>(?:[^ \t\r\n'"\\$]|\$(?!['"]))++)""",
-    flags=re.DOTALL | re.VERBOSE,
+_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)[^\n`]*$\n?", flags=re.MULTILINE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
+_WAITING = re.compile(  # a command, and the `> ` that a terminal or a mail puts before each line
+    r"^(?P<first>[^\n]{0,100}?(?:[$#%>]|\+)[ \t]*(?:curl|wget|http|https)[ \t][^\n]*\n)"
+    r"(?P<more>(?:>[ ][^\n]*\n?)++)",
+    flags=re.MULTILINE,
 )
-_IN_DOUBLE_QUOTES = re.compile(r'\\([$`"\\])|\\\r?\n')
-_IN_ANSI_QUOTES = re.compile(
-    r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", flags=re.DOTALL
-)
-_NAMED_ESCAPES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 
 
-def _shell_words(text: str) -> list[str]:
-    """Split a command line into its words."""
-    words: list[str] = []
-    pieces: list[str] = []  # of the word that is being read
-    begun = False  # a word can be empty: ''
-    at = 0
-    while at < len(text):
-        piece = _PIECE.match(text, at)
-        if piece is None:
-            raise UnreadableText(
-                "A quote in the command is not closed. Copy it whole, to its last line."
-            )
-        at = piece.end()
-        kind = piece.lastgroup
-        if kind == "gap":
-            if begun:
-                words.append("".join(pieces))
-                if len(words) > MAX_WORDS:
-                    raise UnreadableText(
-                        f"The command has over {MAX_WORDS:,} words. Paste one request alone."
-                    )
-            pieces, begun = [], False
-        elif kind is not None:
-            pieces.append(_meant(kind, piece[kind]))
-            begun = True
-    return [*words, "".join(pieces)] if begun else words
-
-
-def _meant(kind: str, text: str) -> str:
-    """What a quoted or plain piece of a word means."""
-    if kind == "ansi":
-        return _IN_ANSI_QUOTES.sub(_unescape, text)
-    if kind == "double":
-        return _IN_DOUBLE_QUOTES.sub(lambda escape: escape[1] or "", text)
+def _clean(text: str) -> str:
+    """A text without what isn't its own: byte order marks, a terminal's colours and `> `."""
+    text = text.removeprefix("\ufeff")
+    if "\x1b[" in text:
+        text = _COLOURS.sub("", text)
+    if "\n> " in text:
+        text = _WAITING.sub(
+            lambda found: found["first"] + re.sub(r"^> ", "", found["more"], flags=re.MULTILINE),
+            text,
+        )
     return text
 
 
-def _unescape(found: re.Match[str]) -> str:
-    code = found[1]
-    if code in _NAMED_ESCAPES:
-        return _NAMED_ESCAPES[code]
-    if code[0] == "u" and len(code) > 1:
-        return chr(int(code[1:], 16))
-    if code[0] == "x" and len(code) > 1:
-        return _byte(int(code[1:], 16))
-    if code[0] in "01234567":
-        return _byte(int(code, 8) & 0xFF)
-    return found[0]  # bash keeps the backslash of an escape that it doesn't know
+TYPOGRAPHIC_QUOTES = (
+    "The quotes around the words are typographic ones, which no shell knows: an editor or a web "
+    "page has put them in. They're read here as plain quotes."
+)
+_OPENING = re.compile(r"(?<=[ \t])[“‘„](?=https?://|\{|[A-Za-z-]{1,40}:)")
 
 
-def _byte(value: int) -> str:
-    return bytes([value]).decode(errors="surrogateescape")
+def _straight(text: str) -> str:
+    """A command's typographic quotes as plain ones, where a word begins or ends with them."""
+    if not (_OPENING.search(text) and COMMAND_HINT.search(text)):
+        return text
+    quotes = str.maketrans("“„”‘’", '"""\'\'')
+    text = _OPENING.sub(lambda found: found[0].translate(quotes), text)
+    return re.sub(r"[”’](?=[ \t\r\n]|$)", lambda found: found[0].translate(quotes), text)
+
+
+def _pieces(text: str) -> list[str]:
+    """A text cut at its Markdown fences, so that nothing goes on from one block into another."""
+    return [piece for piece in _FENCE.split(text) if piece.strip()] or [text]
+
+
+class _Part:
+    """One part of a text: who claims what in it."""
+
+    def __init__(
+        self,
+        text: str,
+        read_file: ReadFile | None,
+        problems: list[UnreadableText],
+        *,
+        inner: bool = False,
+    ) -> None:
+        self._text = text
+        self._problems = problems
+        self._room = MAX_REQUESTS
+        self.claims: list[Claim] = []
+        values = JsonReader(text, None if inner else self._inside)
+        readers: list[tuple[re.Pattern[str], _Reader]] = [
+            (DUMP_HINT, self._at_line(read_dump)),
+            (WGET_HINT, self._at_line(read_wget_debug)),
+            (TRACE_HINT, self._at_line(read_trace)),
+            (QUOTED_HINT, partial(read_quoted, text)),
+            (PYTHON_HINT, PythonReader(text).read),
+            (POWERSHELL_HINT, PowerShellReader(text).read),
+            (COMMAND_HINT, CommandReader(text, read_file).read),
+            (JAVASCRIPT_HINT, JavaScriptReader(text).read),
+            (HTTP_HINT, self._at_line(read_http)),
+            (LOG_HINT, self._log_line),
+            (JSON_HINT, values.read),
+            (URL_HINT, partial(read_url, text)),
+        ]
+        if text.lstrip()[:1] in ("{", "["):
+            readers.insert(0, (JSON_HINT, values.read))
+        for hint, reader in readers:
+            self._ask(hint, reader)
+        self.fields = [*values.fields, *self._lines()]
+        self.claims = [*self._answered()]
+        if not any(claim.requests for claim in self.claims) and (hook := read_webhook_lines(text)):
+            self.claims = [hook]
+
+    def _inside(self, text: str) -> tuple[Claim, ...]:
+        """What a string inside JSON holds."""
+        return tuple(_Part(text, None, [], inner=True).claims)
+
+    def _ask(self, hint: re.Pattern[str], reader: _Reader) -> None:
+        """Let one reader read at each of its hints in what is left."""
+        new: list[Claim] = []
+        for start, end in self._free():
+            at = start
+            while self._room and (found := hint.search(self._text, at, end)):
+                line_ends = self._text.find("\n", found.end(), end)
+                line_ends = end if line_ends < 0 else line_ends
+                try:
+                    claim = reader(found)
+                except UnreadableText as problem:
+                    self._problems.append(problem)
+                    begin = max(start, self._line(found))
+                    claim = Claim(begin, line_ends, "", said=self._text[begin:line_ends])
+                if claim:
+                    new.append(claim)
+                    self._room -= bool(claim.requests)
+                at = max(claim.end if claim else line_ends, found.end())
+        if not any(claim.requests for claim in new):
+            new = [claim for claim in new if claim.form or claim.said]  # what sets variables only
+        self.claims = sorted([*self.claims, *new], key=lambda claim: claim.start)
+
+    def _free(self, claims: list[Claim] | None = None) -> Iterator[tuple[int, int]]:
+        """What nobody has claimed, from where to where."""
+        at = 0
+        for claim in self.claims if claims is None else claims:
+            if claim.start > at:
+                yield at, claim.start
+            at = max(at, claim.end)
+        if at < len(self._text):
+            yield at, len(self._text)
+
+    def _answered(self) -> Iterator[Claim]:
+        """The claims, each request with the answer that stands under it."""
+        asks = [claim.start for claim in self.claims if claim.requests]
+        for claim in self.claims:
+            if not claim.requests or claim.requests[-1].response or claim.form == LOGGED:
+                yield claim
+                continue
+            following = bisect_right(asks, claim.start)
+            ends = asks[following] if following < len(asks) else len(self._text)
+            answer = self._text[claim.end : ends].strip()
+            if not _ANSWER.match(answer):
+                yield claim
+                continue
+            *before, last = claim.requests
+            yield replace(claim, requests=(*before, replace(last, response=answer)))
+
+    def said(self) -> str:
+        """What isn't a request, in its order; a line that was cut in pieces is whole again."""
+        pieces = [(claim.start, claim.end, claim.said) for claim in self.claims]
+        pieces += [(start, end, self._text[start:end]) for start, end in self._free()]
+        joined: list[str] = []
+        last = 0
+        for start, end, piece in sorted(pieces):
+            if not piece.strip():
+                continue
+            if joined and (start != last or not joined[-1]) and not joined[-1].endswith("\n"):
+                joined.append("\n")
+            joined.append(piece)
+            last = end
+        return "".join(joined)
+
+    def _lines(self) -> list[Fields]:
+        """Fields of a subscription, a line each; one alone may be anything."""
+        free = [*self._free([claim for claim in self.claims if claim.form])]
+        found = [
+            Fields(line.start(), field_in(line))
+            for start, end in free
+            for line in FIELD_HINT.finditer(self._text, start, end)
+        ]
+        sockets = [
+            Fields(match.start(), {"socket_id": match[1]})
+            for start, end in free
+            for match in SOCKET_HINT.finditer(self._text, start, end)
+        ]
+        names = {name for fields in found for name in fields.values}
+        return [*found, *sockets] if len(names) > 1 else sockets
+
+    def _line(self, found: re.Match[str]) -> int:
+        return self._text.rfind("\n", 0, found.start()) + 1
+
+    def _at_line(self, reader: Callable[[str, int], Claim | None]) -> _Reader:
+        return lambda found: reader(self._text, found.start())
+
+    def _log_line(self, found: re.Match[str]) -> Claim | None:
+        end = self._text.find("\n", found.end())
+        return read_log_line(self._text, self._line(found), len(self._text) if end < 0 else end + 1)

@@ -1,8 +1,9 @@
-"""What does a server's refusal mean? Read from its words alone, without the secret. Pure.
+"""What does a server's refusal mean? Read from its words, and proven where they hold enough. Pure.
 
-Pusher and the practice server quote the canonical string that they signed, which can be compared
-with yours, byte by byte. Others name a rule, and some only say no. Nothing is proven here, as
-that needs the secret: search.py does it.
+Pusher and the practice server quote the canonical string that they signed, and the signature that
+they got. With the secret that's enough to name the mistake without the request; without it, the
+string can be compared with yours, byte by byte. Other servers name a rule, some only say no, and
+some messages are no refusal at all: those go to failures.py.
 
 A refusal may come out of a log of any size, so everything here is linear in its length.
 """
@@ -11,310 +12,298 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from operator import itemgetter
 
-from pusherkit.doctor.search import Diagnosis
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.failures import failure_in
+from pusherkit.doctor.mistakes import MILLISECOND_DIGITS
+from pusherkit.doctor.search import Diagnosis, explain
+from pusherkit.doctor.sentences import (
+    DIGEST_LETTERS,
+    STRING_LETTERS,
+    checks_the_signature_only,
+    meaning_in,
+    refusal_at,
+    says_no,
+    vaguely_said,
+)
+from pusherkit.doctor.subscriptions import diagnose_subscription
+from pusherkit.doctor.wrappings import (
+    QuotedDigest,
+    QuotedString,
+    letters,
+    quoted_digest,
+    quoted_string,
+)
+from pusherkit.signing import TOLERANCE_SECONDS, Request, judge
 
+STALE_SECONDS = 26 * 3_600  # the zones of the world are at most this far from each other
+ZONE_SECONDS = 120  # this near to a whole half hour, it's a time zone rather than chance; ours
 HALF_HOUR = 1800  # seconds; the zones of the world differ by whole halves of an hour, nearly all
 UNRECOGNISED = "I don't recognise this message."
-_ASK_THE_PRACTICE_SERVER = (
+ASK_THE_PRACTICE_SERVER = (
     "This server doesn't say what it signed. Send the same request to the practice server "
     "(pusherkit sandbox), with this app's credentials: it names the rule that fails, and why."
 )
-_CONTENT = "The signature was fine; the server refused what was in the request. "
-_SUBSCRIPTION = "This is about a subscription, whose auth your own server signs. "
-
-_Meanings = tuple[tuple[str, tuple[str, ...]], ...]
-_NAMED: _Meanings = (
-    # Each meaning, and the words that have it, in lower case. These messages name the rule.
-    (
-        "A subscription or a webhook must be signed with the app's secret, and over exactly the "
-        "text that this message quotes. Compare it with yours, byte by byte.",
-        ("expected hmac sha256 hex digest of",),
-    ),
-    (
-        _SUBSCRIPTION + "Send it as KEY:SIGNATURE, with the app key, a colon and 64 hex digits.",
-        ("auth must have the format", "it needs auth, which your server signs"),
-    ),
-    (
-        _SUBSCRIPTION + "It begins with the key of another app. Check the app key that your "
-        "server signs with.",
-        ("invalid key in auth",),
-    ),
-    (
-        "The webhook comes from another app. Check which app's key and secret you verify it with.",
-        ("the webhook is of another app",),
-    ),
-    (
-        "The webhook's signature doesn't fit its body. Verify the raw bytes of the body, before "
-        "any parsing, with the secret of the app that sent it.",
-        ("x-pusher-signature: expected the hmac",),
-    ),
-    (
-        "A webhook is verified with the raw bytes of its body. Take them before anything decodes "
-        "or parses them.",
-        ("body: expected the request's raw bytes",),
-    ),
-    (
-        "What proves who sent this is missing: a header, or a field of a subscription.",
-        ("nothing proves who sent this",),
-    ),
-    (
-        "verify() got something else than what arrived. Pass everything on exactly as it came: "
-        "texts as text, the body as raw bytes, the parameters as parse_qsl() gives them.",
-        (
-            "body: expected the raw bytes that arrived",
-            "params: expected pairs of name and value",
-            "expected text (str), got",
-        ),
-    ),
-    (
-        "The server doesn't know this app key. Check the host (or cluster), and that key and "
-        "secret aren't swapped.",
-        ("unknown auth_key", "does not exist here"),
-    ),
-    (
-        "The app key belongs to another cluster. Check the host.",
-        ("not in this cluster",),
-    ),
-    (
-        "The app key is of another app than the id in the path.",
-        ("authenticated app does not match",),
-    ),
-    (
-        "auth_timestamp is missing. Add it to the parameters that you sign, in whole Unix "
-        "seconds, and send it.",
-        ("missing parameter: auth_timestamp", "auth_timestamp is missing"),
-    ),
-    (
-        "auth_timestamp was sent, but it isn't a whole number of Unix seconds. Send digits only: "
-        "no fraction, no date.",
-        ("timestamp required: auth_timestamp must be",),
-    ),
-    (
-        "auth_timestamp is missing, or it isn't a whole number of Unix seconds.",
-        ("timestamp required",),
-    ),
-    (
-        "The timestamp is over 600 s from the server's clock. Check your clock, and that the "
-        "timestamp is in seconds.",
-        ("timestamp expired",),
-    ),
-    (
-        "The body that arrived isn't the body that was hashed. Serialise once, then hash and "
-        "send those very bytes.",
-        ("invalid body_md5", "body_md5 mismatch"),
-    ),
-    (
-        "body_md5 is missing. A request with a body must sign and send the body's hash.",
-        ("missing parameter: body_md5", "body_md5 is required"),
-    ),
-    (
-        "auth_version must be there, and it must be 1.0.",
-        ("version required", "version not supported", "missing parameter: auth_version"),
-    ),
-    (
-        "A field is missing from the JSON body. An event needs a name, data, and a channel or "
-        "channels.",
-        ("missing required parameter",),
-    ),
-    (
-        "A parameter is missing from the query. Add it to the parameters that you sign, and send "
-        "it.",
-        ("missing parameter:",),
-    ),
-    (
-        "A parameter was sent more than once. Send it once.",
-        ("repeated parameter:", "times; send it once"),
-    ),
-    (
-        "The path names an app that this server doesn't have. Put the app id, not the app key, "
-        "after /apps/, and check the host.",
-        ("unknown app id",),
-    ),
-    (
-        "The server has no such path. Publish with POST to /apps/{app_id}/events or "
-        "/apps/{app_id}/batch_events.",
-        ("no such path",),
-    ),
-    (
-        "The path is right, and the method isn't. Publishing takes POST, asking takes GET.",
-        ("is not for this path",),
-    ),
-    (
-        "The rate limit was reached. Wait as long as the answer says, then sign again and send.",
-        ("too many requests", "client event rejected"),
-    ),
-    (
-        "The URL or the body isn't UTF-8. Encode text as UTF-8 before you sign and send it.",
-        ("is not utf-8", "half of a surrogate pair"),
-    ),
-    (
-        "The query has too many parameters. Move what you can into the body.",
-        ("the query has over",),
-    ),
-    (
-        _CONTENT + "It's too large. Send less, or a reference to the data.",
-        ("over the limit of 102,400 bytes", "the body has", "channel_data: over"),
-    ),
-    (
-        _CONTENT + "data must be a string; if it's an object, encode it as JSON first.",
-        ("data: expected a string", "data: cannot be encoded"),
-    ),
-    (
-        _CONTENT + "An event goes to 1 to 100 channels, named in channel or in channels.",
-        (
-            "channels: expected",
-            "per event (api reference)",
-            "channel and channels were both",
-        ),
-    ),
-    (
-        _CONTENT + "A batch has 1 to 10 events, each with one channel of its own.",
-        ("batch: expected", "batch: event", "per batch (api reference)"),
-    ),
-    (
-        "This isn't a channel's name. It may have 200 characters: letters, digits and _ - = @ , "
-        ". ; only.",
-        ("channel: expected", "channel: the name has", "invalid channel name"),
-    ),
-    (
-        _CONTENT + "An event's name is text of 1 to 200 characters, and doesn't begin with "
-        "pusher: or pusher_internal:.",
-        (
-            "name: expected the event",
-            "that the official sdks",
-            "the protocol's own events",
-        ),
-    ),
-    (
-        "A socket_id is what the server gave to a connection, such as 123.456. Take it from the "
-        "connection that shall not get the event.",
-        ("socket_id: expected",),
-    ),
-    (
-        "info asks for subscription_count or user_count, and user_count is only for presence "
-        "channels.",
-        ("info: expected", "user_count may only be requested"),
-    ),
-    (
-        "Only presence channels know their users. Their names begin with presence-.",
-        ("users may only be requested",),
-    ),
-    (
-        _CONTENT + "The body must be one JSON object.",
-        ("body: expected", "body: not json", "nested too deeply"),
-    ),
-    (
-        'A presence channel needs channel_data: JSON text such as {"user_id": "7"}, signed and '
-        "sent unchanged.",
-        ("channel_data: expected",),
-    ),
-    (
-        "The server is full: of members in this channel, of channels on this connection, or of "
-        "connections.",
-        ("is full: it has", "one connection can have", "over capacity"),
-    ),
-    (
-        "Signing in needs auth and user_data, both as your server gave them.",
-        ("signing in needs auth", "signing in failed"),
-    ),
-    (
-        "Client events are for private and presence channels that you are subscribed to.",
-        ("client events go to a channel", "client events need a private"),
-    ),
-    (
-        "The WebSocket's URL needs a protocol version that the server speaks, such as ?protocol=7.",
-        ("no protocol version supplied", "unsupported protocol version"),
-    ),
-    (
-        "The practice server is for this machine's own names and pages. Reach it at "
-        "http://127.0.0.1 or http://localhost, or start it with --allow-host or --allow-origin.",
-        ("doesn't answer under the name", "may not use this practice server"),
-    ),
-    (
-        "The frame isn't one that the server knows: a JSON object with a text called event.",
-        ("expected a json object with a text", "unknown event"),
-    ),
+_SAYS_NO = "The signature, or the body hash, isn't what the server computed."
+_SIGNATURE_ONLY = (
+    "This server checks the signature alone: method, path, query, the body's hash, with the secret "
+    "of the app in the path. Its clock and auth_version don't matter. What is left is that secret, "
+    "and a proxy on the way: one that adds or removes a prefix of the path, drops the query (nginx "
+    "does, where proxy_pass has a path without $is_args$args), or changes the body."
 )
-_SAYS_NO: _Meanings = (
-    # These messages only say no. Some of them blame the secret, whatever the cause.
-    (
-        "The signature, or the body hash, isn't what the server computed.",
-        (
-            "the secret authentication failed",
-            "authentication signature invalid",
-            "invalid api signature",
-            "invalid auth signature provided",
-            "authentication failed",
-            "authentication error",
-            "401 unauthorized",
-        ),
-    ),
+_UNPROVEN = (
+    "No known mistake, and no two of them together, give this signature over the text that the "
+    "server signed. Still possible: another app's secret, three or more mistakes at once, or one "
+    "that isn't in the table yet. A text like this doesn't hold the body: paste the request with "
+    "it, and mistakes in hashing the body can be tried as well."
 )
 
 
-def diagnose_refusal(text: str, canonical_string: str | None = None) -> Diagnosis:
-    """Say what a server's refusal means. `canonical_string` is what you signed, if you have it.
+def diagnose_refusal(
+    text: str, credentials: Credentials | None = None, *, canonical_string: str | None = None
+) -> Diagnosis:
+    """Say what a server's refusal means, and with `credentials` which mistake is behind it.
 
     The refusal may be inside anything: JSON, an SDK's exception, a log. What comes first in it is
     what failed: the practice server lists its other rules after that. If it quotes the server's
-    canonical string, that is compared with yours. The diagnosis has notes and no findings,
-    because without the secret nothing can be proven.
+    canonical string, that is compared with `canonical_string`, which is what you signed; and with
+    `credentials` the mistake is proven, where it's a known one. Without them the diagnosis has
+    notes and no findings, because without the secret nothing can be proven. What is no refusal
+    (a host that can't be found, another server's page) is explained like explain_failure() does.
     """
-    lowered = text.lower()
-    readings = []
-    if expired := _EXPIRED.search(text):
-        readings.append((expired.start(), _clock(expired["given"], expired["server"])))
-    readings += _meanings(_NAMED, lowered)
-    if quoted := _server_string(text):
-        at, server = quoted
-        told = f"The server signed:\n{server}\nCompare it with what you signed."
-        readings.append((at, _difference(canonical_string, server) if canonical_string else told))
-    if readings:
-        return _noted(min(readings, key=itemgetter(0))[1])
-    only_no = [said for _, said in _meanings(_SAYS_NO, lowered)]
-    return _noted(*(only_no or [UNRECOGNISED]), _ASK_THE_PRACTICE_SERVER)
+    said = letters(text)
+    readings = list(_readings(text, said, credentials, canonical_string))
+    diagnosis = min(readings, key=itemgetter(0))[1] if readings else _only_no(said)
+    if credentials is None:
+        return diagnosis
+    return replace(diagnosis, notes=tuple(map(credentials.hide, diagnosis.notes)))
+
+
+def _readings(
+    text: str, said: str, credentials: Credentials | None, yours: str | None
+) -> Iterator[tuple[int, Diagnosis]]:
+    """What each known part of a text means, and where it begins."""
+    if expired := _EXPIRED.search(said):
+        yield expired.start(), _noted(_clock(expired["given"], expired["server"]))
+    if digest := quoted_digest(text):
+        yield said.find(DIGEST_LETTERS), _of_subscription(digest, credentials)
+    if quoted := quoted_string(text):
+        yield said.find(STRING_LETTERS), _of_request(quoted, credentials, yours)
+    if meaning := meaning_in(said):
+        yield meaning.at, _noted(meaning.said)
+    found = failure_in(said, text)
+    if found and not (found.weak and refusal_at(said) >= 0):
+        yield found.at, _noted(str(found.failure))
+
+
+def _only_no(said: str) -> Diagnosis:
+    """What is left to say of a text that names no rule."""
+    if vague := vaguely_said(said):
+        return _noted(vague)
+    if says_no(said) < 0:
+        return _noted(UNRECOGNISED, ASK_THE_PRACTICE_SERVER)
+    if checks_the_signature_only(said):
+        return _noted(_SAYS_NO, _SIGNATURE_ONLY, ASK_THE_PRACTICE_SERVER)
+    return _noted(_SAYS_NO, ASK_THE_PRACTICE_SERVER)
 
 
 def _noted(*notes: str) -> Diagnosis:
     return Diagnosis(valid=False, notes=notes)
 
 
-def _meanings(table: _Meanings, lowered: str) -> Iterator[tuple[int, str]]:
-    """Each meaning whose words are in a text, and where the first of them is."""
-    for said, words in table:
-        places = [at for at in map(lowered.find, words) if at >= 0]
-        if places:
-            yield min(places), said
+# --- the text of a request's refusal ------------------------------------------------------------
 
 
-# --- the canonical string ---------------------------------------------------------------------
+def _of_request(
+    quoted: QuotedString, credentials: Credentials | None, yours: str | None
+) -> Diagnosis:
+    """What the server's canonical string shows: compared with yours, or proven with the secret."""
+    server = quoted.canonical_string
+    if not quoted.whole:
+        return _noted(
+            f"The message was cut off. As far as it goes, the server signed:\n{server}",
+            "Print the whole message: Guzzle cuts it to 120 characters, and the whole is in the "
+            "response's body ($e->getResponse()->getBody()); Laravel has dontTruncate().",
+        )
+    if yours is not None:
+        note = _difference(yours, server)
+    else:
+        note = f"The server signed:\n{server}\nCompare it with what you signed."
+    if credentials is None or not quoted.signature:
+        return _noted(note)
+    return _proven(note, quoted, credentials)
 
-_QUOTED_FROM, _QUOTED_TO = "HmacSHA256Hex(", "your_secret_key)"  # Pusher's wording
+
+def _proven(note: str, quoted: QuotedString, credentials: Credentials) -> Diagnosis:
+    method, path, query = quoted.lines
+    pairs = [tuple(piece.partition("=")[::2]) for piece in query.split("&")]
+    request = Request(
+        method,
+        path,
+        [*((name, value) for name, value in pairs), ("auth_signature", quoted.signature)],
+    )
+    verdict = judge(credentials, request, now=_claimed_time(request))
+    # A refusal doesn't hold the body, so nothing is said of whether body_md5 fits it.
+    checks = tuple(check for check in verdict.checks if check.rule != "body_md5")
+    diagnosis = explain(credentials, request, replace(verdict, checks=checks))
+    if diagnosis.valid:
+        return _noted(
+            note,
+            "Under the secret that I was given, that is the right signature. So the server that "
+            "refused it has another secret for this app key: check the secret in its settings or "
+            "dashboard, which host and app answered, and whether the secret was changed since.",
+        )
+    return replace(
+        diagnosis,
+        notes=(*diagnosis.notes, note),
+        unexplained=_UNPROVEN if diagnosis.unexplained else "",
+    )
 
 
-def _server_string(text: str) -> tuple[int, str] | None:
-    """The canonical string that a refusal quotes, with real newlines, and where it is.
+def _claimed_time(request: Request) -> float:
+    """The time that a request claims, so that its age isn't held against it; 0 without one."""
+    (*_, sent) = ["", *request.values("auth_timestamp")]
+    if not re.fullmatch(r"[0-9]{1,15}", sent):
+        return 0
+    return int(sent) / 1000 if len(sent) >= MILLISECOND_DIGITS else int(sent)
 
-    Each wrapping in JSON, or in a repr, escapes it once more; all of that is undone here.
+
+# --- the text of a subscription's refusal -------------------------------------------------------
+
+
+def _of_subscription(digest: QuotedDigest, credentials: Credentials | None) -> Diagnosis:
+    """What the text that the server signed shows, and with the secret which mistake it was."""
+    note = (
+        "A subscription or a sign-in is signed with the app's secret, over exactly the text that "
+        f"this message quotes:\n{digest.signed}"
+    )
+    notes = [note, *_of_digest(digest)]
+    if credentials is None or not digest.socket_id:
+        return _noted(*notes)
+    auth = digest.received
+    diagnosis = diagnose_subscription(
+        credentials,
+        socket_id=digest.socket_id,
+        channel=digest.channel,
+        auth=auth if ":" in auth else f"{credentials.key}:{auth}",  # the message leaves the key out
+        channel_data=digest.channel_data,
+        user_data=digest.user_data,
+    )
+    if diagnosis.valid:
+        return _noted(
+            note,
+            "Under the secret that I was given, that is the right signature. So the server that "
+            "refused it has another secret: check which app and host answered.",
+        )
+    return replace(diagnosis, notes=tuple(dict.fromkeys((*notes, *diagnosis.notes))))
+
+
+def _of_digest(digest: QuotedDigest) -> list[str]:
+    """What a subscription's refusal shows without the secret."""
+    received = digest.received
+    if received.startswith("{"):
+        return [
+            "What arrived as the signature is JSON: your endpoint's answer was encoded twice. The "
+            "SDK's answer is JSON text already, so return it as it is, with auth at its top."
+        ]
+    if received.startswith("eyJ"):
+        return ["What arrived is base64 of JSON. Send auth as it is: KEY:SIGNATURE, not encoded."]
+    if not re.fullmatch("[0-9a-f]{64}", received.rpartition(":")[2]):
+        return [
+            f"What arrived has {len(received)} characters, and isn't 64 lower-case hex digits. "
+            "Send auth as KEY:SIGNATURE, with nothing around it."
+        ]
+    if digest.user_data is not None:
+        return ["Sign socket_id::user::user_data, and send user_data as the very text you signed."]
+    if digest.channel.startswith("presence-") and digest.channel_data is None:
+        return [
+            "No channel_data arrived, and a presence channel needs it. If your server signed "
+            "channel_data, then the client didn't send it: an authorizer of your own must pass on "
+            "the whole answer, channel_data beside auth."
+        ]
+    if digest.channel_data is not None:
+        return [
+            "channel_data arrived, so it's signed as well, socket_id:channel:channel_data, "
+            "character for character as it was sent. Serialise it once, sign that text, send it."
+        ]
+    return [
+        "Compare socket_id (this connection's own, new after every reconnect), the channel's whole "
+        "name with private-, and the secret. If your server signed channel_data too, send it along."
+    ]
+
+
+# --- what is left -------------------------------------------------------------------------------
+
+
+def what_is_left(
+    request: Request, *, base_url: str = "", now: float | None = None, refusal: str = ""
+) -> tuple[str, ...]:
+    """What can still be behind a refusal of a request that is signed as it should be, one each.
+
+    `refusal` is the server's answer, if there is one; what it rules out isn't said. `base_url` is
+    where the request went, `now` the present time in Unix seconds.
     """
-    start = text.find(_QUOTED_FROM)
-    end = text.find(_QUOTED_TO, start)
-    if start < 0 or end < 0:
-        return None
-    quoted = text[start + len(_QUOTED_FROM) : end].rstrip(" ").removesuffix(",")
-    mark = "\\" * (len(quoted) - len(quoted.lstrip("\\"))) + '"'  # JSON escapes the quotes, too
-    if not (quoted.startswith(mark) and quoted.endswith(mark) and len(quoted) >= 2 * len(mark)):
-        return None
-    server = quoted[len(mark) : -len(mark)]
-    while "\n" not in server and _ESCAPE.search(server):
-        server = _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], server)
-    return start, server
+    only = checks_the_signature_only(letters(refusal))
+    left = []
+    (*_, sent) = ["", *request.values("auth_timestamp")]
+    if now is not None and re.fullmatch(r"[0-9]{1,11}", sent):
+        left.append(_age(int(sent), now))
+    left.append(
+        "If it was refused all the same, what is left lies between you and the server, or there."
+    )
+    left.append(
+        "A proxy on the way: one that drops the query (nginx, where proxy_pass has a path without "
+        "$is_args$args), adds or removes a prefix of the path, or writes the body anew. The "
+        "server's log shows what arrived."
+    )
+    where = f"{base_url} may not be" if base_url else "The host may not be"
+    left.append(
+        f"The host: {where} the server that knows this app. A key is valid on one host, or in one "
+        "cluster, only."
+    )
+    if only:
+        left.append("Not the clock: this server doesn't look at auth_timestamp.")
+    else:
+        left.append(
+            f"The clocks: a server takes {TOLERANCE_SECONDS} s of difference. The Date header of "
+            "its answer tells its time."
+        )
+    left.append(
+        "The server's own settings: another secret or app id there than here, or an older one that "
+        "it still has in its cache until it's restarted."
+    )
+    return tuple(left)
 
 
-_ESCAPE = re.compile(r"\\(.)")
+def _age(timestamp: int, now: float) -> str:
+    """How old a request is, and what that means if it's sent again."""
+    try:
+        date = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        date = "not a date"
+    seconds = now - timestamp
+    side = "old" if seconds >= 0 else "ahead of this machine's clock"
+    span = _span(abs(seconds))
+    if abs(seconds) <= TOLERANCE_SECONDS:
+        return f"Its timestamp ({date}) is {span} {side}, within the {TOLERANCE_SECONDS} s allowed."
+    return (
+        f"Its timestamp ({date}) is {span} {side}. A server takes a request for "
+        f"{TOLERANCE_SECONDS} s only, so this one can't be sent again as it is: sign it anew."
+    )
+
+
+_SPANS = ((31_557_600, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"))  # seconds
+
+
+def _span(seconds: float) -> str:
+    size, name = next((span for span in _SPANS if seconds >= 2 * span[0]), (1, "seconds"))
+    return f"{seconds / size:.0f} {name}"
+
+
+# --- two canonical strings ----------------------------------------------------------------------
 
 
 def _difference(yours: str, servers: str) -> str:
@@ -357,15 +346,15 @@ def _byte(text: bytes, at: int) -> str:
 # --- the clocks -------------------------------------------------------------------------------
 
 _EXPIRED = re.compile(
-    r"(?:Timestamp expired: )?Given timestamp \((?P<given>[^()]{1,60})\) not within [^ ()]{1,20} "
-    r"of server time \((?P<server>[^()]{1,60})\)"
+    r"(?:timestampexpired:)?giventimestamp\((?P<given>[^()]{1,60})\)notwithin[^()]{1,20}?"
+    r"ofservertime\((?P<server>[^()]{1,60})\)"
 )
-_TOLERANCE = 600  # seconds; within this of a whole half hour, it's a time zone rather than chance
 
 
 def _clock(given: str, server: str) -> str:
     """How far a timestamp was from the server's clock."""
-    if given == "not a date":
+    given, server = (_date(text) for text in (given, server))
+    if given == "notadate" or re.match(r"\+?\d{5}", given):
         return (
             "The timestamp is so large that, in seconds, it isn't a date: it's in milliseconds, "
             "or finer. Send Unix time in whole seconds."
@@ -377,9 +366,21 @@ def _clock(given: str, server: str) -> str:
     side = "ahead of" if seconds > 0 else "behind"
     off = abs(seconds - round(seconds / HALF_HOUR) * HALF_HOUR)
     hint = ""
-    if abs(seconds) >= 2 * HALF_HOUR - _TOLERANCE and off < _TOLERANCE:
+    if given.startswith("1970-"):
+        hint = (
+            " A date in 1970 is no clock's: seconds since the program or the board started "
+            "(millis(), uptime) were sent for Unix time."
+        )
+    elif seconds < -STALE_SECONDS:
+        hint = " That is so old that a request may have been sent again, or a sample copied."
+    elif abs(seconds) >= 2 * HALF_HOUR - ZONE_SECONDS and off < ZONE_SECONDS:
         hint = " That is about a whole number of half hours: local time taken for UTC?"
     return (
         f"Your clock is {abs(seconds):.0f} s {side} the server's ({given} and {server}). Set it, "
         f"and sign each request just before you send it.{hint}"
     )
+
+
+def _date(text: str) -> str:
+    """A date as it was before letters() took its case away."""
+    return text.upper() if re.match("[0-9]", text) else text

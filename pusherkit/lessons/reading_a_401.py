@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from pusherkit.credentials import Credentials
-from pusherkit.doctor.pasted import read_request
+from pusherkit.doctor.consult import App, Opinion, Report, consult
 from pusherkit.doctor.refusals import diagnose_refusal
-from pusherkit.doctor.search import Diagnosis, Finding, diagnose
+from pusherkit.doctor.search import Finding
 from pusherkit.errors import UnreadableText
 from pusherkit.lessons.kit import (
     EVENTS_PATH,
@@ -44,13 +44,11 @@ from pusherkit.lessons.kit import practice as practice  # the notebook's plain r
 from pusherkit.lessons.kit.picture import arrow, boxes, glyphs, group, line, rect, text
 from pusherkit.lessons.kit.view import Action
 from pusherkit.signing import (
-    SIGNING_PARAMS,
     Request,
     body_digest,
     canonical_string,
     hmac_sha256,
     judge,
-    sign,
 )
 from pusherkit.snippets import curl
 
@@ -246,7 +244,7 @@ RULES = {  # what a refusal says, in lower case, and where that leads
 
 def where_to_look(refusal: str, signed: str) -> str:
     """The three questions, in order."""
-    reading = " ".join(diagnose_refusal(refusal, signed or None).notes)
+    reading = " ".join(diagnose_refusal(refusal, canonical_string=signed or None).notes)
     said = refusal.lower()
     named = [words for words in RULES if words in said]
     place = RULES[min(named, key=said.index)] if named else "other"
@@ -481,7 +479,9 @@ def refusal() -> Explorer:
 
 def _three_questions(case: str, refusal: str, signed: str) -> View:
     place = where_to_look(refusal, signed) if refusal.strip() else ""
-    reading = " ".join(diagnose_refusal(refusal, signed or None).notes) if place else ""
+    reading = (
+        " ".join(diagnose_refusal(refusal, canonical_string=signed or None).notes) if place else ""
+    )
     server = server_string(refusal)
     mine, theirs = signed.encode(errors="replace"), (server or "").encode(errors="replace")
     at = first_difference(mine, theirs) if server else None
@@ -610,12 +610,9 @@ def _guessed(guess: str, event: Event) -> str:
     return GUESSES[int(event.id)] if event.id in ("0", "1", "2", "3") else guess
 
 
-def prove_cause(pasted: str) -> Diagnosis:
-    """The doctor's verdict on a request."""
-    read = read_request(pasted)
-    request, now = read.request, EXAMPLE_TIMESTAMP
-    app = replace(CREDENTIALS, base_url=read.base_url or CREDENTIALS.base_url)
-    return diagnose(app, request.method, request.path, request.params, request.body, now=now)
+def prove_cause(pasted: str) -> Report:
+    """The doctor's report on whatever is pasted."""
+    return consult(pasted, App.of(CREDENTIALS), now=EXAMPLE_TIMESTAMP)
 
 
 def _consult(case: str, evidence: str, guess: str) -> View:
@@ -634,8 +631,8 @@ def _consult(case: str, evidence: str, guess: str) -> View:
     if not guess:
         asked = "Where is the mistake? Name it before the doctor does."
         return View("The doctor", story, asked, actions=actions)
-    diagnosis = prove_cause(evidence)
-    found = diagnosis.findings
+    (opinion,) = prove_cause(evidence).opinions
+    found = opinion.diagnosis.findings
     said = (
         f"You named it: {guess[0].lower()}{guess[1:]}."
         if guess == told.place
@@ -646,7 +643,7 @@ def _consult(case: str, evidence: str, guess: str) -> View:
         proven = "Two explanations fit." if len(found) == 2 else f"{len(found)} explanations fit."
     return View(
         "The doctor",
-        (*_verdict(diagnosis, evidence), *story),
+        (*_verdict(opinion), *story),
         f"{said} {proven}",
         True if guess == told.place else None,
         actions=actions,
@@ -671,18 +668,26 @@ def _own_request(evidence: str, guess: str) -> View:
                 f"The text has {len(evidence):,} characters, and here {MAX_TEXT:,} are read at "
                 "most. In a terminal, pusherkit doctor reads more."
             )
-        diagnosis = prove_cause(evidence)
+        report = prove_cause(evidence)
     except UnreadableText as unread:
         return View(title, status=str(unread), good=False, actions=actions)
-    if diagnosis.valid:
-        return View(title, status="This one is signed as it should be.", good=True, actions=actions)
-    status = "Proven." if diagnosis.findings else "Refused, and not proven."
-    return View(title, _verdict(diagnosis, evidence), status, False, actions=actions)
+    facts = [Fact("Read as", report.read_as, kind="prose")]
+    for opinion in report.opinions:
+        facts += _verdict(opinion)
+    if report.status == 0:
+        return View(
+            title, tuple(facts), "This one is signed as it should be.", True, actions=actions
+        )
+    proven = any(each.diagnosis.findings for each in report.opinions)
+    status = "Proven." if proven else "Refused, and not proven."
+    return View(title, tuple(facts), status, False, actions=actions)
 
 
-def _verdict(diagnosis: Diagnosis, evidence: str) -> tuple[Fact, ...]:
+def _verdict(opinion: Opinion) -> tuple[Fact, ...]:
     """What the doctor found, its proof, and the request signed right."""
-    facts = [excerpt(Fact("Note", note, kind="prose")) for note in diagnosis.notes]
+    diagnosis = opinion.diagnosis
+    notes = (*opinion.noticed, *diagnosis.notes, *opinion.left)
+    facts = [excerpt(Fact("Note", note, kind="prose")) for note in notes]
     for number, finding in enumerate(diagnosis.findings, start=1):
         which = f" {number}" if len(diagnosis.findings) > 1 else ""
         for mistake in finding.mistakes:
@@ -696,27 +701,9 @@ def _verdict(diagnosis: Diagnosis, evidence: str) -> tuple[Fact, ...]:
         facts.append(Fact("Proof", reproduced, why, whole(reproduced)))
     if diagnosis.unexplained:
         facts.append(Fact("Not proven", diagnosis.unexplained, kind="prose"))
-    return (*facts, excerpt(Fact("Signed right", signed_right(evidence), kind="code")))
-
-
-def signed_right(evidence: str) -> str:
-    """The pasted request, signed as it should be, as a curl command."""
-    read = read_request(evidence)
-    request = read.request
-    own = [pair for pair in request.params if pair[0].lower() not in SIGNING_PARAMS]
-    fresh = sign(
-        CREDENTIALS,
-        request.method,
-        request.path,
-        own,
-        request.body,
-        timestamp=EXAMPLE_TIMESTAMP,
-    )
-    right = Request(request.method, request.path, fresh.query, request.body)
-    try:
-        return curl(read.base_url or CREDENTIALS.base_url, right)
-    except ValueError as error:
-        return str(error)
+    if right := opinion.corrected or opinion.not_corrected:
+        facts.append(excerpt(Fact("Signed right", right, kind="code")))
+    return tuple(facts)
 
 
 # --- the exercises ------------------------------------------------------------------------------
@@ -946,7 +933,7 @@ prove.wrong(
 prove.wrong("The newline slips by. It's after the secret, not after the text.", _newline_in_text)
 prove.why(
     "You made the mistake on purpose, and out came the very signature that was received. That's "
-    "what the doctor does, with some sixty mistakes, and every two of them."
+    "what the doctor does, with some ninety mistakes, and every two of them."
 )
 prove.next("Add an accident of your own: a space after the secret, or base64 in place of hex.")
 

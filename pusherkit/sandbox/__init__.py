@@ -4,7 +4,15 @@ api judges requests, channels knows the subscribers, visitors who is let in; the
 them there is transport, for an httpx client in the same process, and server, with sockets.
 """
 
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, RawRequest, Reply, Sandbox
+from pusherkit.sandbox.api import (
+    PRACTICE_CREDENTIALS,
+    Entry,
+    Exchange,
+    RawRequest,
+    RefusedSubscription,
+    Reply,
+    Sandbox,
+)
 from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.server import SandboxServer
 from pusherkit.sandbox.transport import SandboxTransport
@@ -15,6 +23,7 @@ __all__ = [
     "Entry",
     "Exchange",
     "RawRequest",
+    "RefusedSubscription",
     "Reply",
     "Sandbox",
     "SandboxServer",

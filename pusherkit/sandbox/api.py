@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from pusherkit.credentials import Credentials
-from pusherkit.doctor.search import UNFINISHED, Finding, explain
+from pusherkit.doctor.mistakes import Mistake
+from pusherkit.doctor.search import UNFINISHED, Diagnosis, Finding, explain
+from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
     INFO_ATTRIBUTES,
@@ -27,7 +29,7 @@ from pusherkit.events import (
     read_batch_body,
     read_event_body,
 )
-from pusherkit.sandbox.channels import Channels, Delivery
+from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.signing import Request, Verdict, judge
 
@@ -39,8 +41,9 @@ PRACTICE_CREDENTIALS = Credentials(
     base_url="http://127.0.0.1",
 )
 
-LOG_ENTRIES = 1_000  # exchanges, and as many deliveries, that are remembered
-MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, and as many in the deliveries
+LOG_ENTRIES = 1_000  # exchanges, deliveries and refused subscriptions, each, that are remembered
+MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, in the deliveries and in what was refused, each
+MAX_SHOWN_CHANNEL = 200  # characters of a channel in the log; no channel's name is longer
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
 # Bytes of a body whose mistake is searched for; ours. It leaves room for an event at its limit. The
 # search writes such a body's JSON in many ways, each of them 20 ms of Python at this size.
@@ -86,8 +89,31 @@ class Exchange:
     """Every rule of signing, judged; None where it did not come to that (404, 405, …)."""
 
 
-Entry = Exchange | Delivery
-_Kept = TypeVar("_Kept", bound=Exchange | Delivery)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedSubscription:
+    """One entry of the log: a subscription, or a user's sign-in, that was refused, and why."""
+
+    time: float
+    """Unix seconds."""
+    socket_id: str
+    channel: str
+    """"" in a sign-in."""
+    code: int
+    """What the client was told, with `error`: 4009, or 4300 for a bad name."""
+    error: str
+    diagnosis: Diagnosis
+
+    @property
+    def note(self) -> str:
+        """For people: why it was refused, and what to do. A line each."""
+        found = self.diagnosis
+        causes = [_cause(mistake) for finding in found.findings for mistake in finding.mistakes]
+        said = [] if found.valid else [*found.notes, *causes, *filter(None, [found.unexplained])]
+        return "\n".join([self.error, *said])
+
+
+Entry = Exchange | Delivery | RefusedSubscription
+_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription)
 
 
 class Recent(deque[_Kept]):
@@ -112,6 +138,10 @@ def _characters(entry: Entry) -> int:
     """About how much text an entry holds on to."""
     if isinstance(entry, Delivery):
         return len(entry.event.data) + sum(map(len, entry.event.channels))
+    if isinstance(entry, RefusedSubscription):
+        proofs = entry.diagnosis.findings
+        signed = sum(len(proof.canonical_string) + len(proof.reproduced) for proof in proofs)
+        return len(entry.note) + signed
     checks = entry.verdict.checks if entry.verdict else ()
     judged = sum(len(check.expected) + len(check.received) + len(check.error) for check in checks)
     return len(entry.path) + len(entry.reply.body) + len(entry.reply.note) + judged
@@ -144,11 +174,15 @@ class Refusal(Exception):
 def _causes(details: dict[str, Any]) -> list[str]:
     """The proven mistakes that caused a refusal, a line each; or why they weren't searched for."""
     causes = [
-        f"Cause: {mistake['why']} {mistake['fix']} [{mistake['name']}]"
+        _cause(Mistake(**mistake))
         for finding in details.get("diagnosis", ())
         for mistake in finding["mistakes"]
     ]
     return [*causes, *filter(None, [details.get("diagnosis_note")])]
+
+
+def _cause(mistake: Mistake) -> str:
+    return f"Cause: {mistake.why} {mistake.fix} [{mistake.name}]"
 
 
 def too_large(size: int | None) -> Refusal:
@@ -197,11 +231,19 @@ class Sandbox:
         socket_ids: Iterator[str] | None = None,
     ) -> None:
         self.credentials = credentials
-        self.channels = Channels(credentials, self._delivered, socket_ids=socket_ids)
+        self.channels = Channels(
+            credentials,
+            self._delivered,
+            lambda refused: self.explain_later(refused),
+            socket_ids=socket_ids,
+        )
         self.log = Recent[Exchange]()
         self.deliveries = Recent[Delivery]()
+        self.refused_subscriptions = Recent[RefusedSubscription]()
+        self.explain_later: Callable[[UnauthorizedSubscription], object] = self.explain_now
+        """Called with each refused subscription. A shell may put the search on another thread."""
         self.watchers: list[Callable[[Entry], None]] = []
-        """Each is called with each new exchange and delivery, on the thread that made it."""
+        """Each is called with each new entry, on the thread that made it."""
         self.watcher_failed: Callable[[Exception], None] = lambda error: None
         """Called with what a watcher raised. No request hears of it, and the watcher of no more."""
         self._bucket = None if rate is None else TokenBucket(rate)
@@ -285,6 +327,39 @@ class Sandbox:
         ).reply
         return self._log(refused.time, request.method, request.path, reply, verdict)
 
+    # A refused subscription was answered by the channels. What's left is to explain it, in the log.
+
+    def explain_now(self, refused: UnauthorizedSubscription) -> None:
+        """Explain a refused subscription, and enter it into the log."""
+        self.log_subscription(refused, self.explain_subscription(refused))
+
+    def explain_subscription(
+        self, refused: UnauthorizedSubscription, go_on: Callable[[], bool] = lambda: True
+    ) -> Diagnosis:
+        """Search for the mistake in a subscription, or a sign-in. `go_on` is as for explain()."""
+        return diagnose_subscription(
+            self.credentials,
+            socket_id=refused.socket_id,
+            channel=refused.channel,
+            auth=refused.auth,
+            channel_data=refused.channel_data,
+            user_data=refused.user_data,
+            go_on=go_on,
+        )
+
+    def log_subscription(self, refused: UnauthorizedSubscription, diagnosis: Diagnosis) -> None:
+        """Enter a refused subscription into the log."""
+        entry = RefusedSubscription(
+            time=refused.time,
+            socket_id=refused.socket_id,
+            channel=self._hide(refused.channel[:MAX_SHOWN_CHANNEL]),
+            code=refused.code,
+            error=refused.error,
+            diagnosis=diagnosis,
+        )
+        self.refused_subscriptions.append(entry)
+        self._tell(entry)
+
     def _log(
         self, time: float, method: str, path: str, reply: Reply, verdict: Verdict | None
     ) -> Reply:
@@ -300,9 +375,10 @@ class Sandbox:
         return reply
 
     def clear(self) -> None:
-        """Forget the log and the deliveries."""
+        """Forget the log, the deliveries and the refused subscriptions."""
         self.log.clear()
         self.deliveries.clear()
+        self.refused_subscriptions.clear()
 
     def _delivered(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -55,6 +56,25 @@ class Delivery:
     """Whether a client sent it; `event.socket_id` is then the sender."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnauthorizedSubscription:
+    """A subscription, or a user's sign-in, that was refused: as it came, and not explained yet."""
+
+    time: float
+    """Unix seconds."""
+    socket_id: str
+    code: int
+    """The error code of protocol 7 that the client was told: 4009, or 4300 for a bad name."""
+    error: str
+    """What the client was told."""
+    channel: str
+    """"" where none was named, as in a sign-in."""
+    auth: str
+    channel_data: str | None
+    user_data: str | None
+    """Of a sign-in; None in a subscription."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Member:
     """One user in a presence channel. `user_info` is JSON text, "null" where there is none."""
@@ -83,7 +103,8 @@ class Connection:
 class Channels:
     """Who is subscribed to what, and what each of them is told.
 
-    `delivered` is called with each Delivery. `socket_ids` names the connections; where it is None
+    `delivered` is called with each Delivery, `unauthorized` with each subscription and sign-in that
+    was refused. `socket_ids` names the connections; where it is None
     they are counted. A server that starts again should hand in ids that nobody can foresee: an
     `auth` is good for one socket id, and would fit again if that came again.
     """
@@ -92,11 +113,13 @@ class Channels:
         self,
         credentials: Credentials,
         delivered: Callable[[Delivery], None] = lambda delivery: None,
+        unauthorized: Callable[[UnauthorizedSubscription], object] = lambda refused: None,
         *,
         socket_ids: Iterator[str] | None = None,
     ) -> None:
         self._credentials = credentials
         self._delivered = delivered
+        self._unauthorized = unauthorized
         # Channel to connections, in order of subscription; each with its member if it has one.
         self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
@@ -220,12 +243,12 @@ class Channels:
         name, data = message["event"], _fields(message.get("data"))
         match name:
             case "pusher:subscribe":
-                self._subscribe(connection, data)
+                self._subscribe(connection, data, now)
             case "pusher:unsubscribe":
                 if isinstance(channel := data.get("channel"), str):
                     self._unsubscribe(connection, channel)
             case "pusher:signin":
-                self._sign_in(connection, data)
+                self._sign_in(connection, data, now)
             case "pusher:ping":
                 connection.send(frame("pusher:pong", data="{}"))
             case "pusher:pong":
@@ -235,11 +258,12 @@ class Channels:
             case _:
                 self._refuse(connection, None, f"Unknown event {name[:80]!r}.")
 
-    def _subscribe(self, connection: Connection, data: Mapping[str, Any]) -> None:
+    def _subscribe(self, connection: Connection, data: Mapping[str, Any], now: float) -> None:
         try:
             channel = check_channel_name(data.get("channel"))
         except InvalidEvent as error:
-            self._refuse(connection, INVALID_CHANNEL, f"Invalid channel name: {error}")
+            message = f"Invalid channel name: {error}"
+            self._refuse_access(connection, INVALID_CHANNEL, message, data, now)
             return
         if channel in connection.subscriptions:
             self._succeeded(connection, channel)
@@ -254,7 +278,7 @@ class Channels:
             if channel.startswith("presence-"):
                 member = self._member(channel, data.get("channel_data"))
         except (AuthenticationError, InvalidEvent) as error:
-            self._refuse(connection, UNAUTHORIZED, str(error))
+            self._refuse_access(connection, UNAUTHORIZED, str(error), data, now)
             return
         new = member is not None and member.user_id not in self._members(channel)
         connection.subscriptions.add(channel)
@@ -316,7 +340,7 @@ class Channels:
                 channel, frame("pusher_internal:member_removed", channel=channel, data=left)
             )
 
-    def _sign_in(self, connection: Connection, data: Mapping[str, Any]) -> None:
+    def _sign_in(self, connection: Connection, data: Mapping[str, Any], now: float) -> None:
         auth, user_data = data.get("auth"), data.get("user_data")
         try:
             if not (isinstance(auth, str) and isinstance(user_data, str)):
@@ -325,7 +349,7 @@ class Channels:
                 )
             verify_user(self._credentials, connection.socket_id, auth, user_data)
         except (AuthenticationError, InvalidEvent) as error:
-            self._refuse(connection, UNAUTHORIZED, str(error))
+            self._refuse_access(connection, UNAUTHORIZED, str(error), data, now, sign_in=True)
             connection.hang_up(UNAUTHORIZED, "Connection not authorized: signing in failed")
             self.close(connection)
             return
@@ -392,11 +416,46 @@ class Channels:
                 sent += 1
         return sent
 
-    def _refuse(self, connection: Connection, code: int | None, message: str) -> None:
+    def _refuse(self, connection: Connection, code: int | None, message: str) -> str:
         """Answer with an error. It repeats what came, but not a secret that came by mistake."""
         if len(message) > MAX_ERROR_LENGTH:  # cut first: hiding takes long in a long text
             message = f"{message[:MAX_ERROR_LENGTH]}…"
-        connection.send(error_frame(code, self._credentials.hide(message)))
+        message = self._credentials.hide(message)
+        connection.send(error_frame(code, message))
+        return message
+
+    def _refuse_access(
+        self,
+        connection: Connection,
+        code: int,
+        message: str,
+        data: Mapping[str, Any],
+        now: float,
+        *,
+        sign_in: bool = False,
+    ) -> None:
+        """Refuse a subscription or a sign-in, and pass on what came, for the doctor."""
+
+        def text(name: str) -> str | None:
+            value = data.get(name)
+            if isinstance(value, str | None):
+                return value
+            with suppress(InvalidEvent):
+                return to_json(value)  # what should be text, and came as an object
+            return ""
+
+        self._unauthorized(
+            UnauthorizedSubscription(
+                time=now,
+                socket_id=connection.socket_id,
+                code=code,
+                error=self._refuse(connection, code, message),
+                channel=text("channel") or "",
+                auth=text("auth") or "",
+                channel_data=text("channel_data"),
+                user_data=text("user_data") or "" if sign_in else None,
+            )
+        )
 
 
 def frame(event: str, *, data: str, channel: str | None = None) -> str:

@@ -1,7 +1,8 @@
 """The live page of the practice server: each request with its verdict, each event that goes out.
 
 LivePage serves one HTML file that needs nothing from outside. LiveFeed is the WebSocket that the
-page listens to: first what the sandbox remembers, then each new entry.
+page listens to: first what the sandbox remembers, then each new entry. DoctorDesk is where the
+page's second tab hands in what somebody pasted.
 """
 
 from __future__ import annotations
@@ -13,28 +14,44 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict
-from functools import cache
+from dataclasses import asdict, replace
+from functools import cache, partial
 from importlib import resources
 from operator import attrgetter
 from typing import Any
+from urllib.parse import urlsplit
 
-from pusherkit.sandbox.api import PRACTICE_CREDENTIALS, Entry, Exchange, Sandbox
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.consult import App, Opinion, consult
+from pusherkit.errors import UnreadableText
+from pusherkit.sandbox.api import (
+    PRACTICE_CREDENTIALS,
+    Entry,
+    Exchange,
+    Refusal,
+    RefusedSubscription,
+    Sandbox,
+)
 from pusherkit.sandbox.channels import Delivery
-from pusherkit.sandbox.handler import Handler, Shell
+from pusherkit.sandbox.explainer import GoOn, NotSearched
+from pusherkit.sandbox.handler import BodyHandler, Handler, Shell
 from pusherkit.sandbox.sockets import BoundedWebSocket
 
 PAGE_ENTRIES = 500  # that the page keeps; the oldest leave first
+MAX_PASTED_BYTES = 1024 * 1024  # of a text for the page's doctor; the command reads 8 MiB
 MAX_BACKLOG_BYTES = 2 * 1024 * 1024  # of remembered entries for a page that opens; the newest
 
 
 def entry_json(entry: Entry) -> str:
-    """An entry as the page reads it: a JSON object, in ASCII, whose `kind` is request or event.
+    """An entry as the page reads it: a JSON object, in ASCII; `kind` is request, event or refused.
 
     A request has time, method, path, status, note, answer (the reply's JSON), canonical_string
     (null where it did not come to signing) and checks. An event has time, channels, name, data,
-    socket_id, subscribers and client_event.
+    socket_id, subscribers and client_event. A refused subscription or sign-in has time, what (which
+    of the two), channel, socket_id, code, note and findings.
     """
+    if isinstance(entry, RefusedSubscription):
+        return json.dumps(_refused(entry))
     return json.dumps(_request(entry) if isinstance(entry, Exchange) else _event(entry))
 
 
@@ -67,6 +84,19 @@ def _event(delivery: Delivery) -> dict[str, Any]:
         "socket_id": event.socket_id,
         "subscribers": delivery.subscribers,
         "client_event": delivery.client_event,
+    }
+
+
+def _refused(entry: RefusedSubscription) -> dict[str, Any]:
+    return {
+        "kind": "refused",
+        "time": entry.time,
+        "what": entry.diagnosis.what,
+        "channel": entry.channel,
+        "socket_id": entry.socket_id,
+        "code": entry.code,
+        "note": entry.note,
+        "findings": [asdict(finding) for finding in entry.diagnosis.findings],
     }
 
 
@@ -140,7 +170,8 @@ class LiveFeed(Handler, BoundedWebSocket):
 def _backlog(sandbox: Sandbox) -> Iterable[str]:
     """The latest entries as JSON, oldest first: as many as the page keeps and as fit."""
     # An event goes out before its request is answered, so at the same moment it comes first.
-    entries: Iterable[Entry] = heapq.merge(sandbox.deliveries, sandbox.log, key=attrgetter("time"))
+    logs: list[Iterable[Entry]] = [sandbox.deliveries, sandbox.refused_subscriptions, sandbox.log]
+    entries: Iterable[Entry] = heapq.merge(*logs, key=attrgetter("time"))
     texts: deque[str] = deque()
     room = MAX_BACKLOG_BYTES
     for entry in reversed(deque(entries, maxlen=PAGE_ENTRIES)):
@@ -150,3 +181,69 @@ def _backlog(sandbox: Sandbox) -> Iterable[str]:
             break
         texts.appendleft(text)
     return texts
+
+
+# --- the doctor's tab -----------------------------------------------------------------------------
+
+NOT_SIGNED_HERE = (
+    "this server has your own app's secret, and everybody on this machine can open this page. "
+    "`pusherkit doctor` prints it in your terminal."
+)
+
+
+class DoctorDesk(BodyHandler):
+    """POST /doctor: any text in, as the body; the doctor's report out, as JSON.
+
+    The report's fields, with `status`; or `unusable`, a sentence, where there is nothing to judge.
+    It's judged with this server's own app, whose secret doesn't leave the process. Whoever reaches
+    the page would have a machine that signs, so only practice requests are signed right here.
+    """
+
+    max_bytes = MAX_PASTED_BYTES
+
+    def too_large(self, size: int | None) -> Refusal:
+        came = "more" if size is None else f"{size:,}"
+        return Refusal(
+            413,
+            f"The text is over the limit of {self.max_bytes:,} bytes here: {came} came.",
+            fix="Paste the request alone, or give the file to `pusherkit doctor`.",
+        )
+
+    def prepare(self) -> None:
+        super().prepare()
+        origin, host = (self.request.headers.get(name, "") for name in ("Origin", "Host"))
+        own = urlsplit(origin).netloc.lower() == host.lower()
+        if origin and not (own or self.shell.visitors.knows(origin) or self.turned_away):
+            # As for the feed: for the live page itself, not for other pages of this machine.
+            error = "The doctor of the live page is for that page alone."
+            self.turn_away(Refusal(403, error, fix="Open this server's own address, and its tab."))
+
+    async def post(self) -> None:
+        await self.arrived()
+
+    async def answer(self, body: bytes) -> None:
+        text = body.decode(errors="surrogateescape")
+        search = partial(report_json, text, self.shell.sandbox.credentials, self.shell.clock())
+        try:
+            told = await self.shell.explainer.search(search, self.gone)
+        except NotSearched as why:
+            told = json.dumps({"unusable": str(why)})
+        self.set_header("Cache-Control", "no-store")
+        self.finish(told)
+
+
+def report_json(text: str, credentials: Credentials, now: float, go_on: GoOn) -> str:
+    """What the doctor says of a text, as the page reads it: JSON in ASCII, without the secret."""
+    try:
+        report = consult(text, App.of(credentials), now=now, go_on=go_on)
+    except UnreadableText as error:
+        return json.dumps({"unusable": credentials.hide(str(error))})
+    if credentials.secret != PRACTICE_CREDENTIALS.secret:
+        report = replace(report, opinions=tuple(map(_unsigned, report.opinions)))
+    return json.dumps({**asdict(report), "status": report.status})
+
+
+def _unsigned(opinion: Opinion) -> Opinion:
+    if not opinion.corrected:
+        return opinion
+    return replace(opinion, corrected="", not_corrected=NOT_SIGNED_HERE)

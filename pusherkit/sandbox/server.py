@@ -10,10 +10,8 @@ import asyncio
 import logging
 import math
 import os
-import re
 import secrets
 import socket
-import sys
 import threading
 import time
 import weakref
@@ -29,20 +27,18 @@ from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.events import Event
 from pusherkit.sandbox.api import (
-    MAX_BODY_BYTES,
     PRACTICE_CREDENTIALS,
     Entry,
     Exchange,
-    Refusal,
+    RefusedSubscription,
     Sandbox,
     Unauthorized,
-    too_large,
 )
 from pusherkit.sandbox.channels import Connection
 from pusherkit.sandbox.entrance import Entrance
 from pusherkit.sandbox.explainer import Explainer
-from pusherkit.sandbox.handler import Handler, Shell, timed
-from pusherkit.sandbox.live import LiveFeed, LivePage
+from pusherkit.sandbox.handler import BodyHandler, Handler, Shell, timed
+from pusherkit.sandbox.live import DoctorDesk, LiveFeed, LivePage
 from pusherkit.sandbox.sockets import BoundedWebSocket
 from pusherkit.sandbox.visitors import SHOWN, Visitors
 
@@ -51,8 +47,6 @@ MAX_PORT = 65_535  # of TCP
 BACKLOG = 1_024  # connections that may wait to be accepted; the system may allow fewer
 MAX_HEAD_BYTES = 64 * 1024  # of request line and headers; a browser's cookies can be long
 MAX_IDLE_BODY_BYTES = 64 * 1024  # of a body where none belongs, which is read and ignored
-MAX_HELD_BYTES = 64 * 1024 * 1024  # of all bodies together that are not answered yet
-MAX_DROPPED_BYTES = 64 * 1024 * 1024  # of a body that was turned away; beyond, it is cut off
 MAX_FRAME_BYTES = 128 * 1024  # of one WebSocket frame from a client; as large as a data limit
 HEAD_SECONDS = 20.0  # until a request's headers are there, from the answer to the one before
 BODY_SECONDS = 20.0  # until the body is there, from the headers
@@ -70,8 +64,9 @@ class SandboxServer:
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
     nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
-    requests per second, None for no limit. `watch` is called with each Exchange and Delivery, on
-    the server's thread; if it raises, that is logged and it isn't called again.
+    requests per second, None for no limit. `watch` is called with each Exchange, Delivery and
+    RefusedSubscription, on the server's thread; if it raises, that is logged and it isn't called
+    again.
 
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
@@ -172,8 +167,13 @@ class SandboxServer:
         """The latest events that went out, oldest first. Client events are among them."""
         return tuple(delivery.event for delivery in self.sandbox.deliveries)
 
+    @property
+    def refused_subscriptions(self) -> tuple[RefusedSubscription, ...]:
+        """The latest subscriptions and sign-ins that were refused, oldest first."""
+        return tuple(self.sandbox.refused_subscriptions)
+
     def clear(self) -> None:
-        """Forget the log and the deliveries."""
+        """Forget the log, the deliveries and the refused subscriptions."""
         self.sandbox.clear()
 
     def __enter__(self) -> Self:
@@ -203,6 +203,9 @@ async def _serve(
         body_timeout=BODY_SECONDS,
     )
     entrance = Entrance(listener, server.handle_stream)
+    later = shell.explainer.explain_later
+    soon = asyncio.get_running_loop().call_soon_threadsafe
+    shell.sandbox.explain_later = lambda refused: soon(later, refused)
     ticking = tornado.ioloop.PeriodicCallback(lambda: _tick(shell), TICK_SECONDS * 1_000)
     ticking.start()
     ready.set()
@@ -210,6 +213,7 @@ async def _serve(
     ticking.stop()
     entrance.close()
     shell.explainer.stop()
+    shell.sandbox.explain_later = shell.sandbox.explain_now
     for open_socket in tuple(shell.open_sockets):
         open_socket.cut()
     # From here on streams end while somebody writes to them, which is nobody's fault.
@@ -282,6 +286,7 @@ def _application(shell: Shell) -> tornado.web.Application:
         [
             (r"/", LivePage, shared),
             (r"/live", LiveFeed, shared),
+            (r"/doctor", DoctorDesk, shared),
             (r"/app/([^/]+)", _Subscription, shared),
             (r".*", _Api, shared),
         ],
@@ -290,99 +295,25 @@ def _application(shell: Shell) -> tornado.web.Application:
     )
 
 
-@tornado.web.stream_request_body  # so that Tornado leaves the body alone, whatever its type
-class _Api(Handler):
+class _Api(BodyHandler):
     """Every request to the HTTP API, whatever its path."""
 
-    def initialize(self, shell: Shell) -> None:
-        super().initialize(shell)
-        self._body = bytearray()
-        self._arrived = 0  # bytes of the body, kept or not
-        self._turned_away = self._gone = False
-
-    def prepare(self) -> None:
-        # No limit of Tornado's: it would answer 400, without a word.
-        self.request.connection.set_max_body_size(sys.maxsize)  # type: ignore[union-attr]
-        super().prepare()
-        size = self._announced()
-        if size > MAX_BODY_BYTES and not self._turned_away:
-            self.turn_away(too_large(size))
-
-    def _announced(self) -> int:
-        """Content-Length; 0 where there is none, or none that Tornado will accept."""
-        text = self.request.headers.get("Content-Length", "")
-        return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
-
-    def turn_away(self, refusal: Refusal) -> None:
-        """Answer at once, and drop the rest of the body.
-
-        The connection is closed only after that: many clients look for an answer only when they
-        have sent everything, and to most systems an early close means that they never see it.
-        """
-        self._turned_away = True
-        self._let_go()
-        reply = self.shell.sandbox.turn_away(self.raw(), refusal, now=self.shell.clock())
-        self.write_reply(reply)
-        self.set_header("Content-Length", len(reply.body))
-        # A client that asked whether to send the body is told not to.
-        if "Expect" in self.request.headers or self._announced() > MAX_DROPPED_BYTES:
-            self.finish()
-        else:
-            self.flush()
-
-    def data_received(self, chunk: bytes) -> None:
-        self._arrived += len(chunk)
-        if self._turned_away:
-            if self._arrived > MAX_DROPPED_BYTES:
-                self.finish()  # which closes the connection
-            return
-        if self._arrived > MAX_BODY_BYTES:
-            self.turn_away(too_large(None))
-            return
-        self._body += chunk
-        self.shell.held_bytes += len(chunk)
-        if self.shell.held_bytes > MAX_HELD_BYTES:
-            self.turn_away(
-                Refusal(
-                    503,
-                    f"Over {MAX_HELD_BYTES:,} bytes of unfinished requests are waiting here.",
-                    fix="Send fewer large requests at a time, then this one again.",
-                    headers=(("Retry-After", "1"),),
-                )
-            )
-
-    async def _answer(self, *_: str) -> None:
-        if self._turned_away:
-            self.finish()
-            return
-        shell, raw = self.shell, self.raw(bytes(self._body))
+    async def answer(self, body: bytes) -> None:
+        shell, raw = self.shell, self.raw(body)
         sandbox = shell.sandbox
-        with timed(self._what):
+        with timed(self.what):
             judged = sandbox.judge(raw, now=shell.clock())
         if isinstance(judged, Unauthorized):
-            explanation = await shell.explainer.explain(judged, lambda: self._gone)
-            with timed(self._what):
+            explanation = await shell.explainer.explain(judged, self.gone)
+            with timed(self.what):
                 judged = sandbox.refuse(judged, explanation)
         self.write_reply(judged)
         self.finish()
 
+    async def _answer(self, *_: str) -> None:
+        await self.arrived()
+
     get = head = post = put = patch = delete = options = _answer
-
-    def _what(self) -> str:
-        path = self.shell.sandbox.credentials.hide(self.request.path[:SHOWN])
-        return f"{self.request.method} {path}, {self._arrived:,} bytes"
-
-    def on_finish(self) -> None:
-        self._let_go()
-
-    def on_connection_close(self) -> None:
-        super().on_connection_close()
-        self._gone = True
-        self._let_go()
-
-    def _let_go(self) -> None:
-        self.shell.held_bytes -= len(self._body)
-        self._body = bytearray()
 
 
 class _Subscription(Handler, BoundedWebSocket):

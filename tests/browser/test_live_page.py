@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+import websockets.sync.client
 
 from pusherkit import Event, sign
 from pusherkit.events import event_body
 from pusherkit.sandbox import SandboxServer
 from pusherkit.sandbox.live import PAGE_ENTRIES
-from pusherkit.signing import hmac_sha256
+from pusherkit.signing import Request, hmac_sha256
+from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
 from tests.browser import test_accessibility
 
@@ -63,6 +66,10 @@ class Live:
         signature = hmac_sha256(credentials.secret, spoil(right.canonical_string))
         query = urlencode([*right.params, ("auth_signature", signature)])
         return self.http.post(f"{path}?{query}", content=body).status_code
+
+    def connect(self) -> websockets.sync.client.ClientConnection:
+        """A subscriber's WebSocket, that has not asked for anything."""
+        return websockets.sync.client.connect(self.server.ws_url, proxy=None)
 
     def open(self, number: int = 0) -> Any:
         """Open an entry with a click."""
@@ -116,7 +123,7 @@ def live(browser: Any, server: SandboxServer, http: httpx.Client, expect: Any) -
     expect(made.state).to_have_text("Live")
     yield made
     context.close()
-    assert made.asked == [f"{server.url}/"]
+    assert [url for url in made.asked if url != f"{server.url}/doctor"] == [f"{server.url}/"]
     # The browser notes each try to reach a server that was stopped.
     assert [text for text in made.console if "ERR_CONNECTION_REFUSED" not in text] == []
 
@@ -188,6 +195,21 @@ def test_a_refused_request_names_the_rule_and_the_mistake(live, expect):
     expect(entry.locator("pre").last).to_contain_text("POST\n/apps/6855671/events\nauth_key=")
 
 
+def test_a_refused_subscription_names_the_mistake(live, expect):
+    with live.connect() as socket:
+        socket_id = json.loads(json.loads(socket.recv(timeout=5))["data"])["socket_id"]
+        signature = hmac_sha256(live.server.credentials.secret, f"{socket_id}:room")
+        auth = f"{live.server.credentials.key}:{signature}"
+        data = {"channel": "private-room", "auth": auth}
+        socket.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+        entry = live.open()
+    expect(entry).to_contain_text("4009 refused")
+    expect(entry.locator(".line")).to_contain_text("signed without its prefix")
+    expect(entry).to_contain_text(f"{socket_id}:room")
+    live.page.get_by_label("Refused only").check()
+    expect(live.entries).to_have_count(1)
+
+
 def test_a_request_that_was_not_judged_says_why(live, expect):
     live.http.get("/nowhere")
     expect(live.entries).to_contain_text("✗ 404 refused")
@@ -237,6 +259,8 @@ def test_the_keyboard_reaches_and_does_everything(live, expect):
     live.publish_wrong()
     live.publish()
     expect(live.entries).to_have_count(3)
+    live.press("Tab")
+    assert live.focused() == "Requests"
     live.press("Tab")
     assert live.focused() == "Filter"
     live.press("Tab", "Space")
@@ -364,6 +388,97 @@ def test_a_server_that_starts_again_is_found_again(live, expect):
     live.publish(name="after")
     expect(live.entries).to_have_count(5)
     expect(live.entries.nth(1)).to_contain_text("after on chat")
+
+
+# --- the doctor's tab ---------------------------------------------------------------------------
+
+
+def wrong_request(live: Live) -> str:
+    """A curl command whose path has a slash at its end that wasn't signed."""
+    credentials = live.server.credentials
+    path = f"/apps/{credentials.app_id}/events"
+    signature = sign(credentials, "POST", path, (), b"{}", timestamp=int(time.time()))
+    return curl(live.server.url, Request("POST", f"{path}/", signature.query, b"{}"))
+
+
+def test_the_doctor_names_the_mistake_and_signs_it_right(live, expect):
+    live.page.get_by_role("tab", name="Doctor").click()
+    expect(live.page.get_by_label("Filter")).to_be_hidden()
+    live.page.get_by_label("Paste what was refused").fill(wrong_request(live))
+    live.page.get_by_role("button", name="Ask the doctor").click()
+    report = live.page.locator("#report")
+    expect(report).to_contain_text("Read as: a curl command")
+    expect(report).to_contain_text("✗ a mistake")
+    expect(report.locator(".mistake")).to_contain_text("trailing-slash: The path that was signed")
+    expect(report).to_contain_text(f"This goes to {live.server.url}")
+    live.page.get_by_role("button", name="Copy what is signed right").click()
+    expect(live.page.locator("#copied")).to_have_text("Copied what is signed right.")
+    copied = live.page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == report.locator("pre").inner_text()
+    assert "practice-secret" not in report.inner_text()
+    live.page.get_by_label("Paste what was refused").fill(copied)
+    live.page.get_by_role("button", name="Ask the doctor").click()
+    expect(report).to_contain_text("✓ signed right")
+    expect(report).to_contain_text("If it was refused all the same")
+
+
+def test_several_requests_a_refusal_and_nothing_are_answered_too(live, expect):
+    live.page.goto(f"{live.server.url}/#doctor")
+    field, report = live.page.get_by_label("Paste what was refused"), live.page.locator("#report")
+    field.fill(f"{wrong_request(live)}\n{wrong_request(live).replace('{}', '[]')}")
+    field.press("Control+Enter")
+    expect(report.get_by_role("listitem")).to_have_count(2)
+    field.fill("Pusher error: <b>Unknown auth_key</b>")
+    field.press("Control+Enter")
+    expect(report).to_contain_text("✗ refused")
+    field.fill("hello")
+    field.press("Control+Enter")
+    expect(report).to_contain_text("There is no request in the text")
+    live.server.stop()
+    field.press("Control+Enter")
+    expect(report).to_contain_text("The server doesn't answer.")
+
+
+def test_the_tabs_are_used_by_keyboard(live, expect):
+    live.press("Tab")
+    assert live.focused() == "Requests"
+    live.press("ArrowRight")
+    assert live.focused() == "Doctor"
+    expect(live.page.locator("#log")).to_be_hidden()
+    assert live.page.url.endswith("#doctor")
+    live.press("Tab")
+    assert live.focused() == "Paste what was refused"
+    live.page.keyboard.type("hello")
+    live.press("Tab")
+    assert live.focused() == "Ask the doctor"
+    live.press("Enter")
+    expect(live.page.locator("#report")).to_contain_text("There is no request in the text")
+    live.press("Shift+Tab", "Shift+Tab", "ArrowRight")
+    assert live.focused() == "Requests"
+    expect(live.page.locator("#doctor")).to_be_hidden()
+    live.press("End")
+    assert live.focused() == "Doctor"
+    live.press("Home")
+    assert live.focused() == "Requests"
+    live.publish()
+    expect(live.entries).to_have_count(2)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 700, 320])
+def test_the_doctor_s_tab_is_for_everybody(live, axe, expect, pictures, scheme, width):
+    live.page.emulate_media(color_scheme=scheme)
+    live.page.set_viewport_size({"width": width, "height": 800})
+    live.page.evaluate(axe)
+    live.page.get_by_role("tab", name="Doctor").click()
+    assert live.page.evaluate(test_accessibility.RUN_AXE, "body") == []
+    field = live.page.get_by_label("Paste what was refused")
+    field.fill(f"{wrong_request(live)}\n{wrong_request(live).replace('{}', 'x' * 300)}")
+    field.press("Control+Enter")
+    expect(live.page.locator("#report .opinion")).to_have_count(2)
+    assert live.page.evaluate(test_accessibility.RUN_AXE, "body") == []
+    assert live.page.evaluate("document.documentElement.scrollWidth") == width
+    live.page.screenshot(path=pictures / f"live-doctor-{scheme}-{width}.png", full_page=True)
 
 
 # --- for everybody ------------------------------------------------------------------------------

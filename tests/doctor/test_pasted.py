@@ -7,17 +7,18 @@ import random
 import shlex
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pusherkit import PusherError, UnreadableText
+from pusherkit.doctor import pasted as reading
+from pusherkit.doctor.forms.shell import MAX_WORDS
 from pusherkit.doctor.pasted import (
     MAX_TARGET,
     MAX_TEXT,
-    MAX_WORDS,
     PastedRequest,
     app_in,
-    read_request,
 )
 from pusherkit.signing import Request
 from pusherkit.snippets import curl
@@ -26,8 +27,16 @@ URL = "http://127.0.0.1:8123/apps/3/events?auth_key=k&info=a%2Cb"
 BODY = '{"name":"it\'s","data":"$5 \\"☕\\""}'
 
 
-def read(text: str, **options: object) -> Request:
-    return read_request(text, **options).request  # type: ignore[arg-type]
+def read_request(text: str, **options: Any) -> PastedRequest:
+    """The one request that a text holds."""
+    requests = reading.read(text, **options).requests
+    if len(requests) != 1:
+        raise UnreadableText(f"{len(requests)} requests")
+    return requests[0]
+
+
+def read(text: str, **options: Any) -> Request:
+    return read_request(text, **options).request
 
 
 @pytest.mark.parametrize(
@@ -45,10 +54,9 @@ def read(text: str, **options: object) -> Request:
 )
 def test_every_quoting_gives_the_same_request(command: str) -> None:
     params = (("auth_key", "k"), ("info", "a,b"))
-    assert read_request(command) == PastedRequest(
-        base_url="http://127.0.0.1:8123",
-        request=Request("POST", "/apps/3/events", params, BODY.encode()),
-    )
+    pasted = read_request(command)
+    assert pasted.base_url == "http://127.0.0.1:8123"
+    assert pasted.request == Request("POST", "/apps/3/events", params, BODY.encode())
 
 
 @pytest.mark.parametrize(
@@ -83,9 +91,10 @@ def test_what_curl_wrote_reads_back() -> None:
     for _ in range(300):
         body = "".join(chance.choices(letters, k=chance.randint(1, 40)))
         request = Request("POST", "/apps/3/events", [("a", body)], body.encode())
-        assert read_request(curl("http://127.0.0.1:8123", request)) == PastedRequest(
-            base_url="http://127.0.0.1:8123", request=request
-        )
+        pasted = read_request(curl("http://127.0.0.1:8123", request))
+        assert (pasted.base_url, pasted.request) == ("http://127.0.0.1:8123", request)
+        assert pasted.has_body
+        assert pasted.notes == ()
 
 
 def test_get_puts_data_into_the_query() -> None:
@@ -99,7 +108,7 @@ def test_several_pieces_of_data_are_joined() -> None:
 
 
 def test_a_url_without_a_scheme_or_with_credentials() -> None:
-    assert read_request("curl h.example/p").base_url == "https://h.example"
+    assert read_request("curl h.example/p").base_url == "http://h.example"  # as curl does
     authorized = read_request("curl https://user:password@h.example:8443/p")
     assert authorized.base_url == "https://h.example:8443"
     assert read("curl https://h.example").path == "/"
@@ -107,8 +116,9 @@ def test_a_url_without_a_scheme_or_with_credentials() -> None:
 
 def test_no_file_is_read_unasked() -> None:
     for option in ("-d", "--data-binary", "--json"):
-        with pytest.raises(UnreadableText, match="not read unasked"):
-            read(f"curl {option} @/etc/passwd http://h/p")
+        pasted = read_request(f"curl {option} @/etc/passwd http://h/p")
+        assert (pasted.has_body, pasted.request.body) == (False, b"")
+        assert "'/etc/passwd', which is not read unasked" in pasted.notes[0]
     assert read("curl --data-raw @name http://h/p").body == b"@name"
 
 
@@ -131,6 +141,7 @@ def test_an_http_request_as_text(end: str) -> None:
     assert read_request(text) == PastedRequest(
         base_url="https://h.example",
         request=Request("POST", "/apps/3/events", (("a", "1"),), BODY.encode()),
+        headers=(("host", "h.example"), ("x", "y")),
     )
 
 
@@ -200,19 +211,16 @@ def test_switches_in_one_word_and_the_last_of_an_option() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Expected a curl command"),
-        ("hello", "got neither"),
+        ("curl -s", "Expected one URL in the command, got 0"),
         ("curl 'http://h/p", "A quote in the command is not closed"),
-        ("curl", "Expected one URL in the command, got 0"),
-        ("curl http://a/ http://b/", "got 2: http://a/, http://b/"),
-        ("curl http://a/ http://b/" + "b" * 300, "bbb…."),
         ("curl 'http://a/?" + "&".join(f"a{n}=" for n in range(101)) + "'", "over 100 parameters"),
         ("curl http://a/" + "b" * MAX_TARGET, "over the limit of 65,536"),
         ("curl -X 'touch x' http://a/", "Expected a method of 1 to 20 letters"),
         ("curl -X $'\\164ouch\\040x' http://a/", "Expected a method of 1 to 20 letters"),
         ("curl -X AAAAAAAAAAAAAAAAAAAAA http://a/", "Expected a method of 1 to 20 letters"),
         ("curl file:///etc/passwd", "expected http or https"),
-        ("curl 'http://a$b/p'", "holds a shell variable"),
+        ("curl 'http://a$b/p'", "expected http or https"),
+        ('curl "http://a$b/p"', "holds a shell variable"),
         ("curl 'http://a;id/p'", "expected http or https, and a host"),
         ("curl 'http://ex\u202eample/p'", "expected http or https, and a host"),
         ("curl http://[/p", "expected http or https, and a host"),
@@ -229,7 +237,6 @@ def test_switches_in_one_word_and_the_last_of_an_option() -> None:
         ("curl -X", "ends with --request, which needs a value"),
         ('curl "https://h/apps/$APP_ID/events?$QS"', "holds a shell variable"),
         ("curl https://h/p?a=$(date)", "holds a shell variable"),
-        ("POST", "Expected a curl command"),
         ("x" * (MAX_TEXT + 1), "over the limit"),
         ("curl http://h/\udcff", "The URL cannot be read"),
     ],
@@ -311,3 +318,8 @@ def test_reading_grows_with_the_text_and_no_faster(
     family: str, growth: Callable[..., None]
 ) -> None:
     growth(read_anyhow, FAMILIES[family], largest=MAX_TEXT - 100)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "POST"])
+def test_a_text_without_a_request_is_what_was_said(text: str) -> None:
+    assert reading.read(text) == reading.Pasted(form=reading.NOTHING, said=text)

@@ -23,11 +23,12 @@ from pusherkit import (
     verify_user,
     verify_webhook,
 )
-from pusherkit.doctor.refusals import UNRECOGNISED
+from pusherkit.doctor.refusals import UNRECOGNISED, what_is_left
 from pusherkit.events import batch_body, to_json
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox
 from pusherkit.sandbox.channels import Channels
 from pusherkit.sandbox.visitors import Visitors
+from pusherkit.signing import Request, hmac_sha256
 
 Pair = tuple[str, str]
 
@@ -50,7 +51,7 @@ wrapped = pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS.keys
 
 
 def said(text: str, yours: str | None = None) -> str:
-    diagnosis = diagnose_refusal(text, yours)
+    diagnosis = diagnose_refusal(text, canonical_string=yours)
     assert not diagnosis.valid
     assert not diagnosis.findings, "without the secret nothing is proven"
     return "\n".join(diagnosis.notes)
@@ -106,6 +107,10 @@ def test_bytes_are_counted_not_characters() -> None:
         ("2013-09-29T08:46:33Z", "2013-09-29T05:46:32Z", "local time taken for UTC?"),
         ("never", "now", "yours said never, the server's now"),
         ("not a date", "2013-09-29T08:36:32Z", "it's in milliseconds, or finer"),
+        ("44846-10-03T09:39:41Z", "2013-09-29T08:36:32Z", "it's in milliseconds, or finer"),
+        ("1970-01-01T00:00:42Z", "2013-09-29T08:36:32Z", "no clock's: seconds since the program"),
+        ("2012-11-16T17:49:39Z", "2013-09-29T08:36:32Z", "or a sample copied"),
+        ("2013-09-29T08:36:40Z", "2013-09-28T17:36:32Z", "local time taken for UTC?"),
     ],
 )
 def test_the_clocks_are_compared(given: str, server: str, expected: str) -> None:
@@ -191,6 +196,307 @@ def test_the_practice_servers_refusal_can_be_read() -> None:
     assert canonical_string("GET", path, signature.params) == signature.canonical_string
     answer = said(reply.body.decode(), signature.canonical_string)
     assert answer.startswith("Both sides signed the same canonical string.")
+
+
+# --- what others say ----------------------------------------------------------------------------
+#
+# The sentences of other servers and of libraries, as their sources and public reports have them.
+
+SERVERS_KEY, SOCKETS_KEY = "doesn't know this app key", "doesn't know the app key in the URL"
+NO_APP, NO_NAME = "an app that this server doesn't have", "An event needs a name"
+NO_FIELD, NO_CHANNEL_NAME = "A field is missing", "isn't a channel's name"
+THEIRS: dict[str, list[str]] = {
+    SERVERS_KEY: [
+        "Pusher::Error: Bad request: Unknown auth_key",
+        "Application key not found or invalid: Invalid app key",
+        "Could not find app key `k`.",
+    ],
+    SOCKETS_KEY: [
+        '{"data":"{\\"code\\":4001,\\"message\\":\\"Application does not exist\\"}"}',
+        '{"event":"pusher:error","data":{"code":4001,"message":"App key k does not exist."}}',
+    ],
+    "belongs to another cluster": [
+        "App key k not in this cluster. Did you forget to specify the cluster?",
+        "Did you forget to specify the cluster when creating the Pusher instance?  App key k does "
+        "not exist in this cluster.",
+    ],
+    "to another cluster, or the cluster isn't set": [
+        "Could not find app by key 278d. Perhaps you're connecting to the wrong cluster."
+    ],
+    "The client's app key isn't set": [
+        "App key undefined does not exist in this cluster.",
+        "Could not find app by key API_KEY. Perhaps you're connecting to the wrong cluster.",
+    ],
+    "the form of an app id": ["App key 914447 not in this cluster. Did you forget to specify"],
+    "No auth came with it": ["Auth info required to subscribe to private-events"],
+    "nothing that asks your server": [
+        "Cannot subscribe to a private or presence channel because no Authorizer has been set."
+    ],
+    NO_APP: [
+        "Pusher error: No matching application for ID [my-app].",
+        '{"error":"The app 3 could not be found.","code":404}',
+        '{"error":"Unknown app id `3` provided."}',
+        "Application ID not provided.",
+    ],
+    "is of another app than the id in the path": [
+        '{"error":"Authenticated app does not match route app_id","status":401}',
+        "Token validated, but invalid for app 3",
+    ],
+    "No query arrived": ['{"error":"Missing authentication query parameters","status":400}'],
+    "auth_timestamp is missing. Add": ['{"error":"auth_timestamp is missing","status":401}'],
+    "isn't a whole number of Unix seconds. Send digits": ["Invalid auth_timestamp format"],
+    "over 600 s from the server's clock": ["Timestamp expired or too far in the future"],
+    "isn't the body that was hashed": ["body_md5 mismatch"],
+    "body_md5 is missing": [
+        "body_md5 is required and must be non-empty in query parameters for POST requests"
+    ],
+    "request that has no body": ["body_md5 must not be present in query parameters for GET"],
+    "auth_version must be there": ["Version required", "Version not supported"],
+    NO_NAME: [
+        "body: 'Expected name parameter to be a string\\n'",
+        '{"name":["The name field is required."]}',
+        '{"error":"Event name is required"}',
+    ],
+    NO_FIELD: [
+        "Missing required parameter: data",
+        '{"error":"Event must have channel(s), name, and data"}',
+        '{"error":"The received data is incorrect","code":400}',
+        "Request must contain 'channels' (list) or 'channel' (string)",
+    ],
+    "data must be a string": ['{"data":["The data field must be a string."]}'],
+    NO_CHANNEL_NAME: [
+        "Bad request: Invalid channel name",
+        "Pusher\\PusherException: Invalid channel name a b",
+        "ValueError: Invalid Channel: a b",
+        "Channel name contains invalid characters: a b",
+        "The channel name is longer than the allowed 200 characters.",
+    ],
+    "A socket_id is what the server gave": ["Invalid socket ID 123", "Invalid socket_id: x"],
+    "the auth of a channel doesn't fit": [
+        '{"event":"pusher:subscription_error","data":{"type":"AuthError","status":401}}',
+    ],
+    "signed with the app's secret, over socket_id:channel": [
+        '{"event":"pusher:error","data":{"code":4009,"message":"Connection is unauthorized"}}',
+        "The connection is unauthorized.",
+    ],
+    "sign its user in": ["Connection not authorized within timeout (4009)"],
+    "Signing in needs auth and user_data": [
+        "Connection not authorized.",
+        'The returned user data must contain the "id" field.',
+    ],
+    "isn't among those that the server allows": [
+        "Origin not allowed",
+        "The origin is not allowed for `k`.",
+    ],
+    "Send it as KEY:SIGNATURE": [
+        "Auth value for subscription to private-a is invalid: should be of format 'key:signature'",
+        "Invalid format: auth must have the format key:signature",
+    ],
+    "encoded twice": ["Invalid key in subscription auth data: '{\"auth\"'"],
+    "with a placeholder": ["Invalid key in subscription auth data: 'INSERT_YOUR_KEY_HERE'"],
+    "Your own endpoint refused": [
+        "Unable to retrieve auth string from channel-authorization endpoint - received status: 403",
+        "AuthError: Unable to retrieve auth string from user-authentication endpoint - received",
+        "Could not get channel-authorization info from your auth endpoint, status: 500",
+    ],
+    "isn't JSON, so it holds no auth": [
+        "JSON returned from channel-authorization endpoint was invalid, yet status code was 200."
+    ],
+    "needs channel_data": [
+        "Invalid auth response for channel 'presence-a', expected 'channel_data' field.",
+        "Missing user_id in channel_data",
+    ],
+    "doesn't fit its body": ["Received WebHook with invalid signature: got x."],
+    "is disabled": ["The app is not enabled.", "Application disabled"],
+    "takes TLS only": ["Application only accepts SSL connections, reconnect using wss://"],
+    "The rate limit was reached": [
+        '{"error":"Too many requests.","code":429}',
+        "Rate limit exceeded",
+        "The rate limit for sending client events exceeded the quota.",
+    ],
+    "Client events are off": [
+        "To send client events, you must enable this feature in the Settings page",
+        "The app does not have client messaging enabled.",
+    ],
+    "The server is full": [
+        "Over capacity",
+        '{"event":"pusher:subscription_error","channel":"presence-a","data":{"type":"LimitReached",'
+        '"error":"The maximum members per presence channel limit was reached","status":4004}}',
+    ],
+    "subscribed to the channel already": ["Existing subscription to channel chat"],
+}
+
+
+@pytest.mark.parametrize(
+    ("meaning", "text"), [(meaning, text) for meaning, texts in THEIRS.items() for text in texts]
+)
+def test_what_others_say_is_known_for_what_it_is(meaning: str, text: str) -> None:
+    assert meaning in said(text)
+    assert meaning in said(json.dumps({"message": text})), "in JSON as well"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"error":"Invalid auth signature provided."}',
+        '{"error":"The secret authentication failed","code":401}',
+        "BroadcastException: Pusher error: Authentication signature invalid.. in a.php:164",
+    ],
+)
+def test_what_a_server_doesnt_check_isnt_blamed(text: str) -> None:
+    answer = said(text)
+    assert "checks the signature alone" in answer
+    assert "a proxy on the way" in answer
+
+
+@pytest.mark.parametrize(
+    "text", ["Unexpected status code 401", "Pusher error: 401.", '{"error":"Unauthorized"}']
+)
+def test_a_bare_401_says_no(text: str) -> None:
+    assert "isn't what the server computed" in said(text)
+
+
+@pytest.mark.parametrize("status", [400, 403, 422, 429])
+@pytest.mark.parametrize(
+    "form", ["Unexpected status code {}", "Status Code: {} - ", "HTTP/1.1 {} x"]
+)
+def test_a_bare_status_says_where_the_reason_is(form: str, status: int) -> None:
+    answer = said(form.format(status))
+    assert str(status) in answer
+    assert "in the answer's body" in answer
+
+
+@pytest.mark.parametrize("code", [4001, 4003, 4004, 4007, 4009, 4100, 4201, 4301])
+@pytest.mark.parametrize(
+    "form",
+    ["Connection closed with code {}", '{{"code":{},"message":"x"}}', "x ({})", "[code] => {}"],
+)
+def test_a_code_is_known_where_no_sentence_is(form: str, code: int) -> None:
+    assert UNRECOGNISED not in said(form.format(code))
+
+
+# --- with the secret ------------------------------------------------------------------------------
+
+THREE = Credentials(app_id="3", key="278d425bdf160c739803", secret="7ad3773142a6692b25b8")
+SIGNED = (
+    f"POST\n/apps/3/events\nauth_key={THREE.key}&auth_timestamp=1353088179&auth_version=1.0"
+    "&body_md5=ec365a775a4cd0599faeb73354201b6f"
+)
+
+
+def pushers(string: str, sent: str) -> str:
+    written = string.replace("\n", "\\n")
+    return (
+        f'Invalid signature: you should have sent HmacSHA256Hex("{written}", your_secret_key), '
+        f'but you sent "{sent}"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "mistake"),
+    [
+        (f'"{THREE.secret}"', SIGNED, "secret-in-quotes"),
+        (THREE.key, SIGNED, "app-key-as-secret"),
+        (
+            THREE.secret,
+            SIGNED.replace("/apps/3/events\n", "/apps/3/events?"),
+            "question-mark-for-newline",
+        ),
+        (THREE.secret, SIGNED.replace("POST", "post"), "method-in-lower-case"),
+        (THREE.secret, SIGNED.replace("1353088179", "1353088179000"), "timestamp-in-milliseconds"),
+    ],
+)
+def test_the_text_of_a_refusal_is_enough_to_prove_it(secret: str, text: str, mistake: str) -> None:
+    diagnosis = diagnose_refusal(pushers(SIGNED, hmac_sha256(secret, text)), THREE)
+    assert [found.mistakes[0].name for found in diagnosis.findings] == [mistake]
+    assert not diagnosis.unexplained
+
+
+def test_no_known_mistake_is_said_with_what_the_text_lacks() -> None:
+    diagnosis = diagnose_refusal(pushers(SIGNED, "0" * 64), THREE)
+    assert not diagnosis.findings
+    assert "doesn't hold the body" in diagnosis.unexplained
+
+
+def test_a_right_signature_blames_the_server_s_secret() -> None:
+    diagnosis = diagnose_refusal(pushers(SIGNED, hmac_sha256(THREE.secret, SIGNED)), THREE)
+    assert not diagnosis.valid
+    assert not diagnosis.findings
+    assert "the server that refused it has another secret" in diagnosis.notes[-1]
+
+
+def test_the_secret_is_hidden_where_a_refusal_repeats_it() -> None:
+    swapped = SIGNED.replace(THREE.key, THREE.secret)
+    diagnosis = diagnose_refusal(pushers(swapped, hmac_sha256(THREE.key, swapped)), THREE)
+    assert "swapped" in str(diagnosis)
+    assert THREE.secret not in str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("signed", "received", "expected"),
+    [
+        ("1234.1234:private-foobar", '{"auth":"k:00"}', "encoded twice"),
+        ("1234.1234:private-foobar", "eyJhdXRoIjoiIn0=", "base64"),
+        ("1234.1234:private-foobar", "0" * 64, "this connection's own"),
+        ("1234.1234:private-foobar", "Some(00)", "nothing around it"),
+        ("1234.1234:presence-a", "0" * 64, "No channel_data arrived"),
+        ('1234.1234:presence-a:{"user_id":7}', "0" * 64, "it's signed as well"),
+        ('1234.1234::user::{"id":"7"}', "0" * 64, "socket_id::user::user_data"),
+    ],
+)
+def test_a_subscription_s_refusal_shows_something_without_the_secret(
+    signed: str, received: str, expected: str
+) -> None:
+    answer = said(
+        f"Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {received}"
+    )
+    assert signed in answer
+    assert expected in answer
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [("1234.1234:foobar", "prefix"), ("1234.1234:private-foobar", "")],
+)
+def test_a_subscription_s_refusal_is_proven_with_the_secret(text: str, mistake: str) -> None:
+    sent = hmac_sha256(THREE.secret, text)
+    diagnosis = diagnose_refusal(
+        "Invalid signature: Expected HMAC SHA256 hex digest of 1234.1234:private-foobar, but got "
+        + sent,
+        THREE,
+    )
+    if mistake:
+        assert mistake in diagnosis.findings[0].mistakes[0].name
+    else:
+        assert "has another secret" in diagnosis.notes[-1]
+
+
+# --- what is left where the signature is right ----------------------------------------------------
+
+REQUEST = Request("POST", "/apps/3/events", {"auth_timestamp": str(1_353_088_179)})
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (30, "30 seconds old, within the 600 s allowed"),
+        (1_300, "22 minutes old. A server takes"),
+        (-7_200, "2 hours ahead of this machine's clock"),
+        (14 * 31_557_600, "14 years old"),
+    ],
+)
+def test_what_is_left_says_how_old_the_request_is(age: int, expected: str) -> None:
+    first, *_ = what_is_left(REQUEST, now=1_353_088_179 + age)
+    assert expected in first
+    assert "2012-11-16 17:49:39 UTC" in first
+
+
+def test_what_is_left_names_proxy_host_clock_and_settings() -> None:
+    left = "\n".join(what_is_left(REQUEST, base_url="https://api-eu.pusher.com"))
+    for what in ("A proxy", "https://api-eu.pusher.com", "The clocks", "own settings"):
+        assert what in left
+    left = "\n".join(what_is_left(REQUEST, refusal="Authentication signature invalid."))
+    assert "Not the clock" in left
 
 
 # --- every sentence of our own ------------------------------------------------------------------
@@ -345,7 +651,7 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "deep JSON": (lambda: asked(b"[" * 100_000), "must be one JSON object"),
     "no object": (lambda: asked([1]), "must be one JSON object"),
     "a byte": (lambda: asked(b"\xff"), "isn't UTF-8"),
-    "no name": (lambda: asked(event(name=None)), "A field is missing"),
+    "no name": (lambda: asked(event(name=None)), "An event needs a name, and it must be text"),
     "no data": (lambda: asked(event(data=None)), "A field is missing"),
     "no channel": (lambda: asked(event(channel=None)), "A field is missing"),
     "channel and channels": (lambda: asked(event(channels=["a"])), "in channel or in channels"),
@@ -562,4 +868,8 @@ FAMILIES: dict[str, Callable[[int], str]] = {
 def test_reading_grows_with_the_refusal_and_no_faster(
     family: str, growth: Callable[..., None]
 ) -> None:
-    growth(lambda text: diagnose_refusal(text, SERVERS), FAMILIES[family], largest=10_000_000)
+    growth(
+        lambda text: diagnose_refusal(text, canonical_string=SERVERS),
+        FAMILIES[family],
+        largest=10_000_000,
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pusherkit.doctor.pasted import read_request
+from pusherkit.doctor.pasted import read
 from pusherkit.doctor.search import UNEXPLAINED
 from pusherkit.lessons import reading_a_401
 from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Outcome, Practice
@@ -217,16 +217,22 @@ def test_a_case_shows_no_cause_before_a_guess_and_its_proof_after_it(case: str) 
 @pytest.mark.parametrize("case", reading_a_401.CASES)
 def test_the_place_of_a_case_is_that_of_its_proof(case: str) -> None:
     told = reading_a_401.CASES[case]
-    findings = reading_a_401.prove_cause(told.fields["evidence"]).findings
+    (opinion,) = reading_a_401.prove_cause(told.fields["evidence"]).opinions
+    findings = opinion.diagnosis.findings
     assert {reading_a_401.place_of(each) for each in findings} <= {told.place}
+
+
+def signed_right(evidence: str) -> str:
+    """The corrected request that the doctor gives."""
+    return reading_a_401.prove_cause(evidence).opinions[0].corrected
 
 
 @pytest.mark.parametrize("case", reading_a_401.CASES)
 def test_signed_right_the_practice_server_accepts_it(case: str) -> None:
     evidence = reading_a_401.CASES[case].fields["evidence"]
     statuses = []
-    for command in (evidence, reading_a_401.signed_right(evidence)):
-        request = read_request(command).request
+    for command in (evidence, signed_right(evidence)):
+        request = read(command).requests[0].request
         answer = Practice().http.post(request.path, params=request.params, content=request.body)
         statuses.append(answer.status_code)
     assert statuses == [401, 200]
@@ -248,13 +254,14 @@ def test_a_request_of_ones_own_is_read_when_the_doctor_is_asked() -> None:
     assert made.view.facts == ()
     made.press("ask")
     assert made.view.status == "Refused, and not proven."
-    made.set(evidence=reading_a_401.signed_right(evidence))
+    assert fact(made.view, "Read as") == "a curl command"
+    made.set(evidence=signed_right(evidence))
     assert made.view.facts == ()
     made.press("ask")
     assert made.view.verdict == "✓ This one is signed as it should be."
     made.set(evidence="curl http://127.0.0.1/apps/3/events -d @pyproject.toml")
     made.press("ask")
-    assert "which is not read unasked" in made.view.status
+    assert "which is not read unasked" in to_text(made.view)
     made.set(evidence="POST /apps/3/events\n\n" + "x" * reading_a_401.MAX_TEXT)
     made.press("ask")
     assert "pusherkit doctor reads more" in made.view.status
@@ -292,7 +299,8 @@ def test_kims_script_makes_the_refusal_at_the_top_of_the_page() -> None:
 
 
 def test_the_doctor_finds_both_mistakes_in_kims_request() -> None:
-    (finding,) = reading_a_401.prove_cause(reading_a_401.KIMS_CURL).findings
+    (opinion,) = reading_a_401.prove_cause(reading_a_401.KIMS_CURL).opinions
+    (finding,) = opinion.diagnosis.findings
     assert [each.name for each in finding.mistakes] == ["full-url-as-path", "secret-with-newline"]
 
 

@@ -1,0 +1,299 @@
+"""The finer points of each form: what its tools do with a value, and what stays unknown."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from pusherkit import UnreadableText
+from pusherkit.doctor.pasted import PastedRequest, read
+
+P = "https://h.example/apps/3/events"
+U = f"{P}?auth_key=k&auth_signature=x"
+
+
+def one(text: str) -> PastedRequest:
+    (request,) = read(text).requests
+    return request
+
+
+def sent(text: str) -> tuple[str, str, tuple[tuple[str, str], ...], bytes | None]:
+    """Method, whole URL without query, parameters, and the body if it's known."""
+    pasted = one(text)
+    asked = pasted.request
+    body = asked.body if pasted.has_body else None
+    return asked.method, pasted.base_url + asked.path, asked.params, body
+
+
+KX = (("auth_key", "k"), ("auth_signature", "x"))
+
+
+# --- JavaScript -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (f"fetch('{U}', {{method: 'POST', body: 'a' + 1 + \"b\"}})", b"a1b"),
+        (f"fetch('{U}', {{method: 'POST', body: '\\u00e9\\x41\\u{{2615}}\\ud83d\\ude00\\n'}})", "éA☕😀\n".encode()),
+        (f"const n = 5; fetch('{U}', {{method: 'POST', body: `{{\"a\":${{n}}}}`}})", b'{"a":5}'),
+        (f"fetch(`{U}`, {{method: 'POST', body: `at ${{Date.now()}}`}})", None),
+        (f"fetch('{U}', {{method: 'POST', ...options, body: 'x'}})", b"x"),
+        (f"fetch('{U}', {{method: 'POST', headers: new Headers({{a: 'b'}}), body: 'x'}})", b"x"),
+        (f"fetch('{U}', {{method: 'POST', body: new URLSearchParams({{a: 'b c'}})}})", b"a=b+c"),
+        (f"fetch('{U}', {{method: 'POST', body: JSON.stringify({{a: [1, 1.5, -2, true, null], 'b': {{}}}})}})",
+         b'{"a":[1,1.5,-2,true,null],"b":{}}'),
+        (f"fetch('{U}', {{method: 'POST', signal: AbortSignal.timeout(5), body: String(5) /* five */}})", b"5"),
+        (f"got.post('{U}', {{json: {{a: 1}}}})", b'{"a":1}'),
+        (f"$.ajax({{url: '{U}', type: 'POST', data: {{a: 'b'}}}})", b"a=b"),
+        (f"axios({{method: 'post', url: '{U}', data: {{a: x}}}})", None),
+        (f"axios.post('{U}', data)", None),
+        (f"axios.put('{U}')", b""),
+    ],
+)  # fmt: skip
+def test_javascript(code: str, body: bytes | None) -> None:
+    method = "PUT" if ".put(" in code else "POST"
+    assert sent(code) == (method, P, KX, body)
+
+
+def test_javascript_queries_and_bases() -> None:
+    code = (
+        "axios.get('/apps/3/channels', {baseURL: 'https://h.example', params: {info: 'a,b', n: 1}})"
+    )
+    assert sent(code) == (
+        "GET",
+        "https://h.example/apps/3/channels",
+        (("info", "a,b"), ("n", "1")),
+        b"",
+    )
+    named = "const q = 'a=' + encodeURIComponent('b c&')\nfetch('https://h.example/apps/3?' + q)"
+    assert sent(named)[2] == (("a", "b c&"),)
+    node = "http.request({host: '127.0.0.1', port: 80, path: '/apps/3', method: 'GET'}).end()"
+    assert sent(node)[1] == "http://127.0.0.1:80/apps/3"
+
+
+@pytest.mark.parametrize(
+    "code", ["fetch(x)", "fetch(", "fetch({)", "api.get(cache)", "http.get('x')"]
+)
+def test_javascript_that_sends_nothing_known(code: str) -> None:
+    assert read(code).requests == ()
+
+
+# --- Python ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (f"requests.post('{U}', data={{'a': 'b c'}})", b"a=b+c"),
+        (f"requests.post('{U}', 'text')", b"text"),
+        (f"requests.post(url='{U}', json={{'a': 'é'}})", b'{"a": "\\u00e9"}'),
+        (f"httpx.post('{U}', json={{'a': 'é'}})", '{"a":"é"}'.encode()),
+        (f"httpx.request('POST', '{U}', content=b'\\xff')", b"\xff"),
+        (f"requests.post('{U}', files={{'a': open('b')}})", None),
+        (f"requests.post('{U}', data=b'a' + b'b')", b"ab"),
+        (f"requests.post('{U}', data='é'.encode('latin-1'))", b"\xe9"),
+        (f"requests.post('{U}', data='a'.encode('none'))", None),
+        (f"requests.post('{U}', data=json.dumps([1], indent=1))", b"[\n 1\n]"),
+        (f"requests.post('{U}', data=json.dumps(body()))", None),
+        (f"requests.post('{U}', data=json.dumps([1], cls=Odd))", None),
+        (f"requests.post('{U}', data=f'at {{now()}}')", None),
+        (f"requests.post('{U}', data='%s' % 1)", None),
+        (f"requests.post('{U}', json={{**a}})", None),
+        (f"requests.post('{U}', data=urlencode({{'a': 'b'}}), headers={{'A': token()}})", b"a=b"),
+        (f"s = requests.Session()\ns.post('{U}', data='x')", b"x"),
+        (f"with httpx.Client() as client:\n    client.post('{U}', data='x')\n", b"x"),
+        (f"urllib.request.urlopen('{U}', b'x')", b"x"),
+        (f"import urllib\nq = urllib.request.Request('{U}', b'x', {{'A': 'b'}}, method='POST')", b"x"),
+    ],
+)  # fmt: skip
+def test_python(code: str, body: bytes | None) -> None:
+    assert sent(code) == ("POST", P, KX, body)
+
+
+def test_python_bases_and_queries() -> None:
+    code = "import httpx\nclient = httpx.Client(base_url='https://h.example')\nclient.get('/apps/3', params={'a': 1})"
+    assert sent(code) == ("GET", "https://h.example/apps/3", (("a", "1"),), b"")
+    code = "import http.client\nconn = http.client.HTTPConnection('127.0.0.1', 8123)\nconn.request('GET', '/apps/3')"
+    assert sent(code) == ("GET", "http://127.0.0.1:8123/apps/3", (), b"")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "requests.get(x)",
+        "import requests\nheaders.get('a')",
+        "requests.post(",
+        "requests.post('é\n'",
+        "import requests",
+    ],
+)
+def test_python_that_sends_nothing_known(code: str) -> None:
+    assert read(code).requests == ()
+
+
+# --- PowerShell -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (f"irm '{U}' -Method Post -Body \"a`\"b`n\"\"c$([char]0x263a)\"", 'a"b\n"c☺'.encode()),
+        (f"$a = 'x'\n$b = \"<$a>\" + '!'\niwr -Uri '{U}' -Method POST -Body $b", b"<x>!"),
+        (f"iwr '{U}' -Method POST -Body ([System.Text.Encoding]::UTF8.GetBytes(\"é\"))", "é".encode()),
+        (f"iwr '{U}' -Method POST -Body @{{a = 'b'; c = 'd'}}", b"a=b&c=d"),
+        (f"iwr '{U}' -Method POST -Body \"at $(Get-Date)\"", None),
+        (f"iwr '{U}' -Method POST -Body $unknown", None),
+        (f"iwr '{U}' -Method POST -Body (Get-Content x | Out-String) -UseBasicParsing", None),
+        (f"curl -Uri '{U}' -Method POST -Body 'it''s'", b"it's"),
+    ],
+)  # fmt: skip
+def test_powershell(code: str, body: bytes | None) -> None:
+    assert sent(code) == ("POST", P, KX, body)
+
+
+@pytest.mark.parametrize("code", ["irm", "irm -Uri @{", "Invoke-RestMethod fails, says irm."])
+def test_powershell_that_sends_nothing_known(code: str) -> None:
+    assert not [r for r in read(code).requests if "/apps/" in r.request.path]
+
+
+# --- archives -------------------------------------------------------------------------------------
+
+
+def collection(request: Any, **more: Any) -> str:
+    return json.dumps({"info": {"name": "x"}, "item": [{"request": request}], **more})
+
+
+@pytest.mark.parametrize(
+    ("request_", "body"),
+    [
+        ({"method": "POST", "url": U, "body": {"mode": "raw", "raw": "{}"}}, b"{}"),
+        ({"method": "POST", "url": U, "body": {"mode": "raw", "raw": "{{body}}"}}, None),
+        ({"method": "POST", "url": U, "body": {"mode": "formdata", "formdata": []}}, None),
+        ({"method": "POST", "url": U, "body": {"mode": "urlencoded", "urlencoded": [
+            {"key": "a", "value": "b c"}, {"key": "off", "value": "", "disabled": True}]}}, b"a=b+c"),
+        ({"method": "POST", "url": {"protocol": "https", "host": ["h", "example"], "path": ["apps", "3", "events"],
+            "query": [{"key": "auth_key", "value": "k"}, {"key": "auth_signature", "value": "x"}]}}, b""),
+    ],
+)  # fmt: skip
+def test_postman(request_: Any, body: bytes | None) -> None:
+    assert sent(collection(request_)) == ("POST", P, KX, body)
+
+
+def test_postman_as_a_string_and_with_what_only_postman_knows() -> None:
+    assert sent(collection(U))[0] == "GET"
+    with pytest.raises(UnreadableText, match=r"a variable, \{\{signature\}\}.*Postman's console"):
+        read(collection({"method": "POST", "url": U + "{{signature}}"}))
+
+
+@pytest.mark.parametrize(
+    ("entry", "body"),
+    [
+        ({"postData": {"text": "{}"}}, b"{}"),
+        ({"postData": {"text": base64.b64encode(b"\xff").decode(), "encoding": "base64"}}, b"\xff"),
+        ({"postData": {"params": [{"name": "a", "value": "b c"}]}}, b"a=b+c"),
+        ({"bodySize": 68}, None),
+        ({"bodySize": 0}, b""),
+    ],
+)
+def test_har(entry: Any, body: bytes | None) -> None:
+    answer = {
+        "status": 401,
+        "statusText": "Unauthorized",
+        "content": {"text": "why"},
+        "headers": [],
+    }
+    entries = [
+        {"request": {"method": "POST", "url": U, **entry}, "response": answer},
+        None,
+        {"request": 1},
+    ]
+    text = json.dumps({"log": {"entries": entries}})
+    assert sent(text) == ("POST", P, KX, body)
+    assert one(text).response == "HTTP/1.1 401 Unauthorized\n\nwhy"
+
+
+def test_other_requests_in_json() -> None:
+    insomnia = {
+        "_type": "export",
+        "resources": [{"_type": "request", "method": "POST", "url": U, "body": {"text": "{}"}}],
+    }
+    assert sent(json.dumps(insomnia)) == ("POST", P, KX, b"{}")
+    caddy = {
+        "request": {
+            "method": "POST",
+            "host": "h.example",
+            "uri": U.removeprefix("https://h.example"),
+        },
+        "status": 401,
+    }
+    assert sent(json.dumps(caddy)) == ("POST", P, KX, None)
+    cloud = {
+        "httpMethod": "POST",
+        "rawPath": "/apps/3/events",
+        "rawQueryString": "auth_key=k&auth_signature=x",
+        "body": "{}",
+    }
+    assert sent(json.dumps(cloud)) == ("POST", "/apps/3/events", KX, b"{}")
+
+
+# --- command lines --------------------------------------------------------------------------------
+
+
+def test_curl_headers_and_targets() -> None:
+    asked = one(f"curl '{U}' --oauth2-bearer t -A agent -e from -b 'a=b' --json '{{}}' -H 'X: y'")
+    assert dict(asked.headers) == {
+        "x": "y",
+        "authorization": "Bearer (from --oauth2-bearer)",
+        "user-agent": "agent",
+        "referer": "from",
+        "cookie": "a=b",
+        "content-type": "application/json",
+    }
+    assert one(f"curl '{U}' -u key:secret").header("authorization") == "Basic (from -u)"
+    assert sent("curl h.example/x --request-target /apps/3 --proto-default https") == (
+        "GET", "https://h.example/apps/3", (), b"",
+    )  # fmt: skip
+    files = {"f": b"a b\n"}
+    read_file = files.__getitem__
+    (asked,) = read("curl h/apps/3 -G --data-urlencode n@f", read_file=read_file).requests
+    assert asked.request.params == (("n", "a b\n"),)
+    (asked,) = read("curl h/apps/3 -T f", read_file=read_file).requests
+    assert (asked.request.method, asked.request.body) == ("PUT", b"a b\n")
+    with pytest.raises(UnreadableText, match="not read unasked"):
+        read("curl h/apps/3 -G --data-urlencode n@f")
+    with pytest.raises(UnreadableText, match="The query isn't in the text"):
+        read('curl h/apps/3 -G -d "$Q"')
+    with pytest.raises(UnreadableText, match="The method holds a shell variable"):
+        read(f'curl -X "$M" {P}')
+    assert "--variable" in " ".join(one(f"curl '{U}' --variable a=b").notes)
+
+
+def test_httpie_items() -> None:
+    asked = one(f"http -a k:s --form POST '{P}' a=b 'c d=e' X:y n==v 'esc\\:aped=1' lonely")
+    assert asked.request.body == b"a=b&c+d=e&esc%3Aaped=1"
+    assert asked.request.params == (("n", "v"),)
+    assert dict(asked.headers) == {"x": "y", "authorization": "Basic (from -a)"}
+    assert one("http :8123/apps/3").base_url == "http://localhost:8123"
+    assert one("http POST :/apps/3 a=b").request.body == b'{"a": "b"}'
+    with pytest.raises(UnreadableText, match="isn't followed by JSON"):
+        read(f"http POST '{P}' a:=b")
+    with pytest.raises(UnreadableText, match=r"\$A"):
+        read(f'http POST "{P}?$A"')
+
+
+def test_wget_files_and_users() -> None:
+    (asked,) = read(f"wget --post-file=f --user=k '{U}'", read_file=lambda name: b"x").requests
+    assert (asked.request.method, asked.request.body) == ("POST", b"x")
+    assert asked.header("authorization") == "Basic (from --user)"
+    assert not one(f"wget --body-file f --method PUT '{U}'").has_body
+    assert "at its first &" in one(f"wget {U}").notes[0]
+
+
+def test_what_a_client_asks_an_endpoint_is_no_request() -> None:
+    pasted = read("POST /pusher/user-auth HTTP/1.1\nHost: h\n\nsocket_id=1.2")
+    assert pasted.requests == pasted.subscriptions == ()
+    assert len(read("POST /other HTTP/1.1\nHost: h\n\na=b").requests) == 1
