@@ -141,14 +141,18 @@ function render({ model, el }) {
     root.prepend(lost);
     root.classList.add('pk-off');
   };
-  const isGone = () => el.closest('.jupyter-widgets-disconnected') !== null;
-  const hasControls = () => root.querySelector('[data-name],[data-press]') !== null;
-  const checkLife = () => queueMicrotask(() => {
-    if (isGone() && hasControls()) lose(RESTARTED);
-  });
+  let gone = false;
+  const die = () => {
+    gone = true;
+    if (root.querySelector('[data-name],[data-press]')) lose(RESTARTED);
+  };
+  // JupyterLab's manager knows the kernel. Others have no such thing, and a press gets no answer.
+  const kernel = model.widget_manager && model.widget_manager.kernel;
+  const statusChanged = kernel && kernel.statusChanged;
+  const watch = (_, status) => { if (/restarting|dead/.test(status)) die(); };
   let resting = 0;
   const rest = () => {
-    try { if (!isGone()) model.send({ rest: true }); } catch { /* the kernel is dead */ }
+    try { if (!gone) model.send({ rest: true }); } catch { /* the kernel is dead */ }
   };
   const heard = () => {  // Python answers everything with a message, before it goes to work on it
     clearTimeout(late);
@@ -159,7 +163,7 @@ function render({ model, el }) {
     root.classList.remove('pk-off');
   };
   const asking = send => {
-    if (isGone()) return lose(RESTARTED);
+    if (gone) return lose(RESTARTED);
     late = late || setTimeout(() => { late = 0; lose(NO_ANSWER); }, ANSWER_MILLISECONDS);
     try { send(); } catch { lose(NO_ANSWER); }  // it throws where the kernel is dead
   };
@@ -173,8 +177,7 @@ function render({ model, el }) {
   model.on('change:html', showBody);
   model.on('change:put', put);
   model.on('msg:custom', heard);
-  model.on('comm_live_update', checkLife);
-  checkLife();
+  if (statusChanged) statusChanged.connect(watch);
 
   form.addEventListener('input', ({ target }) => {
     if (!target.dataset.name) return;
@@ -254,7 +257,7 @@ function render({ model, el }) {
     model.off('change:html', showBody);
     model.off('change:put', put);
     model.off('msg:custom', heard);
-    model.off('comm_live_update', checkLife);
+    if (statusChanged) statusChanged.disconnect(watch);
     clearTimeout(late);
     clearTimeout(resting);
   };
@@ -270,12 +273,13 @@ const NO_ANSWER = {json.dumps(NO_ANSWER)};
 _DARK = "[data-jp-theme-light=false] .pk,.vscode-dark .pk,html[theme=dark] .pk"
 _STYLE = f"""
 .pk{{{picture.variables(0)}container-type:inline-size;box-sizing:border-box;max-width:{CARD}px;
-margin:4px 2px;padding:12px 16px;border:1px solid var(--line);border-radius:8px;
+margin:4px 0;padding:10px 14px;border:1px solid var(--line);border-radius:8px;
 color:var(--fg);background:var(--bg);line-height:1.45;
 font-family:var(--jp-content-font-family,system-ui,sans-serif);font-size:14px}}
 {_DARK}{{{picture.variables(1)}}}
 @media(prefers-color-scheme:dark){{body:not([data-jp-theme-light]):not(.vscode-light) .pk{{
 {picture.variables(1)}}}}}
+.jp-OutputArea-output .pk{{max-width:min({CARD}px,100% - 20px)}}
 .pk *{{box-sizing:border-box}}
 .pk p{{margin:0}}
 .pk .pk-lost{{margin:0 0 10px;padding:6px 12px;border-left:5px solid var(--bad);font-weight:600;

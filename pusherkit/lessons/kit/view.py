@@ -249,8 +249,9 @@ def _static_table(facts: Iterable[Fact]) -> str:
         + "</td></tr>"
         for fact in facts
     )
+    # As large and as wide as live, where JupyterLab shows both, one after the other.
     # In a <tfoot>, because pages stripe the rows of a <tbody>, and light up the one pointed at.
-    return f"<table width=100%><col width=140><tfoot>{rows}</tfoot></table>" if rows else ""
+    return f"<table width=100% style=font-size:14px><col width=152><tfoot>{rows}</tfoot></table>" if rows else ""
 
 
 def _static_value(fact: Fact) -> str:
