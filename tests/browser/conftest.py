@@ -85,6 +85,9 @@ CLIPPED = """() => [...document.querySelectorAll(
       each.scrollWidth > each.clientWidth + 1));
   }).map(each => each.outerHTML.slice(0, 200));
 })"""
+WITH_WIDGET = """() => [...window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells]
+  .filter(cell => (cell.outputs || []).some(
+    output => 'application/vnd.jupyter.widget-view+json' in (output.data || {}))).length"""
 SHUT_DOWN = "() => window.jupyterapp.serviceManager.sessions.shutdownAll()"
 
 
@@ -189,6 +192,16 @@ class Lesson:
     def card(self, code: str) -> Any:
         """What the cell shows, if its lesson is on the kit: a widget, a question, a check."""
         return self.cell(code).locator(".pk")
+
+    def widgets(self) -> int:
+        """How many widgets the notebook has, once all of them are on the page."""
+        from playwright.sync_api import expect
+
+        count = int(self.lab.page.evaluate(WITH_WIDGET))
+        assert count > 1
+        widgets = self.panel.locator(".jp-CodeCell").filter(has=self.lab.page.locator(".pk"))
+        expect(widgets).to_have_count(count, timeout=STEP_MILLISECONDS)
+        return count
 
     def to_top(self, code: str) -> None:
         """Scroll the cell to the top of the window, as somebody does who reads it."""

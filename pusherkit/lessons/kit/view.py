@@ -251,7 +251,8 @@ def _static_table(facts: Iterable[Fact]) -> str:
     )
     # As large and as wide as live, where JupyterLab shows both, one after the other.
     # In a <tfoot>, because pages stripe the rows of a <tbody>, and light up the one pointed at.
-    return f"<table width=100% style=font-size:14px><col width=152><tfoot>{rows}</tfoot></table>" if rows else ""
+    head = "<table width=100% style=font-size:14px><col width=152><tfoot>"
+    return f"{head}{rows}</tfoot></table>" if rows else ""
 
 
 def _static_value(fact: Fact) -> str:
