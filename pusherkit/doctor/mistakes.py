@@ -540,6 +540,7 @@ def _body_md5_not_signed(pairs: list[Pair]) -> Iterator[str]:
     "query",
     "Only the parameters of the signature were signed, and others were sent beside them.",
     "Sign every parameter that you send, such as filter_by_prefix and info.",
+    table=IN_REQUESTS,
 )
 def _other_parameters_not_signed(pairs: list[Pair]) -> Iterator[str]:
     yield _join(in_order([pair for pair in pairs if pair[0].lower() in SIGNING_PARAMS]))

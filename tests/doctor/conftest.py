@@ -17,8 +17,8 @@ def growth() -> Growth:
 
     The time of ten times the text is compared with the time of the text, as CPU time of this
     thread, so that other processes do not count, and the shorter of two is taken. Linear work
-    takes ten times as long, quadratic work a hundred times; what is under a hundredth of a second
-    says nothing, and is taken for that hundredth.
+    takes ten times as long, quadratic work a hundred times; what is under five milliseconds
+    says nothing, and is taken for those.
     """
 
     def grow(
@@ -31,7 +31,7 @@ def growth() -> Growth:
         size, before = least, _shorter_of_two(work, make(least), enough=0.0)
         while size < largest:
             size *= 10
-            enough = 30 * max(before, 0.01)
+            enough = 25 * max(before, 0.005)
             took = _shorter_of_two(work, make(min(size, largest)), enough)
             assert took < enough, f"{size:,} took {took:.2f} s, after {before:.2f} s"
             before = took
