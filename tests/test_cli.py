@@ -497,6 +497,14 @@ def test_the_first_line_says_what_it_was_read_as() -> None:
         assert doctor(text)[1].startswith(f"Read as: {form}\n\n")
 
 
+def test_the_module_is_the_command() -> None:
+    said = [
+        subprocess.run([*command, "--help"], capture_output=True, check=True).stdout
+        for command in ([PUSHERKIT], [sys.executable, "-m", "pusherkit"])
+    ]
+    assert said[0] == said[1] != b""
+
+
 def test_help_lists_what_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["doctor", "--help"])

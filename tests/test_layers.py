@@ -60,6 +60,7 @@ ORDER = [
     "lab",
     "_terminal",
     "cli",
+    "__main__",
     "pytest_plugin",
 ]
 PURE = [

@@ -29,6 +29,7 @@ from pusherkit.lessons.kit import (
     slider,
     tick,
 )
+from pusherkit.lessons.kit.controls import OWN
 from pusherkit.lessons.kit.picture import (
     CLASSES,
     PALETTE,
@@ -88,6 +89,43 @@ def test_a_preset_fills_its_field_and_the_field_can_still_be_changed() -> None:
     assert made.stage.put == {"a": "2"}, "the browser is told"
     made.stage.typed = {"p": "two", "a": "3"}
     assert facts(made) == {"a": "'3'"}
+
+
+class Fields:
+    """The fields in a browser: it takes what is put, and sends all that they hold."""
+
+    def __init__(self, made: Explorer) -> None:
+        self.stage = made.stage
+        self.hold: dict[str, Any] = {}
+        self.stage.observe(lambda change: self.hold.update(change["new"]), "put")
+
+    def type(self, **values: Any) -> None:
+        self.hold.update(values)
+        self.stage.typed = dict(self.hold)
+
+    def press(self, name: str) -> None:
+        message = {"kind": "press", "id": name, "typed": dict(self.hold)}
+        self.stage._handle_custom_msg(message, [])
+
+
+def test_a_preset_says_when_its_field_holds_something_else_and_can_be_chosen_again() -> None:
+    made = Explorer(
+        seen,
+        p=preset("P", {"one": "1", "two": "2"}, into="a"),
+        a=area("A", "1"),
+        go=button("Go"),
+    )
+    fields = Fields(made)
+    fields.type(p="two")
+    fields.type(a="3")
+    assert fields.hold == {"p": OWN, "a": "3"}, "what was typed isn't written over"
+    fields.press("go")
+    assert facts(made) == {"a": "'3'", "go": "True"}
+    fields.type(p="two")
+    assert fields.hold == {"p": "two", "a": "2"}
+    assert facts(made)["a"] == "'2'"
+    fields.press("go")
+    assert fields.hold == {"p": "two", "a": "2"}
 
 
 def test_a_button_is_true_in_the_call_it_causes_and_never_after() -> None:

@@ -18,6 +18,7 @@ from pusherkit.lessons import reading_a_401
 from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP, Outcome, Practice
 from pusherkit.lessons.kit.view import View, to_text
 from pusherkit.signing import Request, judge, sign
+from tests.lessons.test_explorer import Fields
 
 BODY = reading_a_401.BODY
 
@@ -161,6 +162,24 @@ def test_what_is_changed_by_hand_is_ones_own(
         made.read(values)
     assert (made.values["case"], made.values["signed"]) == (case, signed)
     assert made.stage.put.items() <= {**made.values, "case": case}.items()
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "press"),
+    [(reading_a_401.refusal, "signed", "ask"), (reading_a_401.doctor, "evidence", "The HMAC call")],
+)
+def test_after_an_edit_any_case_can_be_chosen(make: Any, field: str, press: str) -> None:
+    made = make()
+    fields = Fields(made)
+    cases = [case for case in made._cases if case != OWN]
+    fields.type(case=cases[1])
+    for case in (cases[2], cases[1], cases[2]):
+        fields.type(**{field: "something of mine"})
+        assert fields.hold["case"] == OWN
+        fields.type(case=case)
+        fields.press(press)
+        assert fields.hold["case"] == made.values["case"] == case
+        assert made.values[field] == made._cases[case].fields[field]
 
 
 # --- the ruler ------------------------------------------------------------------------------------

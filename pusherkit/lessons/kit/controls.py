@@ -75,15 +75,21 @@ def choice(label: str, options: Mapping[str, Any] | Sequence[str], *, hint: str 
 
 
 def preset(label: str, options: Mapping[str, str], *, into: str, hint: str = "") -> Control:
-    """Texts to fill the field `into` with. The function does not get it."""
+    """Texts to fill the field `into` with. The function does not get it.
+
+    As soon as somebody types into that field it says "your own", so each can be chosen again.
+    """
     values = dict(options)
-    draw = _select(label, list(values), hint)
+    draw = _select(label, list(values), hint, own=f'<option value="{OWN}" hidden>your own</option>')
     return Control(next(iter(values)), values.__getitem__, draw, into=into)
 
 
-def _select(label: str, labels: list[str], hint: str) -> Callable[[str, Any], str]:
+OWN = ""  # what a preset holds while its field holds something that was typed
+
+
+def _select(label: str, labels: list[str], hint: str, own: str = "") -> Callable[[str, Any], str]:
     def draw(name: str, raw: Any) -> str:
-        options = "".join(
+        options = own + "".join(
             f"<option{' selected' if each == raw else ''}>{html.escape(each)}</option>"
             for each in labels
         )
@@ -225,15 +231,18 @@ class Explorer(Live):
     def read(self, values: dict[str, Any]) -> None:
         before = self._raw
         self._raw = {**before, **values}
+        changed = [name for name in self.controls if self._raw[name] != before[name]]
         for name, control in self.controls.items():
-            if self._raw[name] == before[name]:
-                continue
-            if control.into:
+            if control.into and name in changed and self._raw[name] != OWN:
                 filled = control.parse(self._raw[name])
                 self._raw[control.into] = filled
                 self.put({control.into: filled})
                 self._take(control.into)
-            else:
+            elif control.into and control.into in changed:
+                self._raw[name] = OWN
+                self.put({name: OWN})
+        for name in changed:
+            if not self.controls[name].into:
                 self._take(name)
         self._refresh()
 

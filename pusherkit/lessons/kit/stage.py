@@ -405,7 +405,12 @@ class Live:
     def put(self, values: dict[str, Any]) -> None:
         """Write into fields."""
         if self._stage is not None:
-            self._stage.put = {**self._stage.put, **values}
+            typed = self._stage.typed
+            # What was typed since then isn't written over.
+            put = {
+                name: raw for name, raw in self._stage.put.items() if typed.get(name, raw) == raw
+            }
+            self._stage.put = {**put, **values}
 
     def now(self) -> View:
         """What to display at first where a kernel runs, if that isn't the twin."""
