@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
+    if not words:  # somebody wants to know what there is
+        parser.print_help(sys.stderr)
+        return 2
     # argparse would take options behind -- for its own words.
     cut = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:cut])

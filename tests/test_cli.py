@@ -247,7 +247,6 @@ def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFix
         (["lab", "--port", "-1"], "expected"),
         (["sandbox", "--", "x"], "takes nothing after --"),
         (["fly"], "invalid choice: 'fly'"),
-        ([], "required: COMMAND"),
     ],
 )
 def test_wrong_words_are_a_usage_error(
@@ -495,6 +494,11 @@ def test_the_first_line_says_what_it_was_read_as() -> None:
         ("Pusher error: Unknown auth_key", "the text of a refusal"),
     ):
         assert doctor(text)[1].startswith(f"Read as: {form}\n\n")
+
+
+def test_no_words_at_all_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "practice server" in capsys.readouterr().err
 
 
 def test_the_module_is_the_command() -> None:
