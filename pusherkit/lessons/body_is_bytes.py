@@ -26,6 +26,7 @@ from pusherkit.lessons.kit import (
     View,
     Wrong,
     area,
+    difference,
     excerpt,
     first_difference,
     mark_at,
@@ -87,7 +88,7 @@ def which_check_fails() -> tuple[str, Fact]:
     "Is the MD5 printed there the MD5 of the body printed above it?",
     {
         "Yes, they belong together": "You'd think so: it's the official page.",
-        "No, they don't": "Good instinct: never trust print with bytes.",
+        "No, they don't": "Good instinct: never trust a printed body.",
     },
     why="The authors hashed a compact body, then printed it with spaces to make it readable. JSON "
     "doesn't mind. MD5 does. Test your code with what is printed, and you'll look for a bug that "
@@ -368,6 +369,7 @@ def text_md5(text: str) -> str:
 
 text_md5.hint("Two steps: from text to bytes, and from bytes to hex digits.")
 text_md5.hint("`'ë'.encode('utf-8')` is the two bytes c3 ab.")
+text_md5.hint("Latin-1 doesn't have every character. The body travels as UTF-8.")
 text_md5.wrong(STRIPPED, lambda text: body_md5(text.strip().encode()))
 text_md5.wrong(
     "This hashes the text in Latin-1, where ë is one byte. On the wire it's UTF-8.",
@@ -403,6 +405,14 @@ def signed_body() -> str:
     """Find the letter of the body that was signed."""
     hashes = {hashlib.md5(body).hexdigest(): letter for letter, body in BODIES.items()}
     return hashes[SIGNED_MD5]
+
+
+@signed_body.judge
+def _a_letter(result: Any) -> None:
+    if result in BODIES.values():
+        raise Wrong("The answer is the letter, not the body.", yours=result)
+    if result != (expected := signed_body()):
+        raise difference(expected, result)
 
 
 signed_body.hint("BODIES is a dict from letter to bytes. Hash each of them.")

@@ -348,6 +348,13 @@ def timestamp_of(date: datetime) -> str:
     return str(int(date.timestamp()))
 
 
+@timestamp_of.judge
+def _that_moment(result: Any, date: datetime) -> None:
+    if result != (expected := timestamp_of(date)):
+        wrong = difference(expected, result)
+        raise Wrong(wrong.message, Fact("date", date.isoformat()), *wrong.facts)
+
+
 timestamp_of.hint("A datetime that knows its zone has a method for Unix time.")
 timestamp_of.hint("datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))).timestamp() is 0.0")
 timestamp_of.wrong(

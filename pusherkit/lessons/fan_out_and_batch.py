@@ -46,6 +46,7 @@ from pusherkit.lessons.kit import practice as practice  # the notebook's plain r
 from pusherkit.lessons.kit.busy import BusyServer, Try
 from pusherkit.lessons.kit.exercise import Given
 from pusherkit.lessons.kit.picture import boxes, group, line, path, text
+from pusherkit.sandbox.api import Sandbox
 from pusherkit.signing import sign, verify
 from pusherkit.subscriber import Message
 
@@ -224,12 +225,12 @@ def _one_request(batch: bool, count: int, size: str, anyway: bool, send: bool) -
 
 
 def squares(plan: Plan, heard: int | None) -> Picture:
-    """A square for each page or event: ticked where it arrived, crossed over the limit."""
+    """A square for each page or event: ticked or crossed, and a frame around those too many."""
     what, limit = ("events", MAX_BATCH_EVENTS) if plan.batch else ("pages", MAX_CHANNELS)
     desc = f"{plan.count} squares, one for each of the {what}. "
     if plan.count > limit:
         desc += f"The limit is {limit}. "
-    desc += {None: "Nothing was sent yet.", 0: "None of them is ticked."}.get(
+    desc += {None: "Nothing was sent yet.", 0: "All of them are crossed out."}.get(
         heard, "All of them are ticked: the event arrived."
     )
     wide, narrow = (
@@ -246,7 +247,8 @@ def _squares(count: int, heard: int | None, limit: int, columns: int) -> str:
     return "".join(
         (
             boxes(places, 20, 20, "good" if heard else "bare" if heard is None else "wrong"),
-            *(text(x + 4, y + 15, "✗", "badt") for x, y in over),
+            boxes(((x - 3, y - 3) for x, y in over), 26, 26, "wrong") if over else "",
+            *(text(x + 4, y + 15, "✗", "badt") for x, y in (places if heard == 0 else ())),
             *(text(x + 4, y + 15, "✓", "okt") for x, y in places[: heard or 0]),
         )
     )
@@ -365,11 +367,12 @@ def _marbles(tries: list[Try]) -> Picture:
 
 
 def _lists_of(make: Callable[[int], Any], most: int) -> Given:
-    """Lists of what `make` makes: exactly full, with a rest, and short."""
+    """Lists of what `make` makes: full, with a rest, and short; then those at an edge."""
 
     def given(chance: random.Random) -> Iterator[tuple[list[Any]]]:
         full, rest = (most * chance.randint(2, 4) for _ in range(2))
-        for length in (full, rest + chance.randint(1, most - 1), chance.randint(2, most - 1)):
+        lengths = full, rest + chance.randint(1, most - 1), chance.randint(2, most - 1)
+        for length in (*lengths, most + 1, 2 * most + 1, most, 1, 0):
             yield ([make(n) for n in range(length)],)
 
     return given
@@ -389,8 +392,13 @@ def _judge_parts(parts: object, things: list[Any], most: int, what: str) -> None
         )
     if [] in parts:
         raise Wrong("One of your lists is empty, and a request without content is refused.", *facts)
-    if missing := sum(each not in sent for each in things):
-        raise Wrong(f"Of {len(things)} {what}, {missing} are missing.", *facts)
+    if missing := [each for each in things if each not in sent]:
+        if len(things) == 1:
+            raise Wrong(f"There's one {what.removesuffix('s')}, and it's missing.", *facts)
+        if missing == things[-1:]:
+            raise Wrong(f"Of {len(things)} {what}, the last is missing.", *facts)
+        are = "is" if len(missing) == 1 else "are"
+        raise Wrong(f"Of {len(things)} {what}, {len(missing)} {are} missing.", *facts)
     if sent != things:
         raise Wrong(f"All the {what} are there, but not once each and in the given order.", *facts)
     if len(parts) > (fewest := math.ceil(len(things) / most)):
@@ -422,7 +430,7 @@ def _event(n: int) -> dict[str, str]:
 
 @lesson.exercise(given=_lists_of(_event, MAX_BATCH_EVENTS))
 def batches(events: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Return bodies {"batch": […]} with at most 10 events each, as few as possible."""
+    """Return a list of dicts, one per request: {"batch": […]} with at most 10 events in each."""
     starts = range(0, len(events), 10)
     return [{"batch": events[start : start + 10]} for start in starts]
 
@@ -430,7 +438,7 @@ def batches(events: list[dict[str, str]]) -> list[dict[str, Any]]:
 @batches.judge
 def _tens(bodies: object, events: list[dict[str, str]]) -> None:
     yours = Fact("Yours", shown(bodies))
-    if not isinstance(bodies, list) or not bodies:
+    if not isinstance(bodies, list) or (events and not bodies):
         raise Wrong("Return a list of bodies: one for each request.", yours)
     if any(isinstance(each, str | bytes) for each in bodies):
         raise Wrong("You wrote JSON already. Here a body is still a dict.", yours)
@@ -483,10 +491,16 @@ NEVER_FREE = 30  # rivals: more than anybody tries
 
 
 def _busy_servers(chance: random.Random) -> Iterator[tuple[BusyServer]]:
-    """At rest, busy, busier, and never free. They ask for longer waits than a signature lives."""
+    """At rest, busy, busier, never free, and one with another secret, which answers 401.
+
+    The busy ones ask for longer waits than a signature lives.
+    """
     for rivals in (0, 1, 2, NEVER_FREE):
         seconds = chance.randint(620, 1_800)
         yield (BusyServer(rate=1 / seconds if rivals else RATE, rivals=rivals),)
+    refusing = BusyServer()
+    refusing.sandbox = Sandbox(replace(EXAMPLE_CREDENTIALS, secret="another"))  # noqa: S106
+    yield (refusing,)
 
 
 @lesson.exercise(given=_busy_servers)
@@ -509,11 +523,15 @@ def _tries(result: object, server: BusyServer) -> tuple[object, tuple[Try, ...]]
 def _polite(done: tuple[object, tuple[Try, ...]], server: BusyServer) -> None:
     result, tries = done
     facts = [Fact("Your tries", timeline(list(tries)) or "(none)")]
+    refusing = server.sandbox.credentials != EXAMPLE_CREDENTIALS
     if not tries:
         raise Wrong("Nothing was sent. Call server.send(server.sign()).", *facts)
     for before, after in pairwise(tries):
         if before.status == 200:
             raise Wrong("It was accepted, and you sent it again: two events arrive.", *facts)
+        if refusing:
+            refused = "It answered 401, and you tried again. Another secret won't become right by "
+            raise Wrong(f"{refused}waiting: only a 429 means “not now”.", *facts)
         if (came := after.at - before.at) < (asked := before.retry_after or 0):
             said = f"It asked for {asked} s (answer.retry_after), and you were back after {came:g}."
             raise Wrong(said, *facts)
@@ -521,7 +539,7 @@ def _polite(done: tuple[object, tuple[Try, ...]], server: BusyServer) -> None:
         raise Wrong(f"{len(tries)} tries. This server is never free: give up after five.", *facts)
     if result != tries[-1].status:
         raise Wrong(f"Return the last status, and not {shown(result)}.", *facts)
-    if result != 200 and len(tries) < MAX_POLITE_TRIES:
+    if result != 200 and len(tries) < MAX_POLITE_TRIES and not refusing:
         raise Wrong(f"You gave up after {len(tries)}, with a {result}.", *facts)
 
 
@@ -537,6 +555,7 @@ def _signs_once(server: BusyServer) -> int:
 
 back_off.hint("For each of at most five tries: sign, send, and on a 429 wait as long as it says.")
 back_off.hint("for knock in range(5): leaves a loop early with break, when somebody opens.")
+back_off.hint("Only a 429 has a retry_after. Whatever else comes, there's nothing to wait for.")
 back_off.wrong(
     "You gave up at the first 429. It means: not now. The server says when.",
     lambda server: server.send(server.sign()).status,
@@ -573,7 +592,7 @@ def _attempts(chance: random.Random) -> Iterator[tuple[int, Chance]]:
 
 @lesson.exercise(given=_attempts)
 def pause(attempt: int, chance: random.Random) -> float:
-    """Return the seconds to wait before a try, drawn evenly: up to 2 ** attempt, 30 at most."""
+    """Return the seconds to wait, drawn evenly from 0 to the smaller of 30 and 2 ** attempt."""
     longest = min(30, 2**attempt)
     return chance.uniform(0, longest)
 
@@ -592,6 +611,12 @@ def _jittered(result: Any, attempt: int, chance: Chance) -> None:
         raise Wrong(
             f"Never over 30, but before try {attempt} it's 30 nearly every time, so everybody "
             "comes back together again. Cap first, then draw.",
+            yours,
+        )
+    if isinstance(result, int) and longest < 2**attempt:
+        raise Wrong(
+            f"Only whole seconds: a thousand clients would come back in {longest + 1} bunches. Any "
+            "fraction of a second counts.",
             yours,
         )
 
@@ -620,8 +645,8 @@ _HEARD: WeakKeyDictionary[Client, tuple[Practice, list[Message]]] = WeakKeyDicti
 
 
 def _loads(chance: random.Random) -> Iterator[tuple[Client, list[Event]]]:
-    """Fewer events than a batch holds, full batches, and some with a rest."""
-    for count in (4, 20, chance.randint(23, 29)):
+    """Fewer events than a batch holds, full batches, some with a rest; then those at an edge."""
+    for count in (4, 20, chance.randint(23, 29), 11, 21, 10, 1):
         server, heard = Practice(), list[Message]()
         server.subscribe("news", on_message=heard.append)
         _HEARD[server.client] = server, heard

@@ -237,7 +237,7 @@ def go_on(state: str, hashed: int, more: bytes) -> str:
     if hashed % 64:
         raise ValueError(
             f"SHA-256 has mixed in whole blocks of 64 bytes so far, and {hashed} isn't a multiple "
-            "of 64. Count the padding, too."
+            "of 64. The count takes in the padding, and both of them need the secret's bytes, too."
         )
     if not isinstance(state, str) or re.fullmatch("[0-9a-f]{64}", state) is None:
         raise ValueError("A state is what hexdigest() returns: text, 64 hex digits.")
@@ -893,8 +893,7 @@ def _proven(result: Any, pasted: str, report: bytes, sent: Watched, more: bytes)
 prove_it.hint("Clean the secret first: look at repr(pasted). Then make both signatures.")
 prove_it.hint("Three cases: sent is the HMAC, sent is the plain hash, and the rest.")
 prove_it.wrong(
-    "With your key, no signature is right. Look at repr(pasted): the quotes and the newline aren't "
-    "part of the secret.",
+    "You return False for a right signature. Is your key clean? Look at repr(pasted).",
     lambda pasted, report, sent, more: hmac.compare_digest(
         hmac_sha256(pasted, report.decode()).encode(), sent.encode()
     ),

@@ -502,6 +502,11 @@ def _as_they_are(result: Any, pairs: tuple[Pair, ...]) -> None:
         decoded = unquote_plus(result) if isinstance(result, str) else ""
         if decoded in (expected, unquote_plus(expected)):
             raise Wrong(_ENCODED)
+        if isinstance(result, str) and result in (
+            joined(sorted(pairs)),
+            "&".join(sorted(expected.split("&"))),
+        ):
+            raise Wrong("They were in order already: don't sort again.")
         raise difference(expected, result, (pairs,))
 
 
@@ -556,6 +561,10 @@ def _small_and_sorted(result: Any, params: tuple[Pair, ...]) -> None:
                 "Lower-case the names first, then sort by name.",
                 Fact("Yours", shown(result)),
             )
+        if _are_pairs(result) and sorted({name for name, _ in expected}) == sorted(
+            name for name, _ in result
+        ):
+            raise Wrong("A name that came twice is there only once.", yours=result)
         raise difference(expected, result, (params,))
 
 
@@ -597,12 +606,19 @@ def signed_parameters(params: list[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in ordered)
 
 
+@signed_parameters.judge
+def _without_its_signature(result: Any, params: list[Pair]) -> None:
+    if isinstance(result, str) and "auth_signature=" in result:
+        raise Wrong(
+            "auth_signature is in your text. It's made from this text, so it can't be part of it.",
+            yours=result,
+        )
+    if result != (expected := signed_parameters(params)):
+        raise difference(expected, result, (params,))
+
+
 signed_parameters.hint("Four steps: lower-case the names, leave one out, sort by name, join.")
 signed_parameters.hint("`[('B', 'x, y'), ('a', '1')]` becomes `'a=1&b=x, y'`.")
-signed_parameters.wrong(
-    "auth_signature is in your text. It's made from this text, so it can't be part of it.",
-    lambda params: joined(sorted(_lowered(params), key=lambda pair: pair[0])),
-)
 signed_parameters.wrong(_BY_PAIR, lambda params: joined(sorted(_lowered(_kept(params)))))
 signed_parameters.wrong(
     "You joined first, then sorted. As text, tag2=… comes before tag=…, because 2 sorts before the "
@@ -695,9 +711,9 @@ another_question.wrong(
     ],
 )
 another_question.why(
-    "The signature covers a text, and more than one list of parameters has that text: an & in a "
-    "value looks like one between two parameters, and INFO like info. The URL shows the "
-    "difference (the & is %26 there), so the server answers something else."
+    "More than one list of parameters has the signed text: an & in a value looks like one between "
+    "two parameters, and INFO like info. In the URL that & is %26, so the server reads another "
+    "question."
 )
 another_question.next("There are two ways: with an &, and with capitals alone. Find the other one.")
 

@@ -126,7 +126,8 @@ def how_is_a_comma_signed() -> tuple[str, Fact]:
     "What arrives?",
     {
         "The same text, its names sorted": "Neither of the two sorts: a dict keeps its order.",
-        "The same text, without the spaces": "Since 0.28, httpx writes JSON as tightly as it can.",
+        "The same text, without the spaces after , and :": "Since 0.28, httpx writes JSON as "
+        "tightly as it can.",
         "The very same text": "It would be, if both were made by the same function.",
     },
     why="With json=, the client serialises the event in a way of its own. In httpx up to 0.27, and "
@@ -142,7 +143,7 @@ def arriving() -> tuple[str, Fact, Fact, Fact]:
     answer = server.http.post(EVENTS_PATH, params=query, json=EVENT)
     arrived = answer.request.content.decode()
     tight = json.dumps(EVENT, separators=(",", ":"))
-    known = {hashed: "The very same text", tight: "The same text, without the spaces"}
+    known = {hashed: "The very same text", tight: "The same text, without the spaces after , and :"}
     right = known.get(arrived, "The same text, its names sorted")
     error = answer.json().get("error", "accepted")
     return (

@@ -108,7 +108,7 @@ def test_a_signature_is_made_wrong_and_then_right_and_a_forgery_is_sent(lab, exp
     card = lesson.card("lesson.extend.check(extend)")
     short = "return report + more, go_on(seen, secret_length + len(report), more)"
     lesson.rewrite(cell, "return ...", short, run="Control+Enter")
-    expect(card).to_contain_text("Count the padding, too.")
+    expect(card).to_contain_text("The count takes in the padding")
     lab.picture("04-forging-stopped", cell)
     glue = "padding(secret_length + len(report))"
     forging = f"return report + {glue} + more, go_on(seen, 64, more)"

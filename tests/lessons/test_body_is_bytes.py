@@ -94,6 +94,21 @@ def test_other_bytes_that_will_not_do(answer: Any, said: str) -> None:
     assert said in feedback.message
 
 
+def test_a_body_in_latin_1_stops_and_a_hint_says_why() -> None:
+    feedback = body_is_bytes.text_md5.check(
+        lambda text: body_is_bytes.body_md5(text.encode("latin-1"))
+    )
+    assert feedback.outcome is Outcome.ERROR
+    assert "latin-1" in feedback.message
+    assert any(hint.startswith("Latin-1 doesn't") for hint in body_is_bytes.text_md5.hints)
+
+
+@pytest.mark.parametrize("letter", "ABC")
+def test_a_body_in_place_of_its_letter_is_named(letter: str) -> None:
+    feedback = body_is_bytes.signed_body.check(body_is_bytes.BODIES[letter])
+    assert feedback.message == "The answer is the letter, not the body."
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

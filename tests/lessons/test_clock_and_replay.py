@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -98,6 +99,12 @@ def test_statuses_that_are_wrong_are_shown_beside_the_right_ones() -> None:
     feedback = lesson.new_statuses.check(lambda messages: ["delivered"])
     assert feedback.outcome is Outcome.WRONG
     assert [fact.name for fact in feedback.facts] == ["Messages", "Yours", "Expected"]
+
+
+def test_a_date_is_shown_as_iso_writes_it() -> None:
+    feedback = lesson.timestamp_of.check(lambda date: str(int(date.timestamp()) + 1))
+    assert feedback.outcome is Outcome.WRONG
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT[0-9:]{8}[+-]\d\d:\d\d", feedback.facts[0].value)
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,9 @@ def test_the_client_stops_it_until_somebody_insists() -> None:
     made.set(anyway=True)
     made.press("send")
     assert made.view.status == "Refused, all of it: 0 of 101 arrived."
-    assert "The limit is 100. None of them is ticked." in made.view.picture.desc
-    assert made.view.picture.shapes.count("✗") == 1
+    assert "The limit is 100. All of them are crossed out." in made.view.picture.desc
+    assert made.view.picture.shapes.count("✗") == 101, "all of them, and not the last alone"
+    assert made.view.picture.shapes.count("class='wrong'") == 2, "a second frame for it"
     made.set(count="100")
     assert made.view.status == "Ready: 1 request for 100 pages."
     assert "✗" not in made.view.picture.shapes
@@ -122,9 +123,37 @@ def gives_up_after_two(server: Any) -> int:
     return answer.status
 
 
+def waits_whatever_comes(server: Any) -> int:
+    for _ in range(5):
+        answer = server.send(server.sign())
+        if answer.status == 200:
+            break
+        server.wait(answer.retry_after)
+    return answer.status
+
+
+def waits_longer_with_the_old_signature(server: Any) -> int:
+    signature = server.sign()
+    while (answer := server.send(signature)).status == 429:
+        server.wait(answer.retry_after + 1)
+    return answer.status
+
+
+def never_takes_no(server: Any) -> int:
+    for _ in range(5):
+        answer = server.send(server.sign())
+        if answer.status == 200:
+            break
+        server.wait(answer.retry_after or 1)
+    return answer.status
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome", "said"),
     [
+        (waits_whatever_comes, Outcome.ERROR, "wait: expected a number of seconds, got None"),
+        (waits_longer_with_the_old_signature, Outcome.WRONG, "You gave up after 2, with a 401"),
+        (never_takes_no, Outcome.WRONG, "It answered 401, and you tried again."),
         (lambda server: None, Outcome.WRONG, "Nothing was sent"),
         (tries_again_after_success, Outcome.WRONG, "you sent it again"),
         (never_gives_up, Outcome.ERROR, "When does your loop end?"),
@@ -138,14 +167,41 @@ def test_backing_off_the_wrong_way(answer: Any, outcome: Outcome, said: str) -> 
     assert said in feedback.message
 
 
+def _ends_early(things: list[Any], most: int) -> list[list[Any]]:
+    return [things[at : at + most] for at in range(0, len(things) - 1, most)]
+
+
+def _at_least_one(things: list[Any], most: int) -> list[list[Any]]:
+    return [things[at : at + most] for at in range(0, max(len(things), 1), most)]
+
+
+def _publishes_all_but_the_last(client: Any, events: list[Any]) -> None:
+    for part in _ends_early(events, 10):
+        client.trigger_batch(part)
+
+
 WRONG = [
+    ("split", lambda channels: _ends_early(channels, 100), "Of 101 channels, the last is missing."),
+    ("split", lambda channels: _at_least_one(channels, 100), "One of your lists is empty"),
+    ("split", lambda channels: [] if len(channels) == 1 else lesson.split(channels), "one channel"),
+    (
+        "batches",
+        lambda events: [{"batch": part} for part in _ends_early(events, 10)],
+        "Of 11 events, the last is missing.",
+    ),
+    (
+        "batches",
+        lambda events: [{"batch": part} for part in _at_least_one(events, 10)],
+        "One of your lists is empty",
+    ),
+    ("publish", _publishes_all_but_the_last, "Of 11 events, 1 never arrived."),
     ("split", lambda channels: channels[:100], "a list that holds lists of channels"),
     ("split", lambda channels: [channels], "in one request. Over 100, the server refuses"),
     ("split", lambda channels: [[each] for each in channels], "would do"),
     ("split", lambda channels: lesson.split(channels[::-1]), "in the given order"),
     ("split", lambda channels: [*lesson.split(channels), []], "One of your lists is empty"),
     ("split", lambda channels: lesson.split(channels)[:1], "are missing"),
-    ("batches", lambda events: lesson.batches(events)[0], "a list of bodies"),
+    ("batches", lambda events: {"batch": events[:10]}, "a list of bodies"),
     ("batches", lambda events: [json.dumps(each) for each in lesson.batches(events)], "JSON alrea"),
     ("batches", lambda events: [{"events": events[:10]}], 'one key, "batch"'),
     ("batches", lambda events: [each["batch"] for each in lesson.batches(events)], "is a dict"),
@@ -160,6 +216,9 @@ WRONG = [
     ("pause", lambda attempt, chance: 1.5, "Draw the wait from `chance`"),
     ("pause", lambda attempt, chance: min(30, chance.uniform(0, 2**attempt)), "Cap first"),
     ("pause", lambda attempt, chance: min(30, chance.randint(0, 2**attempt)), "Cap first"),
+    ("pause", lambda attempt, chance: chance.randint(0, min(30, 2**attempt)), "Only whole seconds"),
+    ("pause", lambda attempt, chance: chance.randrange(min(30, 2**attempt)), "Only whole seconds"),
+    ("pause", lambda a, chance: int(chance.uniform(0, min(30, 2**a))), "Only whole seconds"),
     (
         "publish",
         lambda client, events: [client.trigger(["news"], e.name, e.data) for e in events],
@@ -188,7 +247,6 @@ def test_each_slip_is_told_what_is_wrong(name: str, answer: Any, said: str) -> N
 def test_another_way_to_be_random_will_do() -> None:
     for answer in (
         lambda attempt, chance: chance.random() * min(30, 2**attempt),
-        lambda attempt, chance: chance.randint(0, min(30, 2**attempt)),
         lambda attempt, chance: min(30, 2**attempt) - chance.uniform(0, min(30, 2**attempt)),
     ):
         assert lesson.pause.check(answer).outcome is Outcome.PASSED

@@ -99,14 +99,18 @@ def test_going_on_gives_the_hash_of_the_whole(length: int, more: bytes) -> None:
 def test_a_count_that_cannot_be_is_explained() -> None:
     with pytest.raises(ValueError, match="45 isn't a multiple of 64"):
         key_and_message.go_on("0" * 64, 45, b"")
-    feedback = key_and_message.extend.check(
-        lambda length, report, seen, more: (
-            report,
-            key_and_message.go_on(seen, length + len(report), more),
-        )
-    )
-    assert feedback.outcome is Outcome.ERROR
-    assert "Count the padding, too." in feedback.message
+
+    def uncounted(length: int, report: bytes, seen: str, more: bytes) -> Any:
+        return report, key_and_message.go_on(seen, length + len(report), more)
+
+    def padded_without_the_secret(length: int, report: bytes, seen: str, more: bytes) -> Any:
+        longer = report + key_and_message.padding(len(report))
+        return longer + more, key_and_message.go_on(seen, length + len(longer), more)
+
+    for answer in (uncounted, padded_without_the_secret):
+        feedback = key_and_message.extend.check(answer)
+        assert feedback.outcome is Outcome.ERROR
+        assert "The count takes in the padding, and both of them need the" in feedback.message
 
 
 @pytest.mark.parametrize("state", ["", "xyz", "00", "é" * 64, b"0" * 64, b"0" * 32, None])
@@ -291,6 +295,7 @@ def test_a_server_that_compares_text_is_stopped_by_a_letter() -> None:
     [
         (lambda *_: True, "You accept a plain hash"),
         (lambda *_: "yes", "Return True, False, or"),
+        (lambda *_: False, "You return False for a right signature. Is your key clean?"),
         (lambda pasted, report, sent, more: (report + more, sent), "This one is a right HMAC"),
     ],
 )

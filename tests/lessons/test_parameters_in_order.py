@@ -197,7 +197,41 @@ def test_a_name_with_a_capital_is_named(answer: Any) -> None:
     assert feedback.message.startswith("A name still has a capital")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda pairs: lesson.joined(sorted(pairs)),
+        lambda pairs: "&".join(sorted(lesson.joined(pairs).split("&"))),
+    ],
+)
+def test_pairs_that_are_sorted_again_are_named(answer: Any) -> None:
+    said = "They were in order already: don't sort again."
+    assert lesson.joined.check(answer).message == said
+
+
+@pytest.mark.parametrize("order", [lambda pairs: pairs, reversed])
+def test_a_name_that_came_twice_and_is_there_once_is_named(order: Any) -> None:
+    def through_a_dict(params: Any) -> list[tuple[str, str]]:
+        return sorted(dict(order(lesson._lowered(lesson._kept(params)))).items())
+
+    assert (
+        lesson.ordered.check(through_a_dict).message == "A name that came twice is there only once."
+    )
+
+
+@pytest.mark.parametrize("key", [None, lambda pair: pair[0], lambda pair: pair[0].lower()])
+def test_a_signature_that_is_signed_is_named_in_whatever_order(key: Any) -> None:
+    def answer(params: Any) -> str:
+        return lesson.joined(lesson._lowered(sorted(params, key=key)))
+
+    assert lesson.signed_parameters.check(answer).message.startswith("auth_signature is in your")
+
+
 def test_other_results_are_compared() -> None:
+    assert (
+        "are right"
+        in lesson.signed_parameters.check(lambda p: lesson.signed_parameters(p) + "&").message
+    )
     assert "too early" in lesson.joined.check(lambda pairs: lesson.joined(pairs)[:-1]).message
     assert lesson.ordered.check(lambda params: [params]).outcome is Outcome.WRONG
 

@@ -295,6 +295,16 @@ def test_most_code_cells_are_code_to_read(lesson: Lesson) -> None:
 
 
 @each_lesson
+def test_every_header_says_the_same_about_skipping_and_only_the_first_how_to_run(
+    lesson: Lesson,
+) -> None:
+    header = notebook(lesson).cells[0].source
+    first = lesson.name.startswith("00")
+    assert ("Ctrl+Enter" in header) is first
+    assert header.endswith("\n\nKnow this already? [Prove it](#Prove-it).") is not first
+
+
+@each_lesson
 def test_the_notebook_uses_everything_that_its_lesson_has(lesson: Lesson) -> None:
     code = "\n".join(code_cells(lesson))
     for name in (*lesson.exercises, *lesson.predictions, *lesson.explorers):
