@@ -18,7 +18,7 @@ CONFIG = ROOT / "pusherkit/jupyter-config"  # postBuild copies it into the image
 OVERRIDES = json.loads(
     (CONFIG / "labconfig/default_setting_overrides.json").read_text(encoding="utf-8")
 )
-LAB_SCHEMAS = Path(sys.prefix, "share/jupyter/lab/schemas")
+JUPYTER = Path(sys.prefix, "share/jupyter")
 # In this order: the package can only be installed from a checkout that is already there.
 STEPS = [
     "COPY --chown=0:0 src/ ${REPO_DIR}/",
@@ -72,6 +72,8 @@ def test_post_build_can_run_and_stops_at_the_first_error():
 @pytest.mark.parametrize("plugin", OVERRIDES)
 def test_jupyterlab_knows_the_settings(plugin):
     package, _, name = plugin.partition(":")
-    schema = json.loads((LAB_SCHEMAS / package / f"{name}.json").read_text(encoding="utf-8"))
+    places = (JUPYTER / "lab/schemas", JUPYTER / "labextensions" / package / "schemas")
+    (file,) = (file for each in places if (file := each / package / f"{name}.json").exists())
+    schema = json.loads(file.read_text(encoding="utf-8"))
     assert schema["additionalProperties"] is False  # or a misspelt setting would pass
     jsonschema.validate(OVERRIDES[plugin], schema)
