@@ -17,7 +17,6 @@ from pusherkit.doctor.forms.values import (
     holds_unknown,
     request_from,
 )
-from pusherkit.errors import UnreadableText
 
 _VERBS = r"get|post|put|patch|delete|del|head|request"
 JAVASCRIPT_HINT = re.compile(
@@ -40,6 +39,8 @@ _ESCAPE = re.compile(
     flags=re.DOTALL,
 )
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+# A name and the brace after it; the first hole that holds anything else ends the search.
+_TEMPLATE_HOLE = re.compile(r"\$\{\s*+(?:([\w$.]{1,100}+)\s*+)?+(\})?+")
 _STATEMENT = re.compile(r"[A-Za-z_$/]")
 _OTHER = re.compile(r"[^'\"`()\[\]{},;/\n]++|.", flags=re.DOTALL)
 
@@ -144,9 +145,9 @@ class Literals:
     def _template(self, text: str) -> Any:
         pieces: list[str] = []
         end = 0
-        for hole in re.finditer(r"\$\{\s*([\w$.]{1,100})?[^}]*\}", text):
+        for hole in _TEMPLATE_HOLE.finditer(text):
             value = self._variable(hole[1] or "") if hole[1] else None
-            if not isinstance(value, str | int) or hole[0].strip("${} \t\n") != hole[1]:
+            if not isinstance(value, str | int) or not hole[2]:
                 return Unknown(hole[0])
             pieces += [unescape_js(text[end : hole.start()]), str(value)]
             end = hole.end()
@@ -264,19 +265,17 @@ class JavaScriptReader:
 
         Raises UnreadableText for a call whose URL isn't in the text.
         """
-        if len(self._text) > MAX_CODE or self._effort < 0:
-            return None
         call = _CALL.match(self._text, found.start())
-        if not call:
+        if not call or len(self._text) > MAX_CODE or self._effort < 0:
             return None
         literals = Literals(self._text, self._known())
         literals.at = call.end()
         try:
             given = literals.arguments()
         except (_NotRead, RecursionError):
-            self._effort -= literals.at - call.end()
             return None
-        self._effort -= literals.at - call.end()
+        finally:
+            self._effort -= literals.at - call.end()
         end = literals.at + (self._text[literals.at : literals.at + 1] == ";")
         begin = self._text.rfind("\n", 0, found.start()) + 1
         if call["open"]:
@@ -302,9 +301,9 @@ class JavaScriptReader:
             try:
                 value = literals.value()
             except (_NotRead, RecursionError):
-                self._effort -= literals.at - found.end()
                 continue
-            self._effort -= literals.at - found.end()
+            finally:
+                self._effort -= literals.at - found.end()
             size = literals.at - found.end() + 8 * 1024 * 1024 - literals._budget.left
             self._variables[found[1]] = (value, size)
         return self._variables
@@ -406,7 +405,4 @@ def _body(tool: str, config: dict[str, Any]) -> tuple[Any, bool]:
 
 
 def _as_json(value: Any) -> Any:
-    try:
-        return holds_unknown(value) or compact_json(value)
-    except (ValueError, RecursionError):
-        raise UnreadableText("The body isn't JSON.") from None
+    return holds_unknown(value) or compact_json(value)

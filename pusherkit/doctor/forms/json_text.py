@@ -43,7 +43,8 @@ class JsonReader:
             values, whole = said_of
             self.fields.append(Fields(found.start(), values, whole))
             return Claim(found.start(), end, "a subscription", said=raw)
-        inner = [claim for text in _texts(value) for claim in (self._inside or _none)(text)]
+        inside = self._inside
+        inner = [claim for text in _texts(value) for claim in inside(text)] if inside else []
         made = tuple(request for claim in inner for request in claim.requests)
         form = next((claim.form for claim in inner if claim.requests), "")
         return Claim(found.start(), end, form and f"{form}, inside JSON", requests=made, said=raw)
@@ -69,10 +70,6 @@ class JsonReader:
             self._failed_to = len(self._text)
             return None, -1
         return value, start + end - at
-
-
-def _none(text: str) -> tuple[Claim, ...]:
-    return ()
 
 
 def _texts(value: Any) -> Iterator[str]:

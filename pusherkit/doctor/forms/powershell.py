@@ -114,8 +114,9 @@ class PowerShellReader:
             ):
                 self._at += splat.end()
                 values = self._variable(splat[1])
-                if isinstance(values, dict):
-                    given |= {str(name).lower(): value for name, value in values.items()}
+                if not isinstance(values, dict):
+                    raise _NotRead  # it may hold the method and the body
+                given |= {str(name).lower(): value for name, value in values.items()}
                 continue
             option = _OPTION.match(self._text, self._at)
             if not option:
@@ -178,8 +179,6 @@ class PowerShellReader:
         end = 0
         for hole in _HOLE.finditer(text):
             value = Unknown("$(…)") if hole[3] else self._variable(hole[1] or hole[2])
-            if hole[3] and text.startswith("[char]", hole.end()):
-                continue
             if not isinstance(value, str):
                 return value if isinstance(value, Unknown) else Unknown(hole[0])
             pieces += [unescape_powershell(text[end : hole.start()]), value]
@@ -237,6 +236,7 @@ class PowerShellReader:
             if not depth:
                 self._at = found.end()
                 return Unknown(self._text[start - 1 : self._at])
+        self._at = len(self._text)  # all of it was read in vain, and is paid for
         raise _NotRead
 
 

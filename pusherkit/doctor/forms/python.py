@@ -58,7 +58,10 @@ class PythonReader:
         tree, start, end = _parse(self._text)
         if tree is None:
             return None
-        requests = tuple(_Program(tree).requests())
+        try:
+            requests = tuple(_Program(tree).requests())
+        except RecursionError:  # an expression of a thousand terms, and the parser took it
+            return None
         if not requests:
             return None
         return Claim(start, end, form="Python code", requests=requests)
@@ -270,10 +273,7 @@ def _name_of(node: ast.expr) -> str:
 
 
 def _source(node: ast.AST) -> str:
-    try:
-        return ast.unparse(node)[:200]
-    except (RecursionError, ValueError):
-        return "an expression"
+    return ast.unparse(node)[:200]
 
 
 def _encoded(text: str, encoding: Any) -> Any:

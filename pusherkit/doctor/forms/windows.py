@@ -107,8 +107,7 @@ def _arguments(line: str) -> list[str]:
     for piece in _ARGUMENT.finditer(line):
         kind = piece.lastgroup
         if kind == "gap" and not inside:
-            if begun:
-                words.append("".join(pieces))
+            words.append("".join(pieces))
             pieces, begun = [], False
             continue
         begun = True
@@ -128,7 +127,7 @@ def _arguments(line: str) -> list[str]:
 
 _POWERSHELL_PIECE = re.compile(
     r"""(?P<gap>[ \t\r]++(?!\n)|`[ \t]*+\r?\n)
-      | (?P<over>\r?\n|[|;])
+      | (?P<over>[ \t\r]*+\n|[|;])
       | `(?P<escaped>.)
       | '(?P<single>(?:[^']++|'')*+)'
       | "(?P<double>(?:[^"`]++|`.|"")*+)"

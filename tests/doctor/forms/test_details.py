@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pusherkit import UnreadableText
+from pusherkit.doctor.forms.values import MAX_CODE
 from pusherkit.doctor.pasted import PastedRequest, read
 
 P = "https://h.example/apps/3/events"
@@ -52,6 +53,14 @@ KX = (("auth_key", "k"), ("auth_signature", "x"))
         (f"axios({{method: 'post', url: '{U}', data: {{a: x}}}})", None),
         (f"axios.post('{U}', data)", None),
         (f"axios.put('{U}')", b""),
+        (f"fetch('{U}', {{method: 'POST', body: ok ? 'a, b)' : '{{'}})", None),
+        (f"fetch('{U}', {{method: 'POST', body: (await made())}})", None),
+        (f"fetch('{U}', {{method: 'POST', body: `${{a`}})", None),
+        (f"axios.post('{U}', 'x', {{transformRequest(data) {{ return [data, 1] }}, timeout: 5}})", b"x"),
+        (f"const broken = [;\nconst b = 'x'\nfetch('{U}', {{method: 'POST', body: b}})", b"x"),
+        ("let a = [\n" * 40 + f"const b = 'x'\nfetch('{U}', {{method: 'POST', body: b}})", None),
+        (f"xhr.open('POST', '{U}')\nxhr.send([1;", None),
+        (f"https.request('{U}', {{method: 'POST'}}).end('x')", b"x"),
     ],
 )  # fmt: skip
 def test_javascript(code: str, body: bytes | None) -> None:
@@ -76,10 +85,38 @@ def test_javascript_queries_and_bases() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["fetch(x)", "fetch(", "fetch({)", "api.get(cache)", "http.get('x')"]
+    "code",
+    [
+        "fetch(x)",
+        "fetch(",
+        "fetch()",
+        "fetch({)",
+        "fetch(5)",
+        "fetch('/apps/3/channels)",
+        "fetch(x ? (",
+        "fetch('/apps/3', " + "[" * 50 + "]" * 50 + ")",
+        "axios({method: 'post', data: {}})",
+        "api.get(cache)",
+        "api.get('cache-key')",
+        "http.get('x')",
+        "http.request({path: '/apps/3/channels'})",
+    ],
 )
 def test_javascript_that_sends_nothing_known(code: str) -> None:
     assert read(code).requests == ()
+
+
+def test_javascript_whose_host_only_the_program_knows() -> None:
+    with pytest.raises(UnreadableText, match="The URL is put together by code, HOST"):
+        read("https.request({hostname: HOST, path: '/apps/3/events', method: 'POST'}).end('{}')")
+
+
+@pytest.mark.parametrize(
+    "code", [f"fetch('{U}')", f"requests.post('{U}', data='x')", f"irm '{U}' -Method Post"]
+)
+def test_a_text_that_is_longer_than_programs_are_is_a_log(code: str) -> None:
+    assert read(code).form != "a log or an exception"
+    assert read("\n" * MAX_CODE + code).form == "a log or an exception"
 
 
 # --- Python ---------------------------------------------------------------------------------------
@@ -104,6 +141,12 @@ def test_javascript_that_sends_nothing_known(code: str) -> None:
         (f"requests.post('{U}', data='%s' % 1)", None),
         (f"requests.post('{U}', json={{**a}})", None),
         (f"requests.post('{U}', data=urlencode({{'a': 'b'}}), headers={{'A': token()}})", b"a=b"),
+        (f"import requests\nself.body = 'x'\nrequests.post('{U}', data=self.body)", None),
+        (f"requests.post('{U}', data=payload.encode())", None),
+        (f"requests.post('{U}', data=json.dumps([1], indent='\t'))", None),
+        (f"requests.post('{U}', data=json.dumps(b'x'))", None),
+        (f"import requests\nrequests.Session().post('{U}', data='x')", b"x"),
+        (f"import urllib.request\nq = urllib.request.Request('{U}', b'x')\nurllib.request.urlopen(q)", b"x"),
         (f"s = requests.Session()\ns.post('{U}', data='x')", b"x"),
         (f"with httpx.Client() as client:\n    client.post('{U}', data='x')\n", b"x"),
         (f"urllib.request.urlopen('{U}', b'x')", b"x"),
@@ -129,10 +172,30 @@ def test_python_bases_and_queries() -> None:
         "requests.post(",
         "requests.post('é\n'",
         "import requests",
+        "import requests\nprint(requests.get(x))",
+        "import requests\nclient.get(5)",
+        "Then requests.get(x) fails.",
+        "import requests\nx = " + "-" * 20_000 + "1",
     ],
 )
 def test_python_that_sends_nothing_known(code: str) -> None:
     assert read(code).requests == ()
+
+
+def test_python_whose_json_is_none() -> None:
+    with pytest.raises(UnreadableText, match="What json= is given isn't JSON"):
+        read(f"requests.post('{U}', json=b'x')")
+
+
+def test_python_that_breaks_off_deep_inside_is_given_up() -> None:
+    deep = "".join(" " * level + "if a:\n" for level in range(8))
+    assert read(f"import requests\nrequests.get('{U}')\n{deep}").form == "a log or an exception"
+
+
+@pytest.mark.parametrize("terms", [500, 900, 980, 1_200, 3_000])
+def test_python_that_nests_as_deep_as_it_likes(terms: int) -> None:
+    added = "+".join(["'a'"] * terms)
+    assert len(read(f"import requests\nrequests.post('{U}', data={added})").requests) == 1
 
 
 # --- PowerShell -----------------------------------------------------------------------------------
@@ -148,6 +211,12 @@ def test_python_that_sends_nothing_known(code: str) -> None:
         (f"iwr '{U}' -Method POST -Body \"at $(Get-Date)\"", None),
         (f"iwr '{U}' -Method POST -Body $unknown", None),
         (f"iwr '{U}' -Method POST -Body (Get-Content x | Out-String) -UseBasicParsing", None),
+        (f"iwr '{U}' -Method POST -Body (ConvertTo-Json (Get-Data))", None),
+        (f"iwr '{U}' -Method POST -Body $null", b""),
+        (f"$f = {{ 'later' }}\n$b = 'x'\niwr '{U}' -Method POST -Body $b", b"x"),
+        (f"iwr '{U}' -Method POST @rest", None),
+        ("$a = (b c\n" * 3_000 + f"$b = 'x'\niwr '{U}' -Method POST -Body $b", None),
+        (f"iwr '{U}' -Method POST -ContentType text/plain -Body x", b"x"),
         (f"curl -Uri '{U}' -Method POST -Body 'it''s'", b"it's"),
     ],
 )  # fmt: skip
@@ -155,9 +224,52 @@ def test_powershell(code: str, body: bytes | None) -> None:
     assert sent(code) == ("POST", P, KX, body)
 
 
-@pytest.mark.parametrize("code", ["irm", "irm -Uri @{", "Invoke-RestMethod fails, says irm."])
+def test_powershell_commands_share_their_variables() -> None:
+    code = (
+        "$h = 'h.example'\nirm $h/apps/3/channels\nirm \"$h/apps/3/channels\"\nirm h.example/apps/3"
+    )
+    asked = [r.base_url + r.request.path for r in read(code).requests]
+    assert asked[-2:] == ["http://h.example/apps/3/channels", "http://h.example/apps/3"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "irm",
+        "irm -Uri @{",
+        "irm -Uri @{a b}",
+        "irm -Uri (a b",
+        "irm /apps/3 -Body " + "(" * 50 + "'x'" + ")" * 50,
+        "Invoke-RestMethod fails, says irm.",
+    ],
+)
 def test_powershell_that_sends_nothing_known(code: str) -> None:
     assert not [r for r in read(code).requests if "/apps/" in r.request.path]
+
+
+# --- commands on Windows --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        (f"C:\\>curl -X POST '{U}' -d \"x\"", b"x"),
+        (f'C:\\>curl -X POST "{U}" -d x | jq .\nC:\\>dir\n', b"x"),
+        (f'C:\\>curl -X POST "{U}" -d x & echo done', b"x"),
+        (f'C:\\>curl -X POST "{U}" -d x\nC:\\>dir\n', b"x"),
+        (f'PS C:\\> curl.exe "{U}" -d a\'b\'"c" \n', b"abc"),
+        (f'PS C:\\> curl.exe "{U}" -d x ; ls', b"x"),
+        (f'PS C:\\> curl.exe "{U}" -d x ', b"x"),
+    ],
+)
+def test_commands_on_windows(line: str, body: bytes) -> None:
+    assert sent(line) == ("POST", P, KX, body)
+
+
+@pytest.mark.parametrize("prompt", ["C:\\>curl", "PS C:\\> curl.exe"])
+def test_a_quote_on_windows_that_has_no_end(prompt: str) -> None:
+    with pytest.raises(UnreadableText, match="quote"):
+        read(f'{prompt} "{U}" -d "x')
 
 
 # --- archives -------------------------------------------------------------------------------------
@@ -238,6 +350,22 @@ def test_other_requests_in_json() -> None:
         "body": "{}",
     }
     assert sent(json.dumps(cloud)) == ("POST", "/apps/3/events", KX, b"{}")
+
+
+LOGGED = json.dumps({"request": {"method": "GET", "host": "h.example", "uri": "/apps/3"}})
+
+
+@pytest.mark.parametrize(
+    ("before", "known"),
+    [
+        ('{"request": [\n  ', 1),  # the value around it is broken off
+        ('{"a":' * 100_000 + "\n", 1),
+        ('["\n' * 1_900, 1),
+        ('["\n' * 2_100, 0),  # no JSON, then
+    ],
+)
+def test_a_line_of_json_under_what_is_none(before: str, known: int) -> None:
+    assert len(read(f"{before}{LOGGED}\n  oops").requests) == known
 
 
 # --- command lines --------------------------------------------------------------------------------
