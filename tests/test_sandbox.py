@@ -887,9 +887,7 @@ def test_a_refused_sign_in_is_explained_in_the_log(sandbox):
 
 def test_what_is_no_text_at_all_is_logged_as_none(sandbox):
     # Python's json reads NaN, and the kit writes none.
-    (entry,) = asked(
-        sandbox, channel="private-x", auth={"auth": math.nan}
-    )  # Python reads and writes NaN
+    (entry,) = asked(sandbox, channel="private-x", auth={"auth": math.nan})
     assert entry.channel == "private-x"
     assert "auth is missing" in entry.note
 
