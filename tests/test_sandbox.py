@@ -885,6 +885,13 @@ def test_a_refused_sign_in_is_explained_in_the_log(sandbox):
     assert "[signed-as-channel]" in entry.note
 
 
+def test_what_is_no_text_at_all_is_logged_as_none(sandbox):
+    # Python's json reads NaN, and the kit writes none.
+    (entry,) = asked(sandbox, channel="private-x", auth={"auth": math.nan})
+    assert entry.channel == "private-x"
+    assert "auth is missing" in entry.note
+
+
 def test_a_subscription_that_is_granted_leaves_nothing_in_that_log(sandbox):
     assert asked(sandbox, channel="private-x", auth=auth_of("1.1:private-x")) == []
     assert asked(sandbox, channel="news") == []

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
 from pusherkit.credentials import Credentials
@@ -278,12 +278,13 @@ def what_is_left(
     return tuple(left)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _age(timestamp: int, now: float) -> str:
     """How old a request is, and what that means if it's sent again."""
-    try:
-        date = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        date = "not a date"
+    # Not fromtimestamp(), which on Windows ends with the year 3000.
+    date = f"{_EPOCH + timedelta(seconds=timestamp):%Y-%m-%d %H:%M:%S} UTC"
     seconds = now - timestamp
     side = "old" if seconds >= 0 else "ahead of this machine's clock"
     span = _span(abs(seconds))

@@ -224,8 +224,6 @@ class _Received:
 
     def _opened(self) -> Iterator[tuple[tuple[Mistake, ...], str, Data]]:
         """The signature in the auth, with what is wrong around it: at most one on each axis."""
-        if self._too_long():
-            return
         right_start = f"{self.credentials.key}:"
         wrapped = made_wrong(WRAPPING["wrapping"], Inner(self.auth), self.auth)
         for packing, inner in chain(

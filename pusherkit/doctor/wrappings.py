@@ -142,10 +142,7 @@ def _quoted(piece: str, *, whole: bool) -> QuotedString | None:
         piece = piece.removeprefix("(").lstrip()
         if piece[:1] in tuple(_QUOTES):
             break
-        unwrapped = _unwrapped(piece)
-        if unwrapped == piece:
-            return None
-        piece = unwrapped
+        piece = _unwrapped(piece)
     else:
         return None
     string, _, tail = piece[1:].partition(_END) if whole else (piece[1:], "", "")
@@ -212,16 +209,9 @@ def _three_lines(string: str) -> str:
 
 
 def _signature_in(tail: str) -> str:
-    """The signature that the client sent: `but you sent "…"`, which may be wrapped, too."""
-    for _ in range(_WRAPPED_AT_MOST):
-        found = re.search(rf"but\s*you\s*sent\s*[{_QUOTES}]([^{_QUOTES}]{{0,300}})", joined(tail))
-        if found:
-            return found[1]
-        wrapping = re.search(r"sent\s*([\\&%])", tail)
-        if not wrapping:
-            return ""
-        tail = tail[: wrapping.start(1)] + _unwrapped(tail[wrapping.start(1) :])
-    return ""
+    """The signature that the client sent: `but you sent "…"`."""
+    found = re.search(rf"but\s*you\s*sent\s*[{_QUOTES}]([^{_QUOTES}]{{0,300}})", joined(tail))
+    return found[1] if found else ""
 
 
 # --- the text of a subscription -----------------------------------------------------------------
@@ -271,6 +261,7 @@ class QuotedDigest:
 
 
 _DIGEST_OF = "Expected HMAC SHA256 hex digest of"
+_QUOTE_IN_HTML = re.compile("&(?:quot|#34|#x22);")
 _DIGEST_AT_MOST = 64 * 1024  # characters of the text and the signature; channel_data has 10 KB
 
 
@@ -281,7 +272,7 @@ def quoted_digest(text: str) -> QuotedDigest | None:
     if start < 0:
         return None
     piece = text[start + len(_DIGEST_OF) : start + len(_DIGEST_OF) + _DIGEST_AT_MOST].lstrip()
-    if "&" in piece.partition(", but got")[0] or "&quot;" in piece:
+    if _QUOTE_IN_HTML.search(piece.partition("\n")[0]):  # else an entity is the data's own
         piece = _entities(piece)
     for _ in range(_WRAPPED_AT_MOST):
         if not re.search(r'[{:]\\+["u]', piece.partition("\n")[0]):

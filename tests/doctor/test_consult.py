@@ -11,11 +11,19 @@ from typing import Any
 
 import pytest
 
-from pusherkit import Credentials, authorize_channel, sign, verify, verify_channel
+from pusherkit import (
+    Credentials,
+    authenticate_user,
+    authorize_channel,
+    sign,
+    verify,
+    verify_channel,
+    verify_user,
+)
 from pusherkit.doctor.consult import MAX_JUDGED, App, Report, consult
 from pusherkit.doctor.pasted import MAX_TEXT, read
 from pusherkit.errors import UnreadableText
-from pusherkit.signing import Request
+from pusherkit.signing import Request, hmac_sha256
 from pusherkit.snippets import curl
 from tests.doctor.conftest import Growth
 
@@ -188,6 +196,11 @@ def test_parameters_in_the_body_are_found(body: str) -> None:
     assert "came in the" in str(asked(f"curl '{HOST}{PATH}' -d '{body}'"))
 
 
+@pytest.mark.parametrize("body", ["[1]", "&".join(["a=1"] * 120)], ids=["a list", "a long form"])
+def test_a_body_that_can_hold_no_parameters_holds_none(body: str) -> None:
+    assert "No parameter arrived" in str(asked(f"curl '{HOST}{PATH}' -d '{body}'"))
+
+
 # --- the same request, signed right ---------------------------------------------------------------
 
 
@@ -225,10 +238,40 @@ def test_what_is_not_known_is_not_made_up() -> None:
     assert "unknown" not in str(asked(BARE, unknown))
 
 
+def test_a_body_that_no_terminal_shows_is_not_shown() -> None:
+    (opinion,) = asked(command(signed="/x", body='{"data":"\u202eb"}'.encode())).opinions
+    assert opinion.corrected == ""
+    assert "a terminal cannot show" in opinion.not_corrected
+
+
+def without_key_and_id(text: str) -> str:
+    """A text as somebody shows it who takes the app key and the app id out first."""
+    return text.replace(OWNER.key, "YOUR_APP_KEY").replace("/apps/20817", "/apps/YOUR_APP_ID")
+
+
+def test_what_was_taken_out_is_read_with_the_app_s_own() -> None:
+    report = asked(without_key_and_id(RIGHT))
+    assert report.status == 0
+    assert "auth_key is a placeholder" in str(report)
+    sent = hmac_sha256(OWNER.secret, QUOTED)  # a backslash and an n in place of each newline
+    report = asked(without_key_and_id(refusal(sent)))
+    assert report.status == 1
+    assert "newline-written-out" in str(report)
+    assert "YOUR_APP" not in str(report)
+    # Where the app id isn't known either, the placeholder stays, and nothing can be proven.
+    report = asked(without_key_and_id(refusal(sent)), replace(APP, app_id=""))
+    assert (report.status, "app id is a placeholder" in str(report)) == (2, True)
+
+
+QUOTED = sign(OWNER, "POST", PATH, (), BODY, timestamp=NOW).canonical_string.replace("\n", "\\n")
+
+
+def refusal(sent: str) -> str:
+    return f'sent HmacSHA256Hex("{QUOTED}", your_secret_key), but you sent "{sent}"'
+
+
 def test_the_app_that_a_refusal_names_is_taken_from_it() -> None:
-    query = sign(OWNER, "POST", PATH, (), BODY, timestamp=NOW)
-    quoted = query.canonical_string.replace("\n", "\\n")
-    text = f'sent HmacSHA256Hex("{quoted}", your_secret_key), but you sent "{"0f" * 32}"'
+    text = refusal("0f" * 32)
     for app in (APP, App(secret=OWNER.secret)):
         said = str(asked(text, app))
         assert "nknown" not in said
@@ -248,6 +291,31 @@ def test_a_subscription_is_judged_and_signed_right() -> None:
     right = report.opinions[0].corrected.removeprefix("auth: ")
     verify_channel(OWNER, "1.3", "private-orders", right)
     assert f"The same subscription, signed right:\nauth: {right}" in str(report)
+    (opinion,) = asked(text.replace("1.2", "12")).opinions
+    assert 'socket_id: expected digits, a dot and digits, such as "123.456"' in str(opinion)
+    assert opinion.corrected == ""
+
+
+def test_a_sign_in_is_signed_right() -> None:
+    answer = authenticate_user(OWNER, "1.2", {"id": "7"})
+    text = f"socket_id: 1.3\nauth: {answer['auth']}\nuser_data: {answer['user_data']}"
+    (opinion,) = asked(text).opinions
+    assert (opinion.about, opinion.diagnosis.valid) == ("sign-in", False)
+    verify_user(OWNER, "1.3", opinion.corrected.removeprefix("auth: "), answer["user_data"])
+
+
+def test_the_secret_alone_is_enough_where_the_text_has_the_key() -> None:
+    secret = App(secret=OWNER.secret)
+    auth = authorize_channel(OWNER, "1.2", "private-orders")["auth"]
+    text = f"socket_id: 1.2\nchannel: private-orders\nauth: {auth}"
+    assert asked(text, secret).status == 0
+    assert f"auth: {OWNER.key}:" in asked(text.replace("1.2", "1.3"), secret).opinions[0].corrected
+    body = '{"time_ms":1760000000000,"events":[]}'
+    text = (
+        f"POST /hook HTTP/1.1\nHost: orchard.example\nX-Pusher-Key: {OWNER.key}\n"
+        f"X-Pusher-Signature: {hmac_sha256(OWNER.secret, body)}\n\n{body}"
+    )
+    assert asked(text, secret).status == 0
 
 
 def test_where_the_key_isn_t_known_no_key_is_called_another_one() -> None:
@@ -273,7 +341,12 @@ def test_without_the_secret_what_was_said_is_explained() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "nothing in the input"), ("hello", "no request in the text"), (WRONG, "no secret")],
+    [
+        ("", "nothing in the input"),
+        ("hello", "no request in the text"),
+        (WRONG, "no secret"),
+        ('{"log":{"version":"1.2","entries":[]}}', "read as a HAR file with 0 requests, and"),
+    ],
 )
 def test_where_there_is_nothing_to_judge_it_says_so(text: str, said: str) -> None:
     with pytest.raises(UnreadableText, match=said) as raised:

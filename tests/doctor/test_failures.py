@@ -228,6 +228,8 @@ def test_wrapped_it_is_the_same(title: str, text: str) -> None:
         ("cURL error 28: SSL connection timeout", "never finished TLS"),
         ("Operation timed out after 1001 milliseconds with 0 bytes received", "carried out all"),
         ("connect ETIMEDOUT 10.0.0.1:443", "firewall"),
+        ("curl: (7) Failed to connect to 10.0.0.1 port 443 after 3 ms: No route to host", "IPv6"),
+        ("BroadcastException: Failed to connect to Pusher.", "the message doesn't say why"),
         ("certificate has expired", "isn't valid at this time"),
         ("does not match certificate's altnames", "for another host name"),
         ("self-signed certificate", "no authority vouches for it"),

@@ -19,6 +19,7 @@ from pusherkit.doctor.pasted import (
     MAX_TEXT,
     PastedRequest,
     app_in,
+    decoded,
 )
 from pusherkit.signing import Request
 from pusherkit.snippets import curl
@@ -318,6 +319,30 @@ def test_reading_grows_with_the_text_and_no_faster(
     family: str, growth: Callable[..., None]
 ) -> None:
     growth(read_anyhow, FAMILIES[family], largest=500_000, least=50_000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_a_file_is_decoded_as_the_shell_wrote_it(encoding: str) -> None:
+    assert decoded("curl http://h/é☕".encode(encoding)) == "curl http://h/é☕"
+
+
+def test_lines_may_end_in_carriage_returns_alone() -> None:
+    asked = read(f"POST /apps/3/events?auth_key=k HTTP/1.1\rHost: h\r\r{BODY}")
+    assert (asked.path, asked.body) == ("/apps/3/events", BODY.encode())
+
+
+def test_what_cannot_be_read_beside_a_request_is_a_note() -> None:
+    (note,) = read_request(f"curl '{URL}'\n\ncurl 'http://h/p\n").notes
+    assert note.startswith("Something else in the text can't be read. A quote in the command")
+
+
+@pytest.mark.parametrize(("lines", "whole"), [(30, True), (60, False)])
+def test_a_url_is_joined_from_so_many_lines_at_most(lines: int, whole: bool) -> None:
+    query = f"auth_key={'k' * 10 * lines}&auth_signature={'0f' * 32}"
+    width = len(query) // lines
+    broken = "\n".join(query[at : at + width] for at in range(0, len(query), width))
+    pasted = reading.read(f"https://h/apps/3/events?{broken}").requests
+    assert any(each.request.values("auth_signature") == ["0f" * 32] for each in pasted) == whole
 
 
 @pytest.mark.parametrize("text", ["", "hello", "POST"])

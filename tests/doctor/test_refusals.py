@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -419,6 +420,12 @@ def test_no_known_mistake_is_said_with_what_the_text_lacks() -> None:
     assert "doesn't hold the body" in diagnosis.unexplained
 
 
+def test_a_text_without_a_timestamp_is_judged_all_the_same() -> None:
+    string = re.sub("&auth_timestamp=[0-9]+", "", SIGNED)
+    diagnosis = diagnose_refusal(pushers(string, hmac_sha256(THREE.secret, string)), THREE)
+    assert "Missing parameter: auth_timestamp" in str(diagnosis)
+
+
 def test_a_right_signature_blames_the_server_s_secret() -> None:
     diagnosis = diagnose_refusal(pushers(SIGNED, hmac_sha256(THREE.secret, SIGNED)), THREE)
     assert not diagnosis.valid
@@ -490,6 +497,11 @@ def test_what_is_left_says_how_old_the_request_is(age: int, expected: str) -> No
     first, *_ = what_is_left(REQUEST, now=1_353_088_179 + age)
     assert expected in first
     assert "2012-11-16 17:49:39 UTC" in first
+
+
+def test_a_time_in_the_far_future_has_a_date_everywhere() -> None:
+    first, *_ = what_is_left(Request("POST", "/", {"auth_timestamp": "9" * 11}), now=1_353_088_179)
+    assert "5138-11-16 09:46:39 UTC" in first
 
 
 def test_what_is_left_names_proxy_host_clock_and_settings() -> None:

@@ -1335,6 +1335,7 @@ def test_an_unknown_secret_is_not_explained():
         (b"\xff", "The body that arrived isn't UTF-8 (byte 0)."),
         ('{"a":"caf\ufffd"}'.encode(), "The body holds U+FFFD"),
         (b"name=x&data=y", "The body looks form-encoded."),
+        (b"name=x&channels=y&channels[]=z", "The body looks form-encoded."),
         (b"[" * 100_000, ""),
     ],
 )

@@ -351,6 +351,13 @@ def test_what_needs_no_proof_is_a_note(way, said):
     assert not found.findings
 
 
+@pytest.mark.parametrize("sent", ['{"auth": null}', '{"auth": {"auth": 7}}', f"'3':{HEX}"])
+def test_an_auth_in_which_no_signature_is_found_is_wrong_and_nothing_more_is_known(sent):
+    found = Way(name="", auth=sent).diagnosed()
+    assert not found.valid
+    assert not found.findings
+
+
 def test_without_the_socket_id_a_signature_that_lacks_it_is_still_proven():
     found = Way(name="", auth=auth(PRIVATE), socket_id="").diagnosed()
     assert [m.name for finding in found.findings for m in finding.mistakes] == [

@@ -148,6 +148,7 @@ def test_no_quotation_is_none(text: str) -> None:
     assert quoted_string(text) is None
 
 
+IN_HTML = '{"user_id":"7","user_info":{"shop":"Fish &amp; Chips"}}'  # the data's own entity
 DATA = '{"user_id":"7","user_info":{"name":"Ann \\"A\\""}}'
 
 
@@ -157,7 +158,9 @@ DATA = '{"user_id":"7","user_info":{"name":"Ann \\"A\\""}}'
     [
         ("1234.1234:private-foobar", ("1234.1234", "private-foobar", None, None)),
         (f"1234.1234:presence-a:{DATA}", ("1234.1234", "presence-a", DATA, None)),
+        (f"1234.1234:presence-a:{IN_HTML}", ("1234.1234", "presence-a", IN_HTML, None)),
         (f"1234.1234::user::{DATA}", ("1234.1234", "", None, DATA)),
+        ("undefined:private-foobar", ("", "", None, None)),
     ],
 )
 def test_a_subscription_s_text_is_taken_apart(
@@ -170,6 +173,21 @@ def test_a_subscription_s_text_is_taken_apart(
     assert digest is not None
     assert (digest.socket_id, digest.channel, digest.channel_data, digest.user_data) == parts
     assert digest.received == "0" * 64
+
+
+def test_a_subscription_s_text_on_a_web_page_is_taken_apart() -> None:
+    text = f"Expected HMAC SHA256 hex digest of 1.2:presence-a:{DATA}, but got {'0' * 64}"
+    digest = quoted_digest(html.escape(text))
+    assert digest is not None
+    assert digest.channel_data == DATA
+
+
+def test_a_subscription_s_text_that_is_cut_off_or_wrapped_without_end_is_not_taken_apart() -> None:
+    text = "Expected HMAC SHA256 hex digest of 1.2:presence-a:{}, but got 0"
+    assert quoted_digest(text.partition(", but")[0]) is None
+    digest = quoted_digest(text.format("{" + "\\" * 2**9 + '"user_id'))  # each layer halves them
+    assert digest is not None
+    assert digest.channel_data == '{\\\\"user_id'
 
 
 FAMILIES: dict[str, Callable[[int], str]] = {
