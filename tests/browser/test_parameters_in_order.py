@@ -141,5 +141,5 @@ def test_the_question_is_changed_wrong_and_then_right(lab, expect):
     lab.picture("02-wrong", cell)
     body = "\n    ".join(another_question.solution().split("\n    ")[1:])
     lesson.rewrite(cell, "return [", body, run="Control+Enter")
-    expect(card.get_by_role("status")).to_contain_text("✓ The signature covers a text")
+    expect(card.get_by_role("status")).to_contain_text("✓ More than one list of parameters")
     lab.picture("02-right", cell)
