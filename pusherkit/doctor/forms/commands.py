@@ -36,9 +36,8 @@ _READERS: dict[
     "xh": ("an xh command", read_httpie),
     "xhs": ("an xh command", read_httpie),
 }
-IN_VAIN = (
-    1_000_000  # characters beyond twice the text; prose with curl and an apostrophe costs some
-)
+# Characters read in vain beyond twice the text: prose with curl and an apostrophe costs some.
+IN_VAIN = 1_000_000
 _BEFORE_A_TOOL = frozenset({"sudo", "time", "exec", "env", "if", "then", "do", "!", "{", "+"})
 
 

@@ -200,11 +200,17 @@ def test_what_the_shell_leaves_alone(quoted: str) -> None:
     assert commands[0].words[1].unknown == ""
 
 
+@pytest.mark.parametrize("line", ["curl http://h/?a=1& wait", "curl 2>errors http://h/?a=1"])
+def test_what_is_no_word_of_the_command(line: str) -> None:
+    commands, _ = Shell(line).line(0)
+    assert commands[0].words == [Word("curl"), Word("http://h/?a=1")]
+
+
 def test_a_variable_that_doubles_itself_has_an_end() -> None:
     doubling = "A=xxxxxxxx\n" + "A=$A$A\n" * 60 + 'curl http://h/p -d "$A"'
     with pytest.raises(UnreadableText, match="over the limit"):
         read(doubling)
-    repeated = f"curl http://h/p -d \"$(printf '%s{'x' * 1_000}' {'1 ' * 9_000})\""
+    repeated = f"printf 'http://h/%s{'x' * 1_000}' {'1 ' * 9_000} | curl http://h/p -d @-"
     with pytest.raises(UnreadableText, match="over the limit"):
         read(repeated)
     nested = "curl http://h/p -d " + "$(echo " * 50 + "x" + ")" * 50

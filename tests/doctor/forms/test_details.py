@@ -10,7 +10,7 @@ import pytest
 
 from pusherkit import UnreadableText
 from pusherkit.doctor.forms.archives import MAX_FOUND, requests_in
-from pusherkit.doctor.pasted import PastedRequest, read
+from pusherkit.doctor.pasted import NOTHING, PastedRequest, read
 
 P = "https://h.example/apps/3/events"
 U = f"{P}?auth_key=k&auth_signature=x"
@@ -255,6 +255,8 @@ def test_other_requests_in_json() -> None:
         ],
     }
     assert sent(json.dumps(insomnia)) == ("POST", P, KX, b"{}")
+    workspace = {"resources": [{"_type": "workspace", "name": "x"}]}
+    assert read(json.dumps(workspace)).form == NOTHING
     caddy = {
         "request": {
             "method": "POST",
