@@ -340,7 +340,7 @@ class _Part:
         readers: list[tuple[re.Pattern[str], _Reader]] = [
             (DUMP_HINT, self._at_line(read_dump)),
             (WGET_HINT, self._at_line(read_wget_debug)),
-            (TRACE_HINT, self._at_line(read_trace)),
+            (TRACE_HINT, partial(read_trace, text)),
             (QUOTED_HINT, partial(read_quoted, text)),
             (PYTHON_HINT, PythonReader(text).read),
             (POWERSHELL_HINT, PowerShellReader(text).read),

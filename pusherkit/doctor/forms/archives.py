@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 from pusherkit.doctor.forms.parts import PastedRequest, as_bytes, cut, make_request
 from pusherkit.errors import UnreadableText
 
-MAX_DEPTH = 30  # of folders inside folders, and of objects inside objects
 MAX_FOUND = 1_000  # requests of one archive; the rest are left out
 
 _NONE_OF_OURS = "None of its {count:,} requests goes to /apps/…, so none is one of this API."
@@ -39,32 +37,57 @@ def requests_in(value: Any) -> tuple[str, list[PastedRequest], str]:
     return "", [], ""
 
 
-def _is_ours(url: str, headers: Any = ()) -> bool:
-    """Whether a request is one of this API, a webhook, or one that asks for authorization."""
-    return "/apps/" in url or "auth_key=" in url or re.search(r"/auth\b|webhook", url) is not None
+def _made(
+    read: Callable[[dict[str, Any]], PastedRequest], asked: Iterable[dict[str, Any]]
+) -> list[PastedRequest]:
+    """The requests that can be read; the others are left out. Raises UnreadableText if all are."""
+    made: list[PastedRequest] = []
+    problem: UnreadableText | None = None
+    for each in asked:
+        try:
+            made.append(read(each))
+        except UnreadableText as error:
+            problem = problem or error
+        if len(made) == MAX_FOUND:
+            break
+    if problem and not made:
+        raise problem
+    return made
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside a value, an outer one before those in it."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            yield inner
+            waiting += reversed(inner.values())
+        elif isinstance(inner, list):
+            waiting += reversed(inner)
 
 
 # --- HAR ------------------------------------------------------------------------------------------
 
 
 def _har(entries: list[Any]) -> tuple[str, list[PastedRequest], str]:
-    made: list[PastedRequest] = []
-    for entry in entries:
-        asked = entry.get("request") if isinstance(entry, dict) else None
-        if not isinstance(asked, dict) or not _is_ours(str(asked.get("url", ""))):
-            continue
-        try:
-            made.append(_har_request(asked, entry.get("response")))
-        except UnreadableText:
-            continue  # a data: URL, an extension's own
-        if len(made) == MAX_FOUND:
-            break
+    made = _made(_har_request, (entry for entry in entries if _is_ours(entry)))
     said = "" if made else _NONE_OF_OURS.format(count=len(entries))
     what = "1 request" if len(entries) == 1 else f"{len(entries):,} requests"
     return f"a HAR file with {what}", made, said
 
 
-def _har_request(asked: dict[str, Any], answer: Any) -> PastedRequest:
+def _is_ours(entry: Any) -> bool:
+    """Whether it asks this API, delivers a webhook, or asks for authorization."""
+    asked = entry.get("request") if isinstance(entry, dict) else None
+    url = str(asked.get("url", "")) if isinstance(asked, dict) else ""
+    if not url.startswith(("http://", "https://")):
+        return False  # a data: URL, an extension's own
+    return "/apps/" in url or "auth_key=" in url or re.search(r"/auth\b|webhook", url) is not None
+
+
+def _har_request(entry: dict[str, Any]) -> PastedRequest:
+    asked = entry["request"]
     posted = asked.get("postData")
     posted = posted if isinstance(posted, dict) else {}
     text = posted.get("text")
@@ -79,7 +102,7 @@ def _har_request(asked: dict[str, Any], answer: Any) -> PastedRequest:
         _decoded(text if isinstance(text, str) else "", posted.get("encoding")),
         headers=_pairs(asked.get("headers")),
         has_body=has_body,
-        response=_har_answer(answer),
+        response=_har_answer(entry.get("response")),
     )
 
 
@@ -88,7 +111,7 @@ def _decoded(text: str, encoding: Any) -> bytes:
         return as_bytes(text)
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise UnreadableText("The body in the HAR file isn't base64, as it says.") from None
 
 
@@ -128,29 +151,16 @@ def _postman(collection: dict[str, Any]) -> tuple[str, list[PastedRequest], str]
         for v in (named if isinstance(named, list) else [])
         if isinstance(v, dict)
     }
-    made: list[PastedRequest] = []
-    problem: UnreadableText | None = None
-    for request in _items(collection["item"], 0):
-        try:
-            made.append(_postman_request(request, values))
-        except UnreadableText as error:
-            problem = problem or error
-        if len(made) == MAX_FOUND:
-            break
-    if problem and not made:
-        raise problem
+    made = _made(lambda asked: _postman_request(asked, values), _postman_items(collection["item"]))
     return "a Postman collection", made, ""
 
 
-def _items(items: Any, depth: int) -> Iterator[dict[str, Any]]:
-    for item in items if isinstance(items, list) and depth < MAX_DEPTH else ():
-        if not isinstance(item, dict):
-            continue
+def _postman_items(items: list[Any]) -> Iterator[dict[str, Any]]:
+    for item in _objects(items):  # of folders inside folders
         if isinstance(item.get("request"), dict):
             yield item["request"]
         elif isinstance(item.get("request"), str):
             yield {"method": "GET", "url": item["request"]}
-        yield from _items(item.get("item"), depth + 1)
 
 
 def _postman_request(request: dict[str, Any], values: dict[str, str]) -> PastedRequest:
@@ -205,23 +215,22 @@ def _postman_body(body: Any, values: dict[str, str]) -> tuple[bytes, bool, list[
 
 
 def _insomnia(resources: list[Any]) -> tuple[str, list[PastedRequest], str]:
-    made: list[PastedRequest] = []
-    for resource in resources:
-        if not isinstance(resource, dict) or resource.get("_type") != "request":
-            continue
-        body = resource.get("body")
-        text = body.get("text", "") if isinstance(body, dict) else ""
-        made.append(
-            make_request(
-                str(resource.get("method", "GET")),
-                _filled(str(resource.get("url", "")), {}, "URL"),
-                as_bytes(str(text)),
-                headers=_pairs(resource.get("headers")),
-            )
-        )
-        if len(made) == MAX_FOUND:
-            break
+    made = _made(
+        _insomnia_request,
+        (each for each in resources if isinstance(each, dict) and each.get("_type") == "request"),
+    )
     return ("an Insomnia export" if made else ""), made, ""
+
+
+def _insomnia_request(resource: dict[str, Any]) -> PastedRequest:
+    body = resource.get("body")
+    text = body.get("text", "") if isinstance(body, dict) else ""
+    return make_request(
+        str(resource.get("method", "GET")),
+        _filled(str(resource.get("url", "")), {}, "URL"),
+        as_bytes(str(text)),
+        headers=_pairs(resource.get("headers")),
+    )
 
 
 # --- a request as an object in a log --------------------------------------------------------------
@@ -229,7 +238,7 @@ def _insomnia(resources: list[Any]) -> tuple[str, list[PastedRequest], str]:
 
 def _logged(value: dict[str, Any]) -> PastedRequest | None:
     """A request as axios, Caddy, a cloud's function or a log has it: an object with its URL."""
-    for candidate in _objects(value, 0):
+    for candidate in _objects(value):
         url = next(
             (
                 candidate[name]
@@ -264,15 +273,3 @@ def _logged(value: dict[str, Any]) -> PastedRequest | None:
         except UnreadableText:
             continue
     return None
-
-
-def _objects(value: Any, depth: int) -> Iterator[dict[str, Any]]:
-    if depth > MAX_DEPTH:
-        return
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _objects(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _objects(inner, depth + 1)

@@ -36,6 +36,8 @@ _READERS: dict[
     "xh": ("an xh command", read_httpie),
     "xhs": ("an xh command", read_httpie),
 }
+# Characters read in vain beyond twice the text: prose with curl and an apostrophe costs some.
+IN_VAIN = 1_000_000
 _BEFORE_A_TOOL = frozenset({"sudo", "time", "exec", "env", "if", "then", "do", "!", "{", "+"})
 
 
@@ -57,7 +59,7 @@ class CommandReader:
         begin = text.rfind("\n", 0, found.start()) + 1
         prompt = _START.match(text, begin)
         start = prompt.end() if prompt and prompt.end() <= found.end() else found.start()
-        if self._failed > 2 * len(text):
+        if self._failed > IN_VAIN + 2 * len(text):
             return None  # each line opens a quote that has no end, and is read to the end for it
         try:
             commands, end = self._commands(begin, start)

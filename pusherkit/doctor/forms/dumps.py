@@ -22,7 +22,7 @@ URL_HINT = re.compile(
     r"|(?<![\w./])/apps/[^\s'\"`<>?\\]{1,999}\?[^\s'\"`<>\\]{0,9999}auth_[^\s'\"`<>\\]{1,9999}"
 )
 QUOTED_HINT = re.compile(
-    rf"(?:\b(?:send|request): |<- ?|\b)?b?[\"']{METHOD} \S{{1,9999}} HTTP/1\.\d\\r\\n"
+    rf"(?:\b(?:send|request): |<- ?|\b)?(?P<literal>b?[\"']{METHOD} \S{{1,9999}} HTTP/1\.\d\\r\\n)"
 )
 _METHOD_BEFORE = re.compile(rf"\b({METHOD}|Get|Post|Put|Delete|get|post)\b(?![^\n]*\b{METHOD}\b)")
 _METHOD_NAMED = re.compile(rf"\bmethod['\"]?\s*(?::|=>|=)\s*['\"]?({METHOD})\b", re.IGNORECASE)
@@ -43,7 +43,9 @@ GUESSED = "The text doesn't name the method; {method} is what this path is asked
 
 def read_url(text: str, found: re.Match[str]) -> Claim | None:
     """A request of which a log or an exception names the URL."""
-    url = found[0].rstrip(").,;:]}*")
+    url = found[0].rstrip("),;:]}*")
+    if not url.endswith("..."):  # three dots say that it was cut short
+        url = url.rstrip(").,;:]}*")
     begin = text.rfind("\n", 0, found.start()) + 1
     ends = text.find("\n", found.end())
     ends = len(text) if ends < 0 else ends + 1
@@ -109,9 +111,7 @@ def read_quoted(text: str, found: re.Match[str]) -> Claim | None:
 
     Python and Ruby write the body as a literal of its own on the next line.
     """
-    at = text.index('"' if '"' in found[0][:12] else "'", found.start())
-    at -= text[at - 1 : at] == "b"
-    quoted = _QUOTED.match(text, at)
+    quoted = _QUOTED.match(text, found.start("literal"))
     if not quoted:
         return None
     message, end = _joined(text, quoted)

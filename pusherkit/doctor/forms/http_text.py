@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pusherkit.doctor.forms.parts import Claim, as_bytes, as_text, cut, make_request
+from pusherkit.doctor.forms.parts import Claim, PastedRequest, as_bytes, as_text, cut, make_request
 from pusherkit.errors import UnreadableText
 
 MAX_HEADERS = 500  # lines of a head; servers read some hundred at most
@@ -19,9 +20,9 @@ _QUERY_LINE = re.compile(r"[ \t]+([?&]\S*)[ \t]*$")
 _NEXT = re.compile(rf"###|{METHOD} (?:/|https?://)\S*(?: HTTP/|[ \t\r]*$)")
 
 
-DUMP_HINT = re.compile(r"^(?:[0-9:.]+ )?=> Send header, ", flags=re.MULTILINE)
+DUMP_HINT = re.compile(r"^(?:[0-9:.]+ )?=> Send header, [0-9]", flags=re.MULTILINE)
 WGET_HINT = re.compile(r"^---request begin---", flags=re.MULTILINE)
-TRACE_HINT = re.compile(r"^> ?[A-Z]{1,20} +\S+ HTTP/", flags=re.MULTILINE)
+TRACE_HINT = re.compile(r"^> ?([A-Z]{1,20}) +(\S+) HTTP/", flags=re.MULTILINE)
 HTTP_HINT = re.compile(rf"^[ \t]*(?:{METHOD} +\S|[A-Z]{{1,20}} \S+ HTTP/)", flags=re.MULTILINE)
 LOG_HINT = re.compile(rf"\b{METHOD} \"?(?:https?://|/)")
 
@@ -175,45 +176,45 @@ _SENT_LINE = re.compile(r"> ?(.*)")
 _GOT_LINE = re.compile(r"< ?(.*)")
 
 
-def read_trace(text: str, start: int) -> Claim | None:
+def read_trace(text: str, found: re.Match[str]) -> Claim:
     """`curl -v`, and what writes like it (Guzzle's debug, wget's): `> ` sent, `< ` received.
 
     Such a trace doesn't hold the body.
     """
-    lines = _Lines(text, start)
-    first = lines.peek() or ""
-    request_line = re.match(rf"> ?({METHOD}|[A-Z]{{1,20}}) +(\S+) HTTP/", first)
-    if request_line is None:
-        return None
+    lines = _Lines(text, found.start())
     lines.skip()
     fields: list[tuple[str, str]] = []
     while (line := lines.peek()) is not None and len(fields) < MAX_HEADERS:
         sent = _SENT_LINE.fullmatch(line)
-        found = _HEADER.fullmatch(sent[1] if sent else line)  # PHP marks the first line alone
-        if not found and not sent:
+        header = _HEADER.fullmatch(sent[1] if sent else line)  # PHP marks the first line alone
+        if not header and not sent:
             break
-        if found:
-            fields.append((found[1], found[2]))
+        if header:
+            fields.append((header[1], header[2]))
         lines.skip()
         if sent and not sent[1].strip():
             break
     said: list[str] = []
-    while (line := lines.peek()) is not None and not re.match(r"> ?[A-Z]{1,20} +\S+ HTTP/", line):
+    while (line := lines.peek()) is not None and not TRACE_HINT.match(line):
         got = _GOT_LINE.fullmatch(line)
         said.append(got[1] if got else line)
         lines.skip()
     names = {name.lower(): value.strip() for name, value in fields}
-    empty = request_line[1] in ("GET", "HEAD") and "content-length" not in names
+    empty = found[1] in ("GET", "HEAD") and "content-length" not in names
     request = make_request(
-        request_line[1],
-        request_line[2],
+        found[1],
+        found[2],
         host=names.get("host", ""),
         headers=fields,
         has_body=empty or names.get("content-length") == "0",
         response=_answer(said),
     )
     return Claim(
-        start, lines.at, form="a `curl -v` trace", requests=(request,), said="\n".join(said)
+        found.start(),
+        lines.at,
+        form="a `curl -v` trace",
+        requests=(request,),
+        said="\n".join(said),
     )
 
 
@@ -240,33 +241,33 @@ def read_dump(text: str, start: int) -> Claim | None:
         elif blocks and (row := _DUMP_LINE.fullmatch(line)):
             blocks[-1][2].append(row[2])
         lines.skip()
-    head = next((_undump(block) for block in blocks if block[0] == "=>header"), None)
-    if head is None:
-        return None
-    bodies = [_undump(block) for block in blocks if block[0] == "=>data"]
-    claim = read_http(as_text(head[0]).replace("\r\n", "\n") + "\n\n", 0)
+    head = as_text(_undump(blocks[0])[0])  # a dump begins with what was sent
+    claim = read_http(head.replace("\r\n", "\n") + "\n\n", 0)
     if claim is None:
         return None
-    (request,) = claim.requests
+    bodies = [_undump(block) for block in blocks if block[0] == "=>data"]
     answer = "".join(
         as_text(_undump(block)[0]).strip("\r\n") + "\n"
         for block in blocks
         if block[0].startswith("<=")
     )
     whole = all(whole for _, whole in bodies)
-    request = make_request(
-        request.request.method,
-        re.match(r"\S+ (\S+)", as_text(head[0]))[1],  # type: ignore[index]
-        b"".join(body for body, _ in bodies),
-        host=request.header("host"),
-        headers=request.headers,
-        has_body=whole,
+    request = _with_body(
+        claim,
+        b"".join(body for body, _ in bodies) if whole else None,
         notes=()
         if whole
         else ("The dump shows some bytes of the body as dots. `curl --trace FILE` has them all.",),
         response=answer.strip(),
     )
     return Claim(start, lines.at, form="a `curl --trace`", requests=(request,), said=answer)
+
+
+def _with_body(claim: Claim, body: bytes | None, **more: Any) -> PastedRequest:
+    """The request of a head, with the body that stood apart from it; None if that's unknown."""
+    (request,) = claim.requests
+    sent = replace(request.request, body=body or b"")
+    return replace(request, request=sent, has_body=body is not None, **more)
 
 
 def _undump(block: tuple[str, int, list[str]]) -> tuple[bytes, bool]:
@@ -296,23 +297,13 @@ def read_wget_debug(text: str, start: int) -> Claim | None:
     claim = read_http(head.rstrip() + "\n\n", 0)
     if claim is None:
         return None
-    (request,) = claim.requests
     lines = _Lines(text, end)
     lines.skip()
-    body = _DEBUG_BODY.match(lines.peek() or "")
-    if body:
+    body: bytes | None = None if claim.requests[0].header("content-length") else b""
+    if found := _DEBUG_BODY.match(lines.peek() or ""):
         lines.skip()
-    target = REQUEST_LINE.match(head)
-    if target is None:
-        return None
-    made = make_request(
-        request.request.method,
-        target[2],
-        as_bytes(body[1]) if body else b"",
-        host=request.header("host"),
-        headers=request.headers,
-        has_body=bool(body) or not request.header("content-length"),
-    )
+        body = as_bytes(found[1])
+    made = _with_body(claim, body, notes=())
     return Claim(start, lines.at, form="`wget -d`", requests=(made,))
 
 

@@ -365,10 +365,9 @@ class _Line:
                 lines.append(line)
             content = "".join(lines)
             heredoc.command.stdin = Word(content) if heredoc.quoted else self._unquoted(content)
-            for feeds, fed in self._piped:
-                if feeds is heredoc.command:
-                    fed.stdin = self.shell.prints(feeds)
             self.shell.finish(heredoc.command)
+        for feeds, fed in self._piped:
+            fed.stdin = self.shell.prints(feeds)
         self._heredocs, self._piped = [], []
 
     def _unquoted(self, content: str) -> Word:

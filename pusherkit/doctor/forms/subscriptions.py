@@ -104,8 +104,6 @@ def _named(value: dict[str, Any]) -> dict[str, str]:
             named[known] = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return named
 
-    """What a client sends to an endpoint for authorization; None for any other request."""
-
 
 def field_in(found: re.Match[str]) -> dict[str, str]:
     """One line of `name: value`, its quotes and comma gone."""

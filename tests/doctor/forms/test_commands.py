@@ -93,6 +93,13 @@ COMMANDS = [
     "time curl URL/p \\\n  -d 1 \\\n  -H 'A: b'",
     "export X='1'; curl URL/p -d ${X}2",
     "curl URL/p -d '' -X POST",
+    "declare -r A='x y'; curl URL/p -d \"$A\"",
+    "echo -n x > f; cat f | curl URL/p -d @-; curl URL/q -d @- < f",
+    "curl -s URL/p -d x 2>/dev/null -X PUT",
+    "curl URL/p?a=1& wait",
+    "cat <<A | curl URL/p -d @-; cat <<B | curl URL/q -d @-\n1\nA\n2\nB",
+    "for scheme in http https; do curl URL/p -d x; break; done",
+    "curl -s -d x -- URL/p URL/q",
     "curl -s URL/p -d 'name=foo&data={\"a\":1}' > /dev/null &\nwait",
 ]  # fmt: skip
 WGET_COMMANDS = [
@@ -193,10 +200,19 @@ def test_what_the_shell_leaves_alone(quoted: str) -> None:
     assert commands[0].words[1].unknown == ""
 
 
+@pytest.mark.parametrize("line", ["curl http://h/?a=1& wait", "curl 2>errors http://h/?a=1"])
+def test_what_is_no_word_of_the_command(line: str) -> None:
+    commands, _ = Shell(line).line(0)
+    assert commands[0].words == [Word("curl"), Word("http://h/?a=1")]
+
+
 def test_a_variable_that_doubles_itself_has_an_end() -> None:
     doubling = "A=xxxxxxxx\n" + "A=$A$A\n" * 60 + 'curl http://h/p -d "$A"'
     with pytest.raises(UnreadableText, match="over the limit"):
         read(doubling)
+    repeated = f"printf 'http://h/%s{'x' * 1_000}' {'1 ' * 9_000} | curl http://h/p -d @-"
+    with pytest.raises(UnreadableText, match="over the limit"):
+        read(repeated)
     nested = "curl http://h/p -d " + "$(echo " * 50 + "x" + ")" * 50
     with pytest.raises(UnreadableText, match="deep"):
         read(nested)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pusherkit import UnreadableText
+from pusherkit.doctor.forms.archives import MAX_FOUND, requests_in
 from pusherkit.doctor.forms.values import MAX_CODE
-from pusherkit.doctor.pasted import PastedRequest, read
+from pusherkit.doctor.pasted import NOTHING, PastedRequest, read
 
 P = "https://h.example/apps/3/events"
 U = f"{P}?auth_key=k&auth_signature=x"
@@ -301,6 +302,25 @@ def test_postman_as_a_string_and_with_what_only_postman_knows() -> None:
         read(collection({"method": "POST", "url": U + "{{signature}}"}))
 
 
+def test_postman_folders_and_what_else_they_hold() -> None:
+    broken = {"request": {"method": "POST", "url": U + "{{signature}}"}}
+    bare = {"request": {"method": "GET", "url": "localhost:8123/apps/3/channels"}}
+    folders: dict[str, Any] = {"item": [None, broken, bare, {"request": U}]}
+    for _ in range(100):
+        folders = {"name": "folder", "item": [folders]}
+    assert [
+        (asked.base_url, asked.request.path)
+        for asked in read(json.dumps({"info": {}, **folders})).requests
+    ] == [("http://localhost:8123", "/apps/3/channels"), ("https://h.example", "/apps/3/events")]
+
+
+def test_an_archive_is_read_up_to_so_many_requests() -> None:
+    entries = [{"request": {"method": "GET", "url": f"{P}?n={n}"}} for n in range(MAX_FOUND + 1)]
+    form, found, _ = requests_in({"log": {"entries": entries}})
+    assert form == "a HAR file with 1,001 requests"
+    assert [asked.request.params for asked in found[-1:]] == [(("n", str(MAX_FOUND - 1)),)]
+
+
 @pytest.mark.parametrize(
     ("entry", "body"),
     [
@@ -328,12 +348,27 @@ def test_har(entry: Any, body: bytes | None) -> None:
     assert one(text).response == "HTTP/1.1 401 Unauthorized\n\nwhy"
 
 
+def test_har_whose_own_request_cannot_be_read() -> None:
+    page = {"request": {"method": "GET", "url": "chrome-extension://abc/auth.html"}}
+    body = {"text": '{"name":"foo"}', "encoding": "base64"}
+    asked = {"request": {"method": "POST", "url": U, "postData": body}}
+    assert "None of its 1 requests" in read(json.dumps({"log": {"entries": [page]}})).said
+    with pytest.raises(UnreadableText, match="isn't base64"):
+        read(json.dumps({"log": {"entries": [page, asked]}}))
+
+
 def test_other_requests_in_json() -> None:
     insomnia = {
         "_type": "export",
-        "resources": [{"_type": "request", "method": "POST", "url": U, "body": {"text": "{}"}}],
+        "resources": [
+            {"_type": "workspace", "name": "x"},
+            {"_type": "request", "method": "GET", "url": "{{ _.base_url }}/apps/3/channels"},
+            {"_type": "request", "method": "POST", "url": U, "body": {"text": "{}"}},
+        ],
     }
     assert sent(json.dumps(insomnia)) == ("POST", P, KX, b"{}")
+    workspace = {"resources": [{"_type": "workspace", "name": "x"}]}
+    assert read(json.dumps(workspace)).form == NOTHING
     caddy = {
         "request": {
             "method": "POST",
@@ -366,6 +401,22 @@ LOGGED = json.dumps({"request": {"method": "GET", "host": "h.example", "uri": "/
 )
 def test_a_line_of_json_under_what_is_none(before: str, known: int) -> None:
     assert len(read(f"{before}{LOGGED}\n  oops").requests) == known
+
+
+def test_which_object_of_a_log_is_the_request() -> None:
+    asked = {"method": "POST", "url": U, "data": "{}"}
+    for outer in (
+        {"url": U, "level": "error"},  # without a method
+        {"method": "POST", "url": f"{P}?auth_key=k…"},  # cut short
+    ):
+        assert sent(json.dumps({**outer, "config": asked})) == ("POST", P, KX, b"{}")
+    answer = {"method": "POST", "url": U, "status": 401, "body": '{"error":"why"}'}
+    assert sent(json.dumps(answer)) == ("POST", P, KX, None)
+
+
+def test_a_log_of_any_depth_is_read() -> None:
+    asked = {"method": "POST", "url": U, "data": "{}"}
+    assert sent('{"a":[' * 400 + json.dumps(asked) + "]}" * 400) == ("POST", P, KX, b"{}")
 
 
 # --- command lines --------------------------------------------------------------------------------
@@ -407,6 +458,7 @@ def test_httpie_items() -> None:
     assert dict(asked.headers) == {"x": "y", "authorization": "Basic (from -a)"}
     assert one("http :8123/apps/3").base_url == "http://localhost:8123"
     assert one("http POST :/apps/3 a=b").request.body == b'{"a": "b"}'
+    assert "at its first &" in one(f"http POST {U} a=b").notes[0]
     with pytest.raises(UnreadableText, match="isn't followed by JSON"):
         read(f"http POST '{P}' a:=b")
     with pytest.raises(UnreadableText, match=r"\$A"):
@@ -425,3 +477,5 @@ def test_what_a_client_asks_an_endpoint_is_no_request() -> None:
     pasted = read("POST /pusher/user-auth HTTP/1.1\nHost: h\n\nsocket_id=1.2")
     assert pasted.requests == pasted.subscriptions == ()
     assert len(read("POST /other HTTP/1.1\nHost: h\n\na=b").requests) == 1
+    form = "&".join(f"field{n}=1" for n in range(101))
+    assert len(read(f"POST /other HTTP/1.1\nHost: h\n\n{form}").requests) == 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pusherkit import UnreadableText
+from pusherkit.doctor.forms.dumps import LOGGED
 from pusherkit.doctor.pasted import NOTHING, Pasted, PastedRequest, PastedSubscription, read
 from pusherkit.signing import Request
 
@@ -252,6 +253,58 @@ def test_what_stands_under_a_body_is_the_answer() -> None:
     assert whole.request.body == b"{} and more"
 
 
+def test_an_answer_right_under_the_body() -> None:
+    request = one("POST /apps/3/events HTTP/1.1\nHost: h\n\n{}\nHTTP/1.1 401 Unauthorized\n\nwhy")
+    assert request.request.body == b"{}"
+    assert request.response == "HTTP/1.1 401 Unauthorized\n\nwhy"
+
+
+def test_a_body_that_is_no_json_stays_as_it_is() -> None:
+    request = one('POST /apps/3/events HTTP/1.1\nHost: h\n\n{"name":"foo",}')
+    assert request.request.body == b'{"name":"foo",}'
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("> POST /apps/3/events HTTP/1.1\n> Host: h", None),
+        ("---request begin---\nPOST /apps/3/events HTTP/1.1\nHost: h\nContent-Length: 68\n", None),
+        ("---request begin---\nPOST /apps/3/events HTTP/1.1\nHost: h\nContent-Length: 68\n\n"
+         "---request end---\n", None),
+        ("send: b'POST /apps/3/events HTTP/1.1\\r\\nHost: h", None),
+        ("=> Send header, 43 bytes (0x2b)\n0000: POST  /apps/3/events HTTP/1.1\n001f: Host: h\n"
+         "=> Send data, 16 bytes (0x10)\n0000: 42 is the answer\n", b"42 is the answer"),
+        ("=> Send header, 43 bytes (0x2b)\n0000: POST /apps/3/events HTTP/1.1\n001e: Host: h\n"
+         "=> Send data, 16 bytes (0x10)\n0000: 7b 22 6e 61 6d\n", None),
+    ],
+)  # fmt: skip
+def test_a_trace_that_was_cut(text: str, body: bytes | None) -> None:
+    request = one(text)
+    assert (request.request.method, request.request.path) == ("POST", "/apps/3/events")
+    assert (request.request.body, request.has_body) == (body or b"", body is not None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---request begin---\nGET /apps/3/channels HTTP/1.1\nHost: h\n\n---request end---\n"
+        "HTTP request sent, awaiting response...",
+        "send: b'GET /apps/3/channels HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n'\nreply: 'HTTP/1.1 401'",
+    ],
+)
+def test_a_trace_of_a_request_without_a_body(text: str) -> None:
+    request = one(text)
+    assert request.request == Request("GET", "/apps/3/channels")
+    assert request.has_body
+
+
+def test_prose_about_curl_before_the_command() -> None:
+    """Each "doesn't" opens a quote that has no end, and a shell would read on to look for it."""
+    prose = "I've tried curl and it doesn't work.\n"
+    assert one(f"{prose * 5}$ curl '{SHORT}' -d '{{}}'").request.body == b"{}"
+    assert read(f"{prose * 400}$ curl '{SHORT}' -d '{{}}'").form == LOGGED  # the URL alone
+
+
 def test_several_requests_each_with_its_answer() -> None:
     pasted = read(
         f"$ curl '{SHORT}' -d 1\n{{\"error\":\"a\"}}\n$ curl '{SHORT}' -d 2\nHTTP/1.1 401\n"
@@ -275,6 +328,7 @@ def test_several_requests_each_with_its_answer() -> None:
         (f"curl -X POST '{SHORT}'\n  -d '{{}}'", "no backslash ends the line before it"),
         (f"curl '{SHORT}' -H Content-Type: application/json -d '{{}}'", "'application/json' is outside"),
         (f"curl '{SHORT}' --dta x -d '{{}}'", "curl has no option --dta"),
+        (f"curl -W '{SHORT}' -d '{{}}'", "curl has no option -W"),
         (f"curl '{SHORT}' -K c.txt -d '{{}}'", "from the file 'c.txt' (-K)"),
         (f"curl “{SHORT}” -d '{{}}'", "typographic"),
         (f"curl '{SHORT}&id=$ID' -d '{{}}'", "$ID in single quotes"),
@@ -298,6 +352,11 @@ def test_what_is_noticed(text: str, note: str) -> None:
         (f"cat body.json | curl '{SHORT}' -d @-", "comes from `cat body.json`"),
         (f"curl '{SHORT}' -d \"$BODY\"", "comes from $BODY"),
         (f"curl '{SHORT}' -d \"at $(date)\"", "set -x"),
+        (f"curl '{SHORT}' -d @- < body.json", "comes from the file 'body.json'"),
+        (f"curl '{SHORT}' -d @- <<E\n{{\"at\":\"$(date)\"}}\nE\n", "comes from $("),
+        (f"curl '{SHORT}' -d @- <<E\n{{\"at\":\"`date`\"}}\nE\n", "comes from `"),
+        (f"printf '%05d' 7 | curl '{SHORT}' -d @-", "comes from `printf %05d 7`"),
+        (f"http POST '{SHORT}' name=foo \"data=$DATA\"", "comes from $DATA"),
         (f"curl '{SHORT}' -F a=b", "multipart"),
         (f"fetch('{SHORT}', {{method: 'POST', body: JSON.stringify({{at: Date.now()}})}})", "Date.now()"),
         (f"requests.post('{SHORT}', data=make())\n", "make()"),
@@ -318,6 +377,11 @@ def test_a_body_that_is_not_in_the_text(text: str, why: str) -> None:
     [
         ('curl "https://h/apps/3/events?t=$(date +%s)"', "Run the command after `set -x`"),
         ("curl 'https://h/apps/3/events", "A quote in the command is not closed"),
+        ("curl https://h/apps/3/events -d $(cat body.json", "is not closed"),
+        ("wget -qO- --post-data '{}'", "Expected one URL in the command, got 0"),
+        ("http POST -v", "Expected a URL in the command, got none"),
+        ("POST https://{{host}}/apps/3/events HTTP/1.1\n", "a variable, {{host}}"),
+        pytest.param(f"curl '{SHORT}{'a' * 65_536}'", "over the limit of 65,536", id="a long URL"),
         ("fetch('https://h/apps/3/events?s=' + sig, {method: 'POST'})", "put together by code"),
         ("requests.post(base + '/apps/3/events', json={})\n", "Print the URL and the body"),
         ("> POST /w HTTP/1.1\n> Host: h\n> X-Pusher-Signature: x\n> Content-Length: 5\n> \n",
@@ -346,6 +410,16 @@ def test_what_cannot_be_judged_says_what_to_paste(text: str, said: str) -> None:
         '{"error":"Unknown auth_key"}',
         "fetch(url)",
         "requests.get(x)",
+        "I ask for\nGET /channels\nand it says 404.",
+        "I send a GET https://h.example and get nothing.",
+        '1.2.3.4 - - [1/May/2024:1:1:1 +0000] "GET /favicon.ico HTTP/1.1" 404 9',
+        'Invalid signature, for "POST /apps/3/events?auth_key=k… HTTP/1.1"',
+        "Invalid signature, for https://h.example/apps/3/events?auth_key=k...",
+        "=> Send header, 176 bytes (0xb0)",
+        "---request begin---\n\n---request end---",
+        "send: b'GET \\n HTTP/1.1\\r\\n'",
+        "X-Pusher-Key: k\nX-Pusher-Signature: s",
+        '{"event":"pusher:subscribe","data":"private-x"}',
     ],
 )
 def test_what_holds_no_request_is_what_was_said(text: str) -> None:
@@ -383,13 +457,29 @@ def test_a_subscription(text: str) -> None:
 def test_channel_data_is_the_text_that_was_sent() -> None:
     data = '{"user_id":"7","user_info":{"name":"Ann"}}'
     frame = {"event": "pusher:subscribe", "data": {"channel": "presence-x", "channel_data": data}}
-    assert (
-        read(json.dumps(frame)).subscriptions
-        == (PastedSubscription(channel="presence-x", channel_data=data),)
-        or read(json.dumps(frame)).subscriptions == ()
+    assert read(json.dumps(frame)).subscriptions == ()  # without socket id or signature
+    lines = "socket_id: 1.2\nchannel: presence-x\nauth: k:s\nchannel_data: "
+    for shown in (data, json.dumps(data), f'"{data}"'):  # some logs don't escape the quotes
+        assert read(lines + shown).subscriptions[0].channel_data == data
+    for answered, meant in ((json.loads(data), data), (None, None)):
+        answer = {"auth": "k:s", "channel_data": answered}
+        assert read(json.dumps(answer)).subscriptions[0].channel_data == meant
+
+
+def test_a_field_that_comes_again_begins_another_subscription() -> None:
+    lines = "socket_id: 1.2\nchannel: private-a\nauth: k:a\nchannel: private-b\nauth: k:b"
+    assert read(lines).subscriptions == (
+        PastedSubscription(socket_id="1.2", channel="private-a", auth="k:a"),
+        PastedSubscription(socket_id="1.2", channel="private-b", auth="k:b"),
     )
-    lines = f"socket_id: 1.2\nchannel: presence-x\nauth: k:s\nchannel_data: {data}"
-    assert read(lines).subscriptions[0].channel_data == data
+
+
+def test_an_endpoint_that_answers_without_json() -> None:
+    text = (
+        "POST /pusher/auth HTTP/1.1\nHost: h\n\nsocket_id=1.2&channel_name=private-a\n\n"
+        f"HTTP/1.1 200 OK\n\n{{'auth': '{AUTH}'}}"
+    )
+    assert read(text).subscriptions == (PastedSubscription(socket_id="1.2", channel="private-a"),)
 
 
 def test_two_subscriptions_of_one_connection() -> None:
@@ -427,3 +517,8 @@ def test_a_webhook_is_no_request(text: str) -> None:
     (hook,) = pasted.webhooks
     assert (hook.key, hook.signature, hook.body) == ("k", "s", b'{"time_ms":1}')
     assert "a webhook" in pasted.form
+
+
+def test_a_webhook_that_was_cut_is_read_as_far_as_it_goes() -> None:
+    (hook,) = read('X-Pusher-Key: k\nX-Pusher-Signature: s\n\n{"time_ms":1,"ev\n').webhooks
+    assert hook.body == b'{"time_ms":1,"ev'
