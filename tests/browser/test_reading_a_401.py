@@ -107,6 +107,8 @@ def test_the_poster_is_a_page_of_its_own(lab, tmp_path):
     page = lab.page.context.new_page()
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto((tmp_path / "poster.html").as_uri())
-    assert page.evaluate("document.images[0].naturalWidth") > 700
+    assert (
+        page.evaluate("document.images[0].naturalWidth > 0 && document.images[0].clientWidth") > 700
+    )
     page.screenshot(path=lab.pictures / "08-poster.png")
     page.close()

@@ -121,6 +121,9 @@ def test_a_preset_says_when_its_field_holds_something_else_and_can_be_chosen_aga
     assert fields.hold == {"p": OWN, "a": "3"}, "what was typed isn't written over"
     fields.press("go")
     assert facts(made) == {"a": "'3'", "go": "True"}
+    made.stage.typed = {"p": "two", "a": "34"}  # typed before the browser heard of OWN
+    assert facts(made)["a"] == "'34'"
+    fields.type(p=OWN, a="34")
     fields.type(p="two")
     assert fields.hold == {"p": "two", "a": "2"}
     assert facts(made)["a"] == "'2'"

@@ -233,7 +233,9 @@ class Explorer(Live):
         self._raw = {**before, **values}
         changed = [name for name in self.controls if self._raw[name] != before[name]]
         for name, control in self.controls.items():
-            if control.into and name in changed and self._raw[name] != OWN:
+            # Both: OWN was set here, and the browser didn't know it yet when somebody typed on.
+            behind = before[name] == OWN and control.into in changed
+            if control.into and name in changed and self._raw[name] != OWN and not behind:
                 filled = control.parse(self._raw[name])
                 self._raw[control.into] = filled
                 self.put({control.into: filled})
