@@ -74,7 +74,7 @@ def read_user_data(text: str) -> dict[str, Any]:
         fields = None
     wanted = 'user_data: expected JSON such as {"id":"7"}'
     if not isinstance(fields, dict):
-        raise InvalidEvent(f"{wanted}, and it is no JSON object.", rule="user_data")
+        raise InvalidEvent(f"{wanted}, and it isn't a JSON object.", rule="user_data")
     user_id = fields.get("id")
     if isinstance(user_id, str) and user_id:
         return fields

@@ -387,7 +387,7 @@ def _say(door: Door, text: str, to: TextIO | None = None) -> None:
 
 
 def _out(text: str, to: TextIO | None = None) -> None:
-    """Print at once. Whoever reads it may have enough and leave, as `head` does."""
+    """Print at once. The reader may have enough and leave, as `head` does."""
     stream = to or sys.stdout
     try:
         print(text, file=stream, flush=True)

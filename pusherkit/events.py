@@ -39,7 +39,7 @@ class Event:
     """
 
     channels: tuple[str, ...]
-    """1 to 100 channel names, or `#server-to-user-ID` for whoever is signed in as that user."""
+    """1 to 100 channel names, or `#server-to-user-ID` for a signed-in user's connections."""
     name: str
     """The event's name, 1 to 200 characters."""
     data: str

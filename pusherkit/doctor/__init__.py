@@ -8,7 +8,7 @@ In reading order:
 - `refusals.py`: `diagnose_refusal()` reads what a server said, and proves the mistake where that
   quotes what was signed. The sentences that it knows are in `sentences.py`, and `wrappings.py`
   takes them out of JSON, HTML, logs and exceptions.
-- `failures.py`: `explain_failure()` reads what is no refusal: no connection, another server.
+- `failures.py`: `explain_failure()` reads what isn't a refusal: no connection, another server.
 - `subscriptions.py`: `diagnose_subscription()` does the same for the auth of a subscription or a
   sign-in, with the mistakes of `subscription_mistakes.py`.
 - `webhooks.py`: `diagnose_webhook()` does it for a webhook. What it has in common with

@@ -1,9 +1,9 @@
-"""Failures that are no refusal: nothing was asked, or somebody else answered. Pure.
+"""Failures that aren't refusals: nothing was asked, or somebody else answered. Pure.
 
 A request goes from your program over a name, a connection, TLS and perhaps a proxy to the server.
-At each hop it can end, in the words of whoever noticed: libcurl, Node, Python, Go, Java, a browser,
-nginx, Cloudflare. `explain_failure()` says what happened, at which hop, and what to look at. The
-limits are here too: a server that says "too large" has no quarrel with the signature.
+It can end at each hop, and each program says so in its own words: libcurl, Node, Python, Go, Java,
+a browser, nginx, Cloudflare. `explain_failure()` says what happened, at which hop, and what to look
+at. The limits are here too: a server that says "too large" isn't complaining about the signature.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A request that arrived without its parameters: where are they, if not in the query? Pure.
 
-Whoever finds the way to a 401 like this looks at the signature first, and there's nothing wrong
-with it. Either the client put the parameters where the API doesn't look, or something on the way
-took them off the URL.
+A 401 like this sends people to the signature first, and there's nothing wrong with it. Either the
+client put the parameters where the API doesn't look, or something on the way took them off the
+URL.
 """
 
 from __future__ import annotations

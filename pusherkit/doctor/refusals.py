@@ -71,8 +71,8 @@ def diagnose_refusal(
     what failed: the practice server lists its other rules after that. If it quotes the server's
     canonical string, that is compared with `canonical_string`, which is what you signed; and with
     `credentials` the mistake is proven, where it's a known one. Without them the diagnosis has
-    notes and no findings, because without the secret nothing can be proven. What is no refusal
-    (a host that can't be found, another server's page) is explained like explain_failure() does.
+    notes and no findings, because without the secret nothing can be proven. What isn't a
+    refusal (an unknown host, another server's page) is explained as explain_failure() does.
     """
     said = letters(text)
     readings = list(_readings(text, said, credentials, canonical_string))
@@ -256,7 +256,7 @@ def what_is_left(
     )
     left.append(
         "A proxy on the way: one that drops the query (nginx, where proxy_pass has a path without "
-        "$is_args$args), adds or removes a prefix of the path, or writes the body anew. The "
+        "$is_args$args), adds or removes a prefix of the path, or rewrites the body. The "
         "server's log shows what arrived."
     )
     where = f"{base_url} may not be" if base_url else "The host may not be"
@@ -292,7 +292,7 @@ def _age(timestamp: int, now: float) -> str:
         return f"Its timestamp ({date}) is {span} {side}, within the {TOLERANCE_SECONDS} s allowed."
     return (
         f"Its timestamp ({date}) is {span} {side}. A server takes a request for "
-        f"{TOLERANCE_SECONDS} s only, so this one can't be sent again as it is: sign it anew."
+        f"{TOLERANCE_SECONDS} s only, so this one can't be sent again as it is: sign it again."
     )
 
 
@@ -369,7 +369,7 @@ def _clock(given: str, server: str) -> str:
     hint = ""
     if given.startswith("1970-"):
         hint = (
-            " A date in 1970 is no clock's: seconds since the program or the board started "
+            " No clock says 1970: seconds since the program or the board started "
             "(millis(), uptime) were sent for Unix time."
         )
     elif seconds < -STALE_SECONDS:

@@ -169,7 +169,7 @@ _NAMED: _Meanings = (
     (
         "The timestamp is over 600 s from the server's clock. Check your clock, and that the "
         "timestamp is in seconds. A request that was signed earlier, such as a sample copied from "
-        "a page or one sent again, must be signed anew.",
+        "a page or one sent again, must be signed again.",
         ("timestamp expired", "too far in the future"),
     ),
     (

@@ -195,8 +195,8 @@ class DoctorDesk(BodyHandler):
     """POST /doctor: any text in, as the body; the doctor's report out, as JSON.
 
     The report's fields, with `status`; or `unusable`, a sentence, where there is nothing to judge.
-    It's judged with this server's own app, whose secret doesn't leave the process. Whoever reaches
-    the page would have a machine that signs, so only practice requests are signed right here.
+    It's judged with this server's own app, whose secret doesn't leave the process. Otherwise
+    the page would sign for anyone who can open it, so only practice requests are signed here.
     """
 
     max_bytes = MAX_PASTED_BYTES

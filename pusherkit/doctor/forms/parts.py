@@ -75,7 +75,7 @@ class Pasted:
     subscriptions: tuple[PastedSubscription, ...] = ()
     webhooks: tuple[PastedWebhook, ...] = ()
     said: str = ""
-    """Everything that is no request: here refusals and failures are sought."""
+    """Everything that isn't a request. Refusals and failures are looked for here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Claim:
     subscriptions: tuple[PastedSubscription, ...] = ()
     webhooks: tuple[PastedWebhook, ...] = ()
     said: str = ""
-    """What is no request in it: answers, messages."""
+    """What isn't a request in it: answers, messages."""
 
 
 def too_long() -> UnreadableText:
