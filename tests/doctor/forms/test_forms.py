@@ -464,6 +464,16 @@ def test_channel_data_is_the_text_that_was_sent() -> None:
         assert read(json.dumps(answer)).subscriptions[0].channel_data == meant
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_line_that_was_logged_inside_json_is_found_some_levels_deep(times: int) -> None:
+    line = "curl -d '{\"name\":\"foo\"}' 'https://h/apps/3/events?auth_key=k'"
+    for _ in range(times):
+        line = json.dumps({"log": f"{line}\n", "stream": "stderr"})
+    pasted = read(line)
+    assert pasted.form == "a curl command, inside JSON"
+    assert [each.request.body for each in pasted.requests] == [b'{"name":"foo"}']
+
+
 def test_an_auth_of_nothing_is_an_auth_that_is_missing() -> None:
     frame = {"event": "pusher:subscribe", "data": {"channel": "private-a"}}
     for text in (
