@@ -21,7 +21,7 @@ DROPPED = (
     "No parameter arrived: the URL has neither auth_key nor auth_signature. If your client is a "
     "library it did send them, so compare the URL in its own log with this one. A proxy that drops "
     "the query is the usual reason: nginx does where proxy_pass has a path or a variable in it and "
-    "$is_args$args isn't at its end. If the client is your own, it has to sign first."
+    "it doesn't end with $is_args$args. If the client is your own, it has to sign first."
 )
 _PATH_SHOWN = 100  # characters
 

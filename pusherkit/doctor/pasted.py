@@ -240,10 +240,10 @@ def _repaired(text: str) -> tuple[str, tuple[str, ...]]:
         (_in_one_line, BROKEN_URL),
         (_straight, TYPOGRAPHIC_QUOTES),
     ):
-        mended = repair(text)
-        if mended != text:
+        repaired = repair(text)
+        if repaired != text:
             notes.append(note)
-        text = mended
+        text = repaired
     return text, tuple(notes)
 
 
@@ -277,7 +277,7 @@ def _without_entities(text: str) -> str:
 
 
 BROKEN_URL = (
-    "The URL stands on several lines, as a terminal or a mail breaks it. It's read as one line."
+    "The URL is broken over several lines, as a terminal or a mail does it. It's read as one."
 )
 _URL_TO_LINE_END = re.compile(r"[?&]auth_[\w&=%.~+-]{1,4000}\r?$", flags=re.MULTILINE)
 _URL_GOES_ON = re.compile(r"\r?\n(?:> ?)?([\w&=%.~+-]{1,2000})(?=(\r?\n|$)|['\" ])")
