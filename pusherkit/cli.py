@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `sandbox`, `doctor` and `vectors`."""
+"""The command line: `pusherkit lab`, `sandbox`, `clinic`, `doctor` and `vectors`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import pusherkit
+from pusherkit._terminal import printable
 from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pusherkit.sandbox import Entry, Exchange
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
+CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "lab":
             return _lab(options, rest)
-        run = {"sandbox": _sandbox, "doctor": _doctor, "vectors": _vectors}
+        run = {"sandbox": _sandbox, "clinic": _clinic, "doctor": _doctor, "vectors": _vectors}
         return run[options.command](options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
@@ -163,6 +165,42 @@ def _parser() -> argparse.ArgumentParser:
         choices=STACKS,
         metavar="STACK",
         help="print what makes an app's official client talk to this server, and exit: "
+        + ", ".join(STACKS),
+    )
+    clinic = commands.add_parser(
+        "clinic",
+        help="show what you can do, with a program in any language",
+        description="The capstone: write a program in any language, from an empty file. The clinic "
+        "runs a practice server, prints its settings, and judges from outside, by what reaches it. "
+        "What's asked for is at its address, under /clinic; the terminal ticks it off. At the end "
+        "your own program signs what was shown, and you get a page to keep. Stop it with Ctrl+C: "
+        "what you've shown is in .pusherkit-clinic.json in this folder, and it goes on from there.",
+        epilog="Exit status: 0 everything is shown; 1 something is open, or the clinic can't run; "
+        "2 it was called in a wrong way.",
+    )
+    clinic.add_argument(
+        "--port",
+        type=_port,
+        default=CLINIC_PORT,
+        help=f"the port to listen on, 0 for any free one (default: {CLINIC_PORT})",
+    )
+    clinic.add_argument("--once", action="store_true", help="end as soon as everything is shown")
+    clinic.add_argument(
+        "--fresh", action="store_true", help="begin again, and forget what was shown before"
+    )
+    clinic.add_argument("--json", action="store_true", help="print a JSON object a line")
+    clinic.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where the page goes, also if something is open (default: pusherkit-clinic.html, once "
+        "everything is shown)",
+    )
+    clinic.add_argument(
+        "--settings-for",
+        choices=STACKS,
+        metavar="STACK",
+        help="print what makes an official client talk to the clinic, and exit: "
         + ", ".join(STACKS),
     )
     doctor = commands.add_parser(
@@ -292,6 +330,23 @@ def _sandbox(options: argparse.Namespace) -> int:
     return 0
 
 
+def _clinic(options: argparse.Namespace) -> int:
+    from pusherkit.clinic import command
+
+    if options.settings_for:
+        print(command.settings_for(options.settings_for, options.port), end="")
+        return 0
+    return command.run(
+        command.Options(
+            port=options.port,
+            once=options.once,
+            as_json=options.json,
+            output=options.output,
+            fresh=options.fresh,
+        )
+    )
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from pusherkit.doctor.consult import FORMS, App, examine, needs_secret
     from pusherkit.doctor.door import Door
@@ -406,7 +461,7 @@ def _hidden(value: object, door: Door) -> object:
 
 
 def _printable_lines(text: str) -> str:
-    return "\n".join(_printable(line) for line in text.split("\n"))
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 class _ToTerminal(logging.Handler):
@@ -430,30 +485,23 @@ def _print(terminal: Terminal, entry: Entry) -> None:
         terminal.print(f"{clock}  {_exchange_lines(entry)}")
     elif isinstance(entry, RefusedSubscription):
         line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
-        line = _printable(f"{line} from {entry.socket_id}")
+        line = printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
-        terminal.print(f"{clock}  client event  {_printable(said)}")
+        terminal.print(f"{clock}  client event  {printable(said)}")
 
 
 def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
-    path = _printable(exchange.path[:MAX_PATH])
-    line = f"{reply.status}  {_printable(exchange.method)} {path}"
+    path = printable(exchange.path[:MAX_PATH])
+    line = f"{reply.status}  {printable(exchange.method)} {path}"
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
-        return f"{line}  {_printable(first)}".rstrip()
+        return f"{line}  {printable(first)}".rstrip()
     return "\n".join([line, *_indented([first, *rest])])
 
 
 def _indented(lines: list[str]) -> list[str]:
-    return [f"          {_printable(text)}" for text in lines]
-
-
-def _printable(text: str) -> str:
-    """Text that can neither break the terminal nor its encoding."""
-    visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # it may be closed
-    return visible.encode(encoding, errors="backslashreplace").decode(encoding)
+    return [f"          {printable(text)}" for text in lines]
