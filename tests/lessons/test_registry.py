@@ -96,6 +96,18 @@ def test_wrong_answers_are_few_and_hints_are_some(exercise: Exercise) -> None:
 
 
 @each_exercise
+def test_each_mistake_has_a_name_of_its_own_and_a_sentence(exercise: Exercise) -> None:
+    known = exercise.mistakes()
+    names = [each.name for each in known]
+    assert len(set(names)) == len(names)
+    assert [exercise.sentence(each.name) for each in known] == [each.message for each in known]
+    # What the learner's code did is in the sentence, and never in the name.
+    assert [each.message for each in exercise.wrongs] == [each.message for each in known][
+        : len(exercise.wrongs)
+    ]
+
+
+@each_exercise
 @pytest.mark.parametrize("nonsense", [None, 3, "?", b"?", [], object(), print])
 def test_nonsense_neither_passes_nor_raises(exercise: Exercise, nonsense: Any) -> None:
     feedback = exercise.check(nonsense)
