@@ -59,6 +59,7 @@ ORDER = [
     "_jupyter",
     "lab",
     "_terminal",
+    "_progress",
     "cli",
     "__main__",
     "pytest_plugin",

@@ -52,7 +52,7 @@ def test_what_is_tried_is_counted_by_the_name_of_its_mistake_until_it_passes(
     assert record.wrong == {
         NAME: {"the-digits-are-right-but-in-capitals-the": 2, "stopped": 1, "other": 2}
     }
-    assert exercise.sentence("the-digits-are-right-but-in-capitals-the") == capitals.message
+    assert exercise.sentences()["the-digits-are-right-but-in-capitals-the"] == capitals.message
     assert "mine" not in progress_file.read_text(encoding="utf-8")
 
 
@@ -66,9 +66,8 @@ def test_a_forgotten_return_and_what_a_judge_says_have_names_without_the_learner
         "clock_and_replay.causes": {"i-dont-know-the-requests-are-a-b": 1},
     }
     assert "my own words" not in progress_file.read_text(encoding="utf-8")
-    said = clock_and_replay.causes.sentence("i-dont-know-the-requests-are-a-b")
+    said = clock_and_replay.causes.sentences()["i-dont-know-the-requests-are-a-b"]
     assert said.startswith("I don't know …. The requests are A, B and C;")
-    assert clock_and_replay.causes.sentence("from-another-version") == ""
 
 
 def test_two_kernels_add_to_one_file(progress_file: Path) -> None:

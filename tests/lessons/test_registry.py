@@ -100,11 +100,10 @@ def test_each_mistake_has_a_name_of_its_own_and_a_sentence(exercise: Exercise) -
     known = exercise.mistakes()
     names = [each.name for each in known]
     assert len(set(names)) == len(names)
-    assert [exercise.sentence(each.name) for each in known] == [each.message for each in known]
-    # What the learner's code did is in the sentence, and never in the name.
-    assert [each.message for each in exercise.wrongs] == [each.message for each in known][
-        : len(exercise.wrongs)
-    ]
+    sentences = exercise.sentences()
+    assert [sentences[each.name] for each in known] == [each.message for each in known]
+    prepared = [each.message for each in exercise.wrongs]
+    assert [each.message for each in known[: len(prepared)]] == prepared
 
 
 @each_exercise

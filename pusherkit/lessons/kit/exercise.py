@@ -280,14 +280,12 @@ class Exercise:
         judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else []
         return [Mistake(each) for each in dict.fromkeys([*((m,) for m in known), *judged])]
 
-    def sentence(self, name: str) -> str:
-        """The sentence behind a name that `_mistake()` gave; "" for one that isn't known here."""
-        general = {
+    def sentences(self) -> dict[str, str]:
+        """The sentence behind each name that a wrong answer can be counted under."""
+        return {each.name: each.message for each in (*self.mistakes(), _NONE)} | {
             STOPPED: "The code stopped with an error, or didn't end.",
             OTHER: "Another wrong answer.",
-            _NONE.name: RETURNED_NONE,
         }
-        return general.get(name) or next((m.message for m in self.mistakes() if m.name == name), "")
 
     def _mistake(self, outcome: Outcome, message: str) -> str:
         """The name to count a wrong answer under. Nothing that the learner wrote is in it."""

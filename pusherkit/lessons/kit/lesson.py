@@ -127,10 +127,13 @@ class Lesson:
         """The six stages, with those of this lesson lit."""
         return StageMap(self.stages)
 
-    def done(self) -> tuple[int, int]:
-        """How many of its exercises are passed, and how many there are."""
+    def done(self, record: Record | None = None) -> tuple[int, int]:
+        """How many of its exercises are passed, and how many there are.
+
+        By the learner whose kernel this is, or by the one whose record is given.
+        """
         counted = [each for each in self.exercises.values() if not each.optional]
-        passed = PROGRESS.read().passed
+        passed = (record or PROGRESS.read()).passed
         if any(each.name in passed for each in counted if each.covers_lesson):
             return len(counted), len(counted)
         return sum(each.name in passed for each in counted), len(counted)

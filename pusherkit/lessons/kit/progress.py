@@ -160,7 +160,7 @@ def stored_in(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise ValueError("It isn't JSON. Perhaps only a part of it was copied.") from None
     if not (isinstance(stored, dict) and stored.keys() & {"passed", "predictions", "attempts"}):
-        raise ValueError("It's JSON, but it isn't the progress of a learner.")
+        raise ValueError(f"It's JSON, but it isn't a learner's progress, as {FILE} has it.")
     return stored
 
 
