@@ -241,7 +241,7 @@ def _learner(name: str, record: Record, course: Sequence[Lesson]) -> Learner:
 
 def _of_lesson(lesson: Lesson, records: Sequence[Record]) -> OfLesson:
     exercises, predictions = lesson.exercises.values(), lesson.predictions.values()
-    names = {each.name for each in (*exercises, *predictions)}
+    names = {each.name for each in exercises} | {each.name for each in predictions}
     done = [lesson.done(record) for record in records]
     return OfLesson(
         lesson.name,

@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="copy the lessons to this folder, and work there; it's made if it isn't there yet",
     )
+    lab.add_argument(
+        "--solutions",
+        action="store_true",
+        help="open the lessons with every exercise solved, in a folder of their own: "
+        "./pusherkit-solutions, or the one of --dir",
+    )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
     lab.add_argument(
         "--port",
@@ -251,7 +257,8 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     from pusherkit import lab
 
     port = options.port and lab.free_port(options.port)
-    folder, said = lab.lessons_folder(Path.cwd(), options.dir)
+    place = lab.solutions_folder if options.solutions else lab.lessons_folder
+    folder, said = place(Path.cwd(), options.dir)
     lesson = lab.last_lesson(folder)
     argv = lab.arguments(
         folder,
