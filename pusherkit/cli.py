@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `sandbox`, `clinic`, `doctor` and `vectors`."""
+"""The command line: `pusherkit lab`, `progress`, `clinic`, `sandbox`, `doctor`, `vectors`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -58,7 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "lab":
             return _lab(options, rest)
-        run = {"sandbox": _sandbox, "clinic": _clinic, "doctor": _doctor, "vectors": _vectors}
+        run = {
+            "progress": _progress,
+            "clinic": _clinic,
+            "sandbox": _sandbox,
+            "doctor": _doctor,
+            "vectors": _vectors,
+        }
         return run[options.command](options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
@@ -102,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="copy the lessons to this folder, and work there; it's made if it isn't there yet",
     )
+    lab.add_argument(
+        "--solutions",
+        action="store_true",
+        help="open the lessons with every exercise solved, in a folder of their own: "
+        "./pusherkit-solutions, or the one of --dir",
+    )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
     lab.add_argument(
         "--port",
@@ -114,6 +127,33 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave JupyterLab's settings and its kernel connection as they are, to compare",
     )
+
+    progress = commands.add_parser(
+        "progress",
+        help="say what was passed, what went wrong most, and what surprised",
+        description="Read the progress that the lessons keep beside the notebooks, of one learner "
+        "or of many, and say for each exercise how many tried and passed it, in how many attempts, "
+        "and which mistakes were made most; and which predictions surprised. What learners wrote "
+        "isn't kept, and nobody's name is shown, unless you give it. A file that can't be used is "
+        "named, and the others count.",
+        epilog="Exit status: 0 every file was read; 1 at least one couldn't be.",
+    )
+    progress.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="a progress file, or a folder that has some in it or one or two folders below "
+        "(default: the lessons' folder here)",
+    )
+    progress.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="whose file it is; give one for each file, in the same order (can be repeated)",
+    )
+    progress.add_argument("--json", action="store_true", help="print the report as JSON")
 
     sandbox = commands.add_parser(
         "sandbox",
@@ -256,7 +296,8 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     from pusherkit import lab
 
     port = options.port and lab.free_port(options.port)
-    folder, said = lab.lessons_folder(Path.cwd(), options.dir)
+    place = lab.solutions_folder if options.solutions else lab.lessons_folder
+    folder, said = place(Path.cwd(), options.dir)
     lesson = lab.last_lesson(folder)
     argv = lab.arguments(
         folder,
@@ -275,6 +316,21 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     ]
     lab.run(argv, told, stock=options.stock, verbose=options.verbose)
     return 0
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from pusherkit._progress import find, in_words, own, report
+
+    files = find(options.files or [own(Path.cwd())])
+    made = report(files, options.name)
+    for each in made.problems:
+        # On standard error, because a path may have a name in it.
+        print(_printable(f"{files[each.file - 1]}: {each.problem}"), file=sys.stderr)
+    if options.json:
+        _out(json.dumps(made.as_json(), indent=2))
+    elif made.learners:
+        _out(_printable_lines(in_words(made, shutil.get_terminal_size().columns)))
+    return 1 if any(each.left_out for each in made.problems) else 0
 
 
 def _sandbox(options: argparse.Namespace) -> int:

@@ -61,6 +61,7 @@ ORDER = [
     "lab",
     "_terminal",
     "clinic.command",
+    "_progress",
     "cli",
     "__main__",
     "pytest_plugin",
