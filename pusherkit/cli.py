@@ -325,7 +325,7 @@ def _progress(options: argparse.Namespace) -> int:
     made = report(files, options.name)
     for each in made.problems:
         # On standard error, because a path may have a name in it.
-        print(_printable(f"{files[each.file - 1]}: {each.problem}"), file=sys.stderr)
+        print(printable(f"{files[each.file - 1]}: {each.problem}"), file=sys.stderr)
     if options.json:
         _out(json.dumps(made.as_json(), indent=2))
     elif made.learners:
