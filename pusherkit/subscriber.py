@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import threading
 import time
 import urllib.request
@@ -19,14 +20,15 @@ from socket import SHUT_RDWR
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
-import websockets.exceptions
-import websockets.sync.client
-from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
+if sys.platform != "emscripten":  # in a browser tab there are no sockets, so it isn't installed
+    import websockets.exceptions
+    import websockets.sync.client
+    from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
 from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import MASTER_KEY_BYTES, Credentials, is_local
 from pusherkit.encryption import decrypt, secret_box
-from pusherkit.errors import DecryptionError, PusherError
+from pusherkit.errors import DecryptionError, NoSockets, PusherError
 from pusherkit.events import ENCRYPTED, RESERVED_NAMES, to_json
 from pusherkit.subscription import (
     GAP_EVENT,
@@ -119,6 +121,8 @@ class Subscriber:
             secret_box(bytes(MASTER_KEY_BYTES))  # or an error, before anything is sent
         self._connection: _Connection
         if transport is None:
+            if sys.platform == "emscripten":
+                raise NoSockets(f"reach {credentials.base_url}")
             socket = _WebSocket(
                 self._subscription, on_message, credentials.base_url, timeout, reconnect
             )

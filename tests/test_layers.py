@@ -52,6 +52,7 @@ ORDER = [
     "subscription",
     "subscriber",
     "sandbox",
+    "clinic",
     "pusherkit",  # the package's own __init__
     "lessons.kit",
     "lessons",
@@ -60,6 +61,8 @@ ORDER = [
     "_jupyter",
     "lab",
     "_terminal",
+    "clinic.command",
+    "_progress",
     "cli",
     "__main__",
     "pytest_plugin",
@@ -112,6 +115,12 @@ PURE = [
     "sandbox.rate",
     "sandbox.users",
     "sandbox.visitors",
+    "clinic",
+    "clinic.capstone",
+    "clinic.tasks",
+    "clinic.page",
+    "clinic.terminal",
+    "clinic.api",
 ]
 
 # What a pure module never imports, though the standard library has it.
