@@ -1012,6 +1012,13 @@ def _courier_auth(
     return known[name]
 
 
+_FIRST_TRY = _courier_auth(EXAMPLE_CREDENTIALS, "1234.1234", "tom", {})
+TOMS_TRIES = {
+    "1234.1234": _FIRST_TRY,
+    "1234.5678": {**_FIRST_TRY, "channel_data": json.dumps({"user_id": "tom"})},
+}
+
+
 @lesson.exercise(given=_phones)
 def courier_auth(
     app: Credentials, socket_id: str, name: str, known: dict[str, dict[str, str]]
@@ -1031,10 +1038,10 @@ def _phone_gets_in(result: Any, app: Credentials, socket_id: str, name: str, kno
 
 
 courier_auth.broken(
-    "Nobody gets in, and after a tunnel it's refused for another reason. What does the doctor say?",
+    "No phone gets in. The doctor's first finding says what the server is missing.",
     _courier_auth,
 )
-courier_auth.hint("The doctor's first finding: something was signed, and the server never saw it.")
+courier_auth.hint("Something was signed, and the server never saw it.")
 courier_auth.hint(
     "Connected again, a phone has another socket_id. What does `known` hand out then?"
 )
