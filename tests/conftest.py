@@ -97,9 +97,9 @@ def credentials() -> Credentials:
 
 
 @pytest.fixture
-def server() -> Iterator[SandboxServer]:
-    """A running practice server; its clock is the machine's."""
-    with SandboxServer() as running:
+def server(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
+    """A running practice server; its clock is the machine's. A test may give it options."""
+    with SandboxServer(**getattr(request, "param", {})) as running:
         yield running
 
 
