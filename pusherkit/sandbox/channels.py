@@ -107,7 +107,7 @@ class Connection:
     ping: Callable[[], None]
     """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
-    subscriptions: set[str] = field(default_factory=set)
+    subscriptions: dict[str, None] = field(default_factory=dict)  # in the order of subscription
     user: User | None = None
     """Who is signed in on it."""
     pinged_at: float | None = None
@@ -357,7 +357,7 @@ class Channels:
         """Subscribe to a channel, and tell everybody."""
         new = member is not None and member.user_id not in self._members(channel)
         first = channel not in self._subscribers
-        connection.subscriptions.add(channel)
+        connection.subscriptions[channel] = None
         self._subscribers.setdefault(channel, {})[connection] = member
         self._succeeded(connection, channel)
         if is_cache_channel(channel):
@@ -483,7 +483,7 @@ class Channels:
             self._refuse(connection, None, message)
 
     def _unsubscribe(self, connection: Connection, channel: str) -> None:
-        connection.subscriptions.discard(channel)
+        connection.subscriptions.pop(channel, None)
         subscribers = self._subscribers.get(channel, {})
         if connection not in subscribers:
             return

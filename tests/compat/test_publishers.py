@@ -194,7 +194,7 @@ def test_the_end_of_a_user(publisher, credentials):
 
 
 @pytest.mark.feature("read a webhook")
-@pytest.mark.parametrize("column", ["pusher", "npm-pusher"], indirect=True)
+@pytest.mark.parametrize("column", OFFICIAL, indirect=True)
 def test_webhooks(publisher, credentials):
     arrived = []
     sandbox = Sandbox(credentials, webhooks=Webhooks(credentials))
