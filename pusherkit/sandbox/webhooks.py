@@ -34,7 +34,7 @@ MAX_ATTEMPTS = 9  # these pauses are 255 s together, and the next one would lead
 MAX_WAITING_EVENTS = 1_000  # not received yet; ours, as is the next, so that memory stays bounded
 MAX_WAITING_CHARACTERS = 4 * 1024 * 1024  # of them together, as JSON
 MAX_URL_LENGTH = 2_000  # characters; ours
-_SHOWN = 3  # events of a webhook that are named in one line
+_SHOWN = 2  # events of a webhook that are named in one line
 
 # The events that are told later, each with the one that makes it untrue.
 _DEPARTURES = {"channel_vacated": "channel_occupied", "member_removed": "member_added"}
