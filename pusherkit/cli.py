@@ -29,6 +29,7 @@ from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
     from pusherkit._terminal import Terminal
+    from pusherkit.credentials import Credentials
     from pusherkit.doctor.consult import Opinion
     from pusherkit.doctor.door import Door
     from pusherkit.sandbox import Entry, Exchange
@@ -201,6 +202,17 @@ def _parser() -> argparse.ArgumentParser:
         help="other pages that may use it: http://my-app.test:3000 (can be repeated)",
     )
     sandbox.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="tell your server what happens in the channels: http://127.0.0.1:5000/webhooks, or "
+        "another URL on this machine",
+    )
+    sandbox.add_argument(
+        "--subscription-count",
+        action="store_true",
+        help="tell subscribers, and the webhook, how many connections a channel has",
+    )
+    sandbox.add_argument(
         "--settings-for",
         choices=STACKS,
         metavar="STACK",
@@ -361,6 +373,8 @@ def _sandbox(options: argparse.Namespace) -> int:
         watch=lambda entry: _print(terminal, entry),
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
+        webhook=options.webhook,
+        subscription_count=options.subscription_count,
     )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -377,6 +391,7 @@ def _sandbox(options: argparse.Namespace) -> int:
             f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
             f"PUSHER_HOST={server.url}\n"
             f"# The live page: {server.url}/\n"
+            f"{_webhook_line(credentials, options.webhook)}"
             "# Each request, and the reason under each refusal. Stop with Ctrl+C."
         )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
@@ -401,6 +416,10 @@ def _clinic(options: argparse.Namespace) -> int:
             fresh=options.fresh,
         )
     )
+
+
+def _webhook_line(credentials: Credentials, url: str | None) -> str:
+    return f"# Webhooks go to {credentials.hide(url)}\n" if url else ""
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -533,8 +552,8 @@ class _ToTerminal(logging.Handler):
 
 
 def _print(terminal: Terminal, entry: Entry) -> None:
-    """One line for a request or a client event; under a refusal, why, and what to do."""
-    from pusherkit.sandbox import Exchange, RefusedSubscription
+    """One line for a request, a client event or a webhook; under a refusal, why, and what to do."""
+    from pusherkit.sandbox import Exchange, RefusedSubscription, WebhookCall
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
@@ -543,6 +562,10 @@ def _print(terminal: Terminal, entry: Entry) -> None:
         line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
         line = printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
+    elif isinstance(entry, WebhookCall):
+        line = printable(f"{entry.status or 'no answer'}  webhook {entry.webhook}")
+        note = entry.note.split("\n") if entry.note else []
+        terminal.print("\n".join([f"{clock}  {line}", *_indented(note)]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"

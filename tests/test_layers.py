@@ -111,6 +111,7 @@ PURE = [
     "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
+    "sandbox.cache",
     "sandbox.rate",
     "sandbox.users",
     "sandbox.visitors",
@@ -120,6 +121,7 @@ PURE = [
     "clinic.page",
     "clinic.terminal",
     "clinic.api",
+    "sandbox.webhooks",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -127,7 +129,7 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
+    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},

@@ -32,8 +32,10 @@ from pusherkit.events import (
     read_event_body,
     to_json,
 )
+from pusherkit.sandbox.cache import is_cache_channel
 from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
 from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.sandbox.webhooks import WebhookCall, Webhooks
 from pusherkit.signing import Request, Verdict, judge
 
 # The app id of the reference's example; official clients take digits only.
@@ -44,8 +46,8 @@ PRACTICE_CREDENTIALS = Credentials(
     base_url="http://127.0.0.1",
 )
 
-LOG_ENTRIES = 1_000  # exchanges, deliveries and refused subscriptions, each, that are remembered
-MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, in the deliveries and in what was refused, each
+LOG_ENTRIES = 1_000  # of each kind (exchanges, deliveries, …) that are remembered
+MAX_LOG_CHARACTERS = 2_000_000  # in those of each kind
 MAX_SHOWN_CHANNEL = 200  # characters of a channel in the log; no channel's name is longer
 EVENT_FIELDS = ("name", "data", "channel", "socket_id", "info")  # that a query may have instead
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
@@ -119,8 +121,8 @@ class RefusedSubscription:
         return "\n".join([self.error, *said])
 
 
-Entry = Exchange | Delivery | RefusedSubscription
-_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription)
+Entry = Exchange | Delivery | RefusedSubscription | WebhookCall
+_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription | WebhookCall)
 
 
 class Recent(deque[_Kept]):
@@ -149,6 +151,8 @@ def _characters(entry: Entry) -> int:
         proofs = entry.diagnosis.findings
         signed = sum(len(proof.canonical_string) + len(proof.reproduced) for proof in proofs)
         return len(entry.note) + signed
+    if isinstance(entry, WebhookCall):
+        return len(entry.webhook.body) + len(entry.problem)
     checks = entry.verdict.checks if entry.verdict else ()
     judged = sum(len(check.expected) + len(check.received) + len(check.error) for check in checks)
     return len(entry.path) + len(entry.reply.body) + len(entry.reply.note) + judged
@@ -236,7 +240,8 @@ class Sandbox:
 
     `rate` is the number of accepted requests per second, as a token bucket that holds at least
     one; None sets no limit. `socket_ids` names the connections, "NUMBER.NUMBER" each; where it is
-    None they are counted: 1.1, 2.2, and so on.
+    None they are counted: 1.1, 2.2, and so on. `webhooks` are told what happens in the channels, if
+    there are any; a shell posts them. `subscription_count` is as for Channels.
     """
 
     def __init__(
@@ -245,17 +250,23 @@ class Sandbox:
         *,
         rate: float | None = None,
         socket_ids: Iterator[str] | None = None,
+        webhooks: Webhooks | None = None,
+        subscription_count: bool = False,
     ) -> None:
         self.credentials = credentials
+        self.webhooks = webhooks
         self.channels = Channels(
             credentials,
             self._delivered,
             lambda refused: self.explain_later(refused),
+            webhooks.note if webhooks else lambda event: None,
             socket_ids=socket_ids,
+            subscription_count=subscription_count,
         )
         self.log = Recent[Exchange]()
         self.deliveries = Recent[Delivery]()
         self.refused_subscriptions = Recent[RefusedSubscription]()
+        self.webhook_calls = Recent[WebhookCall]()
         self.explain_later: Callable[[UnauthorizedSubscription], object] = self.explain_now
         """Called with each refused subscription. A shell may put the search on another thread."""
         self.watchers: list[Callable[[Entry], None]] = []
@@ -376,6 +387,11 @@ class Sandbox:
         self.refused_subscriptions.append(entry)
         self._tell(entry)
 
+    def log_webhook(self, call: WebhookCall) -> None:
+        """Enter a call to the app's own server into the log."""
+        self.webhook_calls.append(call)
+        self._tell(call)
+
     def _log(
         self, time: float, method: str, path: str, reply: Reply, verdict: Verdict | None
     ) -> Reply:
@@ -391,10 +407,11 @@ class Sandbox:
         return reply
 
     def clear(self) -> None:
-        """Forget the log, the deliveries and the refused subscriptions."""
+        """Forget the log, the deliveries, the refused subscriptions and the webhooks' calls."""
         self.log.clear()
         self.deliveries.clear()
         self.refused_subscriptions.clear()
+        self.webhook_calls.clear()
 
     def _delivered(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
@@ -492,14 +509,24 @@ class Sandbox:
         return _ok({"channels": {name: self._counts(name, info) for name in names}})
 
     def _channel(self, request: Request, now: float, channel: str) -> Reply:
-        info = _info(request)
+        info = _info(request, (*INFO_ATTRIBUTES, "cache"))
         if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"user_count may only be requested for presence channels; {channel} is none.",
                 rule="info",
             )
+        if "cache" in info and not is_cache_channel(channel):
+            raise InvalidEvent(
+                f"cache may only be requested for cache channels; {channel} is none.", rule="info"
+            )
         occupied = self.channels.subscription_count(channel) > 0
-        return _ok({"occupied": occupied} | self._counts(channel, info))
+        cached = {"cache": self._cached(channel, now)} if "cache" in info else {}
+        return _ok({"occupied": occupied} | self._counts(channel, info) | cached)
+
+    def _cached(self, channel: str, now: float) -> dict[str, Any] | None:
+        """What a cache channel remembers, and for how many seconds more."""
+        event = self.channels.cached(channel, now=now)
+        return {"data": event.data, "ttl": math.ceil(event.until - now)} if event else None
 
     def _users(self, request: Request, now: float, channel: str) -> Reply:
         if not channel.startswith("presence-"):
@@ -568,13 +595,13 @@ def _invalid(error: InvalidEvent, sentence: str) -> Refusal:
     return Refusal(status, sentence, rule=error.rule, **numbers)
 
 
-def _info(request: Request) -> tuple[str, ...]:
+def _info(request: Request, known: tuple[str, ...] = INFO_ATTRIBUTES) -> tuple[str, ...]:
     """The attributes that a query asks for."""
     info = tuple(filter(None, _once(request, "info").split(",")))
     for attribute in info:
-        if attribute not in INFO_ATTRIBUTES:
+        if attribute not in known:
             raise InvalidEvent(
-                f"info: expected {' or '.join(INFO_ATTRIBUTES)}, got {attribute[:60]!r}.",
+                f"info: expected {' or '.join(known)}, got {attribute[:60]!r}.",
                 rule="info",
             )
     return info
