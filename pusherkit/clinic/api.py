@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from pusherkit.clinic import page, tasks
 from pusherkit.clinic.capstone import (
@@ -58,7 +59,10 @@ MAX_CAUSES = 2  # explanations of one signature that are told
 
 
 class Clinic(Sandbox):
-    """One learner's clinic. `changed` is called with each new state, on the thread that made it."""
+    """One learner's clinic, with the `options` of every Sandbox.
+
+    `changed` is called with each new state, on the thread that made it.
+    """
 
     def __init__(
         self,
@@ -66,9 +70,9 @@ class Clinic(Sandbox):
         *,
         state: State,
         rate: float | None = RATE,
-        socket_ids: Iterator[str] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(credentials, rate=rate, socket_ids=socket_ids)
+        super().__init__(credentials, rate=rate, **options)
         self.state = state
         self.url = credentials.base_url
         """Where it is, as its pages say it."""
