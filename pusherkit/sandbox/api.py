@@ -25,9 +25,12 @@ from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.wrappings import letters
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
+    ENCRYPTED,
     INFO_ATTRIBUTES,
     MAX_BATCH_EVENTS,
     MAX_DATA_BYTES,
+    Event,
+    looks_encrypted,
     read_batch_body,
     read_event_body,
     to_json,
@@ -483,6 +486,7 @@ class Sandbox:
         event = read_event_body(request.body or _from_query(request))
         delivered = self.channels.publish(event, now=now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
+        note += _not_encrypted([event])
         if not event.info:
             return _ok({}, note)
         counts = {name: self._counts(name, event.info) for name in event.channels}
@@ -491,7 +495,7 @@ class Sandbox:
     def _batch_events(self, request: Request, now: float) -> Reply:
         batch = read_batch_body(request.body)
         delivered = sum(self.channels.publish(event, now=now) for event in batch)
-        note = f"batch of {len(batch)} ({_deliveries(delivered)})"
+        note = f"batch of {len(batch)} ({_deliveries(delivered)})" + _not_encrypted(batch)
         if not any(event.info for event in batch):
             return _ok({}, note)
         counts = [self._counts(event.channels[0], event.info) for event in batch]
@@ -627,6 +631,23 @@ def _once(request: Request, name: str) -> str:
 
 def _ok(answer: dict[str, Any], note: str = "") -> Reply:
     return Reply(status=200, body=json.dumps(answer, separators=(",", ":")).encode(), note=note)
+
+
+def _not_encrypted(events: Iterable[Event]) -> str:
+    """A line about each encrypted channel whose data came readable. Nobody can open that.
+
+    The service passes on whatever comes.
+    """
+    readable = [
+        event.channels[0]
+        for event in events
+        if event.channels[0].startswith(ENCRYPTED) and not looks_encrypted(event.data)
+    ]
+    return "".join(
+        f"\nThe data for {channel} came unencrypted, so its subscribers can't read it. Publish "
+        "with an SDK that has the master key."
+        for channel in dict.fromkeys(readable)
+    )
 
 
 def _deliveries(count: int) -> str:
