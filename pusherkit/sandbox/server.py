@@ -68,7 +68,8 @@ class SandboxServer:
     nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
     requests per second, None for no limit. `watch` is called with each Exchange, Delivery and
     RefusedSubscription, on the server's thread; if it raises, that is logged and it isn't called
-    again.
+    again. `personality` is a server to judge and answer as, such as "soketi"; the log then also has
+    what the strict practice server would have answered.
 
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
@@ -87,8 +88,11 @@ class SandboxServer:
         watch: Callable[[Entry], None] | None = None,
         allow_hosts: Iterable[str] = (),
         allow_origins: Iterable[str] = (),
+        personality: str | None = None,
     ) -> None:
-        self.sandbox = Sandbox(credentials, rate=rate, socket_ids=_socket_ids())
+        self.sandbox = Sandbox(
+            credentials, rate=rate, socket_ids=_socket_ids(), personality=personality
+        )
         self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
             self.sandbox.watchers.append(watch)
