@@ -21,7 +21,7 @@ in another order, and say little. `pusherkit sandbox --as soketi` (or `pusher`, 
 `sockudo`, `poxa`) judges and answers as that one does, so that your client meets here what it
 would meet there; under each answer, the terminal and the live page still say what the strict
 server thinks. In Python it's `SandboxServer(personality="soketi")`, and
-`pusherkit.sandbox.api.matrix()` puts one request before all of them.
+`pusherkit.sandbox.matrix()` puts one request before all of them.
 
 A request meets a server's rows from top to bottom, and the first that fits answers. “Rests on”
 says where we know it from: *measured* on a running server of that version, *read* in its source, a

@@ -1,7 +1,7 @@
 """The practice server: it verifies, explains and delivers, so that nobody needs an account.
 
-api judges requests, channels knows the subscribers, visitors who is let in; they are pure. To reach
-them there is transport, for an httpx client in the same process, and server, with sockets.
+api judges requests, personalities how other servers would, channels knows the subscribers, visitors
+who is let in; they are pure. To reach them there is transport, for an httpx client in the same process, and server, with sockets.
 """
 
 from pusherkit.sandbox.api import (
@@ -12,6 +12,7 @@ from pusherkit.sandbox.api import (
     RefusedSubscription,
     Reply,
     Sandbox,
+    matrix,
 )
 from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.server import SandboxServer
@@ -28,4 +29,5 @@ __all__ = [
     "Sandbox",
     "SandboxServer",
     "SandboxTransport",
+    "matrix",
 ]
