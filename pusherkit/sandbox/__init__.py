@@ -1,7 +1,8 @@
 """The practice server: it verifies, explains and delivers, so that nobody needs an account.
 
 api judges requests, personalities how other servers would, channels knows the subscribers, visitors
-who is let in; they are pure. To reach them there is transport, for an httpx client in the same process, and server, with sockets.
+who is let in; they are pure. To reach them there is transport, for an httpx client in the same
+process, and server, with sockets.
 """
 
 from pusherkit.sandbox.api import (
