@@ -26,6 +26,7 @@ import pusherkit
 from pusherkit import (
     Client,
     Credentials,
+    PayloadTooLarge,
     PusherError,
     RateLimited,
     Unauthorized,
@@ -249,6 +250,37 @@ def test_its_options(sandbox: Sandbox) -> None:
         with pytest.raises(RateLimited) as caught:
             client.trigger("chat", "message", "hello")
     assert caught.value.retry_after == 1
+
+
+@pytest.mark.parametrize("sandbox", [("--as=soketi",)], indirect=True)
+def test_it_can_answer_as_another_server(sandbox: Sandbox) -> None:
+    assert sandbox.preamble[-1].startswith("# It answers as soketi 1.6.1 does.")
+    sandbox.line()
+    with Client(sandbox.credentials, clock=lambda: 0) as client:
+        assert client.trigger("chat", "message", "hello") == {"ok": True}
+    assert sandbox.line().endswith("  200  POST /apps/6855671/events")
+    assert sandbox.line().strip() == 'as soketi 1.6.1: {"ok":true}'
+    assert sandbox.line().strip() == "It accepts this: chat (delivered 0 times)"
+    assert sandbox.line().strip().startswith("Strictly it's 401. Timestamp expired: ")
+    assert "Set the clock" in sandbox.line()
+    with Client(sandbox.credentials) as client:
+        client.trigger("chat", "message", "hello")  # right for both
+        client.channels()
+    said = [sandbox.line().strip() for _ in range(5)]
+    assert said[2] == "message → chat (delivered 0 times)"
+    assert said[4] == 'as soketi 1.6.1: {"channels":{}}'
+
+
+@pytest.mark.parametrize("sandbox", [("--as=reverb",)], indirect=True)
+def test_what_only_the_other_server_refuses_is_said_so(sandbox: Sandbox) -> None:
+    sandbox.line()
+    with Client(sandbox.credentials) as client, pytest.raises(PayloadTooLarge):
+        client.trigger("chat", "message", "x" * 10_000)
+    assert [sandbox.line().strip() for _ in range(4)][1:] == [
+        "as Reverb 1.9.0: Payload too large.",
+        "It refuses this: a request over 10,000 bytes.",
+        "Strictly it's 200.",
+    ]
 
 
 def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:

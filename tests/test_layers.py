@@ -113,7 +113,9 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.cache",
+    "sandbox.personalities",
     "sandbox.rate",
+    "sandbox.routes",
     "sandbox.users",
     "sandbox.visitors",
     "clinic",
@@ -255,7 +257,15 @@ def test_nobody_reaches_for_a_private_name(room):
 
 
 def test_within_the_sandbox_the_order_is_channels_api_shells():
-    order = ["sandbox.channels", "sandbox.api", "sandbox.transport", "sandbox.server", "sandbox"]
+    order = [
+        "sandbox.routes",
+        "sandbox.personalities",
+        "sandbox.channels",
+        "sandbox.api",
+        "sandbox.transport",
+        "sandbox.server",
+        "sandbox",
+    ]
     for found in WITHIN:
         target = module(found.imported)
         if found.importer in order and target in order:

@@ -75,10 +75,28 @@ def test_an_accepted_request_tells_its_checks_and_what_was_signed(published):
         "status": 200,
         "note": "message → chat (delivered 0 times)",
         "answer": {},
+        "played": None,
     }
     assert [(check["rule"], check["passed"]) for check in checks] == [(r, True) for r in RULES]
     assert checks[0]["received"] == "practice-key"
     assert canonical.startswith("POST\n/apps/6855671/events\nauth_key=practice-key&")
+
+
+def test_where_another_server_is_played_both_answers_are_told(clock):
+    sandbox = Sandbox(personality="soketi")
+    with Client(
+        sandbox.credentials, transport=SandboxTransport(sandbox, clock=clock), clock=lambda: 0
+    ) as client:
+        assert client.trigger("chat", "message", "hello") == {"ok": True}
+    entry = json.loads(entry_json(sandbox.log[-1]))
+    assert (entry["status"], entry["answer"]["rule"]) == (401, "auth_timestamp")
+    assert entry["played"] == {
+        "server": "soketi 1.6.1",
+        "case": "",
+        "status": 200,
+        "body": '{"ok":true}',
+        "note": "chat (delivered 0 times)",
+    }
 
 
 def test_a_refused_request_tells_the_sentence_the_fix_and_the_mistake(published):
@@ -254,6 +272,7 @@ def test_the_greeting_tells_the_app_and_the_secret_that_everybody_knows(server):
             "key": "practice-key",
             "secret": "practice-secret",
             "keep": PAGE_ENTRIES,
+            "plays": None,
         }
 
 

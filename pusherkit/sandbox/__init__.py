@@ -1,8 +1,9 @@
 """The practice server: it verifies, explains and delivers, so that nobody needs an account.
 
-api judges requests, channels knows the subscribers, webhooks what your server is told, visitors who
-is let in; they are pure. To reach them there is transport, for an httpx client in the same process,
-and server, with sockets. Webhooks go out through posting, in both ways, too.
+api judges requests, personalities how other servers would, channels knows the subscribers, webhooks
+what your server is told, visitors who is let in; they are pure. To reach them there is transport,
+for an httpx client in the same process, and server, with sockets. Webhooks go out through posting,
+in both ways, too.
 """
 
 import sys
@@ -16,6 +17,7 @@ from pusherkit.sandbox.api import (
     RefusedSubscription,
     Reply,
     Sandbox,
+    matrix,
 )
 from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.posting import call_in_process
@@ -57,4 +59,5 @@ __all__ = [
     "WebhookCall",
     "Webhooks",
     "call_in_process",
+    "matrix",
 ]

@@ -49,7 +49,9 @@ def entry_json(entry: Entry) -> str:
     `kind` is request, event, refused or webhook.
 
     A request has time, method, path, status, note, answer (the reply's JSON), canonical_string
-    (null where it did not come to signing) and checks. An event has time, channels, name, data,
+    (null where it did not come to signing) and checks, all of them the strict server's. Where
+    another server is played, its `played` isn't null, and has what that one sent: server, case
+    ("" where it accepts), status, body, note. An event has time, channels, name, data,
     socket_id, subscribers and client_event. A refused subscription or sign-in has time, what (which
     of the two), channel, socket_id, code, note and findings. A webhook has time, said (its events
     in a few words), attempt, status (null where no answer came), delivered, note, key and body.
@@ -62,7 +64,8 @@ def entry_json(entry: Entry) -> str:
 
 
 def _request(exchange: Exchange) -> dict[str, Any]:
-    reply, verdict = exchange.reply, exchange.verdict
+    sent, verdict = exchange.reply, exchange.verdict
+    reply = exchange.strict or sent
     answer = json.loads(reply.body)
     for said_below in ("canonical_string", "checks"):
         answer.pop(said_below, None)
@@ -76,6 +79,20 @@ def _request(exchange: Exchange) -> dict[str, Any]:
         "answer": answer,
         "canonical_string": verdict.canonical_string if verdict else None,
         "checks": [asdict(check) for check in verdict.checks] if verdict else [],
+        "played": _played(exchange),
+    }
+
+
+def _played(exchange: Exchange) -> dict[str, Any] | None:
+    played, sent = exchange.played, exchange.reply
+    if played is None:
+        return None
+    return {
+        "server": played.server,
+        "case": played.case,
+        "status": sent.status,
+        "body": played.answer.body,
+        "note": sent.note,
     }
 
 
@@ -173,6 +190,7 @@ class LiveFeed(Handler, BoundedWebSocket):
             "key": credentials.key,
             "secret": credentials.secret if practice else None,
             "keep": PAGE_ENTRIES,
+            "plays": self._sandbox.personality.server if self._sandbox.personality else None,
         }
         self.send(json.dumps(hello))
         for text in _backlog(self._sandbox):

@@ -75,7 +75,8 @@ class SandboxServer:
     nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
     requests per second, None for no limit. `watch` is called with each Exchange, Delivery,
     RefusedSubscription and WebhookCall, on the server's thread; if it raises, that is logged and it
-    isn't called again.
+    isn't called again. `personality` is a server to judge and answer as, such as "soketi"; the log
+    then also has what the strict practice server would have answered.
 
     `webhook` is a URL on this machine, such as http://127.0.0.1:5000/webhooks: it is told what
     happens in the channels, and `webhook_calls` has what came of it. `departure_delay` is as for
@@ -104,6 +105,7 @@ class SandboxServer:
         webhook: str | None = None,
         departure_delay: float = DEPARTURE_SECONDS,
         subscription_count: bool = False,
+        personality: str | None = None,
         build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
         self._webhook = webhook and check_webhook_url(credentials, webhook)
@@ -113,6 +115,7 @@ class SandboxServer:
             socket_ids=_socket_ids(),
             webhooks=Webhooks(credentials, departure_delay=departure_delay) if webhook else None,
             subscription_count=subscription_count,
+            personality=personality,
         )
         self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
