@@ -343,10 +343,10 @@ def _difference(wanted: Request, came: Request, sent: Sent) -> str:
     """In which way a request isn't the one that was wanted; "" if it is."""
     if came.path != wanted.path:
         return f"its path is {came.path[:MAX_SHOWN]}, and should be {wanted.path}."
-    if sorted(sent.params) != sorted(wanted.params):
-        for name, value in wanted.params:
-            if (name, value) not in sent.params:
-                return f"the parameter {name}={value} isn't there as it's written."
+    if absent := [
+        f"{name}={value}" for name, value in wanted.params if (name, value) not in sent.params
+    ]:
+        return f"the parameter {absent[0]} isn't there as it's written."
     if came.body == wanted.body:
         return ""
     body, right = came.body, wanted.body
@@ -528,8 +528,6 @@ def handed_in(sent: Sent) -> str | None:
 
 def joined(state: State, channel: str, *, now: float) -> State:
     """What is known once a real subscriber was let into a private channel."""
-    if state.met("private"):
-        return state
     return shown(state, "private", f"A subscriber was let into {channel}.", now=now)
 
 
