@@ -34,6 +34,8 @@ PAGE_PYTHON = "3.14"  # that of the Pyodide in site/package.json
 FOR_THE_PAGE = ("--platform=any", f"--python-version={PAGE_PYTHON}")
 CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")  # of npm's pyodide
 LITE_WHEELS = "share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi"
+# Light or dark as the browser is, and so as the site's own pages.
+ADAPTIVE_THEME = {"@jupyterlab/apputils-extension:themes": {"adaptive-theme": True}}
 LONG_AGO = "2020-01-01T00:00:00Z"  # for dates that nobody reads
 QUIET = ("--quiet", "--disable-pip-version-check")
 WHEELS = ("--only-binary=:all:",)  # for any platform, as all of these are
@@ -169,7 +171,8 @@ def lite(out: Path, tool: Path, python: str, packages: list[str], source: Path) 
     settings = settings.replace('"$packages"', json.dumps(packages))
     (source / "jupyter-lite.json").write_text(settings, encoding="utf-8")
     lab = ROOT / "pusherkit/jupyter-config/labconfig/default_setting_overrides.json"
-    shutil.copy(lab, source / "overrides.json")
+    overrides = json.loads(lab.read_bytes()) | ADAPTIVE_THEME
+    (source / "overrides.json").write_text(json.dumps(overrides), encoding="utf-8")
     options = ["--no-sourcemaps", "--apps", "lab", "--output-dir", str(out)]
     run([tool, "-m", "jupyterlite_core", "build", *options], cwd=source)
     for name in ("rspack.config.*", "jupyterlite.schema.*", "package.json", "doc"):

@@ -14,6 +14,18 @@ LEFT_OUT = (
     "anywidget/static/",
     "jedi/third_party/django-stubs/",
     "/tests/",
+    "pusherkit/notebooks/",  # the site has them
+)
+# What the lessons never import. Bytecode takes more room, so it would only be fetched for nothing.
+AS_SOURCE = (
+    "anyio/",
+    "certifi/",
+    "h11/",
+    "httpcore/",
+    "packaging/",
+    "pygments/formatters/",
+    "pygments/lexers/",
+    "pygments/styles/",
 )
 
 
@@ -41,7 +53,8 @@ def convert(archive: Path, target: Path) -> None:
             for each in old.namelist()
             if not each.endswith("/") and not any(part in each for part in LEFT_OUT)
         }
-    for name in [each for each in files if each.endswith(".py")]:
+    modules = [each for each in files if each.endswith(".py") and not each.startswith(AS_SOURCE)]
+    for name in modules:
         bytecode = compiled(name, files[name])
         if with_source:
             files[cached(name)] = bytecode
