@@ -51,6 +51,7 @@ ORDER = [
     "subscription",
     "subscriber",
     "sandbox",
+    "clinic",
     "pusherkit",  # the package's own __init__
     "lessons.kit",
     "lessons",
@@ -59,6 +60,8 @@ ORDER = [
     "_jupyter",
     "lab",
     "_terminal",
+    "clinic.command",
+    "_progress",
     "cli",
     "__main__",
     "pytest_plugin",
@@ -111,6 +114,12 @@ PURE = [
     "sandbox.rate",
     "sandbox.users",
     "sandbox.visitors",
+    "clinic",
+    "clinic.capstone",
+    "clinic.tasks",
+    "clinic.page",
+    "clinic.terminal",
+    "clinic.api",
 ]
 
 # What a pure module never imports, though the standard library has it.
