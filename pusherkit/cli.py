@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `sandbox`, `doctor` and `vectors`."""
+"""The command line: `pusherkit lab`, `sandbox`, `doctor`, `vectors` and `clinic`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "lab":
             return _lab(options, rest)
-        run = {"sandbox": _sandbox, "doctor": _doctor, "vectors": _vectors}
+        run = {"sandbox": _sandbox, "doctor": _doctor, "vectors": _vectors, "clinic": _clinic}
         return run[options.command](options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
@@ -195,7 +195,35 @@ def _parser() -> argparse.ArgumentParser:
         "3 the input cannot be used.",
     )
     vectors.add_argument("file", nargs="?", help="the file to read (default: standard input)")
+    clinic = commands.add_parser(
+        "clinic",
+        help="name what's wrong with broken requests",
+        description="With --seed, a queue of broken requests, made from the doctor's own table. "
+        "You name the cause of each.",
+    )
+    clinic.add_argument(
+        "--seed",
+        type=_seeds,
+        metavar="N",
+        help="the queue of this number: the same everywhere, so a class can work on one; with "
+        "--check also a range, such as 1..200",
+    )
+    clinic.add_argument("--sheet", action="store_true", help="print the trainer's answers")
+    clinic.add_argument(
+        "--check",
+        action="store_true",
+        help="look whether every case can be solved, by one answer alone; exit status 1 if not",
+    )
     return parser
+
+
+def _seeds(text: str) -> range:
+    from pusherkit.clinic.sabotage import read_seeds
+
+    try:
+        return read_seeds(text)
+    except PusherError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _port(text: str) -> int:
@@ -351,6 +379,60 @@ def _vectors(options: argparse.Namespace) -> int:
     for vector in vectors:
         _say(door, report(vector))
     return 1 if any(map(blind_spots, vectors)) else 0
+
+
+def _clinic(options: argparse.Namespace) -> int:
+    if options.seed is None:
+        raise PusherError("--seed is missing: which queue? --seed 7, for example.")
+    return _sabotage(options)
+
+
+def _sabotage(options: argparse.Namespace) -> int:
+    """A queue of broken requests: to be worked on, printed, answered or checked."""
+    from pusherkit.clinic import desk
+    from pusherkit.clinic.sabotage import check, queue
+
+    seeds: range = options.seed
+    if options.check:
+        return _check_seeds(seeds, check)
+    if len(seeds) > 1:
+        raise PusherError("--seed: a range goes with --check. Take one of them, such as --seed 7.")
+    if options.sheet:
+        _out(_printable_lines(desk.sheet(seeds[0])))
+        return 0
+    cases = queue(seeds[0])
+    _out(_printable_lines(desk.heading(seeds[0], cases)))
+    if sys.stdin.isatty():
+        desk.work(cases, _ask_line, lambda text: _out(_printable_lines(text)))
+    else:  # to be handed out
+        for case in cases:
+            _out(_printable_lines(f"{desk.text_of(case, len(cases))}\n"))
+    return 0
+
+
+def _check_seeds(seeds: range, check: Callable[[int], list[str]]) -> int:
+    """Say what is unfair in these seeds."""
+    unfair = 0
+    for seed in seeds:
+        if problems := check(seed):
+            unfair += 1
+            _out(_printable_lines("\n".join(problems)))
+    which = f"Seed {seeds[0]} is" if len(seeds) == 1 else f"{len(seeds)} seeds: all are"
+    if unfair:
+        which = f"{unfair} of {len(seeds)} seeds aren't solvable and fair."
+    else:
+        which += " solvable and fair."
+    _out(which)
+    return 1 if unfair else 0
+
+
+def _ask_line(prompt: str) -> str | None:
+    """A line that somebody types; None once they leave."""
+    try:
+        return input(prompt)
+    except (EOFError, KeyboardInterrupt):
+        _out("")
+        return None
 
 
 def _read_text(file: str | None, what: str) -> str:

@@ -51,6 +51,12 @@ ORDER = [
     "subscription",
     "subscriber",
     "sandbox",
+    "clinic.faults",
+    "clinic.programs",
+    "clinic.scenes",
+    "clinic.sabotage",
+    "clinic.desk",
+    "clinic",
     "pusherkit",  # the package's own __init__
     "lessons.kit",
     "lessons",
@@ -111,6 +117,12 @@ PURE = [
     "sandbox.rate",
     "sandbox.users",
     "sandbox.visitors",
+    "clinic",
+    "clinic.faults",
+    "clinic.programs",
+    "clinic.scenes",
+    "clinic.sabotage",
+    "clinic.desk",
 ]
 
 # What a pure module never imports, though the standard library has it.
