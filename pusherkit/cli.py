@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `sandbox`, `doctor`, `vectors` and `clinic`."""
+"""The command line: `pusherkit lab`, `progress`, `clinic`, `sandbox`, `doctor`, `vectors`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import pusherkit
+from pusherkit._terminal import printable
 from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pusherkit.sandbox import Entry, Exchange
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
+CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 
@@ -56,7 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "lab":
             return _lab(options, rest)
-        run = {"sandbox": _sandbox, "doctor": _doctor, "vectors": _vectors, "clinic": _clinic}
+        run = {
+            "progress": _progress,
+            "clinic": _clinic,
+            "sandbox": _sandbox,
+            "doctor": _doctor,
+            "vectors": _vectors,
+        }
         return run[options.command](options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
@@ -100,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="copy the lessons to this folder, and work there; it's made if it isn't there yet",
     )
+    lab.add_argument(
+        "--solutions",
+        action="store_true",
+        help="open the lessons with every exercise solved, in a folder of their own: "
+        "./pusherkit-solutions, or the one of --dir",
+    )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
     lab.add_argument(
         "--port",
@@ -112,6 +127,33 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave JupyterLab's settings and its kernel connection as they are, to compare",
     )
+
+    progress = commands.add_parser(
+        "progress",
+        help="say what was passed, what went wrong most, and what surprised",
+        description="Read the progress that the lessons keep beside the notebooks, of one learner "
+        "or of many, and say for each exercise how many tried and passed it, in how many attempts, "
+        "and which mistakes were made most; and which predictions surprised. What learners wrote "
+        "isn't kept, and nobody's name is shown, unless you give it. A file that can't be used is "
+        "named, and the others count.",
+        epilog="Exit status: 0 every file was read; 1 at least one couldn't be.",
+    )
+    progress.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="a progress file, or a folder that has some in it or one or two folders below "
+        "(default: the lessons' folder here)",
+    )
+    progress.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="whose file it is; give one for each file, in the same order (can be repeated)",
+    )
+    progress.add_argument("--json", action="store_true", help="print the report as JSON")
 
     sandbox = commands.add_parser(
         "sandbox",
@@ -165,6 +207,62 @@ def _parser() -> argparse.ArgumentParser:
         help="print what makes an app's official client talk to this server, and exit: "
         + ", ".join(STACKS),
     )
+    clinic = commands.add_parser(
+        "clinic",
+        help="show what you can do, with a program in any language",
+        description="The capstone: write a program in any language, from an empty file. The clinic "
+        "runs a practice server, prints its settings, and judges from outside, by what reaches it. "
+        "What's asked for is at its address, under /clinic; the terminal ticks it off. At the end "
+        "your own program signs what was shown, and you get a page to keep. Stop it with Ctrl+C: "
+        "what you've shown is in .pusherkit-clinic.json in this folder, and it goes on from there.",
+        epilog="Exit status: 0 everything is shown; 1 something is open, or the clinic can't run; "
+        "2 it was called in a wrong way.",
+    )
+    clinic.add_argument(
+        "--port",
+        type=_port,
+        default=CLINIC_PORT,
+        help=f"the port to listen on, 0 for any free one (default: {CLINIC_PORT})",
+    )
+    clinic.add_argument("--once", action="store_true", help="end as soon as everything is shown")
+    clinic.add_argument(
+        "--fresh", action="store_true", help="begin again, and forget what was shown before"
+    )
+    clinic.add_argument("--json", action="store_true", help="print a JSON object a line")
+    clinic.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where the page goes, also if something is open (default: pusherkit-clinic.html, once "
+        "everything is shown)",
+    )
+    clinic.add_argument(
+        "--settings-for",
+        choices=STACKS,
+        metavar="STACK",
+        help="print what makes an official client talk to the clinic, and exit: "
+        + ", ".join(STACKS),
+    )
+    sabotage = clinic.add_argument_group(
+        "sabotage",
+        "A queue of broken requests, made from the doctor's own table: you name the cause of each. "
+        "In a terminal you type your answers. Otherwise, with < /dev/null say, the whole queue is "
+        "printed, to be handed out. No server runs for it.",
+    )
+    sabotage.add_argument(
+        "--seed",
+        type=_seeds,
+        metavar="N",
+        help="the queue of this number, which is the same everywhere; with --check also a range, "
+        "such as 1..200",
+    )
+    sabotage.add_argument("--sheet", action="store_true", help="print its answers, for a trainer")
+    sabotage.add_argument(
+        "--check",
+        action="store_true",
+        help="look whether each of its cases can be solved, and by one of the answers on offer "
+        "alone; exit status 1 if not",
+    )
     doctor = commands.add_parser(
         "doctor",
         help="name the mistake behind a refused request, with proof",
@@ -195,25 +293,6 @@ def _parser() -> argparse.ArgumentParser:
         "3 the input cannot be used.",
     )
     vectors.add_argument("file", nargs="?", help="the file to read (default: standard input)")
-    clinic = commands.add_parser(
-        "clinic",
-        help="name what's wrong with broken requests",
-        description="With --seed, a queue of broken requests, made from the doctor's own table. "
-        "You name the cause of each.",
-    )
-    clinic.add_argument(
-        "--seed",
-        type=_seeds,
-        metavar="N",
-        help="the queue of this number: the same everywhere, so a class can work on one; with "
-        "--check also a range, such as 1..200",
-    )
-    clinic.add_argument("--sheet", action="store_true", help="print the trainer's answers")
-    clinic.add_argument(
-        "--check",
-        action="store_true",
-        help="look whether every case can be solved, by one answer alone; exit status 1 if not",
-    )
     return parser
 
 
@@ -246,7 +325,8 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     from pusherkit import lab
 
     port = options.port and lab.free_port(options.port)
-    folder, said = lab.lessons_folder(Path.cwd(), options.dir)
+    place = lab.solutions_folder if options.solutions else lab.lessons_folder
+    folder, said = place(Path.cwd(), options.dir)
     lesson = lab.last_lesson(folder)
     argv = lab.arguments(
         folder,
@@ -265,6 +345,21 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     ]
     lab.run(argv, told, stock=options.stock, verbose=options.verbose)
     return 0
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from pusherkit._progress import find, in_words, own, report
+
+    files = find(options.files or [own(Path.cwd())])
+    made = report(files, options.name)
+    for each in made.problems:
+        # On standard error, because a path may have a name in it.
+        print(printable(f"{files[each.file - 1]}: {each.problem}"), file=sys.stderr)
+    if options.json:
+        _out(json.dumps(made.as_json(), indent=2))
+    elif made.learners:
+        _out(_printable_lines(in_words(made, shutil.get_terminal_size().columns)))
+    return 1 if any(each.left_out for each in made.problems) else 0
 
 
 def _sandbox(options: argparse.Namespace) -> int:
@@ -318,6 +413,27 @@ def _sandbox(options: argparse.Namespace) -> int:
     terminal.print("# Stopped.")
     terminal.close(LAST_WORDS_SECONDS)
     return 0
+
+
+def _clinic(options: argparse.Namespace) -> int:
+    from pusherkit.clinic import command
+
+    if options.seed is not None:
+        return _sabotage(options)
+    if options.sheet or options.check:
+        raise PusherError("--sheet and --check need a seed: --seed 7, for example.")
+    if options.settings_for:
+        print(command.settings_for(options.settings_for, options.port), end="")
+        return 0
+    return command.run(
+        command.Options(
+            port=options.port,
+            once=options.once,
+            as_json=options.json,
+            output=options.output,
+            fresh=options.fresh,
+        )
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -379,12 +495,6 @@ def _vectors(options: argparse.Namespace) -> int:
     for vector in vectors:
         _say(door, report(vector))
     return 1 if any(map(blind_spots, vectors)) else 0
-
-
-def _clinic(options: argparse.Namespace) -> int:
-    if options.seed is None:
-        raise PusherError("--seed is missing: which queue? --seed 7, for example.")
-    return _sabotage(options)
 
 
 def _sabotage(options: argparse.Namespace) -> int:
@@ -488,7 +598,7 @@ def _hidden(value: object, door: Door) -> object:
 
 
 def _printable_lines(text: str) -> str:
-    return "\n".join(_printable(line) for line in text.split("\n"))
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 class _ToTerminal(logging.Handler):
@@ -512,30 +622,23 @@ def _print(terminal: Terminal, entry: Entry) -> None:
         terminal.print(f"{clock}  {_exchange_lines(entry)}")
     elif isinstance(entry, RefusedSubscription):
         line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
-        line = _printable(f"{line} from {entry.socket_id}")
+        line = printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
-        terminal.print(f"{clock}  client event  {_printable(said)}")
+        terminal.print(f"{clock}  client event  {printable(said)}")
 
 
 def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
-    path = _printable(exchange.path[:MAX_PATH])
-    line = f"{reply.status}  {_printable(exchange.method)} {path}"
+    path = printable(exchange.path[:MAX_PATH])
+    line = f"{reply.status}  {printable(exchange.method)} {path}"
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
-        return f"{line}  {_printable(first)}".rstrip()
+        return f"{line}  {printable(first)}".rstrip()
     return "\n".join([line, *_indented([first, *rest])])
 
 
 def _indented(lines: list[str]) -> list[str]:
-    return [f"          {_printable(text)}" for text in lines]
-
-
-def _printable(text: str) -> str:
-    """Text that can neither break the terminal nor its encoding."""
-    visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # it may be closed
-    return visible.encode(encoding, errors="backslashreplace").decode(encoding)
+    return [f"          {printable(text)}" for text in lines]

@@ -136,7 +136,8 @@ def test_what_nobody_refuses_and_what_cannot_be_shown_is_no_case(monkeypatch):
     public = lambda chance: replace(SUBSCRIPTIONS[0][1](chance), channel="order-41")  # noqa: E731
     monkeypatch.setattr(sabotage, "SCENES", (*scenes, *SCENES))
     monkeypatch.setattr(sabotage, "SUBSCRIPTIONS", (*[("Public.", public)] * 20, *SUBSCRIPTIONS))
-    for seed in (1, 2):
+    monkeypatch.setattr(sabotage, "WEBHOOKS", WEBHOOKS[:1])  # many mistakes can't be made with it
+    for seed in (1, 2, 3):
         cases = queue(seed)
         assert not [case for case in cases if case.story in ("Hostile.", "Public.")]
         assert check(seed) == []
@@ -351,8 +352,9 @@ def test_a_log_shows_what_cannot_be_seen():
 def test_what_can_be_made_in_several_ways_is_told_as_one_of_them():
     case = QUEUE[0]
     chosen = (case.right + 1) % OFFERED
-    options = [replace(option, ways=2) for option in case.options]
-    assert "would be, say  " in desk.feedback(replace(case, options=tuple(options)), chosen)
+    for ways, said in ((1, "would be  "), (2, "would be, say  ")):
+        options = [replace(option, ways=ways) for option in case.options]
+        assert said in desk.feedback(replace(case, options=tuple(options)), chosen)
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -387,6 +389,8 @@ def test_the_command_says_what_is_wrong_with_a_seed(capsys):
     assert "expected a whole number, such as 7" in capsys.readouterr().err
     assert main(["clinic", "--seed", "1..3"]) == 1
     assert "a range goes with --check" in capsys.readouterr().err
+    assert main(["clinic", "--sheet"]) == 1
+    assert "need a seed" in capsys.readouterr().err
 
 
 def test_without_a_terminal_the_queue_is_printed_to_be_handed_out(capsys, monkeypatch):

@@ -12,19 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from pusherkit.clinic.capstone import CLINIC_CREDENTIALS
 from pusherkit.clinic.faults import Subscription, Webhook
-from pusherkit.credentials import Credentials
 from pusherkit.signing import Request
 
 SHIFT_TIMESTAMP = 1_732_870_800  # Unix seconds: Friday, 29 November 2024, 9:00 UTC
 SECONDS_BETWEEN = 420  # from one case to the next
-APP = Credentials(
-    app_id="6855671",
-    key="clinic-key",
-    secret="5f2c9a7e40d1b86354ac",  # noqa: S106 - for practice, and public
-    base_url="http://127.0.0.1:8124",
-)
-"""The app of every case: the clinic's own."""
+APP = replace(CLINIC_CREDENTIALS, base_url="http://127.0.0.1:8124")
+"""The app of every case: that of `pusherkit clinic`, at its usual port."""
 Item = TypeVar("Item")
 PATH = f"/apps/{APP.app_id}"
 

@@ -4,6 +4,9 @@ api judges requests, channels knows the subscribers, visitors who is let in; the
 them there is transport, for an httpx client in the same process, and server, with sockets.
 """
 
+import sys
+import typing
+
 from pusherkit.sandbox.api import (
     PRACTICE_CREDENTIALS,
     Entry,
@@ -14,8 +17,27 @@ from pusherkit.sandbox.api import (
     Sandbox,
 )
 from pusherkit.sandbox.channels import Delivery
-from pusherkit.sandbox.server import SandboxServer
 from pusherkit.sandbox.transport import SandboxTransport
+
+if typing.TYPE_CHECKING:
+    from pusherkit.sandbox.server import SandboxServer
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import Tornado when somebody first asks for the server: a browser tab has none."""
+        if name != "SandboxServer":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if sys.platform == "emscripten":
+            from pusherkit.errors import NoSockets
+
+            raise NoSockets("start a server")
+        from pusherkit.sandbox.server import SandboxServer
+
+        return SandboxServer
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "PRACTICE_CREDENTIALS",

@@ -204,6 +204,15 @@ def too_large(size: int | None) -> Refusal:
     )
 
 
+def cut_off(arrived: int, announced: int) -> Refusal:
+    """The 408 for a body that stopped after `arrived` bytes, of those in Content-Length."""
+    return Refusal(
+        408,
+        f"The body didn't arrive: Content-Length says {announced:,} bytes, and {arrived:,} came.",
+        fix="Let your HTTP client set Content-Length, or count the bytes, and send all of them.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unauthorized:
     """A request that broke a rule of signing: judged, and not answered yet."""
@@ -274,7 +283,7 @@ class Sandbox:
         """Answer a request; or say which rule of signing it broke, for refuse() to answer."""
         verdict = None
         try:
-            path, params = _read_target(raw.target)
+            path, params = read_target(raw.target)
             request = Request(raw.method, path, params, raw.body)
             answer, arguments = self._route(raw.method, path)
             if len(raw.body) > MAX_BODY_BYTES:
@@ -282,7 +291,7 @@ class Sandbox:
             verdict = judge(self.credentials, request, now=now)
             if verdict.failed:
                 return Unauthorized(time=now, request=request, verdict=verdict)
-            self._limit_rate(now)
+            self.admit(request, now=now)
             reply = answer(self, request, now, *arguments)
             reply = replace(reply, note=self._hide(reply.note))
         except InvalidEvent as error:
@@ -437,7 +446,11 @@ class Sandbox:
 
     # --- may it -----------------------------------------------------------------------------
 
-    def _limit_rate(self, now: float) -> None:
+    def admit(self, request: Request, *, now: float) -> None:
+        """Raise Refusal where a request has to wait, although it's signed as it should be.
+
+        Here it's the rate limit. A sandbox with more reasons of its own overrides it.
+        """
         if self._bucket and (wait := self._bucket.take(now)):
             raise Refusal(
                 429,
@@ -533,7 +546,7 @@ def _path(raw: RawRequest) -> str:
     return raw.target.partition(b"?")[0].decode(errors="backslashreplace")
 
 
-def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+def read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Split a request target into its path, as it came, and its decoded query."""
     try:
         path, _, query = target.decode().partition("?")

@@ -74,6 +74,9 @@ class SandboxServer:
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
     through a proxy; `allow_origins` are other pages' origins, such as http://my-app.test:3000.
 
+    `build` makes the app that is served, from the credentials, the rate and the socket ids: a
+    Sandbox, or one that does more.
+
     The port is taken, and `credentials` carry its URL, from `start()` on.
     """
 
@@ -87,8 +90,9 @@ class SandboxServer:
         watch: Callable[[Entry], None] | None = None,
         allow_hosts: Iterable[str] = (),
         allow_origins: Iterable[str] = (),
+        build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
-        self.sandbox = Sandbox(credentials, rate=rate, socket_ids=_socket_ids())
+        self.sandbox = build(credentials, rate=rate, socket_ids=_socket_ids())
         self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
             self.sandbox.watchers.append(watch)
