@@ -26,12 +26,13 @@ def heading(seed: int, cases: Sequence[Case]) -> str:
             f"Seed {seed}. {len(cases)} calls came in, each about something that's refused.",
             _wrapped(
                 "Name the cause of each. Use whatever you like: the three questions, a program of "
-                "your own, the lessons. These are the app's settings, for practice:"
+                "your own, the lessons. These are the app's settings, for practice. To run one of "
+                "the programs, paste them, and have `pusherkit clinic` running in another terminal."
             ),
             "",
-            f"  PUSHER_APP_ID={APP.app_id}",
-            f"  PUSHER_KEY={APP.key}",
-            f"  PUSHER_SECRET={APP.secret}",
+            f"export PUSHER_APP_ID={APP.app_id}",
+            f"export PUSHER_KEY={APP.key}",
+            f"export PUSHER_SECRET={APP.secret}",
             "",
         ]
     )
