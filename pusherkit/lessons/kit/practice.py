@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -49,8 +50,10 @@ class Practice:
     that hide nothing: `server.http.post("/apps/3/events", params=…, content=…)`.
     """
 
-    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
-        self.sandbox = Sandbox(EXAMPLE_CREDENTIALS)
+    def __init__(
+        self, clock: Callable[[], float] = stopped_clock, sandbox: Sandbox | None = None
+    ) -> None:
+        self.sandbox = sandbox or Sandbox(EXAMPLE_CREDENTIALS)
         self.credentials = EXAMPLE_CREDENTIALS
         transport = SandboxTransport(self.sandbox, clock=clock)
         self.client = Client(self.credentials, transport=transport, clock=clock)
@@ -83,12 +86,15 @@ class Practice:
 
 
 class LivePractice(Practice):
-    """A practice server on 127.0.0.1: real requests, and events over a real WebSocket."""
+    """A practice server on 127.0.0.1: real requests, and events over a real WebSocket.
 
-    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
+    `options` are SandboxServer's.
+    """
+
+    def __init__(self, clock: Callable[[], float] = stopped_clock, **options: Any) -> None:
         from pusherkit.sandbox.server import SandboxServer  # here: not every place has sockets
 
-        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock).start()
+        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock, **options).start()
         self.sandbox = self._server.sandbox
         self.credentials = self._server.credentials
         self.client = Client(self.credentials, clock=clock)
