@@ -58,7 +58,8 @@ class CallingPractice(Practice):
     def __init__(self, handler: Handler, clock: Callable[[], float] = stopped_clock) -> None:
         webhooks = Webhooks(EXAMPLE_CREDENTIALS, departure_delay=0)
         super().__init__(clock, sandbox=Sandbox(EXAMPLE_CREDENTIALS, webhooks=webhooks))
-        call_in_process(self.sandbox, functools.partial(handle, handler), clock)
+        self._answer = functools.partial(handle, handler)
+        call_in_process(self.sandbox, self._answer, clock)
         self._pages: weakref.WeakSet[Page] = weakref.WeakSet()
 
     def open(self, channel: str) -> Page:
@@ -67,6 +68,10 @@ class CallingPractice(Practice):
         self._pages.add(page)
         self.settle()
         return page
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Do what any stranger can: post something to your server. Returns its status."""
+        return self._answer(body, headers)
 
     @property
     def calls(self) -> list[str]:
@@ -94,9 +99,13 @@ class LiveCallingPractice(LivePractice, CallingPractice):
         )
         thread.start()
         weakref.finalize(self, _close, receiver, thread)
-        url = f"http://127.0.0.1:{receiver.server_address[1]}/webhooks"
-        LivePractice.__init__(self, clock, webhook=url, departure_delay=0)
+        self._url = f"http://127.0.0.1:{receiver.server_address[1]}/webhooks"
+        LivePractice.__init__(self, clock, webhook=self._url, departure_delay=0)
+        weakref.finalize(self, self.http.close)
         self._pages = weakref.WeakSet()
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        return self.http.post(self._url, content=body, headers=dict(headers)).status_code
 
     def settle(self) -> None:
         webhooks = self.sandbox.webhooks
