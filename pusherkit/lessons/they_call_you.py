@@ -428,12 +428,14 @@ def _arrivals(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, st
 
     body = _webhook(OCCUPIED, time_ms=TIME_MS + chance.randrange(1_000_000))
     zoe = _webhook(_joined("Zoë"))
+    spaced = json.dumps(json.loads(body)).encode()  # from a server that writes JSON so
     right = signed(key, secret, body)
     forged = body.replace(b"positions", b"order-41")
     stranger = chance.randbytes(10).hex()
     for sent_body, sent_key, signature, what in (
         (body, key, right, RIGHT),
         (zoe, other, signed(other, other_secret, zoe), RIGHT),
+        (spaced, key, signed(key, secret, spaced), RIGHT),
         (forged, key, right, "signed for another body"),
         (body, other, right, "signed with another app's secret"),
         (body, key, right.upper(), "in capitals"),
