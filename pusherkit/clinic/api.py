@@ -15,7 +15,6 @@ from dataclasses import replace
 from pusherkit.clinic import page, tasks
 from pusherkit.clinic.capstone import (
     CLINIC_CREDENTIALS,
-    MAX_SAID,
     PRIVATE_CHANNEL,
     VECTORS,
     Arrival,
@@ -28,6 +27,7 @@ from pusherkit.clinic.capstone import (
     look_into,
     missing,
     must_wait,
+    one_line,
     socket_id,
 )
 from pusherkit.credentials import Credentials
@@ -58,17 +58,20 @@ MAX_CAUSES = 2  # explanations of one signature that are told
 
 
 class Clinic(Sandbox):
-    """One learner's clinic. `changed` is called with each new state, on the thread that made it."""
+    """One learner's clinic. `changed` is called with each new state, on the thread that made it.
+
+    `rate` is as a Sandbox's; None is RATE here, because a program may go wild.
+    """
 
     def __init__(
         self,
         credentials: Credentials = CLINIC_CREDENTIALS,
         *,
         state: State,
-        rate: float | None = RATE,
+        rate: float | None = None,
         socket_ids: Iterator[str] | None = None,
     ) -> None:
-        super().__init__(credentials, rate=rate, socket_ids=socket_ids)
+        super().__init__(credentials, rate=rate or RATE, socket_ids=socket_ids)
         self.state = state
         self.url = credentials.base_url
         """Where it is, as its pages say it."""
@@ -113,7 +116,7 @@ class Clinic(Sandbox):
 
     def turn_away(self, raw: RawRequest, refusal: Refusal, *, now: float) -> Reply:
         reply = super().turn_away(raw, refusal, now=now)
-        self._keep(replace(self.state, latest=_spoken(reply.note)))
+        self._keep(replace(self.state, latest=one_line(_spoken(reply.note))))
         return reply
 
     def log_subscription(self, refused: UnauthorizedSubscription, diagnosis: Diagnosis) -> None:
@@ -244,4 +247,4 @@ def _spoken(note: str) -> str:
         line if line.endswith((".", "!", "?", "]")) else f"{line}."
         for line in note.split("\n")
         if line
-    )[:MAX_SAID]
+    )
