@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from pusherkit.clinic import page, tasks
 from pusherkit.clinic.capstone import (
@@ -58,9 +59,10 @@ MAX_CAUSES = 2  # explanations of one signature that are told
 
 
 class Clinic(Sandbox):
-    """One learner's clinic. `changed` is called with each new state, on the thread that made it.
+    """One learner's clinic, with the `options` of every Sandbox.
 
-    `rate` is as a Sandbox's; None is RATE here, because a program may go wild.
+    `changed` is called with each new state, on the thread that made it. Where `rate` is None it's
+    RATE, because a program may go wild.
     """
 
     def __init__(
@@ -69,9 +71,9 @@ class Clinic(Sandbox):
         *,
         state: State,
         rate: float | None = None,
-        socket_ids: Iterator[str] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(credentials, rate=rate or RATE, socket_ids=socket_ids)
+        super().__init__(credentials, rate=rate or RATE, **options)
         self.state = state
         self.url = credentials.base_url
         """Where it is, as its pages say it."""
