@@ -26,6 +26,7 @@ ORDER = [
     "credentials",
     "signing",
     "events",
+    "encryption",
     "httpx_auth",
     "_proxies",
     "client",
@@ -51,6 +52,7 @@ ORDER = [
     "subscription",
     "subscriber",
     "sandbox",
+    "clinic",
     "pusherkit",  # the package's own __init__
     "lessons.kit",
     "lessons",
@@ -59,6 +61,7 @@ ORDER = [
     "_jupyter",
     "lab",
     "_terminal",
+    "clinic.command",
     "_progress",
     "cli",
     "__main__",
@@ -109,9 +112,24 @@ PURE = [
     "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
+    "sandbox.cache",
+    "sandbox.personalities",
     "sandbox.rate",
+    "sandbox.routes",
     "sandbox.users",
     "sandbox.visitors",
+    "clinic",
+    "clinic.capstone",
+    "clinic.tasks",
+    "clinic.page",
+    "clinic.terminal",
+    "clinic.api",
+    "sandbox.webhooks",
+    "clinic.faults",
+    "clinic.programs",
+    "clinic.scenes",
+    "clinic.sabotage",
+    "clinic.desk",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -119,7 +137,8 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
+    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
+    "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
@@ -243,7 +262,15 @@ def test_nobody_reaches_for_a_private_name(room):
 
 
 def test_within_the_sandbox_the_order_is_channels_api_shells():
-    order = ["sandbox.channels", "sandbox.api", "sandbox.transport", "sandbox.server", "sandbox"]
+    order = [
+        "sandbox.routes",
+        "sandbox.personalities",
+        "sandbox.channels",
+        "sandbox.api",
+        "sandbox.transport",
+        "sandbox.server",
+        "sandbox",
+    ]
     for found in WITHIN:
         target = module(found.imported)
         if found.importer in order and target in order:
@@ -293,7 +320,15 @@ def test_a_dependency_has_its_place(package):
 
 
 def test_importing_the_package_loads_no_server_no_notebook_and_no_doctor():
-    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab", "pusherkit.doctor.search", "html"]
+    heavy = [
+        "ipywidgets",
+        "nacl",
+        "tornado",
+        "websockets",
+        "jupyterlab",
+        "pusherkit.doctor.search",
+        "html",
+    ]
     code = (
         f"import json, sys, pusherkit; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     )

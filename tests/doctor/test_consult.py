@@ -20,6 +20,7 @@ from pusherkit import (
     verify_channel,
     verify_user,
 )
+from pusherkit.authorization import channel_auth
 from pusherkit.doctor.consult import MAX_JUDGED, App, Report, consult
 from pusherkit.doctor.pasted import MAX_TEXT, read
 from pusherkit.errors import UnreadableText
@@ -201,6 +202,13 @@ def test_a_body_that_can_hold_no_parameters_holds_none(body: str) -> None:
     assert "No parameter arrived" in str(asked(f"curl '{HOST}{PATH}' -d '{body}'"))
 
 
+def test_a_request_to_something_else_is_said_to_go_there_and_is_not_signed() -> None:
+    opinion = asked(f"curl '{HOST}/hooks/orders' -d '{{}}'").opinions[0]
+    assert "The path /hooks/orders isn't one of this API's" in str(opinion)
+    assert not opinion.corrected
+    assert "its path isn't one of this API's" in opinion.not_corrected
+
+
 # --- the same request, signed right ---------------------------------------------------------------
 
 
@@ -294,6 +302,14 @@ def test_a_subscription_is_judged_and_signed_right() -> None:
     (opinion,) = asked(text.replace("1.2", "12")).opinions
     assert 'socket_id: expected digits, a dot and digits, such as "123.456"' in str(opinion)
     assert opinion.corrected == ""
+
+
+def test_a_subscription_to_an_encrypted_channel_is_judged_without_its_master_key() -> None:
+    right = channel_auth(OWNER, "1.2", "private-encrypted-a")
+    pasted = {"socket_id": "1.2", "channel": "private-encrypted-a", "shared_secret": "QUFB"}
+    assert asked(json.dumps({**pasted, "auth": right})).status == 0
+    report = asked(json.dumps({**pasted, "auth": f"{OWNER.key}:{'0' * 64}"}))
+    assert f"The same subscription, signed right:\nauth: {right}" in str(report)
 
 
 def test_a_sign_in_is_signed_right() -> None:
