@@ -99,3 +99,10 @@ def _write(stream: TextIO | None, text: str) -> None:
             time.sleep(FULL_SECONDS)
         else:
             data = data[written:]
+
+
+def printable(text: str) -> str:
+    """Text that can neither break the terminal nor its encoding."""
+    visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # it may be closed
+    return visible.encode(encoding, errors="backslashreplace").decode(encoding)

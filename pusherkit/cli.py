@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `sandbox`, `doctor` and `vectors`."""
+"""The command line: `pusherkit lab`, `progress`, `clinic`, `sandbox`, `doctor`, `vectors`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -23,16 +24,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import pusherkit
+from pusherkit._terminal import printable
 from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
     from pusherkit._terminal import Terminal
+    from pusherkit.credentials import Credentials
     from pusherkit.doctor.consult import Opinion
     from pusherkit.doctor.door import Door
     from pusherkit.sandbox import Entry, Exchange, Reply, SandboxServer
     from pusherkit.sandbox.personalities import Played
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
+CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
 MAX_BODY = 300  # characters of another server's answer that `pusherkit sandbox` prints
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
@@ -58,7 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "lab":
             return _lab(options, rest)
-        run = {"sandbox": _sandbox, "doctor": _doctor, "vectors": _vectors}
+        run = {
+            "progress": _progress,
+            "clinic": _clinic,
+            "sandbox": _sandbox,
+            "doctor": _doctor,
+            "vectors": _vectors,
+        }
         return run[options.command](options)
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
@@ -103,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="copy the lessons to this folder, and work there; it's made if it isn't there yet",
     )
+    lab.add_argument(
+        "--solutions",
+        action="store_true",
+        help="open the lessons with every exercise solved, in a folder of their own: "
+        "./pusherkit-solutions, or the one of --dir",
+    )
     lab.add_argument("--no-browser", action="store_true", help="open no browser; print the URL")
     lab.add_argument(
         "--port",
@@ -115,6 +131,33 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave JupyterLab's settings and its kernel connection as they are, to compare",
     )
+
+    progress = commands.add_parser(
+        "progress",
+        help="say what was passed, what went wrong most, and what surprised",
+        description="Read the progress that the lessons keep beside the notebooks, of one learner "
+        "or of many, and say for each exercise how many tried and passed it, in how many attempts, "
+        "and which mistakes were made most; and which predictions surprised. What learners wrote "
+        "isn't kept, and nobody's name is shown, unless you give it. A file that can't be used is "
+        "named, and the others count.",
+        epilog="Exit status: 0 every file was read; 1 at least one couldn't be.",
+    )
+    progress.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="a progress file, or a folder that has some in it or one or two folders below "
+        "(default: the lessons' folder here)",
+    )
+    progress.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="whose file it is; give one for each file, in the same order (can be repeated)",
+    )
+    progress.add_argument("--json", action="store_true", help="print the report as JSON")
 
     sandbox = commands.add_parser(
         "sandbox",
@@ -170,10 +213,57 @@ def _parser() -> argparse.ArgumentParser:
         help="other pages that may use it: http://my-app.test:3000 (can be repeated)",
     )
     sandbox.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="tell your server what happens in the channels: http://127.0.0.1:5000/webhooks, or "
+        "another URL on this machine",
+    )
+    sandbox.add_argument(
+        "--subscription-count",
+        action="store_true",
+        help="tell subscribers, and the webhook, how many connections a channel has",
+    )
+    sandbox.add_argument(
         "--settings-for",
         choices=STACKS,
         metavar="STACK",
         help="print what makes an app's official client talk to this server, and exit: "
+        + ", ".join(STACKS),
+    )
+    clinic = commands.add_parser(
+        "clinic",
+        help="show what you can do, with a program in any language",
+        description="The capstone: write a program in any language, from an empty file. The clinic "
+        "runs a practice server, prints its settings, and judges from outside, by what reaches it. "
+        "What's asked for is at its address, under /clinic; the terminal ticks it off. At the end "
+        "your own program signs what was shown, and you get a page to keep. Stop it with Ctrl+C: "
+        "what you've shown is in .pusherkit-clinic.json in this folder, and it goes on from there.",
+        epilog="Exit status: 0 everything is shown; 1 something is open, or the clinic can't run; "
+        "2 it was called in a wrong way.",
+    )
+    clinic.add_argument(
+        "--port",
+        type=_port,
+        default=CLINIC_PORT,
+        help=f"the port to listen on, 0 for any free one (default: {CLINIC_PORT})",
+    )
+    clinic.add_argument("--once", action="store_true", help="end as soon as everything is shown")
+    clinic.add_argument(
+        "--fresh", action="store_true", help="begin again, and forget what was shown before"
+    )
+    clinic.add_argument("--json", action="store_true", help="print a JSON object a line")
+    clinic.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where the page goes, also if something is open (default: pusherkit-clinic.html, once "
+        "everything is shown)",
+    )
+    clinic.add_argument(
+        "--settings-for",
+        choices=STACKS,
+        metavar="STACK",
+        help="print what makes an official client talk to the clinic, and exit: "
         + ", ".join(STACKS),
     )
     doctor = commands.add_parser(
@@ -229,7 +319,8 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     from pusherkit import lab
 
     port = options.port and lab.free_port(options.port)
-    folder, said = lab.lessons_folder(Path.cwd(), options.dir)
+    place = lab.solutions_folder if options.solutions else lab.lessons_folder
+    folder, said = place(Path.cwd(), options.dir)
     lesson = lab.last_lesson(folder)
     argv = lab.arguments(
         folder,
@@ -248,6 +339,21 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     ]
     lab.run(argv, told, stock=options.stock, verbose=options.verbose)
     return 0
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from pusherkit._progress import find, in_words, own, report
+
+    files = find(options.files or [own(Path.cwd())])
+    made = report(files, options.name)
+    for each in made.problems:
+        # On standard error, because a path may have a name in it.
+        print(printable(f"{files[each.file - 1]}: {each.problem}"), file=sys.stderr)
+    if options.json:
+        _out(json.dumps(made.as_json(), indent=2))
+    elif made.learners:
+        _out(_printable_lines(in_words(made, shutil.get_terminal_size().columns)))
+    return 1 if any(each.left_out for each in made.problems) else 0
 
 
 def _sandbox(options: argparse.Namespace) -> int:
@@ -279,6 +385,8 @@ def _sandbox(options: argparse.Namespace) -> int:
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
         personality=options.personality,
+        webhook=options.webhook,
+        subscription_count=options.subscription_count,
     )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -296,6 +404,7 @@ def _sandbox(options: argparse.Namespace) -> int:
             f"PUSHER_HOST={server.url}\n"
             f"# The live page: {server.url}/\n"
             f"{_plays(server)}"
+            f"{_webhook_line(credentials, options.webhook)}"
             "# Each request, and the reason under each refusal. Stop with Ctrl+C."
         )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
@@ -310,6 +419,27 @@ def _plays(server: SandboxServer) -> str:
     if personality is None:
         return ""
     return f"# It answers as {personality.server} does. What it would say itself is under that.\n"
+
+
+def _clinic(options: argparse.Namespace) -> int:
+    from pusherkit.clinic import command
+
+    if options.settings_for:
+        print(command.settings_for(options.settings_for, options.port), end="")
+        return 0
+    return command.run(
+        command.Options(
+            port=options.port,
+            once=options.once,
+            as_json=options.json,
+            output=options.output,
+            fresh=options.fresh,
+        )
+    )
+
+
+def _webhook_line(credentials: Credentials, url: str | None) -> str:
+    return f"# Webhooks go to {credentials.hide(url)}\n" if url else ""
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -426,7 +556,7 @@ def _hidden(value: object, door: Door) -> object:
 
 
 def _printable_lines(text: str) -> str:
-    return "\n".join(_printable(line) for line in text.split("\n"))
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 class _ToTerminal(logging.Handler):
@@ -442,33 +572,37 @@ class _ToTerminal(logging.Handler):
 
 
 def _print(terminal: Terminal, entry: Entry) -> None:
-    """One line for a request or a client event; under a refusal, why, and what to do."""
-    from pusherkit.sandbox import Exchange, RefusedSubscription
+    """One line for a request, a client event or a webhook; under a refusal, why, and what to do."""
+    from pusherkit.sandbox import Exchange, RefusedSubscription, WebhookCall
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
         terminal.print(f"{clock}  {_exchange_lines(entry)}")
     elif isinstance(entry, RefusedSubscription):
         line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
-        line = _printable(f"{line} from {entry.socket_id}")
+        line = printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
+    elif isinstance(entry, WebhookCall):
+        line = printable(f"{entry.status or 'no answer'}  webhook {entry.webhook}")
+        note = entry.note.split("\n") if entry.note else []
+        terminal.print("\n".join([f"{clock}  {line}", *_indented(note)]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
-        terminal.print(f"{clock}  client event  {_printable(said)}")
+        terminal.print(f"{clock}  client event  {printable(said)}")
 
 
 def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
-    path = _printable(exchange.path[:MAX_PATH])
-    line = f"{reply.status}  {_printable(exchange.method)} {path}"
+    path = printable(exchange.path[:MAX_PATH])
+    line = f"{reply.status}  {printable(exchange.method)} {path}"
     if exchange.played and exchange.strict:
         return "\n".join(
             [line, *_indented(_played_lines(exchange.played, exchange.strict, reply.note))]
         )
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
-        return f"{line}  {_printable(first)}".rstrip()
+        return f"{line}  {printable(first)}".rstrip()
     return "\n".join([line, *_indented([first, *rest])])
 
 
@@ -485,11 +619,4 @@ def _played_lines(played: Played, strict: Reply, note: str) -> list[str]:
 
 
 def _indented(lines: list[str]) -> list[str]:
-    return [f"          {_printable(text)}" for text in lines]
-
-
-def _printable(text: str) -> str:
-    """Text that can neither break the terminal nor its encoding."""
-    visible = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # it may be closed
-    return visible.encode(encoding, errors="backslashreplace").decode(encoding)
+    return [f"          {printable(text)}" for text in lines]

@@ -7,6 +7,7 @@ sent, an APIError for an answer that is not success, httpx's own errors for the 
 from __future__ import annotations
 
 import math
+import sys
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -95,7 +96,8 @@ class Client(_Calls[JSON]):
     `transport` is an httpx transport, for a server without a socket. `retries` repeats only what
     can't have been published: refused connections, and 429 or 503, after the wait that the
     server asks for in Retry-After. `http` is the httpx.Client underneath. Raises PusherError for
-    a proxy or a certificate file of the environment that can't be used.
+    a proxy or a certificate file of the environment that can't be used, and its NoSockets inside a
+    browser tab, where only a `transport` helps.
     """
 
     def __init__(
@@ -110,8 +112,8 @@ class Client(_Calls[JSON]):
     ) -> None:
         self.credentials = credentials
         self._retries = retries
-        options = _options(credentials, base_url, timeout, clock)
-        self.http = _made(lambda: httpx.Client(transport=transport, **options))
+        options = _options(credentials, base_url, timeout, clock, transport)
+        self.http = _made(lambda: httpx.Client(**options))
 
     def _send(self, call: Request) -> JSON:
         for backoff in _backoffs(self._retries):
@@ -159,8 +161,8 @@ class AsyncClient(_Calls[Awaitable[JSON]]):
 
         self.credentials = credentials
         self._retries = retries
-        options = _options(credentials, base_url, timeout, clock)
-        self.http = _made(lambda: httpx.AsyncClient(transport=transport, **options))
+        options = _options(credentials, base_url, timeout, clock, transport)
+        self.http = _made(lambda: httpx.AsyncClient(**options))
         # httpx has a queue, too. It scans everybody in it on every request, and gives up on them
         # after the timeout.
         self._turns = asyncio.Semaphore(CONNECTIONS)
@@ -201,13 +203,20 @@ async def _sleep(seconds: float) -> None:
 
 
 def _options(
-    credentials: Credentials, base_url: str | None, timeout: float, clock: Callable[[], float]
+    credentials: Credentials,
+    base_url: str | None,
+    timeout: float,
+    clock: Callable[[], float],
+    transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None,
 ) -> dict[str, Any]:
     """The arguments of either httpx client."""
     if base_url is not None:
         credentials = replace(credentials, base_url=base_url)
     url = httpx.URL(credentials.base_url)
+    if transport is None and sys.platform == "emscripten":
+        raise errors.NoSockets(f"reach {credentials.base_url}")
     return {
+        "transport": transport,
         "base_url": url,
         "auth": PusherAuth(credentials, clock=clock),
         "timeout": timeout,

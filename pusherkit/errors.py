@@ -4,6 +4,7 @@ PusherError
 ├── InvalidCredentials  (also a ValueError)  an app id, key, secret or URL that cannot be right
 ├── InvalidEvent        (also a ValueError)  refused before sending: a limit or a form is broken
 ├── UnreadableText      (also a ValueError)  pasted text that the doctor cannot read
+├── NoSockets                                Python runs in a browser tab, so there is no network
 ├── AuthenticationError                      verify(): the request is not signed as it should be
 └── APIError                                 the server answered, and the answer is not success
     ├── BadRequest       400   the content is wrong
@@ -48,6 +49,21 @@ class InvalidEvent(PusherError, ValueError):
 
 class UnreadableText(PusherError, ValueError):
     """The doctor cannot read a text as a request, or as test vectors. The message says why."""
+
+
+class NoSockets(PusherError):
+    """Python runs inside a browser tab, where it can open no connection and start no server.
+
+    `wanted` is what couldn't be done, "reach https://…" for example.
+    """
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(
+            f"This Python runs inside a browser tab, which has no sockets, so it can't {wanted}. "
+            "To practise here, pass transport=SandboxTransport(Sandbox(credentials)), from "
+            "pusherkit.sandbox. For a real server, run the same code on your own machine."
+        )
+        self.wanted = wanted
 
 
 class AuthenticationError(PusherError):

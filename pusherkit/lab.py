@@ -2,7 +2,8 @@
 
 In a checkout the lessons are its own notebooks, also from an editable install that was started
 elsewhere. From an installed wheel they are copied to ./pusherkit-lessons; into a folder that
-somebody chose, always. A file that is there already is never touched. How JupyterLab is set up
+somebody chose, always. A file that is there already is never touched. Solved, for a trainer, they
+go into a folder of their own, ./pusherkit-solutions. How JupyterLab is set up
 for them is in jupyter-config/, and what its server does for them in _jupyter.py.
 """
 
@@ -14,6 +15,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -23,10 +25,12 @@ from pusherkit.errors import PusherError
 
 FIRST_LESSON = "00-start-here.ipynb"
 COPY = "pusherkit-lessons"
+SOLVED = "pusherkit-solutions"
 LESSON = "[0-9][0-9]-*.ipynb"
 CONFIG = Path(__file__).parent / "jupyter-config"  # a folder for JUPYTER_CONFIG_PATH
 PORTS_TRIED = 50  # as many as JupyterLab tries by itself: ServerApp.port_retries
 RECORD = ".copied.json"  # in the copy: the SHA-256 of each lesson as it was when it was copied
+SOLVED_RECORD = ".solved.json"  # the same, where they are solved; so no learner's folder has it
 
 
 # --- where the lessons are --------------------------------------------------------------------
@@ -47,6 +51,31 @@ def lessons_folder(here: Path, chosen: Path | None = None) -> tuple[Path, list[s
     return _copy(_packaged(), here / COPY)
 
 
+def solutions_folder(here: Path, chosen: Path | None = None) -> tuple[Path, list[str]]:
+    """A folder with the lessons and every exercise solved, and what to know about it, as lines.
+
+    Raises PusherError where somebody's lessons are there already, or nothing can be written.
+    """
+    from pusherkit.lessons.kit.lesson import lessons
+    from pusherkit.lessons.kit.solutions import solved
+
+    target = here / (chosen or SOLVED)
+    if any(target.glob("*.ipynb")) and not (target / SOLVED_RECORD).exists():
+        raise PusherError(
+            f"There are notebooks in {target} that aren't solutions. Name a new folder with --dir, "
+            "so that nobody's own answers are among the solved ones."
+        )
+    course = {each.name: each for each in lessons()}
+    with tempfile.TemporaryDirectory() as made:
+        for lesson in _packaged().glob("*.ipynb"):
+            text = lesson.read_text(encoding="utf-8")
+            if lesson.stem in course:
+                notebook = solved(json.loads(text), course[lesson.stem])
+                text = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+            (Path(made) / lesson.name).write_text(text, encoding="utf-8")
+        return _copy(Path(made), target, SOLVED_RECORD)
+
+
 def _is_checkout(root: Path) -> bool:
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
@@ -64,11 +93,11 @@ def _packaged() -> Path:
     raise PusherError("The lessons are missing from this installation. Install pusherkit again.")
 
 
-def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
+def _copy(source: Path, target: Path, recorded: str = RECORD) -> tuple[Path, list[str]]:
     """Copy the lessons that are not in `target` yet; say which others are newer in `source`."""
     try:
         target.mkdir(parents=True, exist_ok=True)
-        record = _read_record(target / RECORD)
+        record = _read_record(target / recorded)
         first_time = not any(target.glob("*.ipynb"))
         added, newer = [], []
         for lesson in sorted(source.glob("*.ipynb")):
@@ -81,7 +110,7 @@ def _copy(source: Path, target: Path) -> tuple[Path, list[str]]:
                 newer.append(lesson.name)
                 continue
             record[lesson.name] = digest
-        (target / RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+        (target / recorded).write_text(json.dumps(record, indent=2), encoding="utf-8")
     except OSError as error:
         raise PusherError(
             f"The lessons cannot be copied to {target}: {error.strerror}. "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import threading
 import time
 import urllib.request
@@ -18,13 +19,14 @@ from socket import SHUT_RDWR
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
-import websockets.exceptions
-import websockets.sync.client
-from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
+if sys.platform != "emscripten":  # in a browser tab there are no sockets, so it isn't installed
+    import websockets.exceptions
+    import websockets.sync.client
+    from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
 from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
-from pusherkit.errors import PusherError
+from pusherkit.errors import NoSockets, PusherError
 from pusherkit.subscription import (
     GAP_EVENT,
     PROTOCOL,
@@ -105,6 +107,8 @@ class Subscriber:
         )
         self._connection: _Connection
         if transport is None:
+            if sys.platform == "emscripten":
+                raise NoSockets(f"reach {credentials.base_url}")
             socket = _WebSocket(
                 self._subscription, on_message, credentials.base_url, timeout, reconnect
             )

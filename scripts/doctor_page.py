@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "doctor.md"
 INDEX = ROOT / "tests" / "cases" / "index.json"
 
 HEAD = """\
-# What goes wrong, and how to mend it
+# What goes wrong, and how to fix it
 
 Every mistake that the doctor can prove, and what else people meet on the way to their first
 accepted request. “Reported” counts the public threads and pages that we know of; the texts in

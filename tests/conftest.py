@@ -97,9 +97,9 @@ def credentials() -> Credentials:
 
 
 @pytest.fixture
-def server() -> Iterator[SandboxServer]:
-    """A running practice server; its clock is the machine's."""
-    with SandboxServer() as running:
+def server(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
+    """A running practice server; its clock is the machine's. A test may give it options."""
+    with SandboxServer(**getattr(request, "param", {})) as running:
         yield running
 
 
@@ -154,7 +154,7 @@ class Peer:
             if name.startswith("presence-"):
                 member = {"user_id": user, "user_info": info}
                 data |= authorize_channel(self.credentials, self.socket_id, name, member)
-            (answer,) = self.says({"event": "pusher:subscribe", "data": data})
+            answer, *_ = self.says({"event": "pusher:subscribe", "data": data})
             assert answer["event"] == "pusher_internal:subscription_succeeded", answer
         return self
 

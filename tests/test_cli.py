@@ -128,6 +128,29 @@ def test_a_client_event_has_a_line_of_its_own(sandbox: Sandbox) -> None:
         )
 
 
+@pytest.mark.parametrize("sandbox", [("--webhook=http://127.0.0.1:9/nobody",)], indirect=True)
+def test_a_webhook_has_a_line_of_its_own_and_what_went_wrong_below(sandbox: Sandbox) -> None:
+    assert sandbox.preamble[-1] == "# Webhooks go to http://127.0.0.1:9/nobody"
+    assert sandbox.line().startswith("# Each request")
+    with Subscriber(sandbox.credentials, "order-41"):
+        assert re.fullmatch(
+            r"\d\d:\d\d:\d\d  no answer  webhook channel_occupied order-41", sandbox.line()
+        )
+        assert sandbox.line().strip().startswith("Nobody listens there. Is your server up")
+        assert sandbox.line().strip() == "Attempt 1 of 9. The same bytes again in 1 s."
+
+
+@pytest.mark.parametrize("sandbox", [("--subscription-count",)], indirect=True)
+def test_counts_can_be_switched_on(sandbox: Sandbox) -> None:
+    with Subscriber(sandbox.credentials, "chat") as subscriber:
+        assert subscriber.receive().data == '{"subscription_count":1}'
+
+
+def test_webhooks_go_to_this_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sandbox", "--webhook=http://example.com/"]) == 1
+    assert "pusherkit sandbox: webhook: expected a URL on this machine" in capsys.readouterr().err
+
+
 def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:
     with Client(sandbox.credentials) as client:
         client.channels()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
 import pytest
 
 from pusherkit import PusherError, cli, lab
@@ -145,6 +146,49 @@ def test_an_installation_without_lessons_is_a_sentence(
     monkeypatch.setattr(lab, "__file__", str(tmp_path / "pusherkit" / "lab.py"))
     with pytest.raises(PusherError, match="lessons are missing from this installation"):
         lab.lessons_folder(tmp_path)
+
+
+# --- the solved edition -----------------------------------------------------------------------
+
+
+def test_the_solutions_have_a_folder_of_their_own(server: Server, tmp_path: Path) -> None:
+    before = (tmp_path / "notebooks" / lab.FIRST_LESSON).read_bytes()
+    assert cli.main(["lab", "--solutions"]) == 0
+    folder = tmp_path / lab.SOLVED
+    assert f"--ServerApp.root_dir={folder}" in server.argv
+    shipped = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert sorted(path.name for path in folder.glob("*.ipynb")) == shipped
+    assert (tmp_path / "notebooks" / lab.FIRST_LESSON).read_bytes() == before
+    solved = nbformat.read(folder / "01-body-is-bytes.ipynb", as_version=4)
+    nbformat.validate(solved)
+    assert "This is the solved edition" in solved.cells[1].source
+    assert "hashlib.md5(body).hexdigest()" in "".join(cell.source for cell in solved.cells)
+
+
+def test_solved_lessons_never_go_among_a_learners(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / lab.FIRST_LESSON).write_text("my answers", encoding="utf-8")
+    with pytest.raises(PusherError, match="that aren't solutions"):
+        lab.solutions_folder(tmp_path, mine)
+    assert [path.name for path in mine.iterdir()] == [lab.FIRST_LESSON]
+    assert (mine / lab.FIRST_LESSON).read_text(encoding="utf-8") == "my answers"
+
+
+def test_what_a_trainer_wrote_into_a_solved_lesson_stays(tmp_path: Path) -> None:
+    folder, said = lab.solutions_folder(tmp_path, Path("for me"))
+    assert (folder, said) == (tmp_path / "for me", [])
+    (folder / lab.FIRST_LESSON).write_text("my notes", encoding="utf-8")
+    assert lab.solutions_folder(tmp_path, Path("for me")) == (folder, [])
+    assert (folder / lab.FIRST_LESSON).read_text(encoding="utf-8") == "my notes"
+
+
+def test_a_notebook_that_is_no_lesson_is_copied_as_it_is(tmp_path: Path, installed: Path) -> None:
+    for lesson in installed.iterdir():
+        lesson.unlink()
+    (installed / "99-extra.ipynb").write_text("as it is", encoding="utf-8")
+    folder, _ = lab.solutions_folder(tmp_path)
+    assert (folder / "99-extra.ipynb").read_text(encoding="utf-8") == "as it is"
 
 
 # --- where the learner left off ---------------------------------------------------------------

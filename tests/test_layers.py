@@ -51,6 +51,7 @@ ORDER = [
     "subscription",
     "subscriber",
     "sandbox",
+    "clinic",
     "pusherkit",  # the package's own __init__
     "lessons.kit",
     "lessons",
@@ -59,6 +60,8 @@ ORDER = [
     "_jupyter",
     "lab",
     "_terminal",
+    "clinic.command",
+    "_progress",
     "cli",
     "__main__",
     "pytest_plugin",
@@ -109,10 +112,18 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.personalities",
+    "sandbox.cache",
     "sandbox.rate",
     "sandbox.routes",
     "sandbox.users",
     "sandbox.visitors",
+    "clinic",
+    "clinic.capstone",
+    "clinic.tasks",
+    "clinic.page",
+    "clinic.terminal",
+    "clinic.api",
+    "sandbox.webhooks",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -120,7 +131,7 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
+    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},

@@ -507,6 +507,8 @@ def _corrected(
     if through := _URL_IN_PATH.fullmatch(path):
         base_url, path = f"{through[1]}//{through[2]}", through[3]
     path = _repaired(path, app)
+    if "/apps/" not in path:
+        return Corrected(why_not="its path isn't one of this API's.")
     if not base_url:
         why = "the text names no host. Add a Host header, or paste the whole URL."
         return Corrected(why_not=why)

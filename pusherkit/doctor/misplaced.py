@@ -21,8 +21,9 @@ DROPPED = (
     "No parameter arrived: the URL has neither auth_key nor auth_signature. If your client is a "
     "library it did send them, so compare the URL in its own log with this one. A proxy that drops "
     "the query is the usual reason: nginx does where proxy_pass has a path or a variable in it and "
-    "$is_args$args isn't at its end. If the client is your own, it has to sign first."
+    "it doesn't end with $is_args$args. If the client is your own, it has to sign first."
 )
+_PATH_SHOWN = 100  # characters
 
 
 class Misplaced(NamedTuple):
@@ -42,7 +43,17 @@ def misplaced(pasted: PastedRequest) -> Misplaced | None:
         names = ", ".join(dict.fromkeys(name for name, _ in params if name in SIGNING_PARAMS))
         moved = Request(request.method, request.path, [*request.params, *params], request.body)
         return Misplaced((f"{names} came in {where}. {_IN_QUERY}",), moved)
+    if "/apps/" not in request.path:
+        return Misplaced((_another_path(request.path),), None)
     return Misplaced((*_other_headers(pasted), *([] if _has_auth(pasted) else [DROPPED])), None)
+
+
+def _another_path(path: str) -> str:
+    return (
+        f"The path {path[:_PATH_SHOWN]} isn't one of this API's, and no parameter of a signature "
+        "came with it. Events go to POST /apps/{app_id}/events; a server answers 404 to any other "
+        "path before it looks at a signature."
+    )
 
 
 _WEBHOOKS = {  # how a webhook names them; and as others go on from there

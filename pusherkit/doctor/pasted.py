@@ -240,10 +240,10 @@ def _repaired(text: str) -> tuple[str, tuple[str, ...]]:
         (_in_one_line, BROKEN_URL),
         (_straight, TYPOGRAPHIC_QUOTES),
     ):
-        mended = repair(text)
-        if mended != text:
+        repaired = repair(text)
+        if repaired != text:
             notes.append(note)
-        text = mended
+        text = repaired
     return text, tuple(notes)
 
 
@@ -277,7 +277,7 @@ def _without_entities(text: str) -> str:
 
 
 BROKEN_URL = (
-    "The URL stands on several lines, as a terminal or a mail breaks it. It's read as one line."
+    "The URL is broken over several lines, as a terminal or a mail does it. It's read as one."
 )
 _URL_TO_LINE_END = re.compile(r"[?&]auth_[\w&=%.~+-]{1,4000}\r?$", flags=re.MULTILINE)
 _URL_GOES_ON = re.compile(r"\r?\n(?:> ?)?([\w&=%.~+-]{1,2000})(?=(\r?\n|$)|['\" ])")
@@ -321,6 +321,9 @@ def _pieces(text: str) -> list[str]:
     return [piece for piece in _FENCE.split(text) if piece.strip()] or [text]
 
 
+MAX_DEPTH = 3  # JSON in a string in JSON, as Docker and then a log service wrap a line; ours
+
+
 class _Part:
     """One part of a text: who claims what in it."""
 
@@ -330,13 +333,14 @@ class _Part:
         read_file: ReadFile | None,
         problems: list[UnreadableText],
         *,
-        inner: bool = False,
+        depth: int = 0,
     ) -> None:
         self._text = text
         self._problems = problems
         self._room = MAX_REQUESTS
         self.claims: list[Claim] = []
-        values = JsonReader(text, None if inner else self._inside)
+        self._depth = depth
+        values = JsonReader(text, self._inside if depth < MAX_DEPTH else None)
         readers: list[tuple[re.Pattern[str], _Reader]] = [
             (DUMP_HINT, self._at_line(read_dump)),
             (WGET_HINT, self._at_line(read_wget_debug)),
@@ -362,7 +366,7 @@ class _Part:
 
     def _inside(self, text: str) -> tuple[Claim, ...]:
         """What a string inside JSON holds."""
-        return tuple(_Part(text, None, [], inner=True).claims)
+        return tuple(_Part(text, None, [], depth=self._depth + 1).claims)
 
     def _ask(self, hint: re.Pattern[str], reader: _Reader) -> None:
         """Let one reader read at each of its hints in what is left."""

@@ -5,7 +5,7 @@ it on. It's the app key, a colon, and the HMAC of `socket_id:channel`, or of
 `socket_id:channel:channel_data`; of a user's sign-in, that of `socket_id::user::user_data`
 (Pusher's documentation, "Auth signatures"). So a mistake can sit in what was signed, or in what is
 around the auth by the time it's sent. What can go wrong with the secret, the HMAC and the hex is
-the same as for requests, and stands in mistakes.py.
+the same as for requests; mistakes.py has it.
 """
 
 from __future__ import annotations
@@ -568,7 +568,7 @@ def _another_separator(parts: Parts) -> Iterator[str]:
 
 @_IN_SIGNED(
     "joining",
-    "The signed text has a newline or a space at its end.",
+    "The signed text ends with a newline or a space.",
     "End it with its last character, with printf instead of echo in a shell.",
 )
 def _newline_at_the_end(parts: Parts) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _body_written_again(body: Body) -> Iterator[bytes]:
 
 @_mistake(
     "body",
-    "The body was signed with a newline at its end, and isn't here with it.",
+    "A newline ended the body when it was signed, and it's gone now.",
     _RAW,
 )
 def _newline_lost(body: Body) -> Iterator[bytes]:
@@ -111,7 +111,7 @@ def _newline_lost(body: Body) -> Iterator[bytes]:
 
 @_mistake(
     "body",
-    "The body has a newline or a space at its end that wasn't signed.",
+    "The body ends with a newline or a space that wasn't signed.",
     _RAW + " Where you made the request yourself, printf adds no newline and echo does.",
 )
 def _newline_added(body: Body) -> Iterator[bytes]:

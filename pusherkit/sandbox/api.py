@@ -34,6 +34,7 @@ from pusherkit.events import (
     read_event_body,
     to_json,
 )
+from pusherkit.sandbox.cache import is_cache_channel
 from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
 from pusherkit.sandbox.personalities import (
     PERSONALITIES,
@@ -49,6 +50,7 @@ from pusherkit.sandbox.personalities import (
 )
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.routes import route
+from pusherkit.sandbox.webhooks import WebhookCall, Webhooks
 from pusherkit.signing import Request, Verdict, judge
 
 # The app id of the reference's example; official clients take digits only.
@@ -59,8 +61,8 @@ PRACTICE_CREDENTIALS = Credentials(
     base_url="http://127.0.0.1",
 )
 
-LOG_ENTRIES = 1_000  # exchanges, deliveries and refused subscriptions, each, that are remembered
-MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, in the deliveries and in what was refused, each
+LOG_ENTRIES = 1_000  # of each kind (exchanges, deliveries, …) that are remembered
+MAX_LOG_CHARACTERS = 2_000_000  # in those of each kind
 MAX_SHOWN_CHANNEL = 200  # characters of a channel in the log; no channel's name is longer
 EVENT_FIELDS = ("name", "data", "channel", "socket_id", "info")  # that a query may have instead
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
@@ -138,9 +140,9 @@ class RefusedSubscription:
         return "\n".join([self.error, *said])
 
 
-Entry = Exchange | Delivery | RefusedSubscription
+Entry = Exchange | Delivery | RefusedSubscription | WebhookCall
 Act = Callable[[], Reply]
-_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription)
+_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription | WebhookCall)
 
 
 class Recent(deque[_Kept]):
@@ -169,6 +171,8 @@ def _characters(entry: Entry) -> int:
         proofs = entry.diagnosis.findings
         signed = sum(len(proof.canonical_string) + len(proof.reproduced) for proof in proofs)
         return len(entry.note) + signed
+    if isinstance(entry, WebhookCall):
+        return len(entry.webhook.body) + len(entry.problem)
     checks = entry.verdict.checks if entry.verdict else ()
     judged = sum(len(check.expected) + len(check.received) + len(check.error) for check in checks)
     replies = [entry.reply, *filter(None, [entry.strict])]
@@ -226,6 +230,15 @@ def too_large(size: int | None) -> Refusal:
     )
 
 
+def cut_off(arrived: int, announced: int) -> Refusal:
+    """The 408 for a body that stopped after `arrived` bytes, of those in Content-Length."""
+    return Refusal(
+        408,
+        f"The body didn't arrive: Content-Length says {announced:,} bytes, and {arrived:,} came.",
+        fix="Let your HTTP client set Content-Length, or count the bytes, and send all of them.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unauthorized:
     """A request that broke a rule of signing: judged, and not answered yet."""
@@ -253,8 +266,10 @@ class Sandbox:
 
     `rate` is the number of accepted requests per second, as a token bucket that holds at least
     one; None sets no limit. `socket_ids` names the connections, "NUMBER.NUMBER" each; where it is
-    None they are counted: 1.1, 2.2, and so on. `personality` is a server to judge and answer as,
-    a name in PERSONALITIES; the log then also says what the strict server would have answered.
+    None they are counted: 1.1, 2.2, and so on. `webhooks` are told what happens in the channels, if
+    there are any; a shell posts them. `subscription_count` is as for Channels. `personality` is a
+    server to judge and answer as, a name in PERSONALITIES; the log then also says what the strict
+    server would have answered.
     """
 
     def __init__(
@@ -263,19 +278,25 @@ class Sandbox:
         *,
         rate: float | None = None,
         socket_ids: Iterator[str] | None = None,
+        webhooks: Webhooks | None = None,
+        subscription_count: bool = False,
         personality: str | None = None,
     ) -> None:
         self.credentials = credentials
         self.personality = None if personality is None else named(personality)
+        self.webhooks = webhooks
         self.channels = Channels(
             credentials,
             self._delivered,
             lambda refused: self.explain_later(refused),
+            webhooks.note if webhooks else lambda event: None,
             socket_ids=socket_ids,
+            subscription_count=subscription_count,
         )
         self.log = Recent[Exchange]()
         self.deliveries = Recent[Delivery]()
         self.refused_subscriptions = Recent[RefusedSubscription]()
+        self.webhook_calls = Recent[WebhookCall]()
         self.explain_later: Callable[[UnauthorizedSubscription], object] = self.explain_now
         """Called with each refused subscription. A shell may put the search on another thread."""
         self.watchers: list[Callable[[Entry], None]] = []
@@ -302,7 +323,7 @@ class Sandbox:
     def judge(self, raw: RawRequest, *, now: float) -> Reply | Unauthorized:
         """Answer a request; or say which rule of signing it broke, for refuse() to answer."""
         try:
-            path, params = _read_target(raw.target)
+            path, params = read_target(raw.target)
             if len(raw.body) > MAX_BODY_BYTES and route(raw.method, path).call:
                 raise too_large(len(raw.body))
         except Refusal as refused:
@@ -330,7 +351,7 @@ class Sandbox:
             if verdict.failed:
                 return Unauthorized(time=now, request=request, verdict=verdict), verdict
             if self.personality is None:  # another server looks at its rate when it does
-                self._limit_rate(now)
+                self.admit(request, now=now)
             return answer(self, request, now, *arguments), verdict
         except InvalidEvent as error:
             return _invalid(error, self._hide(str(error))).reply, verdict
@@ -458,6 +479,11 @@ class Sandbox:
         self.refused_subscriptions.append(entry)
         self._tell(entry)
 
+    def log_webhook(self, call: WebhookCall) -> None:
+        """Enter a call to the app's own server into the log."""
+        self.webhook_calls.append(call)
+        self._tell(call)
+
     def _log(
         self,
         time: float,
@@ -499,10 +525,11 @@ class Sandbox:
         return self._log(time, method, path, reply, verdict, strict=strict, played=played)
 
     def clear(self) -> None:
-        """Forget the log, the deliveries and the refused subscriptions."""
+        """Forget the log, the deliveries, the refused subscriptions and the webhooks' calls."""
         self.log.clear()
         self.deliveries.clear()
         self.refused_subscriptions.clear()
+        self.webhook_calls.clear()
 
     def _delivered(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
@@ -550,7 +577,11 @@ class Sandbox:
 
     # --- may it -----------------------------------------------------------------------------
 
-    def _limit_rate(self, now: float) -> None:
+    def admit(self, request: Request, *, now: float) -> None:
+        """Raise Refusal where a request has to wait, although it's signed as it should be.
+
+        Here it's the rate limit. A sandbox with more reasons of its own overrides it.
+        """
         if self._bucket and (wait := self._bucket.take(now)):
             raise Refusal(
                 429,
@@ -599,14 +630,24 @@ class Sandbox:
         return _ok({"channels": {name: self._counts(name, info) for name in names}})
 
     def _channel(self, request: Request, now: float, channel: str) -> Reply:
-        info = _info(request)
+        info = _info(request, (*INFO_ATTRIBUTES, "cache"))
         if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"user_count may only be requested for presence channels; {channel} is none.",
                 rule="info",
             )
+        if "cache" in info and not is_cache_channel(channel):
+            raise InvalidEvent(
+                f"cache may only be requested for cache channels; {channel} is none.", rule="info"
+            )
         occupied = self.channels.subscription_count(channel) > 0
-        return _ok({"occupied": occupied} | self._counts(channel, info))
+        cached = {"cache": self._cached(channel, now)} if "cache" in info else {}
+        return _ok({"occupied": occupied} | self._counts(channel, info) | cached)
+
+    def _cached(self, channel: str, now: float) -> dict[str, Any] | None:
+        """What a cache channel remembers, and for how many seconds more."""
+        event = self.channels.cached(channel, now=now)
+        return {"data": event.data, "ttl": math.ceil(event.until - now)} if event else None
 
     def _users(self, request: Request, now: float, channel: str) -> Reply:
         if not channel.startswith("presence-"):
@@ -687,7 +728,7 @@ def _path(raw: RawRequest) -> str:
     return raw.target.partition(b"?")[0].decode(errors="backslashreplace")
 
 
-def _read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+def read_target(target: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Split a request target into its path, as it came, and its decoded query."""
     try:
         path, _, query = target.decode().partition("?")
@@ -709,13 +750,13 @@ def _invalid(error: InvalidEvent, sentence: str) -> Refusal:
     return Refusal(status, sentence, rule=error.rule, **numbers)
 
 
-def _info(request: Request) -> tuple[str, ...]:
+def _info(request: Request, known: tuple[str, ...] = INFO_ATTRIBUTES) -> tuple[str, ...]:
     """The attributes that a query asks for."""
     info = tuple(filter(None, _once(request, "info").split(",")))
     for attribute in info:
-        if attribute not in INFO_ATTRIBUTES:
+        if attribute not in known:
             raise InvalidEvent(
-                f"info: expected {' or '.join(INFO_ATTRIBUTES)}, got {attribute[:60]!r}.",
+                f"info: expected {' or '.join(known)}, got {attribute[:60]!r}.",
                 rule="info",
             )
     return info

@@ -19,6 +19,7 @@ from pusherkit.sandbox.api import (
     Refusal,
     Reply,
     Sandbox,
+    cut_off,
     too_large,
 )
 from pusherkit.sandbox.explainer import Explainer
@@ -194,6 +195,11 @@ class BodyHandler(Handler):
     def on_connection_close(self) -> None:
         super().on_connection_close()
         self._gone = True
+        announced = self._announced()
+        if self._arrived < announced and not self.turned_away:
+            # Nobody hears it but the log, where the sender of a wrong Content-Length can look.
+            refusal = cut_off(self._arrived, announced)
+            self.shell.sandbox.turn_away(self.raw(), refusal, now=self.shell.clock())
         self._let_go()
 
     def _let_go(self) -> None:

@@ -639,7 +639,7 @@ for name, text in FORMS.items():
 BROKEN = "\n".join(URL[at : at + 76] for at in range(0, len(URL), 76))
 CHANGED: dict[str, tuple[str | bytes, str]] = {
     "source-of-a-page": (html.escape(curl(WRONG), quote=True), "&amp; in place of &"),
-    "lines-broken-by-a-mail": (f"POST {BROKEN} HTTP/1.1\n\n{BODY}", "on several lines"),
+    "lines-broken-by-a-mail": (f"POST {BROKEN} HTTP/1.1\n\n{BODY}", "over several lines"),
     "typographic-quotes": (curl(WRONG).translate({34: 8221, 39: 8217}), "typographic ones"),
     "hard-spaces": (curl(WRONG).replace(" ", "\xa0"), ""),
     "file-of-powershell": (curl(WRONG).encode("utf-16"), ""),

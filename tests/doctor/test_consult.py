@@ -201,6 +201,13 @@ def test_a_body_that_can_hold_no_parameters_holds_none(body: str) -> None:
     assert "No parameter arrived" in str(asked(f"curl '{HOST}{PATH}' -d '{body}'"))
 
 
+def test_a_request_to_something_else_is_said_to_go_there_and_is_not_signed() -> None:
+    opinion = asked(f"curl '{HOST}/hooks/orders' -d '{{}}'").opinions[0]
+    assert "The path /hooks/orders isn't one of this API's" in str(opinion)
+    assert not opinion.corrected
+    assert "its path isn't one of this API's" in opinion.not_corrected
+
+
 # --- the same request, signed right ---------------------------------------------------------------
 
 

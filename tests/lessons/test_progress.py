@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from pusherkit.lessons import body_is_bytes
-from pusherkit.lessons.kit import Event, Lesson, keeper
+from pusherkit.lessons import body_is_bytes, clock_and_replay
+from pusherkit.lessons.kit import Event, Ledger, Lesson, keeper
 from pusherkit.lessons.kit.lesson import LESSONS, Course
-from pusherkit.lessons.kit.progress import PROGRESS, Progress, Record
+from pusherkit.lessons.kit.progress import MAX_BYTES, PROGRESS, Progress, Record, stored_in
 from pusherkit.lessons.kit.view import to_text
 
 NAME = "body_is_bytes.body_md5"
@@ -31,10 +31,43 @@ def test_what_is_passed_is_kept_for_the_next_kernel(progress_file: Path) -> None
     assert Progress(progress_file).read().passed == {NAME}
 
 
-@pytest.mark.parametrize("answer", [..., None, 3])
-def test_what_is_not_passed_leaves_no_file(progress_file: Path, answer: object) -> None:
-    body_is_bytes.body_md5.check(answer)
+def test_what_is_not_tried_leaves_no_file(progress_file: Path) -> None:
+    body_is_bytes.body_md5.check(...)
+    body_is_bytes.update.check(body_is_bytes.update._broken.answer)  # as the notebook shows it
     assert not progress_file.exists()
+
+
+def test_what_is_tried_is_counted_by_the_name_of_its_mistake_until_it_passes(
+    progress_file: Path,
+) -> None:
+    exercise = body_is_bytes.body_md5
+    capitals = exercise.wrongs[2]
+    for answer in (capitals.answer, capitals.answer, lambda body: 1 / 0, lambda body: "mine", None):
+        exercise.check(answer)
+    exercise.check(exercise.solve)
+    exercise.check(exercise.solve)
+    exercise.check(capitals.answer)  # after it's passed it's play
+    record = Progress(progress_file).read()
+    assert record.attempts == {NAME: 6}
+    assert record.wrong == {
+        NAME: {"the-digits-are-right-but-in-capitals-the": 2, "stopped": 1, "other": 2}
+    }
+    assert exercise.sentences()["the-digits-are-right-but-in-capitals-the"] == capitals.message
+    assert "mine" not in progress_file.read_text(encoding="utf-8")
+
+
+def test_a_forgotten_return_and_what_a_judge_says_have_names_without_the_learners_words(
+    progress_file: Path,
+) -> None:
+    body_is_bytes.body_md5.check(lambda body: None)
+    clock_and_replay.causes.check({"A": "my own words"})
+    assert Progress(progress_file).read().wrong == {
+        NAME: {"your-function-returned-none-here-did-you-forget": 1},
+        "clock_and_replay.causes": {"i-dont-know-the-requests-are-a-b": 1},
+    }
+    assert "my own words" not in progress_file.read_text(encoding="utf-8")
+    said = clock_and_replay.causes.sentences()["i-dont-know-the-requests-are-a-b"]
+    assert said.startswith("I don't know …. The requests are A, B and C;")
 
 
 def test_two_kernels_add_to_one_file(progress_file: Path) -> None:
@@ -42,7 +75,12 @@ def test_two_kernels_add_to_one_file(progress_file: Path) -> None:
     one.passed("a.b")
     other.passed("a.c")
     one.predicted("a.p", "Yes", False)
-    assert Progress(progress_file).read() == Record({"a.b", "a.c"}, {"a.p": ("Yes", False)})
+    one.failed("a.d", "other")
+    other.failed("a.d", "other")
+    record = Progress(progress_file).read()
+    assert (record.passed, record.predictions) == ({"a.b", "a.c"}, {"a.p": ("Yes", False)})
+    assert record.attempts == {"a.b": 1, "a.c": 1, "a.d": 2}
+    assert record.wrong == {"a.d": {"other": 2}}
 
 
 def test_a_write_that_another_kernel_ran_over_comes_back(progress_file: Path) -> None:
@@ -58,13 +96,34 @@ def test_a_write_that_another_kernel_ran_over_comes_back(progress_file: Path) ->
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", '{"passed": 3}', '{"passed": [1, null]}', '{"predictions": {"a": 1}}', "["],
+    [
+        *("", "{", "[]", "[", '{"passed": 3}', '{"passed": [1, null]}'),
+        '{"predictions": {"a": 1}}',
+        '{"passed": [], "attempts": {"a": true, "b": -1, "c": "3", "d": 1e9, "e": 9999999}}',
+        '{"passed": [], "surprised": {}, "wrong": [], "kept": {"a": 1}}',
+    ],
 )
 def test_a_damaged_file_starts_from_nothing(progress_file: Path, damage: str) -> None:
     progress_file.write_text(damage * (100_000 if damage == "[" else 1), encoding="utf-8")
     assert PROGRESS.read() == Record()
     PROGRESS.passed("a.b")
     assert Progress(progress_file).read().passed == {"a.b"}
+
+
+def test_a_file_without_end_is_read_to_its_limit_alone(progress_file: Path) -> None:
+    progress_file.write_bytes(b" " * (10 * MAX_BYTES))
+    assert PROGRESS.read() == Record()
+    with pytest.raises(ValueError, match="over 1,000,000 bytes"):
+        stored_in(b"[" * (MAX_BYTES + 1))
+    with pytest.raises(ValueError, match="isn't JSON"):
+        stored_in(b"[" * MAX_BYTES)
+
+
+def test_a_file_from_before_attempts_were_counted_keeps_its_surprises(progress_file: Path) -> None:
+    old = {"passed": ["a.b"], "predictions": {"a.p": {"chosen": "Yes", "right": False}}}
+    progress_file.write_text(json.dumps(old), encoding="utf-8")
+    record = PROGRESS.read()
+    assert (record.passed, record.surprised, record.attempts) == ({"a.b"}, {"a.p"}, {})
 
 
 def test_a_crash_while_writing_leaves_the_old_file(
@@ -149,6 +208,66 @@ def test_a_surprise_is_asked_again_in_a_later_lesson_until_it_is_none() -> None:
         assert later.recall_card().asks == []
     finally:
         del LESSONS["99-later"]
+
+
+def test_a_kernel_that_knows_one_lesson_asks_the_surprises_of_the_others(
+    progress_file: Path,
+) -> None:
+    body_is_bytes.printed().choose("Yes, they belong together")
+    code = "from pusherkit.lessons import parameters_in_order as it; print(it.recall().asks)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"Once more: {body_is_bytes.printed.question}" in ran.stdout
+
+
+# --- the ledger -----------------------------------------------------------------------------------
+
+
+def test_the_ledger_of_somebody_who_predicted_nothing_writes_nothing(progress_file: Path) -> None:
+    ledger = Ledger()
+    assert "haven't predicted anything yet" in to_text(ledger.now())
+    assert ledger.now().below == ()
+    assert not progress_file.exists()
+
+
+def test_the_ledger_of_somebody_who_foresaw_it_all() -> None:
+    before = to_text(Ledger().twin)
+    body_is_bytes.printed().choose("No, they don't")
+    ledger = Ledger()
+    assert "✓ Nothing has surprised you: you saw all of it coming." in to_text(ledger.now())
+    assert to_text(ledger.twin) == before, "the twin is nobody's ledger"
+
+
+def test_the_ledger_asks_each_surprise_again_with_its_lesson() -> None:
+    body_is_bytes.printed().choose("Yes, they belong together")
+    body_is_bytes.printed().choose("No, they don't")  # on another day: a surprise stays one
+    clock_and_replay.fast_clock().choose("10 seconds")
+    ledger = Ledger()
+    shown = to_text(ledger.now())
+    assert "Surprises: 2 of your 2 predictions. What would you say today?" in shown
+    first, second = ledger.now().below
+    assert first.title == body_is_bytes.printed.question
+    assert first.note == "From lesson 01, Body is bytes. You've had it right since then."
+    assert second.note == "From lesson 06, Clock and replay."
+    for question in (body_is_bytes.printed, clock_and_replay.fast_clock):
+        assert question.why not in shown, "no answer before a choice"
+    assert second.title in ledger.stage.still, "a saved notebook shows it"
+
+    ledger.hear(Event("press", "1:0"))
+    ledger.hear(Event("press", "9:0"))  # of another card
+    assert "Today: 0 of 1 right." in ledger.view.status
+    assert clock_and_replay.fast_clock.why in to_text(ledger.view)
+
+
+def test_the_ledger_praises_who_knows_it_all_today() -> None:
+    clock_and_replay.fast_clock().choose("10 seconds")
+    ledger = Ledger()
+    right = list(clock_and_replay.fast_clock.options).index("1,190 seconds")
+    ledger.hear(Event("press", f"0:{right}"))
+    assert ledger.view.status.endswith("Today you know all of it. Well done!")
+    assert PROGRESS.read().surprises == []
+    assert len(Ledger().now().below) == 1, "it is listed all the same"
 
 
 def test_starting_over_asks_first() -> None:

@@ -18,6 +18,7 @@ from pusherkit.lessons.kit import Live, Outcome
 from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer
 from pusherkit.lessons.kit.lesson import Lesson, lessons
 from pusherkit.lessons.kit.prediction import Prediction
+from pusherkit.lessons.kit.solutions import solved
 from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_html, to_static, to_text
 
@@ -93,6 +94,17 @@ def test_each_wrong_answer_gets_its_own_message(exercise: Exercise, wrong: Wrong
 def test_wrong_answers_are_few_and_hints_are_some(exercise: Exercise) -> None:
     assert len(exercise.wrongs) <= MAX_WRONG
     assert len(exercise.hints) >= 2
+
+
+@each_exercise
+def test_each_mistake_has_a_name_of_its_own_and_a_sentence(exercise: Exercise) -> None:
+    known = exercise.mistakes()
+    names = [each.name for each in known]
+    assert len(set(names)) == len(names)
+    sentences = exercise.sentences()
+    assert [sentences[each.name] for each in known] == [each.message for each in known]
+    prepared = [each.message for each in exercise.wrongs]
+    assert [each.message for each in known[: len(prepared)]] == prepared
 
 
 @each_exercise
@@ -318,6 +330,25 @@ def test_an_untouched_notebook_writes_nothing(lesson: Lesson, progress_file: Pat
         for cell in code_cells(lesson):
             exec(cell, names)
     assert list(progress_file.parent.iterdir()) == []
+
+
+@each_lesson
+def test_in_the_solved_edition_every_exercise_passes(lesson: Lesson) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    outcomes = []
+    for cell in solved(notebook(lesson), lesson)["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        assert (cell["outputs"], cell["execution_count"]) == ([], None)
+        tree = ast.parse(cell["source"])
+        with redirect_stdout(io.StringIO()):
+            if "exercise" not in cell["metadata"].get("tags", ()):
+                exec(cell["source"], names)
+                continue
+            *before, check = tree.body
+            exec("\n".join(map(ast.unparse, before)), names)
+            outcomes.append(eval(ast.unparse(check), names).outcome)
+    assert outcomes == [Outcome.PASSED] * len(lesson.exercises)
 
 
 @each_lesson

@@ -16,6 +16,8 @@ MAX_STRINGS = 1_000  # of one value, that are read as texts of their own
 MAX_FAILURES = 2_000  # brackets that begin no value, until no more are tried
 MAX_LONG_FAILURES = 50  # the same, of values over several lines; each costs a count of the lines
 
+INSIDE = ", inside JSON"
+
 ReadInside = Callable[[str], tuple[Claim, ...]]
 
 
@@ -47,7 +49,9 @@ class JsonReader:
         inner = [claim for text in _texts(value) for claim in inside(text)] if inside else []
         made = tuple(request for claim in inner for request in claim.requests)
         form = next((claim.form for claim in inner if claim.requests), "")
-        return Claim(found.start(), end, form and f"{form}, inside JSON", requests=made, said=raw)
+        if form and not form.endswith(INSIDE):
+            form += INSIDE
+        return Claim(found.start(), end, form, requests=made, said=raw)
 
     def _value(self, start: int) -> tuple[Any, int]:
         """A JSON value and its end; -1 where there is none."""

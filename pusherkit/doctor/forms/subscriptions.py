@@ -30,6 +30,8 @@ _NAMES = {
     "channeldata": "channel_data",
     "userdata": "user_data",
 }
+_ANSWERED = {"auth", "channel_data", "shared_secret"}  # what an endpoint's answer may hold
+_NOTHING = ("null", "undefined", "None", "nil")  # as four languages print it
 FIELD_HINT = re.compile(
     r"^[ \t>*|-]*['\"`]?"
     r"(?P<name>socket[_ -]?id|channel(?:[_ -]?name|[_ -]?data)?|auth|user[_ -]?data)"
@@ -67,6 +69,8 @@ def fields_in(value: Any) -> tuple[dict[str, str], bool] | None:
         return _frame(event, _unpacked(data))
     if isinstance(value.get("auth"), str) or ("socket_id" in value and "channel_name" in value):
         return _named(value), False
+    if "auth" in value and value["auth"] is None and value.keys() <= _ANSWERED:
+        return _named(value), False  # an endpoint that looked nothing up, and answered all the same
     return None
 
 
@@ -80,7 +84,7 @@ def _frame(event: str, data: Any) -> tuple[dict[str, str], bool] | None:
     if event == "pusher:subscribe":
         channel = data.get("channel")
         private = isinstance(channel, str) and channel.startswith(("private-", "presence-"))
-        return (_named(data), True) if "auth" in data or private else None
+        return ({"auth": ""} | _named(data), True) if "auth" in data or private else None
     return None
 
 
@@ -100,6 +104,8 @@ def _named(value: dict[str, Any]) -> dict[str, str]:
         known = _NAMES.get(re.sub(r"[_ -]", "", str(name)).lower())
         if known and isinstance(content, str):
             named[known] = content[:MAX_FIELD]
+        elif known == "auth" and content is None:
+            named[known] = ""
         elif known and isinstance(content, dict | list):  # a server that doesn't encode it
             named[known] = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return named
@@ -113,7 +119,7 @@ def field_in(found: re.Match[str]) -> dict[str, str]:
             value = json.loads(value) if value[0] == '"' else value[1:-1]
         except ValueError:
             value = value[1:-1]
-    return _named({found["name"]: str(value)})
+    return _named({found["name"]: None if value in _NOTHING else str(value)})
 
 
 def asks_for_auth(request: PastedRequest) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from pusherkit.lessons.kit.controls import (
     tick,
 )
 from pusherkit.lessons.kit.exercise import Exercise, Feedback, Outcome, Wrong, difference, shown
-from pusherkit.lessons.kit.lesson import Course, Lesson
+from pusherkit.lessons.kit.lesson import Course, Ledger, Lesson
 from pusherkit.lessons.kit.picture import Picture
 from pusherkit.lessons.kit.practice import (
     BATCH_PATH,
@@ -54,6 +54,7 @@ __all__ = [
     "Explorer",
     "Fact",
     "Feedback",
+    "Ledger",
     "Lesson",
     "Live",
     "Outcome",

@@ -31,11 +31,12 @@ from typing import Any, Protocol
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.guard import Printed, Stopped, guarded
 from pusherkit.lessons.kit.progress import PROGRESS
-from pusherkit.lessons.kit.source import solution_of
+from pusherkit.lessons.kit.source import raised_by, solution_of
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View, first_difference
 
 Given = Callable[[random.Random], Iterable[tuple[Any, ...]]]
+DID_BEFORE = "It still does what it did before."
 MAX_WRONG = 5  # prepared wrong answers; each one seen in the wild
 
 
@@ -101,6 +102,55 @@ class WrongAnswer:
 
     message: str
     answer: Any
+
+
+NAME_WORDS = 8  # of a message that names its mistake
+STOPPED = "stopped"  # the name of every answer whose code didn't come to its end
+OTHER = "other"  # and of every wrong one that the exercise has no sentence of its own for
+RETURNED_NONE = (
+    "Your function returned None here. Did you forget a `return`? Or do you return what "
+    "`append()` or `sort()` gives? That's None, too."
+)
+
+
+def name_of(message: str) -> str:
+    """The first words of a message, as a name."""
+    words = re.findall(r"[a-z0-9_]++", message.lower().replace("'", ""))
+    return "-".join(words[:NAME_WORDS])
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A sentence that an exercise has for a wrong answer, in its fixed parts."""
+
+    parts: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """The sentence, with … for each value that only the answer decides."""
+        return re.sub(r"…(?: ?…)++", "…", "…".join(self.parts))
+
+    @property
+    def name(self) -> str:
+        """What it is counted under."""
+        return name_of(self.message)
+
+    def fits(self, message: str) -> bool:
+        """Whether a message is this sentence, whatever its values are."""
+        first, *rest = self.parts
+        if not rest:
+            return message == first
+        if not message.startswith(first):
+            return False
+        at = len(first)
+        for part in rest[:-1]:
+            if (found := message.find(part, at)) < 0:
+                return False
+            at = found + len(part)
+        return message[at:].endswith(rest[-1])
+
+
+_NONE = Mistake((RETURNED_NONE,))
 
 
 class Exercise:
@@ -209,6 +259,8 @@ class Exercise:
             more = "Only the beginning is shown." if printed.dropped else ""
             facts += (Fact("It printed", printed.text.rstrip("\n"), more),)
         if outcome is not Outcome.PASSED:
+            if outcome is not Outcome.OPEN:
+                PROGRESS.failed(self.name, self._mistake(outcome, message))
             return Feedback(self, outcome, message, facts)
         was_done = self.home.is_done()
         PROGRESS.passed(self.name)
@@ -219,6 +271,27 @@ class Exercise:
             if kept.paste:
                 facts += (Fact("Paste this", kept.paste, kind="code"),)
         return Feedback(self, outcome, message, facts, finished=finished)
+
+    def mistakes(self) -> list[Mistake]:
+        """Every wrong answer that it has a sentence of its own for: prepared, broken, judged."""
+        known = [each.message for each in self.wrongs]
+        if self._broken is not None:
+            known.append(f"{DID_BEFORE} {self._broken.message}")
+        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else []
+        return [Mistake(each) for each in dict.fromkeys([*((m,) for m in known), *judged])]
+
+    def sentences(self) -> dict[str, str]:
+        """The sentence behind each name that a wrong answer can be counted under."""
+        return {each.name: each.message for each in (*self.mistakes(), _NONE)} | {
+            STOPPED: "The code stopped with an error, or didn't end.",
+            OTHER: "Another wrong answer.",
+        }
+
+    def _mistake(self, outcome: Outcome, message: str) -> str:
+        """The name to count a wrong answer under. Nothing that the learner wrote is in it."""
+        if outcome is Outcome.ERROR:
+            return STOPPED
+        return next((m.name for m in (*self.mistakes(), _NONE) if m.fits(message)), OTHER)
 
     def _examine(self, answer: Any, printed: Printed) -> tuple[Outcome, str, tuple[Fact, ...]]:
         if answer is ...:
@@ -237,7 +310,7 @@ class Exercise:
         if self._broken is not None and _same(results, self._results(self._broken.answer)):
             if _code_of(answer) == _code_of(self._broken.answer):
                 return Outcome.OPEN, self._broken.message, ()
-            return Outcome.WRONG, f"It still does what it did before. {self._broken.message}", ()
+            return Outcome.WRONG, f"{DID_BEFORE} {self._broken.message}", ()
         try:
             self._judge_all(done)
         except Wrong as wrong:
@@ -358,10 +431,7 @@ def _refuse_async(results: list[Any]) -> None:
 def _no_result(result: Any) -> str:
     """A sentence where a function returned what no exercise asks for."""
     if result is None:
-        return (
-            "Your function returned None here. Did you forget a `return`? Or do you return what "
-            "`append()` or `sort()` gives? That's None, too."
-        )
+        return RETURNED_NONE
     if not isinstance(result, types.GeneratorType):
         return ""
     if result.gi_code.co_name == "<genexpr>":

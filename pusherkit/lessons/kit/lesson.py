@@ -11,13 +11,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pusherkit.lessons.kit import keeper
 from pusherkit.lessons.kit.exercise import Exercise, Given
 from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, tile
-from pusherkit.lessons.kit.prediction import Prediction, Recall
+from pusherkit.lessons.kit.prediction import Ask, Prediction, Recall, addressed
 from pusherkit.lessons.kit.progress import PROGRESS, Record
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View, boxed, to_static
@@ -112,23 +113,27 @@ class Lesson:
 
     def recall_card(self) -> Recall:
         """The recall questions, and up to two predictions that went wrong in earlier lessons."""
+        surprises = PROGRESS.read().surprises
         earlier = {
             each.name: each
-            for lesson in LESSONS.values()
+            for lesson in (lessons() if surprises else ())  # this kernel has imported only one
             if lesson.name < self.name
             for each in lesson.predictions.values()
         }
-        again = [earlier[name] for name in PROGRESS.read().surprises if name in earlier]
+        again = [earlier[name] for name in surprises if name in earlier]
         return Recall("From memory", list(self.recalls.values()), again[:MAX_ASKED_AGAIN])
 
     def map(self) -> StageMap:
         """The six stages, with those of this lesson lit."""
         return StageMap(self.stages)
 
-    def done(self) -> tuple[int, int]:
-        """How many of its exercises are passed, and how many there are."""
+    def done(self, record: Record | None = None) -> tuple[int, int]:
+        """How many of its exercises are passed, and how many there are.
+
+        By the learner whose kernel this is, or by the one whose record is given.
+        """
         counted = [each for each in self.exercises.values() if not each.optional]
-        passed = PROGRESS.read().passed
+        passed = (record or PROGRESS.read()).passed
         if any(each.name in passed for each in counted if each.covers_lesson):
             return len(counted), len(counted)
         return sum(each.name in passed for each in counted), len(counted)
@@ -202,6 +207,72 @@ def lessons() -> list[Lesson]:
         if not module.ispkg and not module.name.startswith("_"):
             importlib.import_module(f"pusherkit.lessons.{module.name}")
     return [LESSONS[name] for name in sorted(LESSONS)]
+
+
+class Ledger(Live):
+    """The last page: every prediction that went wrong, with its lesson, to be made once more.
+
+    In a lesson's module `ledger = Ledger`, in its notebook `lesson.ledger()`. What somebody has
+    predicted right since then is asked, too.
+    """
+
+    def __init__(self) -> None:
+        record = PROGRESS.read()
+        asked = [(lesson, each) for lesson in lessons() for each in lesson.predictions.values()]
+        self._surprises = [
+            (lesson, Ask(each, again=True))
+            for lesson, each in asked
+            if each.name in record.surprised
+        ]
+        self._made = sum(each.name in record.predictions for _, each in asked)
+        self._open = {ask.prediction.name for _, ask in self._surprises} & set(record.surprises)
+        super().__init__(View(LEDGER, status=UNKNOWN_LEDGER), hint="Run the cell to see yours.")
+
+    def untouched(self) -> str:
+        """Whoever reads a saved notebook sees their surprises, and no answer before a choice."""
+        return to_static(self.view)
+
+    def hear(self, event: Event) -> None:
+        number, _, option = event.id.partition(":")
+        if number.isdigit() and int(number) < len(self._surprises):
+            self._surprises[int(number)][1].hear(Event(event.kind, option))
+        self.show(self.now())
+
+    def now(self) -> View:
+        status, good = self._standing()
+        return View(
+            LEDGER,
+            status=status,
+            good=good,
+            below=tuple(
+                self._asked(number, lesson, ask)
+                for number, (lesson, ask) in enumerate(self._surprises)
+            ),
+        )
+
+    def _standing(self) -> tuple[str, bool | None]:
+        if not self._made:
+            return "You haven't predicted anything yet. Each lesson asks you to.", None
+        if not self._surprises:
+            return "Nothing has surprised you: you saw all of it coming.", True
+        chosen = [ask for _, ask in self._surprises if ask.chosen is not None]
+        right = sum(ask.was_right for ask in chosen)
+        opening = f"Surprises: {len(self._surprises)} of your {self._made} predictions."
+        if not chosen:
+            return f"{opening} What would you say today?", None
+        if right == len(self._surprises):
+            return f"{opening} Today you know all of it. Well done!", True
+        return f"{opening} Today: {right} of {len(chosen)} right.", None
+
+    def _asked(self, number: int, lesson: Lesson, ask: Ask) -> View:
+        view = addressed(number, ask)
+        again = " You've had it right since then." if ask.prediction.name not in self._open else ""
+        note = f"From lesson {lesson.name[:2]}, {lesson.title}.{again}"
+        return replace(view, title=ask.prediction.question, note=note)
+
+
+LEDGER = "What surprised you"
+UNKNOWN_LEDGER = "Each prediction that went wrong, with its lesson, to be made once more."
 
 
 class Course(Live):

@@ -81,14 +81,15 @@ class Ask(Live):
         self._again = again
         self.chosen: str | None = None
         self._is_first = True
+        self.was_right = False  # with the first choice, which is the one that counts
         super().__init__(self._twin())
 
     def choose(self, option: str) -> None:
         """Record a choice, run the code, and show both."""
         self._is_first = self.chosen is None
         if self._is_first:
-            right = option == self.prediction.right()
-            PROGRESS.predicted(self.prediction.name, option, right)
+            self.was_right = option == self.prediction.right()
+            PROGRESS.predicted(self.prediction.name, option, self.was_right)
         self.chosen = option
         self.show(self.now())
 
@@ -170,10 +171,11 @@ class Recall(Live):
         self.show(self.now())
 
     def now(self) -> View:
-        return View(self._title, below=tuple(_asked(n, ask) for n, ask in enumerate(self.asks)))
+        return View(self._title, below=tuple(addressed(n, ask) for n, ask in enumerate(self.asks)))
 
 
-def _asked(number: int, ask: Ask) -> View:
+def addressed(number: int, ask: Ask) -> View:
+    """A question as it is now, for a card of several: its options report their number, too."""
     view = ask.now()
     actions = tuple(replace(action, id=f"{number}:{action.id}") for action in view.actions)
     return replace(view, actions=actions)

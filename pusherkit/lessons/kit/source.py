@@ -129,6 +129,71 @@ def _without_unused(source: str) -> str:
         source = "\n".join(lines)
 
 
+def raised_by(judge: Callable[..., Any], error: str) -> list[tuple[str, ...]]:
+    """The messages of the errors called `error` that a judge can raise, or what it calls.
+
+    Each is given as its fixed parts: between two of them stands a value, which only a run knows.
+    Functions of the judge's own module are followed. A message that isn't written out where it is
+    raised, or in a constant, is left out.
+    """
+    functions, found = [judge], list[tuple[str, ...]]()
+    for function in functions:  # which grows
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        except SyntaxError:  # a lambda in the middle of a longer statement
+            continue
+        known = {**function.__globals__, **_assigned(tree)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and _is_beside(known.get(node.id), judge):
+                functions += [known[node.id]] if known[node.id] not in functions else []
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == error and node.args:
+                found += [each for each in _parts(node.args[0], known) if any(each)]
+    return list(dict.fromkeys(found))
+
+
+def _is_beside(value: Any, judge: Callable[..., Any]) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == judge.__module__
+
+
+def _assigned(tree: ast.AST) -> dict[str, ast.expr]:
+    """What a function assigns to plain names, as it is written."""
+    return {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _parts(node: ast.expr, known: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The texts that an expression can be, as their fixed parts; () for one that nobody knows."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [(node.value,)]
+    if isinstance(node, ast.IfExp):
+        return _parts(node.body, known) + _parts(node.orelse, known)
+    if isinstance(node, ast.JoinedStr):
+        texts = [""]
+        for piece in node.values:
+            inner = piece.value if isinstance(piece, ast.FormattedValue) else piece
+            plain = [each for each in _parts(inner, known) if len(each) == 1]
+            if len(plain) == 1:
+                texts[-1] += plain[0][0]
+            else:
+                texts.append("")
+        return [tuple(texts)]
+    if isinstance(node, ast.Name):
+        value = known.get(node.id)
+        if isinstance(value, ast.expr):
+            return _parts(value, {**known, node.id: None})
+        return [(value,)] if isinstance(value, str) else []
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+        value = known.get(node.value.id)
+        texts = list(value.values()) if isinstance(value, dict) else []
+        return [(each,) for each in texts if isinstance(each, str)]
+    return []
+
+
 def _needs_imports(function: ast.FunctionDef) -> bool:
     """Whether a function's annotations use names that aren't Python's own."""
     annotations = [function.returns, *(each.annotation for each in function.args.args)]

@@ -456,14 +456,37 @@ def test_a_subscription(text: str) -> None:
 
 def test_channel_data_is_the_text_that_was_sent() -> None:
     data = '{"user_id":"7","user_info":{"name":"Ann"}}'
-    frame = {"event": "pusher:subscribe", "data": {"channel": "presence-x", "channel_data": data}}
-    assert read(json.dumps(frame)).subscriptions == ()  # without socket id or signature
     lines = "socket_id: 1.2\nchannel: presence-x\nauth: k:s\nchannel_data: "
     for shown in (data, json.dumps(data), f'"{data}"'):  # some logs don't escape the quotes
         assert read(lines + shown).subscriptions[0].channel_data == data
     for answered, meant in ((json.loads(data), data), (None, None)):
         answer = {"auth": "k:s", "channel_data": answered}
         assert read(json.dumps(answer)).subscriptions[0].channel_data == meant
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_line_that_was_logged_inside_json_is_found_some_levels_deep(times: int) -> None:
+    line = "curl -d '{\"name\":\"foo\"}' 'https://h/apps/3/events?auth_key=k'"
+    for _ in range(times):
+        line = json.dumps({"log": f"{line}\n", "stream": "stderr"})
+    pasted = read(line)
+    assert pasted.form == "a curl command, inside JSON"
+    assert [each.request.body for each in pasted.requests] == [b'{"name":"foo"}']
+
+
+def test_an_auth_of_nothing_is_an_auth_that_is_missing() -> None:
+    frame = {"event": "pusher:subscribe", "data": {"channel": "private-a"}}
+    for text in (
+        json.dumps(frame),
+        json.dumps(frame | {"data": {"channel": "private-a", "auth": None}}),
+        "channel: private-a\nauth: undefined",
+    ):
+        assert read(text).subscriptions == (PastedSubscription(channel="private-a", auth=""),)
+    (answered,) = read('{"auth":null,"channel_data":null}').subscriptions
+    assert answered.auth == ""
+    assert not read(
+        '{"url":"/orders","auth":null,"timeout":3}'
+    ).subscriptions  # a client's settings
 
 
 def test_a_field_that_comes_again_begins_another_subscription() -> None:

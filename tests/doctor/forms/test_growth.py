@@ -61,6 +61,7 @@ FAMILIES: dict[str, Callable[[int], str]] = {
     "open JSON with a break": repeated('{"a": x\n'),
     "JSON in one line": repeated('{"a":1} '),
     "deep JSON": repeated('[{"a":'),
+    "JSON in JSON in JSON": lambda n: wrapped("/apps/ {" * (n // 12), 3),
     "a HAR file": lambda n: json.dumps({"log": {"entries": [ENTRY] * (n // 90) + [OURS]}}),
     "fields": repeated("socket_id: 1.2\nauth: k:s\n"),
     "webhook headers": repeated("X-Pusher-Key: k\nX-Pusher-Signature: s\n"),
@@ -82,6 +83,10 @@ FAMILIES: dict[str, Callable[[int], str]] = {
     "equals": repeated("a="),
     "random": lambda n: random.Random(1).randbytes(n).decode(errors="surrogateescape"),
 }  # fmt: skip
+
+
+def wrapped(text: str, times: int) -> str:
+    return text if not times else wrapped(json.dumps({"log": text}), times - 1)
 
 
 def read_anyhow(text: str) -> None:

@@ -1,0 +1,247 @@
+"""The clinic's practice server: a Sandbox that keeps what it saw of each goal. Pure.
+
+It answers as every practice server does. Beside that it has pages of its own under /clinic, which
+need no signature, answers 429 where the capstone wants it, and hands each answered request to the
+capstone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pusherkit.clinic import page, tasks
+from pusherkit.clinic.capstone import (
+    CLINIC_CREDENTIALS,
+    MAX_SAID,
+    PRIVATE_CHANNEL,
+    VECTORS,
+    Arrival,
+    State,
+    arrived,
+    broken,
+    fingerprint,
+    handed_in,
+    joined,
+    look_into,
+    missing,
+    must_wait,
+    socket_id,
+)
+from pusherkit.credentials import Credentials
+from pusherkit.doctor.search import ANOTHER_APP, Diagnosis
+from pusherkit.sandbox.api import (
+    PRACTICE_CREDENTIALS,
+    Explanation,
+    RawRequest,
+    Refusal,
+    Reply,
+    Sandbox,
+    Unauthorized,
+    read_target,
+)
+from pusherkit.sandbox.channels import UnauthorizedSubscription
+from pusherkit.signing import Request, canonical_string, hmac_sha256
+
+RATE = 50.0  # requests per second that are accepted; a program that does its tasks sends a few
+TEXT = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"))
+JSON = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
+HTML = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    # The page has a style, and nothing else.
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+)
+MAX_CAUSES = 2  # explanations of one signature that are told
+
+
+class Clinic(Sandbox):
+    """One learner's clinic, with the `options` of every Sandbox.
+
+    `changed` is called with each new state, on the thread that made it.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials = CLINIC_CREDENTIALS,
+        *,
+        state: State,
+        rate: float | None = RATE,
+        **options: Any,
+    ) -> None:
+        super().__init__(credentials, rate=rate, **options)
+        self.state = state
+        self.url = credentials.base_url
+        """Where it is, as its pages say it."""
+        self.changed: Callable[[State], object] = lambda state: None
+        self._asked = 0.0  # seconds: the wait that the request at hand was asked for
+
+    def judge(self, raw: RawRequest, *, now: float) -> Reply | Unauthorized:
+        if (own := self._own_page(raw)) is not None:
+            return own
+        self._asked = 0.0
+        judged = super().judge(raw, now=now)
+        if isinstance(judged, Reply):
+            said = "" if judged.status < 400 else _spoken(judged.note)
+            self._arrived(raw, now, judged.status, said)
+        return judged
+
+    def admit(self, request: Request, *, now: float) -> None:
+        super().admit(request, now=now)
+        if wait := must_wait(self.state, request, now=now):
+            self._asked = wait
+            raise Refusal(
+                429,
+                f"Too many requests: come back in {wait:g} s.",
+                fix="Wait as long as Retry-After says, then send the request again, signed again.",
+                headers=(("Retry-After", str(math.ceil(wait))),),
+                retry_after=wait,
+            )
+
+    def refuse(self, refused: Unauthorized, explanation: Explanation) -> Reply:
+        reply = super().refuse(refused, explanation)
+        said, mistakes = self._doctors_words(refused, explanation)
+        self._take(
+            Arrival(
+                time=refused.time,
+                request=refused.request,
+                status=reply.status,
+                said=said,
+                mistakes=mistakes,
+            )
+        )
+        return reply
+
+    def turn_away(self, raw: RawRequest, refusal: Refusal, *, now: float) -> Reply:
+        reply = super().turn_away(raw, refusal, now=now)
+        self._keep(replace(self.state, latest=_spoken(reply.note)))
+        return reply
+
+    def log_subscription(self, refused: UnauthorizedSubscription, diagnosis: Diagnosis) -> None:
+        super().log_subscription(refused, diagnosis)
+        if refused.channel.startswith("private-") and not self.state.met("private"):
+            causes = [mistake for found in diagnosis.findings for mistake in found.mistakes]
+            said = " ".join(f"{mistake.why} {mistake.fix}" for mistake in causes[:MAX_CAUSES])
+            notes = " ".join([*diagnosis.notes, diagnosis.unexplained]).strip()
+            names = tuple(mistake.name for mistake in causes)
+            self._keep(missing(self.state, "private", said or notes or refused.error, names))
+
+    # --- what came ------------------------------------------------------------------------------
+
+    def _arrived(self, raw: RawRequest, now: float, status: int, said: str) -> None:
+        try:
+            path, params = read_target(raw.target)
+        except Refusal:
+            path, params = "", ()
+        request = Request(raw.method, path, params, raw.body)
+        self._take(
+            Arrival(time=now, request=request, status=status, said=said, asked_to_wait=self._asked)
+        )
+
+    def _take(self, arrival: Arrival) -> None:
+        state = arrived(self.state, self.credentials, arrival)
+        for channel in self.channels.occupied("private-")[:1]:
+            state = joined(state, self.credentials.hide(channel), now=arrival.time)
+        self._keep(state)
+        auth = handed_in(look_into(arrival.request))
+        if auth is not None and arrival.status < 400 and not state.met("private"):
+            # What is wrong with it is searched for as for every refused subscription, in its turn.
+            self.explain_later(
+                UnauthorizedSubscription(
+                    time=arrival.time,
+                    socket_id=socket_id(state),
+                    code=None,
+                    error=state.mark("private").said,
+                    channel=PRIVATE_CHANNEL,
+                    auth=auth,
+                    channel_data=None,
+                    user_data=None,
+                )
+            )
+
+    def _keep(self, state: State) -> None:
+        if state != self.state:
+            self.state = state
+            self.changed(state)
+
+    def _doctors_words(
+        self, refused: Unauthorized, explanation: Explanation
+    ) -> tuple[str, tuple[str, ...]]:
+        """Why a request was refused and what to do, and the names of the mistakes."""
+        failed = refused.verdict.failed
+        if explanation.findings:
+            each = [
+                " ".join(f"{mistake.why} {mistake.fix}" for mistake in found.mistakes)
+                for found in explanation.findings[:MAX_CAUSES]
+            ]
+            names = [m.name for found in explanation.findings for m in found.mistakes]
+            return " Or: ".join(each), tuple(names)
+        if self._of_the_other_server(refused.request):
+            said = (
+                "It was signed with the secret of `pusherkit sandbox`. Take the settings that the "
+                "clinic printed."
+            )
+            return said, (ANOTHER_APP.name,)
+        if failed is None:  # refused, so one failed
+            raise AssertionError(refused)
+        if failed.rule != "auth_signature" or failed.received == "(missing)":
+            return f"{failed.error.rstrip('.')}. {failed.fix}", ()
+        unknown = "The signature is wrong, and no known mistake gives it. It may be another secret."
+        return f"{unknown} {explanation.unfinished or failed.fix}", ()
+
+    def _of_the_other_server(self, request: Request) -> bool:
+        text = canonical_string(request.method, request.path, request.params)
+        return hmac_sha256(PRACTICE_CREDENTIALS.secret, text) in request.values("auth_signature")
+
+    # --- its own pages --------------------------------------------------------------------------
+
+    def _own_page(self, raw: RawRequest) -> Reply | None:
+        """The answer to a GET under /clinic; None if it's another request."""
+        path = raw.target.partition(b"?")[0]
+        if raw.method not in ("GET", "HEAD") or path.split(b"/")[1:2] not in _PLACES:
+            return None
+        state, app = self.state, self.credentials
+        request = broken(state, app)
+        pages: dict[bytes, tuple[str, tuple[tuple[str, str], ...]]] = {
+            b"/clinic": (tasks.as_text(state, app, self.url), TEXT),
+            b"/clinic.json": (json.dumps(tasks.as_json(state, app), indent=1), JSON),
+            b"/clinic/page": (page.as_html(state), HTML),
+            b"/clinic/results": (tasks.results(state), TEXT),
+            b"/clinic/socket_id": (socket_id(state), TEXT),
+            b"/clinic/broken/canonical_string": (tasks.text_of(request), TEXT),
+            b"/clinic/broken/auth_signature": (request.values("auth_signature")[0], TEXT),
+        }
+        for number, vector in enumerate(VECTORS, start=1):
+            if path == b"/clinic/vectors/%d" % number:
+                return Reply(status=200, body=vector.body, headers=TEXT)
+        if path == b"/clinic/fingerprint" and (made := fingerprint(state)):
+            return Reply(status=200, body=made.encode(), headers=TEXT)
+        if path == b"/clinic/fingerprint":
+            return _not_yet(state)
+        if path not in pages:
+            names = ", ".join(sorted(name.decode() for name in [*pages, b"/clinic/fingerprint"]))
+            fields = {"error": f"There is no such page. There are: {names}."}
+            return Reply(status=404, body=json.dumps(fields).encode(), headers=JSON)
+        text, headers = pages[path]
+        return Reply(status=200, body=text.encode(), headers=headers)
+
+
+_PLACES = ([b"clinic"], [b"clinic.json"])
+
+
+def _not_yet(state: State) -> Reply:
+    titles = "; ".join(goal.title for goal in state.open if goal.id != "report")
+    fields = {"error": f"There is no fingerprint yet. Still open: {titles}."}
+    return Reply(status=409, body=json.dumps(fields).encode(), headers=JSON)
+
+
+def _spoken(note: str) -> str:
+    """A reply's note as one paragraph."""
+    return " ".join(
+        line if line.endswith((".", "!", "?", "]")) else f"{line}."
+        for line in note.split("\n")
+        if line
+    )[:MAX_SAID]

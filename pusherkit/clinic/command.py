@@ -1,0 +1,357 @@
+"""`pusherkit clinic`: the clinic's server, its goals in the terminal, its file and its page.
+
+The one place that knows the clock, the disk and the terminal. The server's thread makes the states;
+the main thread keeps and shows them, so no request waits for a disk or a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TextIO, cast
+
+from pusherkit._terminal import Terminal, printable
+from pusherkit.clinic import page, terminal
+from pusherkit.clinic.api import Clinic
+from pusherkit.clinic.capstone import (
+    CLINIC_CREDENTIALS,
+    GOALS,
+    State,
+    read_state,
+    to_text,
+)
+from pusherkit.credentials import Credentials
+from pusherkit.errors import PusherError, UnreadableText
+from pusherkit.sandbox import SandboxServer
+
+STATE_FILE = Path(".pusherkit-clinic.json")  # in the current folder, beside the learner's program
+PAGE_FILE = Path("pusherkit-clinic.html")
+MAX_STATE_BYTES = 1024 * 1024  # of the file; what the clinic writes has a few thousand
+CALM_SECONDS = 0.1  # between two times that the list is drawn
+LAST_WORDS_SECONDS = 0.5  # for the terminal, at the end
+NOT_HTTP = (
+    "Something came that isn't HTTP, and was turned away. The clinic is at http://, not https://."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `pusherkit clinic` was asked for."""
+
+    port: int
+    once: bool = False
+    """End as soon as everything is shown."""
+    as_json: bool = False
+    output: Path | None = None
+    """Where the page goes, finished or not; None for PAGE_FILE, once everything is shown."""
+    fresh: bool = False
+
+
+def run(options: Options) -> int:
+    """Run the clinic until Ctrl+C; return 0 if everything is shown by then, and 1 if not."""
+    state, said = _kept_state(options.fresh)
+    server = SandboxServer(
+        CLINIC_CREDENTIALS, port=options.port, build=partial(Clinic, state=state)
+    )
+    clinic = cast(Clinic, server.sandbox)
+    changed, stopped = threading.Event(), threading.Event()
+    clinic.changed = lambda state: changed.set()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        changed.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    view = _Json(sys.stdout) if options.as_json else _view(sys.stdout)
+    notices = _Notices(changed)
+    keeper = _Keeper(options)
+    with server, notices:
+        clinic.url = server.url
+        view.begin(server.credentials, said)
+        drawn: tuple[State, str] | None = None
+        while not stopped.is_set():
+            state = clinic.state
+            if (state, notices.latest) != drawn:
+                drawn = state, notices.latest
+                notices.add(keeper.keep(state))
+                view.show(state, notices.latest)
+            if options.once and state.finished:
+                break
+            changed.wait(timeout=1)  # a timeout, so that Windows sees Ctrl+C
+            changed.clear()
+            stopped.wait(CALM_SECONDS)
+    state = clinic.state  # with what came at the last moment
+    problem = keeper.keep(state)
+    view.end(state, keeper.page_at_the_end(state), problem)
+    return 0 if state.finished else 1
+
+
+# --- what is kept -------------------------------------------------------------------------------
+
+
+def _kept_state(fresh: bool) -> tuple[State, str]:
+    """The state to begin with, and what to say of it."""
+    new = State(run=secrets.token_hex(8), began=math.floor(time.time()))
+    if fresh or not STATE_FILE.exists():
+        return new, ""
+    try:
+        with STATE_FILE.open("rb") as opened:
+            data = opened.read(MAX_STATE_BYTES + 1)
+        if len(data) > MAX_STATE_BYTES:
+            raise UnreadableText(f"It's over {MAX_STATE_BYTES:,} bytes, and the clinic's isn't.")
+        state = read_state(data.decode(errors="replace"))
+    except OSError as error:
+        return new, f"{STATE_FILE} can't be read ({error.strerror}), so this is a new beginning."
+    except UnreadableText as error:
+        aside = STATE_FILE.with_suffix(".old.json")
+        with suppress(OSError):
+            STATE_FILE.replace(aside)
+        return new, f"{STATE_FILE}: {error} This is a new beginning; the old file is {aside} now."
+    shown = len(GOALS) - len(state.open)
+    return state, f"Going on from last time: {shown} of {len(GOALS)} shown. --fresh begins again."
+
+
+class _Keeper:
+    """Writes the state and the page, whole or not at all."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._last = ""
+
+    def keep(self, state: State) -> str:
+        """Write what isn't written yet; return why it can't be, or ""."""
+        text = to_text(state)
+        if text == self._last:
+            return ""
+        try:
+            _write(STATE_FILE, text)
+            self._last = text
+            if state.finished:
+                _write(self._options.output or PAGE_FILE, page.as_html(state))
+        except OSError as error:
+            name = error.filename or STATE_FILE
+            return f"{name} can't be written ({error.strerror}): it's kept only while this runs."
+        return ""
+
+    def page_at_the_end(self, state: State) -> str:
+        """Where the page is; "" if there is none."""
+        file = self._options.output or PAGE_FILE
+        if self._options.output and not state.finished:
+            try:
+                _write(file, page.as_html(state))
+            except OSError:
+                return ""
+        return str(file) if file.exists() and (state.finished or self._options.output) else ""
+
+
+def _write(file: Path, text: str) -> None:
+    folder = file.parent
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        if file.suffix == ".html":
+            Path(temporary).chmod(0o644)  # to be shown to others; mkstemp makes it private
+        Path(temporary).replace(file)
+    except OSError:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+# --- what is said -------------------------------------------------------------------------------
+
+
+class _Notices(logging.Handler):
+    """What the server's own log has to say, as sentences for the list; the latest only."""
+
+    LOGGERS = ("pusherkit.sandbox", "tornado.general")
+
+    def __init__(self, changed: threading.Event) -> None:
+        super().__init__(logging.INFO)
+        self._changed = changed
+        self._texts: deque[str] = deque(maxlen=1)
+
+    @property
+    def latest(self) -> str:
+        return "".join(self._texts)
+
+    def add(self, text: str) -> None:
+        if text and text != self.latest:
+            self._texts.append(text)
+            self._changed.set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("tornado"):
+            if record.getMessage().startswith("Malformed HTTP"):
+                self.add(NOT_HTTP)
+        elif record.levelno >= logging.WARNING:
+            self.add(record.getMessage())
+
+    def __enter__(self) -> None:
+        for name in self.LOGGERS:
+            logger = logging.getLogger(name)
+            logger.addHandler(self)
+            logger.propagate = False
+            logger.setLevel(logging.INFO)
+
+    def __exit__(self, *exception: object) -> None:
+        for name in self.LOGGERS:
+            logging.getLogger(name).removeHandler(self)
+
+
+def _settings(credentials: Credentials) -> dict[str, str]:
+    return {
+        "PUSHER_APP_ID": credentials.app_id,
+        "PUSHER_KEY": credentials.key,
+        "PUSHER_SECRET": credentials.secret,
+        "PUSHER_HOST": credentials.base_url,
+    }
+
+
+class _Lines:
+    """The clinic as lines: what isn't a terminal gets nothing else."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.terminal = Terminal(stream)
+        self._before: State | None = None
+        self._notice = ""
+
+    def begin(self, credentials: Credentials, said: str) -> None:
+        """Say where the clinic is."""
+        exports = "\n".join(
+            f"export {name}={shlex.quote(value)}" for name, value in _settings(credentials).items()
+        )
+        self.print(
+            "# The clinic is open. Paste its settings into the terminal where your program runs:\n"
+            f"{exports}\n"
+            f"# The tasks: {credentials.base_url}/clinic (for a browser, or for curl)\n"
+            "# It stops with Ctrl+C, and goes on from there the next time."
+            + (f"\n# {said}" if said else "")
+        )
+
+    def show(self, state: State, notice: str) -> None:
+        """Say what is new."""
+        for line in terminal.told(self._before, state):
+            self.print(line)
+        if notice != self._notice:
+            self.print(f"also   {notice}")
+        self._before, self._notice = state, notice
+
+    def end(self, state: State, page_file: str, problem: str) -> None:
+        """Say how it ended."""
+        shown = len(GOALS) - len(state.open)
+        lines = [f"# {shown} of {len(GOALS)} shown."]
+        lines += [f"# The page to keep: {page_file}"] if page_file else []
+        lines += [f"# {problem}"] if problem else []
+        self.print("\n".join(lines))
+        self.terminal.close(LAST_WORDS_SECONDS)
+
+    def print(self, text: str) -> None:
+        """Print a text without a character that could break a terminal."""
+        self.terminal.print("\n".join(map(printable, text.split("\n"))))
+
+
+def _printable_state(state: State) -> State:
+    """A state whose sentences can't break a terminal, before colours come in."""
+    marks = {id: replace(mark, said=printable(mark.said)) for id, mark in state.marks.items()}
+    return replace(state, marks=marks, latest=printable(state.latest))
+
+
+class _Screen(_Lines):
+    """The clinic in a terminal: the list of goals stays in its place, and is drawn again."""
+
+    def __init__(self, stream: TextIO | None, paint: terminal.Paint) -> None:
+        super().__init__(stream)
+        self._paint = paint
+        self._drawn: list[str] = []
+
+    def begin(self, credentials: Credentials, said: str) -> None:
+        super().begin(credentials, said)
+        self.terminal.print("")
+
+    def show(self, state: State, notice: str) -> None:
+        columns, rows = shutil.get_terminal_size()
+        height, notice, state = rows - 2, printable(notice), _printable_state(state)
+        bare = terminal.listed(state, columns, height, notice=notice)
+        lines = terminal.listed(state, columns, height, notice=notice, paint=self._paint)
+        # Lines that were wider than the terminal is now have been broken by it.
+        up = sum(max(1, math.ceil(len(line) / columns)) for line in self._drawn)
+        back = f"\x1b[{up}A\r\x1b[J" if up else ""
+        self._drawn = bare
+        self.terminal.print(back + "\n".join(lines))
+
+    def end(self, state: State, page_file: str, problem: str) -> None:
+        self.show(state, "")
+        self.terminal.print("")
+        super().end(state, page_file, problem)
+
+
+class _Json(_Lines):
+    """The clinic for another program: a JSON object a line."""
+
+    def begin(self, credentials: Credentials, said: str) -> None:
+        self._say(kind="open", settings=_settings(credentials), said=said)
+
+    def show(self, state: State, notice: str) -> None:
+        for goal, mark in terminal.news(self._before, state):
+            if goal is None:
+                self._say(kind="also", said=mark.said)
+            else:
+                self._say(
+                    kind="goal",
+                    id=goal.id,
+                    met=mark.met is not None,
+                    said=mark.said,
+                    mistakes=mark.mistakes,
+                )
+        if notice != self._notice:
+            self._say(kind="also", said=notice)
+        self._before, self._notice = state, notice
+
+    def end(self, state: State, page_file: str, problem: str) -> None:
+        self.show(state, problem)
+        self._say(
+            kind="end",
+            shown=len(GOALS) - len(state.open),
+            of=len(GOALS),
+            open=[goal.id for goal in state.open],
+            page=page_file or None,
+        )
+        self.terminal.close(LAST_WORDS_SECONDS)
+
+    def _say(self, **fields: object) -> None:
+        self.terminal.print(json.dumps(fields))
+
+
+def _view(stream: TextIO | None) -> _Lines:
+    """A list that is drawn again where that can be, and lines where not."""
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return _Lines(stream)
+    colour = not os.environ.get("NO_COLOR")  # no-color.org: set, and not empty
+    return _Screen(stream, terminal.painted if colour else terminal.plain)
+
+
+def settings_for(stack: str, port: int) -> str:
+    """What makes an app's official client talk to the clinic on this port, ready to paste."""
+    from pusherkit.sandbox.sdk_settings import settings_for as for_stack
+
+    if not port:
+        raise PusherError("--settings-for needs the port that the clinic will have, not 0.")
+    return for_stack(stack, replace(CLINIC_CREDENTIALS, base_url=f"http://127.0.0.1:{port}"))
