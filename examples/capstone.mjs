@@ -80,7 +80,8 @@ const goals = {
   },
   async private() {
     const socketId = await clinic('/socket_id');
-    await publish('clinic', 'auth', { auth: `${KEY}:${signature(`${socketId}:private-order-41`)}` });
+    const auth = `${KEY}:${signature(`${socketId}:private-order-41`)}`;
+    await publish('clinic', 'auth', { auth });
   },
   async fault() {
     const text = await clinic('/broken/canonical_string');

@@ -15,10 +15,12 @@ from pusherkit.authorization import (
 )
 from pusherkit.client import AsyncClient, Client
 from pusherkit.credentials import Credentials
+from pusherkit.encryption import decrypt, encrypt
 from pusherkit.errors import (
     APIError,
     AuthenticationError,
     BadRequest,
+    DecryptionError,
     Forbidden,
     InvalidCredentials,
     InvalidEvent,
@@ -69,6 +71,7 @@ __all__ = [
     "BadRequest",
     "Client",
     "Credentials",
+    "DecryptionError",
     "Diagnosis",
     "Event",
     "Forbidden",
@@ -87,10 +90,12 @@ __all__ = [
     "authenticate_user",
     "authorize_channel",
     "canonical_string",
+    "decrypt",
     "diagnose",
     "diagnose_refusal",
     "diagnose_subscription",
     "diagnose_webhook",
+    "encrypt",
     "sign",
     "sign_webhook",
     "verify",

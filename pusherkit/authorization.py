@@ -17,6 +17,7 @@ AuthenticationError: your endpoint answers 401 to a stranger, never 500.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from typing import Any
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import check_channel_name, check_socket_id, to_json
+from pusherkit.events import ENCRYPTED, check_channel_name, check_socket_id, to_json
 from pusherkit.signing import hmac_sha256
 
 
@@ -35,16 +36,30 @@ def authorize_channel(
 
     `channel_data` describes the member who joins a presence channel:
     `{"user_id": …, "user_info": …}`. Text is signed as it is, anything else as compact JSON; the
-    answer contains the text that was signed.
-    Raises InvalidEvent for a socket_id or a channel name that cannot be one.
+    answer contains the text that was signed. For an encrypted channel it contains the channel's
+    key, too, in base64: `shared_secret`, which isn't signed and goes no further than the client.
+    Raises InvalidEvent for a socket_id or a channel name that cannot be one, and InvalidCredentials
+    where an encrypted channel lacks its master key.
     """
+    text = channel_data
+    if text is not None and not isinstance(text, str):
+        text = to_json(text)
+    answer = {"auth": channel_auth(credentials, socket_id, channel, text)}
+    if text is not None:
+        answer["channel_data"] = text
+    if channel.startswith(ENCRYPTED):
+        answer["shared_secret"] = base64.b64encode(credentials.shared_secret(channel)).decode()
+    return answer
+
+
+def channel_auth(
+    credentials: Credentials, socket_id: str, channel: str, channel_data: str | None = None
+) -> str:
+    """The `auth` of authorize_channel() alone, "KEY:64 hex digits": it needs no master key."""
     check_socket_id(socket_id)
     check_channel_name(channel)
-    if channel_data is None:
-        return {"auth": _auth(credentials, f"{socket_id}:{channel}")}
-    text = channel_data if isinstance(channel_data, str) else to_json(channel_data)
-    auth = _auth(credentials, f"{socket_id}:{channel}:{text}")
-    return {"auth": auth, "channel_data": text}
+    signed = f"{socket_id}:{channel}"
+    return _auth(credentials, signed if channel_data is None else f"{signed}:{channel_data}")
 
 
 def authenticate_user(

@@ -384,9 +384,9 @@ def _sandbox(options: argparse.Namespace) -> int:
         watch=lambda entry: _print(terminal, entry),
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
-        personality=options.personality,
         webhook=options.webhook,
         subscription_count=options.subscription_count,
+        personality=options.personality,
     )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -403,8 +403,8 @@ def _sandbox(options: argparse.Namespace) -> int:
             f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
             f"PUSHER_HOST={server.url}\n"
             f"# The live page: {server.url}/\n"
-            f"{_plays(server)}"
             f"{_webhook_line(credentials, options.webhook)}"
+            f"{_plays(server)}"
             "# Each request, and the reason under each refusal. Stop with Ctrl+C."
         )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
@@ -412,13 +412,6 @@ def _sandbox(options: argparse.Namespace) -> int:
     terminal.print("# Stopped.")
     terminal.close(LAST_WORDS_SECONDS)
     return 0
-
-
-def _plays(server: SandboxServer) -> str:
-    personality = server.sandbox.personality
-    if personality is None:
-        return ""
-    return f"# It answers as {personality.server} does. What it would say itself is under that.\n"
 
 
 def _clinic(options: argparse.Namespace) -> int:
@@ -440,6 +433,13 @@ def _clinic(options: argparse.Namespace) -> int:
 
 def _webhook_line(credentials: Credentials, url: str | None) -> str:
     return f"# Webhooks go to {credentials.hide(url)}\n" if url else ""
+
+
+def _plays(server: SandboxServer) -> str:
+    personality = server.sandbox.personality
+    if personality is None:
+        return ""
+    return f"# It answers as {personality.server} does. What it would say itself is under that.\n"
 
 
 def _doctor(options: argparse.Namespace) -> int:

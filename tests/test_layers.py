@@ -26,6 +26,7 @@ ORDER = [
     "credentials",
     "signing",
     "events",
+    "encryption",
     "httpx_auth",
     "_proxies",
     "client",
@@ -111,8 +112,8 @@ PURE = [
     "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
-    "sandbox.personalities",
     "sandbox.cache",
+    "sandbox.personalities",
     "sandbox.rate",
     "sandbox.routes",
     "sandbox.users",
@@ -132,6 +133,7 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
+    "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
@@ -313,7 +315,15 @@ def test_a_dependency_has_its_place(package):
 
 
 def test_importing_the_package_loads_no_server_no_notebook_and_no_doctor():
-    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab", "pusherkit.doctor.search", "html"]
+    heavy = [
+        "ipywidgets",
+        "nacl",
+        "tornado",
+        "websockets",
+        "jupyterlab",
+        "pusherkit.doctor.search",
+        "html",
+    ]
     code = (
         f"import json, sys, pusherkit; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     )

@@ -127,6 +127,20 @@ def test_a_batch_is_delivered_in_order(sandbox, peer):
     assert news.received == [("news", "n", "1")]
 
 
+def test_an_encrypted_channel_passes_what_comes_and_the_note_says_if_that_is_readable(sandbox):
+    readable = Event.of("private-encrypted-a", "n", "readable")
+    sealed = replace(readable, data='{"nonce":"x","ciphertext":"y"}')
+    assert sandbox.handle(publishing(sealed), now=NOW).note == (
+        "n → private-encrypted-a (delivered 0 times)"
+    )
+    for events in ([readable], [readable, sealed, readable, HELLO]):
+        reply = sandbox.handle(publishing(*events), now=NOW)
+        assert reply.status == 200
+        (told,) = reply.note.splitlines()[1:]
+        assert told.startswith("The data for private-encrypted-a came unencrypted")
+    assert [each.event for each in sandbox.deliveries][:2] == [sealed, readable]
+
+
 def test_the_note_names_up_to_three_channels(sandbox):
     notes = [
         sandbox.handle(publishing(Event.of(list(names), "n", "")), now=NOW).note

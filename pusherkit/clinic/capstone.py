@@ -95,6 +95,8 @@ class Report:
     body: str
     canonical_string: str
     signature: str
+    results: str
+    """The text whose fingerprint is in the body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,10 +343,10 @@ def _difference(wanted: Request, came: Request, sent: Sent) -> str:
     """In which way a request isn't the one that was wanted; "" if it is."""
     if came.path != wanted.path:
         return f"its path is {came.path[:MAX_SHOWN]}, and should be {wanted.path}."
-    if sorted(sent.params) != sorted(wanted.params):
-        for name, value in wanted.params:
-            if (name, value) not in sent.params:
-                return f"the parameter {name}={value} isn't there as it's written."
+    if absent := [
+        f"{name}={value}" for name, value in wanted.params if (name, value) not in sent.params
+    ]:
+        return f"the parameter {absent[0]} isn't there as it's written."
     if came.body == wanted.body:
         return ""
     body, right = came.body, wanted.body
@@ -449,7 +451,7 @@ def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: 
         return _going_on(
             state,
             "wait",
-            f"Answered 429 {_counted(step + 1, 'time')}. Now it's your turn.",
+            f"Attempt {step + 1} was answered 429. Now it's your turn to wait.",
             spoiled,
             step=step + 1,
             due=now + asked,
@@ -526,8 +528,6 @@ def handed_in(sent: Sent) -> str | None:
 
 def joined(state: State, channel: str, *, now: float) -> State:
     """What is known once a real subscriber was let into a private channel."""
-    if state.met("private"):
-        return state
     return shown(state, "private", f"A subscriber was let into {channel}.", now=now)
 
 
@@ -608,8 +608,8 @@ def results(state: State) -> str:
     lines = [f"pusherkit clinic, run {state.run}"]
     for goal in GOALS[:-1]:
         mark = state.mark(goal.id)
-        when = "open" if mark.met is None else f"{utc(mark.met)}  {mark.said}"
-        lines.append(f"{goal.id}  {when}")
+        when = "open" if mark.met is None else f"{utc(mark.met)} {mark.said}"
+        lines.append(f"{goal.id:<8} {when}")
     return "\n".join(lines) + "\n"
 
 
@@ -617,7 +617,7 @@ def fingerprint(state: State) -> str:
     """The SHA-256 of the results, as 64 hex digits; "" as long as one of them is open."""
     if any(goal.id != "report" for goal in state.open):
         return ""
-    return hashlib.sha256(results(state).encode()).hexdigest()
+    return _plain(state.report.results if state.report else results(state))
 
 
 def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
@@ -638,6 +638,7 @@ def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent
         body=hide(request.body.decode(errors="replace"))[:MAX_SAID],
         canonical_string=hide(canonical_string(request.method, request.path, request.params)),
         signature="".join(request.values("auth_signature")),
+        results=results(state),
     )
     state = shown(state, "report", "Signed by your program, and verified.", now=arrival.time)
     return replace(state, report=report)
@@ -759,7 +760,7 @@ def read_state(text: str) -> State:
             found = kept.get("format") if isinstance(kept, dict) else None
             raise UnreadableText(f"Expected format {FORMAT} of the clinic's file, got {found!r}.")
         marks = {goal.id: _read_mark(kept["marks"].get(goal.id, {})) for goal in GOALS}
-        report = Report(**kept["report"]) if kept["report"] else None
+        report = _read_report(kept["report"]) if kept["report"] else None
         return State(
             run=str(kept["run"]),
             began=int(kept["began"]),
@@ -769,6 +770,11 @@ def read_state(text: str) -> State:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableText(f"It isn't a file of the clinic's: {error!r}.") from None
+
+
+def _read_report(kept: dict[str, Any]) -> Report:
+    texts = ("by", "body", "canonical_string", "signature", "results")
+    return Report(time=float(kept["time"]), **{name: str(kept[name]) for name in texts})
 
 
 def _read_mark(kept: dict[str, Any]) -> Mark:

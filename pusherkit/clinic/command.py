@@ -228,6 +228,9 @@ def _settings(credentials: Credentials) -> dict[str, str]:
 class _Lines:
     """The clinic as lines: what isn't a terminal gets nothing else."""
 
+    counts = True
+    """Whether the last line says how many goals are shown."""
+
     def __init__(self, stream: TextIO | None) -> None:
         self.terminal = Terminal(stream)
         self._before: State | None = None
@@ -239,7 +242,7 @@ class _Lines:
             f"export {name}={shlex.quote(value)}" for name, value in _settings(credentials).items()
         )
         self.print(
-            "# The clinic is open. Paste its settings into the terminal where your program runs:\n"
+            "# The clinic is open. Its settings, for the terminal where your program runs:\n"
             f"{exports}\n"
             f"# The tasks: {credentials.base_url}/clinic (for a browser, or for curl)\n"
             "# It stops with Ctrl+C, and goes on from there the next time."
@@ -257,10 +260,11 @@ class _Lines:
     def end(self, state: State, page_file: str, problem: str) -> None:
         """Say how it ended."""
         shown = len(GOALS) - len(state.open)
-        lines = [f"# {shown} of {len(GOALS)} shown."]
+        lines = [f"# {shown} of {len(GOALS)} shown."] if self.counts else []
         lines += [f"# The page to keep: {page_file}"] if page_file else []
         lines += [f"# {problem}"] if problem else []
-        self.print("\n".join(lines))
+        if lines:
+            self.print("\n".join(lines))
         self.terminal.close(LAST_WORDS_SECONDS)
 
     def print(self, text: str) -> None:
@@ -276,6 +280,8 @@ def _printable_state(state: State) -> State:
 
 class _Screen(_Lines):
     """The clinic in a terminal: the list of goals stays in its place, and is drawn again."""
+
+    counts = False  # the list does
 
     def __init__(self, stream: TextIO | None, paint: terminal.Paint) -> None:
         super().__init__(stream)

@@ -26,10 +26,12 @@ from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.wrappings import letters
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
+    ENCRYPTED,
     INFO_ATTRIBUTES,
     MAX_BATCH_EVENTS,
     MAX_DATA_BYTES,
     Event,
+    looks_encrypted,
     read_batch_body,
     read_event_body,
     to_json,
@@ -283,8 +285,8 @@ class Sandbox:
         personality: str | None = None,
     ) -> None:
         self.credentials = credentials
-        self.personality = None if personality is None else named(personality)
         self.webhooks = webhooks
+        self.personality = None if personality is None else named(personality)
         self.channels = Channels(
             credentials,
             self._delivered,
@@ -602,6 +604,7 @@ class Sandbox:
     def _publish(self, event: Event, now: float) -> Reply:
         delivered = self.channels.publish(event, now=now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
+        note += _not_encrypted([event])
         if not event.info:
             return _ok({}, note)
         counts = {name: self._counts(name, event.info) for name in event.channels}
@@ -612,7 +615,7 @@ class Sandbox:
 
     def _publish_batch(self, batch: tuple[Event, ...], now: float) -> Reply:
         delivered = sum(self.channels.publish(event, now=now) for event in batch)
-        note = f"batch of {len(batch)} ({_deliveries(delivered)})"
+        note = f"batch of {len(batch)} ({_deliveries(delivered)})" + _not_encrypted(batch)
         if not any(event.info for event in batch):
             return _ok({}, note)
         counts = [self._counts(event.channels[0], event.info) for event in batch]
@@ -782,6 +785,23 @@ def _once(request: Request, name: str) -> str:
 
 def _ok(answer: dict[str, Any], note: str = "") -> Reply:
     return Reply(status=200, body=json.dumps(answer, separators=(",", ":")).encode(), note=note)
+
+
+def _not_encrypted(events: Iterable[Event]) -> str:
+    """A line about each encrypted channel whose data came readable. Nobody can open that.
+
+    The service passes on whatever comes.
+    """
+    readable = [
+        event.channels[0]
+        for event in events
+        if event.channels[0].startswith(ENCRYPTED) and not looks_encrypted(event.data)
+    ]
+    return "".join(
+        f"\nThe data for {channel} came unencrypted, so its subscribers can't read it. Publish "
+        "with an SDK that has the master key."
+        for channel in dict.fromkeys(readable)
+    )
 
 
 def _deliveries(count: int) -> str:

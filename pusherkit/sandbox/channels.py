@@ -19,7 +19,7 @@ from typing import Any
 from pusherkit.authorization import bad_auth, read_user_data, verify_channel, verify_user
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import SERVER_TO_USER, Event, check_channel_name, to_json
+from pusherkit.events import ENCRYPTED, SERVER_TO_USER, Event, check_channel_name, to_json
 from pusherkit.sandbox.cache import Cache, Cached, is_cache_channel
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.users import MAX_USER_ID_LENGTH, MAX_WATCHLIST, User, Users
@@ -557,6 +557,13 @@ class Channels:
                 connection,
                 None,
                 f"Client events need a private or presence channel, not {channel}.",
+            )
+            return
+        if channel.startswith(ENCRYPTED):
+            self._refuse(
+                connection,
+                None,
+                f"Client events are not supported on encrypted channels, such as {channel}.",
             )
             return
         if connection.client_events.take(now):

@@ -75,13 +75,12 @@ class SandboxServer:
     nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
     requests per second, None for no limit. `watch` is called with each Exchange, Delivery,
     RefusedSubscription and WebhookCall, on the server's thread; if it raises, that is logged and it
-    isn't called again.
+    isn't called again. `personality` is a server to judge and answer as, such as "soketi"; the log
+    then also has what the strict practice server would have answered.
 
     `webhook` is a URL on this machine, such as http://127.0.0.1:5000/webhooks: it is told what
     happens in the channels, and `webhook_calls` has what came of it. `departure_delay` is as for
-    Webhooks, `subscription_count` as for Channels. `personality` is a
-    server to judge and answer as, such as "soketi"; the log then also has what the strict practice
-    server would have answered.
+    Webhooks, `subscription_count` as for Channels.
 
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached

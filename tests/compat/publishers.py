@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from pusherkit import APIError, AsyncClient, Client, Credentials, Event, authorize_channel
+from pusherkit import (
+    APIError,
+    AsyncClient,
+    Client,
+    Credentials,
+    Event,
+    authorize_channel,
+)
 
 from .peers import NodeProgram
 
@@ -34,6 +41,7 @@ class PyPI:
             app_id=credentials.app_id,
             key=credentials.key,
             secret=credentials.secret,
+            encryption_master_key_base64=credentials.encryption_master_key_base64,
             ssl=False,
             host=urlsplit(credentials.base_url).hostname,
             port=urlsplit(credentials.base_url).port,
@@ -61,7 +69,10 @@ class PyPI:
         return self._result(self._client.users_info, channel)
 
     def authorize(self, socket_id: str, channel: str, user: Answer | None = None) -> Answer:
-        return self._client.authenticate(channel, socket_id, user)
+        answer = self._client.authenticate(channel, socket_id, user)
+        if "shared_secret" in answer:  # bytes, which JSON can't hold
+            answer["shared_secret"] = answer["shared_secret"].decode()
+        return answer
 
     def authenticate(self, socket_id: str, user: Answer) -> Answer:
         return self._client.authenticate_user(socket_id, user)
@@ -113,6 +124,8 @@ class Npm:
             "host": urlsplit(credentials.base_url).hostname,
             "port": urlsplit(credentials.base_url).port,
         }
+        if credentials.encryption_master_key_base64:
+            self._options["encryptionMasterKeyBase64"] = credentials.encryption_master_key_base64
 
     def trigger(self, channels, name, data, socket_id=None) -> Answer:
         options = {"socket_id": socket_id} if socket_id else {}

@@ -164,6 +164,27 @@ def test_authorize(publisher, credentials, room):
         say_subscribe(socket, room, **publisher.authorize(socket_id, room, user))
 
 
+@pytest.mark.feature("encrypted channels")
+def test_encrypted(publisher, credentials):
+    """The client authorizes and publishes; who subscribes has neither secret nor master key."""
+    channel = "private-encrypted-room"
+    page = replace(credentials, secret="not in the page", encryption_master_key_base64=None)
+    with (
+        Subscriber(page, channel, authorize=publisher.authorize) as subscriber,
+        connection(credentials) as (socket, socket_id),
+    ):
+        auth = publisher.authorize(socket_id, channel)["auth"]
+        say_subscribe(socket, channel, auth=auth)
+        publisher.trigger(channel, "message", ODD)
+        publisher.trigger_batch([{"channel": channel, "name": "batch", "data": ODD}])
+        received = [subscriber.receive(), subscriber.receive()]
+        assert json.loads(hear(socket)["data"]).keys() == {"nonce", "ciphertext"}
+    assert [(each.event, json.loads(each.data)) for each in received] == [
+        ("message", ODD),
+        ("batch", ODD),
+    ]
+
+
 def say_sign_in(socket: Any, **proof: str) -> None:
     socket.send(json.dumps({"event": "pusher:signin", "data": proof}))
     answer = hear(socket)

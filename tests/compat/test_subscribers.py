@@ -36,6 +36,15 @@ def test_private(subscribe, trigger):
     assert subscriber.receive() == ("message", [1, None])
 
 
+@pytest.mark.feature("encrypted channels")
+@pytest.mark.parametrize("column", ["pusher-js", "Subscriber"], indirect=True)
+def test_encrypted(subscribe, trigger):
+    subscriber = subscribe("private-encrypted-chat")
+    assert subscriber.receive() == ("subscribed", [])
+    trigger("private-encrypted-chat", "message", {"text": "Größe 🎉"})
+    assert subscriber.receive() == ("message", {"text": "Größe 🎉"})
+
+
 @pytest.mark.feature("presence channels")
 def test_presence(subscribe, trigger):
     subscriber = subscribe("presence-events", "1")
