@@ -148,22 +148,28 @@ class Case:
 # --- the queue --------------------------------------------------------------------------------
 
 
+PLAN = ("request", "program", "request", "program", "two", "two", "subscription", "webhook")
+"""What the cases of a queue are."""
+
+
 def queue(seed: int) -> tuple[Case, ...]:
     """The cases of a seed, the easy ones first. Takes about a quarter of a second."""
+    return tuple(calls(seed))
+
+
+def calls(seed: int) -> Iterator[Case]:
+    """The same, one after the other: for who doesn't want to wait for the last of them."""
     chance = Chance(seed)
     used: set[str] = set()
-    cases = []
-    plan = (_singles, _programs, _singles, _programs, _pairs, _pairs, _subscriptions, _webhooks)
-    for number, attempts in enumerate(plan, start=1):
+    for number, what in enumerate(PLAN, start=1):
         now = SHIFT_TIMESTAMP + number * SECONDS_BETWEEN
         case = next(
             case
-            for attempt in attempts(chance, now)
+            for attempt in _ATTEMPTS[what](chance, now)
             if attempt and not attempt.names & used and (case := _case(chance, number, attempt))
         )
         used |= case.answer.names
-        cases.append(case)
-    return tuple(cases)
+        yield case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,6 +465,15 @@ def _alike(
     for other in sorted(others, key=lambda other: other[0].axis != row[0].axis):
         if made := make(other):
             yield _answer([other], made[0], len(made))
+
+
+_ATTEMPTS: dict[str, Callable[[Chance, int], Iterator[_Attempt | None]]] = {
+    "request": _singles,
+    "program": _programs,
+    "two": _pairs,
+    "subscription": _subscriptions,
+    "webhook": _webhooks,
+}
 
 
 # --- the check --------------------------------------------------------------------------------
