@@ -35,6 +35,7 @@ from pusherkit.clinic.faults import (
 from pusherkit.clinic.programs import EDITS
 from pusherkit.clinic.scenes import (
     APP,
+    CLINIC_URL,
     SCENES,
     SECONDS_BETWEEN,
     SHIFT_TIMESTAMP,
@@ -272,7 +273,7 @@ def _programs(chance: Chance, now: int) -> Iterator[_Attempt | None]:
         for story, scene in chance.shuffled(SCENES):
             request = scene(chance)
             with suppress(ValueError):  # nothing to change in this one
-                program = edit.applied(APP.base_url, APP.key, request)
+                program = edit.applied(CLINIC_URL, APP.key, request)
                 row = rows[edit.mistake]
                 attempt = _requested(chance, now, story, request, (row,), ways=1)
                 yield attempt and replace(attempt, form=edit.language, shown=program, log="")
