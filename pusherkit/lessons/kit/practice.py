@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from pusherkit.credentials import Credentials
 from pusherkit.sandbox.api import Entry, Sandbox
 from pusherkit.sandbox.transport import SandboxTransport
 from pusherkit.subscriber import Message, Subscriber
+from pusherkit.subscription import Authorize
 
 # The worked example of Pusher's HTTP API documentation: published values, no real account.
 EXAMPLE_CREDENTIALS = Credentials(
@@ -27,6 +29,7 @@ EXAMPLE_CREDENTIALS = Credentials(
     secret="7ad3773142a6692b25b8",  # noqa: S106 - published
     base_url="http://127.0.0.1",
 )
+NO_SECRET = "none in this page"  # noqa: S105 - what a page has in its place
 EXAMPLE_TIMESTAMP = 1353088179  # Unix seconds: 2012-11-16, 17:49:39 UTC
 EVENTS_PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/events"
 BATCH_PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/batch_events"
@@ -80,9 +83,25 @@ class Practice:
         *,
         user_id: str | None = None,
         on_message: Callable[[Message], None] | None = None,
+        authorize: Authorize | None = None,
     ) -> Subscriber:
-        """A subscriber that is ready when this returns. A presence channel needs a `user_id`."""
-        return Subscriber.attached(self.sandbox, channels, user_id=user_id, on_message=on_message)
+        """A subscriber that is ready when this returns. A presence channel needs a `user_id`.
+
+        With `authorize` it's like a page: it asks that, and doesn't have the secret.
+        """
+        return Subscriber(
+            self._of(authorize),
+            channels,
+            user_id=user_id,
+            on_message=on_message,
+            authorize=authorize,
+            transport=self.sandbox.channels,
+        )
+
+    def _of(self, authorize: Authorize | None) -> Credentials:
+        """The credentials of a subscriber."""
+        secret = self.credentials.secret if authorize is None else NO_SECRET
+        return replace(self.credentials, secret=secret)
 
 
 class LivePractice(Practice):
@@ -106,8 +125,15 @@ class LivePractice(Practice):
         *,
         user_id: str | None = None,
         on_message: Callable[[Message], None] | None = None,
+        authorize: Authorize | None = None,
     ) -> Subscriber:
-        return Subscriber(self.credentials, channels, user_id=user_id, on_message=on_message)
+        return Subscriber(
+            self._of(authorize),
+            channels,
+            user_id=user_id,
+            on_message=on_message,
+            authorize=authorize,
+        )
 
 
 @functools.cache
