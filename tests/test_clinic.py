@@ -654,7 +654,7 @@ def test_the_list_has_a_line_for_each_goal_and_says_what_is_missing() -> None:
         "       Half of it.",
         "  · 4  A batch",
     ]
-    assert lines[-4:] == ["  Also: 404", "  Also: Full.", "", "  1 of 9 shown"]
+    assert lines[-5:] == ["", "  Also: 404", "  Also: Full.", "", "  1 of 9 shown"]
 
 
 @pytest.mark.parametrize("width", [10, 40, 80, 300])
