@@ -116,7 +116,16 @@ def wheels() -> Path:
 
 def kit(python: Path, folder: Path) -> None:
     """Put the wheel of this checkout into a folder."""
-    wheel = ["-m", "pip", "wheel", *QUIET, "--no-deps", "--no-build-isolation", "-w", folder]
+    wheel: list[str | Path] = [
+        "-m",
+        "pip",
+        "wheel",
+        *QUIET,
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+    ]
     run([python, *wheel, ROOT])
 
 

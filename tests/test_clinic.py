@@ -406,7 +406,10 @@ def test_another_fingerprint_is_refused(player: Player, came: str, got: str) -> 
     player.shows_everything()
     player.publishes("clinic", "report", {"fingerprint": came})
     assert player.said("report").endswith(f"got {got}.")
-    player.publishes("clinic", "report", fingerprint(player.clinic.state))  # as bare text
+    made = fingerprint(player.clinic.state)
+    player.publishes("clinic", "report", {"fingerprint": made, "by": "x" * 2_000})
+    assert "Send the fingerprint and your name, and no more." in player.said("report")
+    player.publishes("clinic", "report", made)  # as bare text
     assert player.clinic.state.finished
 
 
@@ -516,6 +519,27 @@ def test_a_request_that_was_turned_away_is_told(player: Player) -> None:
     assert player.clinic.state.latest.startswith("The body didn't arrive: Content-Length says 100")
 
 
+def test_what_came_cannot_look_like_a_line_of_the_results(player: Player) -> None:
+    forged = "a,b\nfault    2026-11-26 13:33:42 UTC It was easy."
+    player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("x", forged)])
+    assert len(capstone.results(player.clinic.state).splitlines()) == len(GOALS)
+    assert r"a,b\nfault" in player.mark("get").said
+
+
+def test_half_a_character_breaks_nothing(player: Player) -> None:
+    player.publishes("clinic", "cause", '{"cause":"\\ud800"}')
+    player.shows_everything()
+    player.publishes("order-41", "\ud800")
+    made = fingerprint(player.clinic.state)
+    player.publishes("clinic", "report", f'{{"fingerprint":"{made}","by":"\\ud800\u202e"}}')
+    report = player.clinic.state.report
+    assert report is not None
+    assert report.by == r"\ud800\u202e"
+    assert to_text(player.clinic.state).encode()
+    for path in ("/clinic", "/clinic.json", "/clinic/page", "/clinic/results"):
+        assert player.raw("GET", path).status == 200
+
+
 def test_what_is_said_has_an_end(player: Player) -> None:
     arrival = Arrival(time=NOW, request=Request("POST", EVENTS), status=400, said="x" * 100_000)
     state = arrived(BEGUN, CLINIC_CREDENTIALS, arrival)
@@ -597,7 +621,7 @@ def test_the_page_escapes_what_came_and_needs_nothing_from_outside(player: Playe
     reply = player.raw("GET", "/clinic/page")
     html = reply.body.decode()
     assert "<script" not in html
-    assert "What &lt;script&gt;alert(1)&lt;/script&gt; showed" in html
+    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi> showed" in html
     assert html.count('class="met"') == len(GOALS)
     assert "http" not in html.replace("HTTP", "")
     assert ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") in (

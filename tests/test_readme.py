@@ -70,6 +70,7 @@ def test_the_sixth_encrypts_and_decrypts(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == '{"text":"only for us"}\n'
 
 
+@pytest.mark.slow
 def test_the_fourth_is_a_test_that_passes_with_nothing_but_the_plugin(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

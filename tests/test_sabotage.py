@@ -31,6 +31,7 @@ from pusherkit.clinic.programs import EDITS, Edit
 from pusherkit.clinic.sabotage import OFFERED, check, queue, read_seeds
 from pusherkit.clinic.scenes import (
     APP,
+    CLINIC_URL,
     SCENES,
     SHIFT_TIMESTAMP,
     SUBSCRIPTIONS,
@@ -226,7 +227,7 @@ def programs_of(edit: Edit):
     for _, scene in SCENES:
         request = scene(Chance(2))
         try:
-            yield request, edit.applied(APP.base_url, APP.key, request)
+            yield request, edit.applied(CLINIC_URL, APP.key, request)
         except ValueError:
             continue
 
@@ -244,7 +245,7 @@ def test_each_program_makes_the_mistake_that_it_should(edit, tmp_path):
     )
     with SandboxServer(APP) as server:
         file = tmp_path / ("program.mjs" if edit.language == "node" else "program")
-        file.write_text(program.replace(APP.base_url, server.url), encoding="utf-8")
+        file.write_text(program.replace(CLINIC_URL, server.url), encoding="utf-8")
         ran = subprocess.run(
             [TOOLS[edit.language], str(file)],
             capture_output=True,
