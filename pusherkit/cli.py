@@ -29,12 +29,15 @@ from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
     from pusherkit._terminal import Terminal
+    from pusherkit.credentials import Credentials
     from pusherkit.doctor.consult import Opinion
     from pusherkit.doctor.door import Door
-    from pusherkit.sandbox import Entry, Exchange
+    from pusherkit.sandbox import Entry, Exchange, Reply, SandboxServer
+    from pusherkit.sandbox.personalities import Played
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
+MAX_BODY = 300  # characters of another server's answer that `pusherkit sandbox` prints
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 
@@ -83,6 +86,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     from pusherkit.doctor.consult import FORMS
+    from pusherkit.sandbox.personalities import PERSONALITIES
     from pusherkit.sandbox.sdk_settings import STACKS
 
     parser = _Parser(
@@ -187,6 +191,14 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
     )
     sandbox.add_argument(
+        "--as",
+        dest="personality",
+        choices=PERSONALITIES,
+        metavar="SERVER",
+        help="judge and answer as another server does: " + ", ".join(PERSONALITIES) + ". What is "
+        "printed here still says what the strict practice server thinks (default: be that one)",
+    )
+    sandbox.add_argument(
         "--allow-host",
         action="append",
         default=[],
@@ -199,6 +211,17 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ORIGIN",
         help="other pages that may use it: http://my-app.test:3000 (can be repeated)",
+    )
+    sandbox.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="tell your server what happens in the channels: http://127.0.0.1:5000/webhooks, or "
+        "another URL on this machine",
+    )
+    sandbox.add_argument(
+        "--subscription-count",
+        action="store_true",
+        help="tell subscribers, and the webhook, how many connections a channel has",
     )
     sandbox.add_argument(
         "--settings-for",
@@ -390,6 +413,9 @@ def _sandbox(options: argparse.Namespace) -> int:
         watch=lambda entry: _print(terminal, entry),
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
+        webhook=options.webhook,
+        subscription_count=options.subscription_count,
+        personality=options.personality,
     )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -406,6 +432,8 @@ def _sandbox(options: argparse.Namespace) -> int:
             f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
             f"PUSHER_HOST={server.url}\n"
             f"# The live page: {server.url}/\n"
+            f"{_webhook_line(credentials, options.webhook)}"
+            f"{_plays(server)}"
             "# Each request, and the reason under each refusal. Stop with Ctrl+C."
         )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
@@ -434,6 +462,17 @@ def _clinic(options: argparse.Namespace) -> int:
             fresh=options.fresh,
         )
     )
+
+
+def _webhook_line(credentials: Credentials, url: str | None) -> str:
+    return f"# Webhooks go to {credentials.hide(url)}\n" if url else ""
+
+
+def _plays(server: SandboxServer) -> str:
+    personality = server.sandbox.personality
+    if personality is None:
+        return ""
+    return f"# It answers as {personality.server} does. What it would say itself is under that.\n"
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -614,8 +653,8 @@ class _ToTerminal(logging.Handler):
 
 
 def _print(terminal: Terminal, entry: Entry) -> None:
-    """One line for a request or a client event; under a refusal, why, and what to do."""
-    from pusherkit.sandbox import Exchange, RefusedSubscription
+    """One line for a request, a client event or a webhook; under a refusal, why, and what to do."""
+    from pusherkit.sandbox import Exchange, RefusedSubscription, WebhookCall
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
@@ -624,6 +663,10 @@ def _print(terminal: Terminal, entry: Entry) -> None:
         line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
         line = printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
+    elif isinstance(entry, WebhookCall):
+        line = printable(f"{entry.status or 'no answer'}  webhook {entry.webhook}")
+        note = entry.note.split("\n") if entry.note else []
+        terminal.print("\n".join([f"{clock}  {line}", *_indented(note)]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
@@ -634,10 +677,26 @@ def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
     path = printable(exchange.path[:MAX_PATH])
     line = f"{reply.status}  {printable(exchange.method)} {path}"
+    if exchange.played and exchange.strict:
+        return "\n".join(
+            [line, *_indented(_played_lines(exchange.played, exchange.strict, reply.note))]
+        )
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
         return f"{line}  {printable(first)}".rstrip()
     return "\n".join([line, *_indented([first, *rest])])
+
+
+def _played_lines(played: Played, strict: Reply, note: str) -> list[str]:
+    """What went out as another server's answer, then what the strict one thinks."""
+    body = played.answer.body
+    shown = body if len(body) <= MAX_BODY else body[:MAX_BODY] + "…"
+    said = [f"as {played.server}: {shown.strip() or '(an empty body)'}"]
+    if played.accepts and strict.status < 400:
+        return [*said, note] if note else said
+    said.append(f"It refuses this: {played.case}." if played.case else f"It accepts this: {note}")
+    first, *rest = strict.note.split("\n")
+    return [*said, f"Strictly it's {strict.status}. {first}".rstrip(), *rest]
 
 
 def _indented(lines: list[str]) -> list[str]:

@@ -34,12 +34,15 @@ SUBSCRIBERS = {
 _UNESCAPED = "It puts the prefix into the URL as it is: one with `+`, `&`, `%` or `#` goes wrong."
 _GET = "Through its `get()`."
 _BATCH = "In a batch only."
+_BYTES = "Its `authenticate()` returns `shared_secret` as bytes, which JSON can't hold: decode it."
 NOTES: dict[Cell, tuple[str, ...]] = {
     ("pusher", "list channels by prefix"): (_UNESCAPED,),
     ("npm-pusher", "list channels by prefix"): (_UNESCAPED, _GET),
     ("npm-pusher", "… with a count of users each"): (_GET,),
     ("npm-pusher", "ask about one channel"): (_GET,),
     ("npm-pusher", "list who is in a presence channel"): (_GET,),
+    ("pusher", "encrypted channels"): (_BYTES,),
+    ("pusher-aiohttp", "encrypted channels"): (_BYTES,),
     ("pusher", "counts in the answer (`info`)"): (_BATCH,),
     ("pusher-aiohttp", "counts in the answer (`info`)"): (_BATCH,),
 }
