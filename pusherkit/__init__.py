@@ -8,6 +8,7 @@ import typing
 from pusherkit.authorization import (
     authenticate_user,
     authorize_channel,
+    sign_webhook,
     verify_channel,
     verify_user,
     verify_webhook,
@@ -96,6 +97,7 @@ __all__ = [
     "diagnose_webhook",
     "encrypt",
     "sign",
+    "sign_webhook",
     "verify",
     "verify_channel",
     "verify_user",

@@ -5,7 +5,8 @@ Requests go from your server to the API; sign() is for them. These go other ways
 - A browser asks to subscribe to a private or presence channel. Your server answers with
   `authorize_channel()`, and the WebSocket server checks the answer with `verify_channel()`.
 - A browser signs its user in: `authenticate_user()`, `verify_user()`.
-- The API posts a webhook to your server, which checks it with `verify_webhook()`.
+- The API posts a webhook to your server, signed as `sign_webhook()` does it, and your server checks
+  it with `verify_webhook()`.
 
 Each is an HMAC-SHA256 keyed by the secret, as a request's is; only the text differs
 (Pusher's documentation, "Auth signatures" and "Webhooks").
@@ -143,6 +144,15 @@ def verify_user(
     )
 
 
+def sign_webhook(credentials: Credentials, body: bytes) -> dict[str, str]:
+    """The two headers with which the API sends a webhook: X-Pusher-Key and X-Pusher-Signature.
+
+    `body` is the raw body, exactly as it is sent. Your server only verifies webhooks; sign some
+    yourself to test it.
+    """
+    return {"X-Pusher-Key": credentials.key, "X-Pusher-Signature": _webhook_hmac(credentials, body)}
+
+
 def verify_webhook(
     credentials: Credentials, body: bytes, *, key: str | None, signature: str | None
 ) -> None:
@@ -158,7 +168,7 @@ def verify_webhook(
             reason="body",
             canonical_string="",
         )
-    right = hmac.digest(credentials.secret.encode(), body, "sha256").hex()
+    right = _webhook_hmac(credentials, body)
     if key == credentials.key and isinstance(signature, str) and _equal(right, signature):
         return
     text = body.decode(errors="surrogateescape")
@@ -177,6 +187,10 @@ def verify_webhook(
         reason="X-Pusher-Signature",
         canonical_string=credentials.hide(text),
     )
+
+
+def _webhook_hmac(credentials: Credentials, body: bytes) -> str:
+    return hmac.digest(credentials.secret.encode(), body, "sha256").hex()
 
 
 def _auth(credentials: Credentials, text: str) -> str:

@@ -45,12 +45,13 @@ _SHOWN = 80  # characters of a text that isn't a frame
 class Message:
     """An event that arrived. `data` is text, as the publisher sent it: usually JSON.
 
-    `user_id` is who sent a client event in a presence channel. Four kinds come from no
-    publisher: `pusher_internal:member_added` and `…member_removed` in presence channels,
-    `pusher:error` (channel ""), and `pusherkit:gap` (channel ""): the connection was lost, and
-    what was published between its `from` (the last sign of life) and `to`, Unix seconds, may not
-    have arrived. `pusherkit:unreadable` is in the place of an event on an encrypted channel that
-    couldn't be decrypted: which `event` it was, and the `reason`.
+    `user_id` is who sent a client event in a presence channel. These come from no publisher:
+    `pusher_internal:member_added` and `…member_removed` in presence channels, `pusher:cache_miss`
+    in a cache channel that remembers no event, `pusher_internal:subscription_count` where the app
+    tells counts, `pusher:error` (channel ""), and `pusherkit:gap` (channel ""): the connection was
+    lost, and what was published between its `from` (the last sign of life) and `to`, Unix seconds,
+    may not have arrived. `pusherkit:unreadable` is in the place of an event on an encrypted channel
+    that couldn't be decrypted: which `event` it was, and the `reason`.
     """
 
     channel: str

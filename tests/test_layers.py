@@ -112,7 +112,10 @@ PURE = [
     "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
+    "sandbox.cache",
+    "sandbox.personalities",
     "sandbox.rate",
+    "sandbox.routes",
     "sandbox.users",
     "sandbox.visitors",
     "clinic",
@@ -121,6 +124,12 @@ PURE = [
     "clinic.page",
     "clinic.terminal",
     "clinic.api",
+    "sandbox.webhooks",
+    "clinic.faults",
+    "clinic.programs",
+    "clinic.scenes",
+    "clinic.sabotage",
+    "clinic.desk",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -128,8 +137,8 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
+    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
@@ -253,7 +262,15 @@ def test_nobody_reaches_for_a_private_name(room):
 
 
 def test_within_the_sandbox_the_order_is_channels_api_shells():
-    order = ["sandbox.channels", "sandbox.api", "sandbox.transport", "sandbox.server", "sandbox"]
+    order = [
+        "sandbox.routes",
+        "sandbox.personalities",
+        "sandbox.channels",
+        "sandbox.api",
+        "sandbox.transport",
+        "sandbox.server",
+        "sandbox",
+    ]
     for found in WITHIN:
         target = module(found.imported)
         if found.importer in order and target in order:

@@ -422,8 +422,26 @@ def test_users_are_counted_in_presence_channels_only(sandbox, call, params, rule
 
 @pytest.mark.parametrize("call", ["channels", "channels/chat"])
 def test_an_attribute_that_nobody_knows_is_refused(sandbox, call):
-    told = refused(sandbox, signed("GET", f"{APP}/{call}", {"info": "cache"}), 400)
-    assert told["error"] == "info: expected subscription_count or user_count, got 'cache'."
+    told = refused(sandbox, signed("GET", f"{APP}/{call}", {"info": "age"}), 400)
+    known = ["subscription_count", "user_count", *(["cache"] if "/" in call else [])]
+    assert told["error"] == f"info: expected {' or '.join(known)}, got 'age'."
+
+
+def test_what_a_cache_channel_remembers_can_be_asked_for(sandbox):
+    ask = signed("GET", f"{APP}/channels/cache-41", {"info": "cache,subscription_count"})
+    told = {"occupied": False, "subscription_count": 0}
+    assert accepted(sandbox, ask) == told | {"cache": None}
+    accepted(sandbox, publishing(Event.of("cache-41", "status", "on its way")))
+    assert accepted(sandbox, ask) == told | {"cache": {"data": "on its way", "ttl": 1_800}}
+    assert accepted(sandbox, ask, now=NOW + 599.5)["cache"]["ttl"] == 1_201
+    ask = signed("GET", f"{APP}/channels/cache-41", {"info": "cache"}, timestamp=NOW + 1_800)
+    assert accepted(sandbox, ask, now=NOW + 1_800)["cache"] is None
+
+
+def test_the_cache_is_that_of_cache_channels_alone(sandbox):
+    told = refused(sandbox, signed("GET", f"{APP}/channels/chat", {"info": "cache"}), 400)
+    assert told["error"] == "cache may only be requested for cache channels; chat is none."
+    assert told["rule"] == "info"
 
 
 def test_a_get_may_carry_the_md5_of_its_empty_body(sandbox):

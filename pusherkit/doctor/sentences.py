@@ -358,11 +358,12 @@ _NAMED: _Meanings = (
         ("socket_id: expected", "invalid socket_id", "invalid socket id"),
     ),
     (
-        "info asks for subscription_count or user_count, and user_count is only for presence "
-        "channels.",
+        "info asks for subscription_count, user_count (of presence channels) or cache (of one "
+        "cache channel).",
         (
             "info: expected",
             "user_count may only be requested",
+            "cache may only be requested",
             "unless the channel is a presence channel",
             "in order to fetch user_count",
         ),

@@ -322,7 +322,7 @@ def browser(chromium: str) -> Iterator[Any]:
 @contextmanager
 def visiting(browser: Any, url: str, pictures: Path) -> Iterator[Lab]:
     """A page of a fresh browser at a URL of JupyterLab. Fails on what no page may do."""
-    base = url.split("/doc")[0]
+    base = "/".join(url.split("/")[:3])
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(STEP_MILLISECONDS)
@@ -338,6 +338,12 @@ def visiting(browser: Any, url: str, pictures: Path) -> Iterator[Lab]:
     context.close()
     assert made.outside == []
     assert [said for said in made.console if DEBUGGER not in said] == []
+
+
+@pytest.fixture(scope="session")
+def visit(browser: Any, pictures: Path) -> Callable[[str], AbstractContextManager[Lab]]:
+    """Open a URL of JupyterLab, for as long as a `with` lasts."""
+    return lambda url: visiting(browser, url, pictures)
 
 
 @pytest.fixture

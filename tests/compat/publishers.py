@@ -80,6 +80,13 @@ class PyPI:
     def send_to_user(self, user_id: str, name: str, data: object) -> Answer:
         return self._result(self._client.send_to_user, user_id, name, data)
 
+    def read_webhook(self, body: bytes, headers: dict[str, str]) -> list[Answer]:
+        key, signature = headers["X-Pusher-Key"], headers["X-Pusher-Signature"]
+        read = self._client.validate_webhook(key, signature, body.decode())
+        if read is None:
+            raise Refused("the webhook isn't valid")
+        return read["events"]
+
     def _result(self, method: Any, *arguments: object) -> Answer:
         from pusher.errors import PusherError
 
@@ -152,6 +159,13 @@ class Npm:
 
     def terminate(self, user_id: str) -> Answer:
         return self._result("terminateUserConnections", user_id)
+
+    def read_webhook(self, body: bytes, headers: dict[str, str]) -> list[Answer]:
+        lower = {name.lower(): value for name, value in headers.items()}
+        read = self._result("webhook", {"headers": lower, "rawBody": body.decode()})
+        if not read["valid"]:
+            raise Refused("the webhook isn't valid")
+        return read["events"]
 
     def get(self, path: str, params: Answer) -> Answer:
         return self._result("get", {"path": path, "params": params})

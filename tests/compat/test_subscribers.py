@@ -81,6 +81,29 @@ def test_client_events(subscribe, trigger):
     assert sender.receive() == ("message", {}), "its own client event came back"
 
 
+@pytest.mark.feature("cache channels: the last event first, or a miss")
+def test_cache_channels(subscribe, trigger, column):
+    channel = f"private-cache-{column}"  # soketi is shared
+    early = subscribe(channel)
+    assert early.receive() == ("subscribed", [])
+    assert early.receive()[0] == "pusher:cache_miss"
+    trigger(channel, "message", {"text": "Größe 🎉"})
+    later = subscribe(channel)
+    assert later.receive() == ("subscribed", [])
+    assert later.receive() == early.receive() == ("message", {"text": "Größe 🎉"})
+
+
+@pytest.mark.feature("how many are subscribed")
+@pytest.mark.parametrize("column", ["pusher-js"], indirect=True)
+@pytest.mark.parametrize("server", [{"subscription_count": True}], indirect=True)
+def test_counts(server, subscribe):
+    subscriber = subscribe("chat")
+    assert subscriber.receive() == ("subscribed", [])
+    assert subscriber.receive() == ("pusher:subscription_count", {"subscription_count": 1})
+    subscribe("chat")
+    assert subscriber.receive() == ("pusher:subscription_count", {"subscription_count": 2})
+
+
 @pytest.mark.feature("a signed-in user: messages, watchlist, presence")
 @pytest.mark.parametrize("column", ["pusher-js"], indirect=True)
 def test_a_signed_in_user(subscribe, trigger):

@@ -679,11 +679,15 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     ),
     "users of all": (
         lambda: asked(b"", CHANNELS, "GET", own={"info": "user_count"}),
-        "only for presence channels",
+        "user_count (of presence channels)",
     ),
     "users of one": (
         lambda: asked(b"", f"{CHANNELS}/a", "GET", own={"info": "user_count"}),
-        "only for presence channels",
+        "user_count (of presence channels)",
+    ),
+    "no cache": (
+        lambda: asked(b"", f"{CHANNELS}/a", "GET", own={"info": "cache"}),
+        "cache (of one cache channel)",
     ),
     "who is there": (lambda: asked(b"", f"{CHANNELS}/a/users", "GET"), "know their users"),
     "no body": (lambda: asked(b""), "must be one JSON object"),

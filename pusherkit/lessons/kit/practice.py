@@ -11,6 +11,7 @@ import functools
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -52,8 +53,10 @@ class Practice:
     that hide nothing: `server.http.post("/apps/3/events", params=…, content=…)`.
     """
 
-    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
-        self.sandbox = Sandbox(EXAMPLE_CREDENTIALS)
+    def __init__(
+        self, clock: Callable[[], float] = stopped_clock, sandbox: Sandbox | None = None
+    ) -> None:
+        self.sandbox = sandbox or Sandbox(EXAMPLE_CREDENTIALS)
         self.credentials = EXAMPLE_CREDENTIALS
         transport = SandboxTransport(self.sandbox, clock=clock)
         self.client = Client(self.credentials, transport=transport, clock=clock)
@@ -102,12 +105,15 @@ class Practice:
 
 
 class LivePractice(Practice):
-    """A practice server on 127.0.0.1: real requests, and events over a real WebSocket."""
+    """A practice server on 127.0.0.1: real requests, and events over a real WebSocket.
 
-    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
+    `options` are SandboxServer's.
+    """
+
+    def __init__(self, clock: Callable[[], float] = stopped_clock, **options: Any) -> None:
         from pusherkit.sandbox.server import SandboxServer  # here: not every place has sockets
 
-        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock).start()
+        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock, **options).start()
         self.sandbox = self._server.sandbox
         self.credentials = self._server.credentials
         self.client = Client(self.credentials, clock=clock)
