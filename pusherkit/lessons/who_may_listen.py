@@ -1238,4 +1238,4 @@ prove_it.wrong(
     _proves(signs_in=lambda *asked: (200, _single_colons(*asked))),
 )
 prove_it.why("One decision, three texts, and a secret that never left your backend.")
-prove_it.next("Go on: your backend can listen, too.")
+prove_it.next("Go on to lesson 10, where your backend is the one that listens.")
