@@ -156,14 +156,14 @@ def of_lesson(lesson: Lesson) -> Iterator[str]:
         yield f"**From memory.** {plain(question.question)} *{plain(question.right())}.*\n"
     rows = [row for exercise in lesson.exercises.values() for row in rows_of(exercise)]
     yield f"<details><summary>What the cards say: {len(rows)} mistakes</summary>\n"
-    yield "| exercise | an answer that gets it | the card |"
-    yield "| --- | --- | --- |"
+    yield "| exercise | the card, and an answer that gets it |"
+    yield "| --- | --- |"
     yield from rows
     yield "\n</details>\n"
 
 
 def rows_of(exercise: Exercise) -> Iterator[str]:
-    """A row for each mistake that an exercise knows: its name once, then answer and sentence."""
+    """A row for each mistake that an exercise knows: its name once, then sentence and answer."""
     messages = [each.message for each in exercise.wrongs]
     answers = dict(zip(messages, answers_to(exercise), strict=True))
     name = f"`{exercise.function}`"
@@ -171,7 +171,8 @@ def rows_of(exercise: Exercise) -> Iterator[str]:
         if len(re.findall(r"\w+", mistake.message)) < FEWEST_WORDS:
             continue
         code = answers.get(mistake.message, "")
-        yield f"| {name} | {as_code(code) if code else ''} | {plain(mistake.message)} |"
+        answer = f" – {as_code(code)}" if code else ""
+        yield f"| {name} | {plain(mistake.message)}{answer} |"
         name = ""
 
 
