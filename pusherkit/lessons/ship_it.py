@@ -960,17 +960,17 @@ def _catches_it(done: tuple[Any, bool], publish: Publisher, sandbox: PusherSandb
     if publish is RIGHT and not result:
         raise Wrong(
             "This publisher does everything right, and your test fails it.",
-            Fact("Events", "\n".join(map_text(sandbox.events))),
+            Fact("Events", "\n".join(lines_of(sandbox.events))),
         )
     if publish is not RIGHT and result:
         raise Wrong(
             "A broken publisher gets past your test.",
             Fact("It", publish.what, kind="prose"),
-            Fact("Events", "\n".join(map_text(sandbox.events)) or "none"),
+            Fact("Events", "\n".join(lines_of(sandbox.events)) or "none"),
         )
 
 
-def map_text(events: tuple[Event, ...]) -> list[str]:
+def lines_of(events: tuple[Event, ...]) -> list[str]:
     """Events as lines."""
     return [f"{', '.join(each.channels)}: {each.name} {each.data}" for each in events]
 
@@ -1180,7 +1180,15 @@ def prove_it(
     secret: str, files: dict[str, str], messages: list[str], plans: list[str], request: Request
 ) -> tuple[list[str], list[str], list[str], list[str]]:
     """Return the files that leak, the statuses to show, the safe plans, the lenient servers."""
-    leaks = leaking(secret, files)
+    leaks = []
+    for name, content in files.items():
+        readings = [content, unquote(content)]
+        for word in re.findall(r"[A-Za-z0-9+/]{16,}={0,2}", content):
+            for decode in (bytes.fromhex, b64decode):
+                with suppress(ValueError):
+                    readings.append(decode(word).decode(errors="replace"))
+        if any(secret in reading for reading in readings):
+            leaks.append(name)
     events = {json.loads(message)["id"]: json.loads(message) for message in messages}
     statuses = [event["status"] for event in events.values()]
     safe = [plan for plan in plans if plan in ("CEBDA", "CBEDA")]
@@ -1215,6 +1223,7 @@ def _all_four(
 
 
 prove_it.hint("Four questions, four lists. Each keeps the order in which it was given to you.")
+prove_it.hint("If exercise 2 is done, part 1 is leaking(secret, files).")
 prove_it.hint("[met.server for met in matrix(APP, request, now=NOW) if …]")
 
 

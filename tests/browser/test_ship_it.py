@@ -1,93 +1,80 @@
-"""Lesson 09 as a learner meets it: seven servers, eight ways out, a dry run, a hidden prompt."""
+"""Lesson 11 as a learner meets it: eight ways out, six servers, and exercises solved in the lab."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-NAME = "09-your-own-app.ipynb"
-SERVERS, LEAKS, DESK = "lesson.servers()", "lesson.ways_out()", "lesson.desk(app)"
-MARKER = "marker-of-a-real-secret"
+NAME = "11-ship-it.ipynb"
+SERVERS, LEAKS = "lesson.servers()", "lesson.ways_out()"
 NARROW = {"width": 700, "height": 900}
-NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON()"
-ADD_CELL = "() => window.jupyterapp.commands.execute('notebook:insert-cell-below')"
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_the_map_fills_and_the_ways_out_explain(lab, expect):
+def test_the_search_finds_more_and_the_map_fills(lab, expect):
     lab.laptop()
     lesson = lab.run(NAME)
-    card = lesson.card(SERVERS)
-    lesson.to_top(SERVERS)
-    expect(card.get_by_role("status")).to_contain_text("Press one to send it")
-    lab.picture("09-servers-before")
-    press = card.get_by_role("button", name="Send the request: two hours old")
-    press.locator("visible=true").click()
-    expect(card.get_by_role("status")).to_have_text("“two hours old”: 4 of 7 refuse it.")
-    expect(card.get_by_role("status")).to_be_in_viewport(ratio=1)
-    expect(card.locator("svg:visible")).to_be_in_viewport(ratio=1)
-    card.get_by_label("Send all six").check()
-    lab.picture("09-servers-after")
-
     card = lesson.card(LEAKS)
     lesson.to_top(LEAKS)
-    place = card.get_by_role("button", name="through: ps").locator("visible=true")
+    status = card.get_by_role("status")
+    expect(status).to_have_text("Your search finds it in 4 of 8 places.")
+    lab.picture("11-leaks-before")
+    place = card.get_by_role("button", name="What is in: CI log.").locator("visible=true")
     place.focus()
     lab.press("Enter")
-    expect(card.get_by_role("status")).to_have_text("Out through: ps.")
-    expect(card.get_by_text("Pass it in the environment")).to_be_in_viewport(ratio=1)
-    lab.picture("09-leaks")
+    expect(card.get_by_text("Authorization: Basic")).to_be_in_viewport(ratio=1)
+    for spelling in ("Percent-encoded, too", "Inside base64, too", "Hex, too"):
+        card.get_by_label(spelling).check()
+    expect(status).to_have_text("✓ Your search finds it in 8 of 8 places.")
+    expect(status).to_be_in_viewport(ratio=1)
+    lab.picture("11-leaks-after")
+
+    card = lesson.card(SERVERS)
+    lesson.to_top(SERVERS)
+    status = card.get_by_role("status")
+    expect(status).to_contain_text("Press one to send it")
+    press = card.get_by_role("button", name="Send the request: two hours old")
+    press.locator("visible=true").click()
+    expect(status).to_have_text("“two hours old”: 4 of 6 refuse it.")
+    expect(status).to_be_in_viewport(ratio=1)
+    expect(card.locator("svg:visible")).to_be_in_viewport(ratio=1)
+    card.get_by_label("Send all six").check()
+    lab.picture("11-servers-after")
 
     lab.page.set_viewport_size(NARROW)
-    for name, code in (("servers", SERVERS), ("leaks", LEAKS), ("desk", DESK)):
+    for name, code in (("leaks", LEAKS), ("servers", SERVERS)):
         lesson.to_top(code)
-        lab.picture(f"09-narrow-{name}")
+        lab.picture(f"11-narrow-{name}")
 
 
-def test_only_the_button_sends(lab, expect):
+CHECK = "lesson.deliver.check(deliver)"
+IDS = """def deliver(line, status):
+    for number in range(5):
+        try:
+            line.publish(str(number), status)
+        except TimeoutError:
+            continue
+        return True
+    return False
+
+
+lesson.deliver.check(deliver)"""
+
+
+def test_a_wrong_try_is_answered_and_the_right_one_is_praised(lab, expect):
     lab.laptop()
     lesson = lab.run(NAME)
-    card = lesson.card(DESK)
-    lesson.to_top(DESK)
-    status = card.get_by_role("status")
-    expect(status).to_contain_text("nothing was sent")
-    lab.retype(card.get_by_label("Channel", exact=True), "no spaces")
-    expect(status).to_contain_text("✗ Not signed, and nothing was sent.")
-    lab.retype(card.get_by_label("Channel", exact=True), "news")
-    lab.press("Enter")
-    expect(card).to_contain_text('"channels":["news"]')
-    expect(status).to_have_text("Dry run: this is the whole request, and nothing was sent.")
-    card.get_by_role("button", name="Send to the practice server").press("Enter")
-    expect(status).to_have_text("✓ Accepted by the practice server, and the event arrived.")
-    expect(status).to_be_in_viewport(ratio=1)
+    for code, said in (
+        (IDS, "Each try has an id of its own here"),
+        (IDS.replace("str(number)", '"e-2041"'), "at least once"),
+    ):
+        lesson.rewrite(lesson.cell(CHECK), "", code)
+        expect(lesson.card(CHECK)).to_contain_text(said)
+        lesson.to_top(CHECK)
+        lab.picture(f"11-exercise-{said.split()[0]}")
 
 
-def test_the_hidden_prompt_leaves_no_secret_in_the_notebook(lab, expect):
-    page, lesson = lab.page, lab.run(NAME)
-    page.evaluate(ADD_CELL)
-    cell = lesson.panel.locator(".jp-CodeCell").last
-    lesson.rewrite(cell, "", "lesson.desk(lesson.ask())")
-    for prompt, typed in [
-        ("App id", "123456"),
-        ("App key", "own-key"),
-        ("Secret (hidden)", MARKER),
-        ("Host", "push.example.com"),
-    ]:
-        field = lesson.panel.locator(".jp-Stdin").filter(has_text=prompt).locator("input")
-        if typed is MARKER:
-            expect(field).to_have_attribute("type", "password")
-        field.focus()
-        lab.type(typed)
-        lab.press("Enter")
-    own = lesson.card("lesson.ask())")
-    expect(own).to_contain_text("https://push.example.com")
-    expect(own.get_by_role("button", name="Send to push.example.com")).to_be_visible()
-
-    own.get_by_label("Data", exact=True).fill(MARKER)  # pasted into the wrong field
-    expect(own.get_by_role("status")).to_contain_text("taken out of the field")
-    expect(own.get_by_label("Data", exact=True)).to_have_value("")
-    stored = json.dumps(page.evaluate(NOTEBOOK))
-    assert "own-key" in stored
-    assert MARKER not in stored
-    assert MARKER not in page.content()
+def test_what_a_stranger_sees_before_it_runs(lab):
+    lesson = lab.untrusted(NAME)
+    for name, code in (("leaks", LEAKS), ("servers", SERVERS)):
+        lesson.to_top(code)
+        lab.picture(f"11-untrusted-{name}")
