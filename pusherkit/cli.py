@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -266,6 +266,26 @@ def _parser() -> argparse.ArgumentParser:
         help="print what makes an official client talk to the clinic, and exit: "
         + ", ".join(STACKS),
     )
+    sabotage = clinic.add_argument_group(
+        "sabotage",
+        "A queue of broken requests, made from the doctor's own table: you name the cause of each. "
+        "In a terminal you type your answers. Otherwise, with < /dev/null say, the whole queue is "
+        "printed, to be handed out. No server runs for it.",
+    )
+    sabotage.add_argument(
+        "--seed",
+        type=_seeds,
+        metavar="N",
+        help="the queue of this number, which is the same everywhere; with --check also a range, "
+        "such as 1..200",
+    )
+    sabotage.add_argument("--sheet", action="store_true", help="print its answers, for a trainer")
+    sabotage.add_argument(
+        "--check",
+        action="store_true",
+        help="look whether each of its cases can be solved, and by one of the answers on offer "
+        "alone; exit status 1 if not",
+    )
     doctor = commands.add_parser(
         "doctor",
         help="name the mistake behind a refused request, with proof",
@@ -297,6 +317,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     vectors.add_argument("file", nargs="?", help="the file to read (default: standard input)")
     return parser
+
+
+def _seeds(text: str) -> range:
+    from pusherkit.clinic.sabotage import read_seeds
+
+    try:
+        return read_seeds(text)
+    except PusherError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _port(text: str) -> int:
@@ -417,6 +446,10 @@ def _sandbox(options: argparse.Namespace) -> int:
 def _clinic(options: argparse.Namespace) -> int:
     from pusherkit.clinic import command
 
+    if options.seed is not None:
+        return _sabotage(options)
+    if options.sheet or options.check:
+        raise PusherError("--sheet and --check need a seed: --seed 7, for example.")
     if options.settings_for:
         print(command.settings_for(options.settings_for, options.port), end="")
         return 0
@@ -501,6 +534,54 @@ def _vectors(options: argparse.Namespace) -> int:
     for vector in vectors:
         _say(door, report(vector))
     return 1 if any(map(blind_spots, vectors)) else 0
+
+
+def _sabotage(options: argparse.Namespace) -> int:
+    """A queue of broken requests: to be worked on, printed, answered or checked."""
+    from pusherkit.clinic import desk
+    from pusherkit.clinic.sabotage import check, queue
+
+    seeds: range = options.seed
+    if options.check:
+        return _check_seeds(seeds, check)
+    if len(seeds) > 1:
+        raise PusherError("--seed: a range goes with --check. Take one of them, such as --seed 7.")
+    if options.sheet:
+        _out(_printable_lines(desk.sheet(seeds[0])))
+        return 0
+    cases = queue(seeds[0])
+    _out(_printable_lines(desk.heading(seeds[0], cases)))
+    if sys.stdin.isatty():
+        desk.work(cases, _ask_line, lambda text: _out(_printable_lines(text)))
+    else:  # to be handed out
+        for case in cases:
+            _out(_printable_lines(f"{desk.text_of(case, len(cases))}\n"))
+    return 0
+
+
+def _check_seeds(seeds: range, check: Callable[[int], list[str]]) -> int:
+    """Say what is unfair in these seeds."""
+    unfair = 0
+    for seed in seeds:
+        if problems := check(seed):
+            unfair += 1
+            _out(_printable_lines("\n".join(problems)))
+    which = f"Seed {seeds[0]} is" if len(seeds) == 1 else f"{len(seeds)} seeds: all are"
+    if unfair:
+        which = f"{unfair} of {len(seeds)} seeds aren't solvable and fair."
+    else:
+        which += " solvable and fair."
+    _out(which)
+    return 1 if unfair else 0
+
+
+def _ask_line(prompt: str) -> str | None:
+    """A line that somebody types; None once they leave."""
+    try:
+        return input(prompt)
+    except (EOFError, KeyboardInterrupt):
+        _out("")
+        return None
 
 
 def _read_text(file: str | None, what: str) -> str:

@@ -1,10 +1,14 @@
 """What the tests share: the published example's credentials, a fixed clock, practice servers.
 
 `--forbid-skips` makes a run fail when it left a test out, so that a green run tested everything.
+
+Tests with the marker `slow` are left out unless you ask for them: `pytest -m ""` runs everything.
+At its end, a run says which of the others cost most of its time.
 """
 
 from __future__ import annotations
 
+import collections
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPPED] = []
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: the one that hands out tests reports
+        config.pluginmanager.register(Costs(), "costs")
     if config.getoption("--forbid-skips"):
         config.pluginmanager.register(ForbidSkips(config.stash[SKIPPED]), "forbid-skips")
 
@@ -71,6 +77,44 @@ class ForbidSkips:
             terminalreporter.section("skipped, which --forbid-skips does not allow", red=True)
             for nodeid in self._skipped:
                 terminalreporter.line(nodeid)
+
+
+# --- what is left out, and what might be ---------------------------------------------------------
+
+COSTLY_SECONDS = 8.0  # of a run of two or three minutes
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m picks by the marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "growth" in getattr(item, "fixturenames", ()):  # it reads texts of up to 10 MB
+            item.add_marker(pytest.mark.slow)
+
+
+class Costs:
+    """Adds up what each test function and each notebook takes, and names the costly ones.
+
+    It judges nothing: a time depends on the machine. But a test that shows up here again and again
+    might be made faster, or be marked as slow.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: collections.Counter[str] = collections.Counter()
+        self._times: collections.Counter[str] = collections.Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if "slow" not in report.keywords:
+            name = report.nodeid.partition("[")[0].partition("::Cell ")[0]
+            self._seconds[name] += report.duration
+            self._times[name] += report.when == "call"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        costly = [each for each in self._seconds.most_common(10) if each[1] >= COSTLY_SECONDS]
+        if costly:
+            terminalreporter.section("took long, and isn't marked as slow")
+            for name, seconds in costly:
+                times = f", {self._times[name]} times" if self._times[name] > 1 else ""
+                terminalreporter.line(f"{seconds:.0f} s  {name}{times}")
 
 
 # --- the fixtures -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import io
 import json
@@ -705,6 +706,12 @@ def in_an_empty_folder(command: str, folder: Path) -> list[str]:
     return calls.read_text().splitlines() if calls.exists() else []
 
 
+@functools.cache
+def said_of(name: str) -> str:
+    """What `pusherkit doctor` prints for one of them."""
+    return doctor(HOSTILE[name])[1]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_path: Path) -> None:
     status, out, _ = doctor(HOSTILE[name], "--json")
@@ -717,7 +724,7 @@ def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_
     assert joined.count("-X\0") == 1, "one call"
     url = next(word for word in joined.split("\0") if word.startswith("http"))
     assert httpx.URL(url).host == "h"
-    plain = doctor(HOSTILE[name])[1]
+    plain = said_of(name)
     assert re.search("This goes to https?://h:\n", plain)
     shown = plain[plain.index("\ncurl -X") + 1 :].removesuffix("\n")
     assert no_time(shown) == no_time(corrected)
@@ -729,7 +736,7 @@ def no_time(command: str) -> str:
 
 def test_some_of_the_strangers_requests_can_be_corrected() -> None:
     """So the test before this one looks at something."""
-    corrected = [name for name, text in HOSTILE.items() if "\ncurl -X " in doctor(text)[1]]
+    corrected = [name for name in HOSTILE if "\ncurl -X " in said_of(name)]
     assert {"a name", "a value", "a body", "a path in quotes", "an app key"} <= set(corrected)
 
 

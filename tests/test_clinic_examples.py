@@ -182,7 +182,7 @@ FAULTY = {
         "batch",
         "A batch with 1 event came",
         {
-            "bash": (',{\\"channel\\":\\"order-42\\",$event}', ""),
+            "bash": (',{\\"channel\\":\\"order-42\\",$rest}', ""),
             "node": ("['order-41', 'order-42']", "['order-41']"),
             "php": ("['order-41', 'order-42']", "['order-41']"),
             "python": ('["order-41", "order-42"]', '["order-41"]'),

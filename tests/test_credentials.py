@@ -566,6 +566,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mine", [PRACTICE_CREDENTIALS, AWKWARD, PERIODIC], ids=["plain", "awkward", "periodic"]
 )
@@ -577,6 +578,7 @@ def test_ten_times_the_text_takes_about_ten_times_as_long_to_hide(mine, name):
     assert min(seconds(lambda: mine.hide(long)) for _ in range(2)) < limit  # quadratic: 100 times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["backslashes", "its letters", "nearly it, as it is"])
 def test_ten_megabytes_take_seconds(name):
     text = families("practice-secret")[name](10_000_000)
@@ -693,6 +695,7 @@ URL = f"https://key:{os.environ['MARKER']}@host"
 """
 
 
+@pytest.mark.slow
 def test_pytest_does_not_show_the_secret(tmp_path):
     (tmp_path / "test_shown.py").write_text(SHOWN_BY_PYTEST, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]", encoding="utf-8")

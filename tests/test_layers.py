@@ -125,6 +125,11 @@ PURE = [
     "clinic.terminal",
     "clinic.api",
     "sandbox.webhooks",
+    "clinic.faults",
+    "clinic.programs",
+    "clinic.scenes",
+    "clinic.sabotage",
+    "clinic.desk",
 ]
 
 # What a pure module never imports, though the standard library has it.

@@ -662,6 +662,7 @@ def evidence_with_the_secret(credentials: Credentials) -> Iterator[str]:
             yield f"POST {path}?{urlencode(params)} HTTP/1.1\nHost: 127.0.0.1\n\n{body.decode()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_the_doctor_does_not_tell_the_secret(run, mine, witness, options):
     signature = sign(mine, "POST", PATH, (), BODY, timestamp=NOW)
@@ -781,6 +782,7 @@ each_notebook = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marker", ["awkward"], indirect=True)
 @each_notebook
 def test_a_lesson_that_was_run_does_not_hold_the_secret(run, witness, path, tmp_path, monkeypatch):
