@@ -47,28 +47,25 @@ def test_the_search_finds_more_and_the_map_fills(lab, expect):
 
 
 CHECK = "lesson.deliver.check(deliver)"
-IDS = """def deliver(line, status):
-    for number in range(5):
+LOOP = """for number in range(5):
         try:
             line.publish(str(number), status)
         except TimeoutError:
             continue
         return True
-    return False
-
-
-lesson.deliver.check(deliver)"""
+    return False"""
 
 
 def test_a_wrong_try_is_answered_and_the_right_one_is_praised(lab, expect):
     lab.laptop()
     lesson = lab.run(NAME)
-    for code, said in (
-        (IDS, "Each try has an id of its own here"),
-        (IDS.replace("str(number)", '"e-2041"'), "at least once"),
+    cell, output = lesson.exercise(CHECK)
+    for line, code, said in (
+        ("return ...", LOOP, "Each try has an id of its own here"),
+        ("line.publish(", 'line.publish("e-2041", status)', "goes out at least once"),
     ):
-        lesson.rewrite(lesson.cell(CHECK), "", code)
-        expect(lesson.card(CHECK)).to_contain_text(said)
+        lesson.rewrite(cell, line, code)
+        expect(output).to_contain_text(said)
         lesson.to_top(CHECK)
         lab.picture(f"11-exercise-{said.split()[0]}")
 
