@@ -388,7 +388,7 @@ def ways_out() -> Explorer:
     """Press a place to see what's there; choose what to search for, and see what it finds."""
     return Explorer(
         _ways_out,
-        leak=gesture("", _point),
+        leak=gesture("error tracker", _point),
         percent=tick("Percent-encoded, too"),
         inside=tick("Inside base64, too"),
         hexed=tick("Hex, too"),
@@ -397,7 +397,7 @@ def ways_out() -> Explorer:
 
 
 def _ways_out(leak: str, percent: bool, inside: bool, hexed: bool) -> View:
-    chosen = _BY_NAME.get(leak)
+    chosen = _BY_NAME[leak]
     spellings = {"as it is"}
     spellings |= {"percent-encoded"} if percent else set()
     spellings |= {"base64"} if inside else set()
@@ -406,9 +406,9 @@ def _ways_out(leak: str, percent: bool, inside: bool, hexed: bool) -> View:
     return View(
         "Where a secret gets out",
         (
-            Fact("There", chosen.line if chosen else "Press one of the eight."),
-            Fact("How", chosen.how if chosen else "–", kind="prose"),
-            Fact("Instead", chosen.instead if chosen else "–", kind="prose"),
+            Fact("There", chosen.line),
+            Fact("How", chosen.how, kind="prose"),
+            Fact("Instead", chosen.instead, kind="prose"),
         ),
         f"Your search finds it in {len(found)} of {len(_BY_NAME)} places.",
         len(found) == len(_BY_NAME) or None,
