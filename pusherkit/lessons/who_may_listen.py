@@ -676,7 +676,7 @@ authorize.next("Add user_info with Tom's name. Who gets to read that, apart from
 
 ASK_SECONDS = 5.0
 JOIN_SECONDS = 15.0  # for pusher-js on Node; it takes half a second
-IN_PLACE = "This tab has no sockets, so your endpoint is called right here, without a network."
+IN_PLACE = "A browser tab has no sockets and no Node, so your endpoint was called right here."
 
 
 class Running:
@@ -691,7 +691,6 @@ class Running:
         self._server: Any = None
         self._handler = type("Endpoint", (handler,), {"log_message": lambda *_: None})
         if sys.platform == "emscripten":
-            print(IN_PLACE)
             return
         from http.server import ThreadingHTTPServer
         from threading import Thread
@@ -846,7 +845,7 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
 
 def _why_ours() -> str:
     if sys.platform == "emscripten":
-        return "A browser tab can't start Node."
+        return IN_PLACE
     return "For pusher-js: install Node, run npm install pusher-js in this folder, join again."
 
 
