@@ -39,7 +39,7 @@ from pusherkit.clinic.scenes import (
     Chance,
 )
 from pusherkit.errors import PusherError
-from pusherkit.sandbox import RawRequest, Sandbox, SandboxServer
+from pusherkit.sandbox import RawRequest, Reply, Sandbox, SandboxServer
 from pusherkit.signing import Request
 
 SEED = 7
@@ -50,7 +50,8 @@ TOOLS = {"bash": "bash", "node": "node", "php": "php", "python": sys.executable}
 def answered(request: Request, now: int = SHIFT_TIMESTAMP) -> int:
     target = f"{request.path}?{urlencode(request.params)}".encode()
     raw = RawRequest(method=request.method, target=target, body=request.body)
-    return Sandbox(APP).handle(raw, now=now).status
+    judged = Sandbox(APP).judge(raw, now=now)  # why it's refused isn't asked, which takes long
+    return judged.status if isinstance(judged, Reply) else 401
 
 
 # --- everybody gets the same ------------------------------------------------------------------
@@ -99,7 +100,7 @@ def test_a_queue_begins_easy_and_ends_with_what_else_is_signed():
 
 def test_seeds_are_solvable_and_fair_and_no_place_is_the_right_one():
     places: Counter[int] = Counter()
-    for seed in range(1, 13):
+    for seed in range(1, 8):
         assert check(seed) == []
         places.update(case.right for case in queue(seed))
     assert max(places.values()) < 0.4 * sum(places.values())
@@ -232,6 +233,7 @@ def programs_of(edit: Edit):
             continue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.language}-{edit.mistake}")
 def test_each_program_makes_the_mistake_that_it_should(edit, tmp_path):
     if shutil.which(TOOLS[edit.language]) is None:

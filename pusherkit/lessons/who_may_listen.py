@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -252,12 +253,14 @@ def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | Non
     else:
         said = "Kept out, but this page should get in." if made.should else "Kept out. Good."
         good = not made.should
-    asks = f"socket_id={SOCKET_ID}&channel_name={channel}" if made.is_private else "nothing"
+    asks = f"socket_id={SOCKET_ID}&channel_name={channel}"
+    if not made.answer:
+        asks = "There's nobody to ask." if made.is_private else "It needn't ask."
     return View(
         "A page wants to listen",
         (
-            Fact("1 Page → endpoint", asks),
-            Fact("2 Endpoint → page", made.answer or "no answer: nobody was asked"),
+            Fact("1 The page", asks),
+            Fact("2 Endpoint", made.answer or "–"),
             Fact("3 The server", made.heard.error or "pusher_internal:subscription_succeeded"),
         ),
         said,
@@ -301,8 +304,11 @@ def _wide(made: Attempt) -> str:
                 kind=asked,
             ),
             path("M472 50H659V138"),
-            text(482, 40, "the same secret, and no call", "small"),
-            _holder(290, 6, 180, "Your endpoint", _says(made), secret=True),
+            text(482, 40, "same secret; they never talk", "small"),
+            group(
+                _holder(290, 6, 180, "Your endpoint", _says(made), secret=True),
+                kind="faint" if made.is_private and not made.answer else "",
+            ),
             _holder(6, 140, 190, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
             _holder(564, 140, 190, "The server", "checks the signature", secret=True),
             text(352, 168, made.channel, "m", "middle"),
@@ -318,7 +324,10 @@ def _narrow(made: Attempt) -> str:
     kind = "good" if made.joined else "wrong"
     return "".join(
         (
-            _holder(4, 4, 332, "Your endpoint", _says(made), secret=True),
+            group(
+                _holder(4, 4, 332, "Your endpoint", _says(made), secret=True),
+                kind="faint" if made.is_private and not made.answer else "",
+            ),
             group(
                 arrow(70, 132, 70, 86),
                 text(80, 114, "1 May I listen?", "small"),
@@ -553,8 +562,8 @@ def _endpoint(
     result: Any, app: Credentials, user: User | None, socket_id: str, channel: str
 ) -> None:
     status, answer = _two(result)
-    who = user["id"] if user else "nobody, who isn't signed in,"
-    facts = (Fact("Asked for", f"{who} {channel}"), Fact("Yours", shown(result)))
+    who = user["id"] if user else "somebody who isn't signed in"
+    facts = (Fact("Asked", f"{who} wants {channel}"), Fact("Yours", shown(result)))
     if not may_join(user, channel):
         if status == 200 or "auth" in answer:
             raise Wrong("You signed for somebody who may not listen there.", *facts)
@@ -817,6 +826,7 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
         (
             Fact("Client", got.client, _why_ours() if got.client == OUR_SUBSCRIBER else ""),
             Fact("It hears" if got.is_in else "It's told", got.said),
+            *((Fact("Your endpoint", endpoint.error),) if endpoint.error else ()),
         ),
         f"{NAMES[session].capitalize()} is {'in' if got.is_in else 'kept out'}"
         + ("." if got.is_in == should else ", and it should be the other way round."),
@@ -889,16 +899,16 @@ def _listen(process: Any, server: Practice, channel: str) -> Joined:
         lines.put("")
 
     Thread(target=read, daemon=True).start()
-    client = "npm's pusher-js"
     while heard := _next(lines):
+        client = f"npm's pusher-js {heard['version']}"
         match heard["said"]:
             case "joined":
-                client = f"npm's pusher-js {heard['data']}"
                 server.client.trigger(channel, "status", STATUS)
             case "event":
                 return Joined(client, True, json.dumps(heard["data"]))
             case _:
-                return Joined(client, False, json.dumps(heard["data"]))
+                why = heard["data"].get("error") or heard["data"]["message"]
+                return Joined(client, False, re.sub(r" from http://\S+", "", why))
     raise _Missing  # it ended before it said anything: there's no pusher-js
 
 
@@ -1228,4 +1238,4 @@ prove_it.wrong(
     _proves(signs_in=lambda *asked: (200, _single_colons(*asked))),
 )
 prove_it.why("One decision, three texts, and a secret that never left your backend.")
-prove_it.next("Go on: your backend can listen, too.")
+prove_it.next("Go on to lesson 10, where your backend is the one that listens.")
