@@ -192,7 +192,7 @@ def answers_to(exercise: Exercise) -> list[str]:
 def _short(node: ast.expr) -> str:
     """An expression in one line, or what a lambda returns; "" if nobody could read it there."""
     text = ast.unparse(node.body if isinstance(node, ast.Lambda) else node)
-    is_obscure = len(text) > LONGEST_ANSWER or re.search(r"\b_[a-z]|\*a\b", text)
+    is_obscure = len(text) > LONGEST_ANSWER or re.search(r"\b_[a-z]|\*a\b|\.solve\b", text)
     return "" if is_obscure else text
 
 

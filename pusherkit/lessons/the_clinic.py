@@ -325,8 +325,10 @@ def _heard(case: Case, tried: tuple[int, ...]) -> tuple[Fact, ...]:
         ]
         return (*causes, proof, *also)
     name, made, came = case.objection(tried[-1])
+    ways = case.options[tried[-1]].ways
+    other = f" There are {ways} ways to make it, and none gives what came." if ways > 1 else ""
     return (
-        Fact("Made that way", made, f"This would be {name}."),
+        Fact("Made that way", made, f"What {name} would be.{other}"),
         Fact("What came", came),
         *meaning,
     )

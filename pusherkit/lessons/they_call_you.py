@@ -297,18 +297,18 @@ def who_calls_whom(night: Night) -> Picture:
     return Picture.both(
         "Who calls whom",
         desc,
-        (780, 226, _drawn(night, wide=True)),
-        (340, 372, _drawn(night, wide=False)),
+        (780, 194, _drawn(night, wide=True)),
+        (340, 348, _drawn(night, wide=False)),
     )
 
 
 def _drawn(night: Night, *, wide: bool) -> str:
-    left, top, width = (8, 40, 170) if wide else (4, 20, 122)
+    left, top, width = (8, 14, 170) if wide else (4, 6, 122)
     server = 322 if wide else 214
     out = left + width
     there, back = top + 34, top + 92
-    page_x, page_y, page_w = (590, 36, 182) if wide else (4, 196, 330)
-    clock_y = 134 if wide else 280
+    page_x, page_y, page_w = (590, 11, 182) if wide else (4, 182, 330)
+    clock_y = 109 if wide else 266
     last = night.calls[-1] if night.calls else None
     kind = "arrow" if last is None or last.is_open else "good" if last.status == 200 else "wrong"
     mark = ""
@@ -319,13 +319,14 @@ def _drawn(night: Night, *, wide: bool) -> str:
         _holder(left, top, width, "Your backend", van),
         _holder(server, top, width, "The server", _waits(night)),
         arrow(out + 3, there, server - 3, there),
+        path(f"M{middle - 6:g} {there:g}a6 6 0 1 1 0 .1z", "f1") if night.van_sends else "",
         text(middle, there - 9, "you publish" if wide else "publish", "small", "middle"),
         arrow(server - 3, back, out + 3, back, kind),
         text(middle, back - 9, "it calls you" if wide else "calls you", "small", "middle"),
         text(middle, back + 21, mark, "okt" if kind == "good" else "badt", "middle"),
     ]
     if night.page_is_open:
-        beside = (server + width, top + 34, page_x, page_y + 37)
+        beside = (server + width, there, page_x, there)
         below = (275, top + 132, 275, page_y)
         pieces.append(line(*(beside if wide else below), "good"))
     pieces += [_page(page_x, page_y, page_w, night), _clock(page_x, clock_y, page_w, night)]
@@ -355,11 +356,11 @@ def _waits(night: Night) -> str:
 
 
 def _page(x: float, y: float, width: float, night: Night) -> str:
-    now, then = ("open", "close") if night.page_is_open else ("closed", "open")
+    now, then = (f"open, on {CHANNEL}", "close") if night.page_is_open else ("closed", "open")
     return handle(
         rect(x, y, width, 74, "good" if night.page_is_open else "box", rx=8),
         text(x + 12, y + 24, "The office's page", "strong"),
-        text(x + 12, y + 44, f"{now}, on {CHANNEL}", "t"),
+        text(x + 12, y + 44, now, "t"),
         text(x + 12, y + 63, f"press to {then} it", "small"),
         id="page",
         label=f"The office's page, {now}. Press to {then} it.",
