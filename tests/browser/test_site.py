@@ -62,6 +62,16 @@ from pathlib import Path
 for file in ("my_pusher.py", ".pusherkit-progress.json"):
     Path(file).unlink(missing_ok=True)
 """
+OVERHANGING = """() => [...document.querySelectorAll('.opinion')].flatMap(card =>
+  [...card.querySelectorAll('*')].filter(each => each.scrollWidth > each.clientWidth + 1
+    && each.clientWidth || each.getBoundingClientRect().right > card.getBoundingClientRect().right))
+  .map(each => each.outerHTML.slice(0, 100))"""
+CLOSE = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.save();
+  await panel.sessionContext.shutdown();
+  panel.dispose();
+}"""
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 
 
@@ -235,7 +245,7 @@ def test_a_lesson_runs_moves_and_is_solved(learner: Any, expect: Any, path: Path
     body = use(lesson, learner)
     page.wait_for_function(CHANGED, arg=[body.element_handle(), before])
     solve(lesson, learner, path, expect)
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:shutdown-kernel')")
+    page.evaluate(CLOSE)
 
 
 def test_after_a_reload_everything_is_still_there(learner: Any, expect: Any) -> None:
@@ -249,6 +259,10 @@ def test_after_a_reload_everything_is_still_there(learner: Any, expect: Any) -> 
     page.evaluate("() => window.jupyterapp.restored")
     learner.open(path.name)
     assert page.evaluate(CODE) == answers
+    outputs = lesson.panel.locator(".jp-OutputArea-output")
+    expect(outputs.filter(has_text="Loading widget")).to_have_count(0)
+    expect(outputs.filter(has_text="bring the controls back").first).to_be_visible()
+    expect(outputs.filter(has_text="✓").first).to_be_visible()
     learner.picture("site-01-after-a-reload")
     lesson = learner.run(NOTEBOOKS[0].name)
     rows = lesson.panel.locator("tr", has_text="01 Body is bytes")
@@ -357,7 +371,7 @@ def test_the_doctor_names_the_mistake_and_signs_the_request_right(
     report = page.locator("#report")
     expect(report).to_contain_text("Proven mistake", timeout=PYTHON_MILLISECONDS)
     expect(report).to_contain_text("slash")
-    assert page.evaluate("document.documentElement.scrollWidth") <= window["width"]
+    assert page.evaluate(OVERHANGING) == []
     page.screenshot(path=pictures / f"site-doctor-{window['width']}-{look}.png", full_page=True)
 
     corrected = report.locator("pre").inner_text()
