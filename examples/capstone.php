@@ -49,7 +49,7 @@ function send(string $method, string $path, array $params = [], string $body = '
 /** Send JSON; wait and try again if the server says so, five times at most. */
 function post(string $path, array $value): int
 {
-    $body = json_encode($value);
+    $body = json_encode($value, JSON_UNESCAPED_UNICODE);
     for ($attempt = 1; $attempt <= 5; $attempt++) {
         [$status, $wait, $text] = send('POST', $path, [], $body);
         if ($status !== 429) {
@@ -67,7 +67,8 @@ function post(string $path, array $value): int
 
 function publish(string $channel, string $name, mixed $data): int
 {
-    return post(EVENTS, ['name' => $name, 'channel' => $channel, 'data' => json_encode($data)]);
+    $text = json_encode($data, JSON_UNESCAPED_UNICODE);
+    return post(EVENTS, ['name' => $name, 'channel' => $channel, 'data' => $text]);
 }
 
 /** One of the clinic's own pages; they need no signature. */

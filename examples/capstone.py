@@ -64,7 +64,8 @@ def post(path, value):
 
 
 def publish(channel, name, data):
-    return post(EVENTS, {"name": name, "channel": channel, "data": json.dumps(data)})
+    text = json.dumps(data, ensure_ascii=False)
+    return post(EVENTS, {"name": name, "channel": channel, "data": text})
 
 
 def clinic(page):

@@ -16,13 +16,14 @@ encoded() { printf '%s' "$1" | hex | sed 's/../%&/g'; }  # every byte as %XX
 
 # HMAC from two plain hashes. `openssl dgst -hmac` would show the secret to anyone who runs ps.
 mixed() {  # the key $1, filled up to 64 bytes, each XOR $2
-    local key i
+    local key byte i
     key=$(printf '%s' "$1" | hex)
     [ ${#key} -le 128 ] || key=$(printf '%s' "$1" | openssl dgst -sha256 -r | cut -c 1-64)
     printf -v key '%-128s' "$key"
     key=${key// /0}
     for ((i = 0; i < 128; i += 2)); do
-        printf "\\x$(printf '%02x' $((0x${key:i:2} ^ $2)))"
+        printf -v byte '\\x%02x' $((0x${key:i:2} ^ $2))
+        printf "$byte"
     done
 }
 signature() {  # of the text $1, with the secret or with $2
@@ -86,8 +87,8 @@ get() {
     send GET "/apps/$PUSHER_APP_ID/channels/presence-couriers" '' info=user_count,subscription_count
 }
 batch() {
-    local event='"name":"status","data":"delayed"'
-    post "$BATCH" "{\"batch\":[{\"channel\":\"order-41\",$event},{\"channel\":\"order-42\",$event}]}"
+    local rest='"name":"status","data":"delayed"'
+    post "$BATCH" "{\"batch\":[{\"channel\":\"order-41\",$rest},{\"channel\":\"order-42\",$rest}]}"
 }
 wait_for_it() { publish friday status delayed; }
 give_up() {
@@ -115,7 +116,8 @@ fault() {
     publish clinic cause "$cause"
 }
 report() {
-    publish clinic report "{\\\"fingerprint\\\":\\\"$(clinic /fingerprint)\\\",\\\"by\\\":\\\"bash\\\"}"
+    local results="{'fingerprint':'$(clinic /fingerprint)','by':'bash'}"
+    publish clinic report "${results//\'/\\\"}"
 }
 
 [ $# -gt 0 ] || set -- vectors event get batch wait give-up private fault report

@@ -8,16 +8,19 @@ import typing
 from pusherkit.authorization import (
     authenticate_user,
     authorize_channel,
+    sign_webhook,
     verify_channel,
     verify_user,
     verify_webhook,
 )
 from pusherkit.client import AsyncClient, Client
 from pusherkit.credentials import Credentials
+from pusherkit.encryption import decrypt, encrypt
 from pusherkit.errors import (
     APIError,
     AuthenticationError,
     BadRequest,
+    DecryptionError,
     Forbidden,
     InvalidCredentials,
     InvalidEvent,
@@ -68,6 +71,7 @@ __all__ = [
     "BadRequest",
     "Client",
     "Credentials",
+    "DecryptionError",
     "Diagnosis",
     "Event",
     "Forbidden",
@@ -86,11 +90,14 @@ __all__ = [
     "authenticate_user",
     "authorize_channel",
     "canonical_string",
+    "decrypt",
     "diagnose",
     "diagnose_refusal",
     "diagnose_subscription",
     "diagnose_webhook",
+    "encrypt",
     "sign",
+    "sign_webhook",
     "verify",
     "verify_channel",
     "verify_user",

@@ -5,7 +5,8 @@ Requests go from your server to the API; sign() is for them. These go other ways
 - A browser asks to subscribe to a private or presence channel. Your server answers with
   `authorize_channel()`, and the WebSocket server checks the answer with `verify_channel()`.
 - A browser signs its user in: `authenticate_user()`, `verify_user()`.
-- The API posts a webhook to your server, which checks it with `verify_webhook()`.
+- The API posts a webhook to your server, signed as `sign_webhook()` does it, and your server checks
+  it with `verify_webhook()`.
 
 Each is an HMAC-SHA256 keyed by the secret, as a request's is; only the text differs
 (Pusher's documentation, "Auth signatures" and "Webhooks").
@@ -16,6 +17,7 @@ AuthenticationError: your endpoint answers 401 to a stranger, never 500.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from typing import Any
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import check_channel_name, check_socket_id, to_json
+from pusherkit.events import ENCRYPTED, check_channel_name, check_socket_id, to_json
 from pusherkit.signing import hmac_sha256
 
 
@@ -34,16 +36,30 @@ def authorize_channel(
 
     `channel_data` describes the member who joins a presence channel:
     `{"user_id": …, "user_info": …}`. Text is signed as it is, anything else as compact JSON; the
-    answer contains the text that was signed.
-    Raises InvalidEvent for a socket_id or a channel name that cannot be one.
+    answer contains the text that was signed. For an encrypted channel it contains the channel's
+    key, too, in base64: `shared_secret`, which isn't signed and goes no further than the client.
+    Raises InvalidEvent for a socket_id or a channel name that cannot be one, and InvalidCredentials
+    where an encrypted channel lacks its master key.
     """
+    text = channel_data
+    if text is not None and not isinstance(text, str):
+        text = to_json(text)
+    answer = {"auth": channel_auth(credentials, socket_id, channel, text)}
+    if text is not None:
+        answer["channel_data"] = text
+    if channel.startswith(ENCRYPTED):
+        answer["shared_secret"] = base64.b64encode(credentials.shared_secret(channel)).decode()
+    return answer
+
+
+def channel_auth(
+    credentials: Credentials, socket_id: str, channel: str, channel_data: str | None = None
+) -> str:
+    """The `auth` of authorize_channel() alone, "KEY:64 hex digits": it needs no master key."""
     check_socket_id(socket_id)
     check_channel_name(channel)
-    if channel_data is None:
-        return {"auth": _auth(credentials, f"{socket_id}:{channel}")}
-    text = channel_data if isinstance(channel_data, str) else to_json(channel_data)
-    auth = _auth(credentials, f"{socket_id}:{channel}:{text}")
-    return {"auth": auth, "channel_data": text}
+    signed = f"{socket_id}:{channel}"
+    return _auth(credentials, signed if channel_data is None else f"{signed}:{channel_data}")
 
 
 def authenticate_user(
@@ -128,6 +144,15 @@ def verify_user(
     )
 
 
+def sign_webhook(credentials: Credentials, body: bytes) -> dict[str, str]:
+    """The two headers with which the API sends a webhook: X-Pusher-Key and X-Pusher-Signature.
+
+    `body` is the raw body, exactly as it is sent. Your server only verifies webhooks; sign some
+    yourself to test it.
+    """
+    return {"X-Pusher-Key": credentials.key, "X-Pusher-Signature": _webhook_hmac(credentials, body)}
+
+
 def verify_webhook(
     credentials: Credentials, body: bytes, *, key: str | None, signature: str | None
 ) -> None:
@@ -143,7 +168,7 @@ def verify_webhook(
             reason="body",
             canonical_string="",
         )
-    right = hmac.digest(credentials.secret.encode(), body, "sha256").hex()
+    right = _webhook_hmac(credentials, body)
     if key == credentials.key and isinstance(signature, str) and _equal(right, signature):
         return
     text = body.decode(errors="surrogateescape")
@@ -162,6 +187,10 @@ def verify_webhook(
         reason="X-Pusher-Signature",
         canonical_string=credentials.hide(text),
     )
+
+
+def _webhook_hmac(credentials: Credentials, body: bytes) -> str:
+    return hmac.digest(credentials.secret.encode(), body, "sha256").hex()
 
 
 def _auth(credentials: Credentials, text: str) -> str:

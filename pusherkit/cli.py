@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -29,12 +29,15 @@ from pusherkit.errors import PusherError
 
 if TYPE_CHECKING:
     from pusherkit._terminal import Terminal
+    from pusherkit.credentials import Credentials
     from pusherkit.doctor.consult import Opinion
     from pusherkit.doctor.door import Door
-    from pusherkit.sandbox import Entry, Exchange
+    from pusherkit.sandbox import Entry, Exchange, Reply, SandboxServer
+    from pusherkit.sandbox.personalities import Played
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
+MAX_BODY = 300  # characters of another server's answer that `pusherkit sandbox` prints
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 
@@ -83,6 +86,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     from pusherkit.doctor.consult import FORMS
+    from pusherkit.sandbox.personalities import PERSONALITIES
     from pusherkit.sandbox.sdk_settings import STACKS
 
     parser = _Parser(
@@ -187,6 +191,14 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=_rate, help="requests per second, above 0 (default: no limit)"
     )
     sandbox.add_argument(
+        "--as",
+        dest="personality",
+        choices=PERSONALITIES,
+        metavar="SERVER",
+        help="judge and answer as another server does: " + ", ".join(PERSONALITIES) + ". What is "
+        "printed here still says what the strict practice server thinks (default: be that one)",
+    )
+    sandbox.add_argument(
         "--allow-host",
         action="append",
         default=[],
@@ -199,6 +211,17 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ORIGIN",
         help="other pages that may use it: http://my-app.test:3000 (can be repeated)",
+    )
+    sandbox.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="tell your server what happens in the channels: http://127.0.0.1:5000/webhooks, or "
+        "another URL on this machine",
+    )
+    sandbox.add_argument(
+        "--subscription-count",
+        action="store_true",
+        help="tell subscribers, and the webhook, how many connections a channel has",
     )
     sandbox.add_argument(
         "--settings-for",
@@ -243,6 +266,26 @@ def _parser() -> argparse.ArgumentParser:
         help="print what makes an official client talk to the clinic, and exit: "
         + ", ".join(STACKS),
     )
+    sabotage = clinic.add_argument_group(
+        "sabotage",
+        "A queue of broken requests, made from the doctor's own table: you name the cause of each. "
+        "In a terminal you type your answers. Otherwise, with < /dev/null say, the whole queue is "
+        "printed, to be handed out. No server runs for it.",
+    )
+    sabotage.add_argument(
+        "--seed",
+        type=_seeds,
+        metavar="N",
+        help="the queue of this number, which is the same everywhere; with --check also a range, "
+        "such as 1..200",
+    )
+    sabotage.add_argument("--sheet", action="store_true", help="print its answers, for a trainer")
+    sabotage.add_argument(
+        "--check",
+        action="store_true",
+        help="look whether each of its cases can be solved, and by one of the answers on offer "
+        "alone; exit status 1 if not",
+    )
     doctor = commands.add_parser(
         "doctor",
         help="name the mistake behind a refused request, with proof",
@@ -274,6 +317,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     vectors.add_argument("file", nargs="?", help="the file to read (default: standard input)")
     return parser
+
+
+def _seeds(text: str) -> range:
+    from pusherkit.clinic.sabotage import read_seeds
+
+    try:
+        return read_seeds(text)
+    except PusherError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _port(text: str) -> int:
@@ -361,6 +413,9 @@ def _sandbox(options: argparse.Namespace) -> int:
         watch=lambda entry: _print(terminal, entry),
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
+        webhook=options.webhook,
+        subscription_count=options.subscription_count,
+        personality=options.personality,
     )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -377,6 +432,8 @@ def _sandbox(options: argparse.Namespace) -> int:
             f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
             f"PUSHER_HOST={server.url}\n"
             f"# The live page: {server.url}/\n"
+            f"{_webhook_line(credentials, options.webhook)}"
+            f"{_plays(server)}"
             "# Each request, and the reason under each refusal. Stop with Ctrl+C."
         )
         while not stopped.wait(timeout=1):  # a timeout, so that Windows sees Ctrl+C
@@ -389,6 +446,10 @@ def _sandbox(options: argparse.Namespace) -> int:
 def _clinic(options: argparse.Namespace) -> int:
     from pusherkit.clinic import command
 
+    if options.seed is not None:
+        return _sabotage(options)
+    if options.sheet or options.check:
+        raise PusherError("--sheet and --check need a seed: --seed 7, for example.")
     if options.settings_for:
         print(command.settings_for(options.settings_for, options.port), end="")
         return 0
@@ -401,6 +462,17 @@ def _clinic(options: argparse.Namespace) -> int:
             fresh=options.fresh,
         )
     )
+
+
+def _webhook_line(credentials: Credentials, url: str | None) -> str:
+    return f"# Webhooks go to {credentials.hide(url)}\n" if url else ""
+
+
+def _plays(server: SandboxServer) -> str:
+    personality = server.sandbox.personality
+    if personality is None:
+        return ""
+    return f"# It answers as {personality.server} does. What it would say itself is under that.\n"
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -462,6 +534,54 @@ def _vectors(options: argparse.Namespace) -> int:
     for vector in vectors:
         _say(door, report(vector))
     return 1 if any(map(blind_spots, vectors)) else 0
+
+
+def _sabotage(options: argparse.Namespace) -> int:
+    """A queue of broken requests: to be worked on, printed, answered or checked."""
+    from pusherkit.clinic import desk
+    from pusherkit.clinic.sabotage import check, queue
+
+    seeds: range = options.seed
+    if options.check:
+        return _check_seeds(seeds, check)
+    if len(seeds) > 1:
+        raise PusherError("--seed: a range goes with --check. Take one of them, such as --seed 7.")
+    if options.sheet:
+        _out(_printable_lines(desk.sheet(seeds[0])))
+        return 0
+    cases = queue(seeds[0])
+    _out(_printable_lines(desk.heading(seeds[0], cases)))
+    if sys.stdin.isatty():
+        desk.work(cases, _ask_line, lambda text: _out(_printable_lines(text)))
+    else:  # to be handed out
+        for case in cases:
+            _out(_printable_lines(f"{desk.text_of(case, len(cases))}\n"))
+    return 0
+
+
+def _check_seeds(seeds: range, check: Callable[[int], list[str]]) -> int:
+    """Say what is unfair in these seeds."""
+    unfair = 0
+    for seed in seeds:
+        if problems := check(seed):
+            unfair += 1
+            _out(_printable_lines("\n".join(problems)))
+    which = f"Seed {seeds[0]} is" if len(seeds) == 1 else f"{len(seeds)} seeds: all are"
+    if unfair:
+        which = f"{unfair} of {len(seeds)} seeds aren't solvable and fair."
+    else:
+        which += " solvable and fair."
+    _out(which)
+    return 1 if unfair else 0
+
+
+def _ask_line(prompt: str) -> str | None:
+    """A line that somebody types; None once they leave."""
+    try:
+        return input(prompt)
+    except (EOFError, KeyboardInterrupt):
+        _out("")
+        return None
 
 
 def _read_text(file: str | None, what: str) -> str:
@@ -533,8 +653,8 @@ class _ToTerminal(logging.Handler):
 
 
 def _print(terminal: Terminal, entry: Entry) -> None:
-    """One line for a request or a client event; under a refusal, why, and what to do."""
-    from pusherkit.sandbox import Exchange, RefusedSubscription
+    """One line for a request, a client event or a webhook; under a refusal, why, and what to do."""
+    from pusherkit.sandbox import Exchange, RefusedSubscription, WebhookCall
 
     clock = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
     if isinstance(entry, Exchange):
@@ -543,6 +663,10 @@ def _print(terminal: Terminal, entry: Entry) -> None:
         line = f"{entry.code or 'refused'}  {entry.diagnosis.what} {entry.channel}".rstrip()
         line = printable(f"{line} from {entry.socket_id}")
         terminal.print("\n".join([f"{clock}  {line}", *_indented(entry.note.split("\n"))]))
+    elif isinstance(entry, WebhookCall):
+        line = printable(f"{entry.status or 'no answer'}  webhook {entry.webhook}")
+        note = entry.note.split("\n") if entry.note else []
+        terminal.print("\n".join([f"{clock}  {line}", *_indented(note)]))
     elif entry.client_event:  # the others were printed with their request
         event = entry.event
         said = f"{event.name} → {event.channels[0]} from {event.socket_id}"
@@ -553,10 +677,26 @@ def _exchange_lines(exchange: Exchange) -> str:
     reply = exchange.reply
     path = printable(exchange.path[:MAX_PATH])
     line = f"{reply.status}  {printable(exchange.method)} {path}"
+    if exchange.played and exchange.strict:
+        return "\n".join(
+            [line, *_indented(_played_lines(exchange.played, exchange.strict, reply.note))]
+        )
     first, *rest = reply.note.split("\n")
     if reply.status < 400:
         return f"{line}  {printable(first)}".rstrip()
     return "\n".join([line, *_indented([first, *rest])])
+
+
+def _played_lines(played: Played, strict: Reply, note: str) -> list[str]:
+    """What went out as another server's answer, then what the strict one thinks."""
+    body = played.answer.body
+    shown = body if len(body) <= MAX_BODY else body[:MAX_BODY] + "…"
+    said = [f"as {played.server}: {shown.strip() or '(an empty body)'}"]
+    if played.accepts and strict.status < 400:
+        return [*said, note] if note else said
+    said.append(f"It refuses this: {played.case}." if played.case else f"It accepts this: {note}")
+    first, *rest = strict.note.split("\n")
+    return [*said, f"Strictly it's {strict.status}. {first}".rstrip(), *rest]
 
 
 def _indented(lines: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Client and AsyncClient: the five calls of the HTTP API, described once and sent two ways.
+"""Client and AsyncClient: the calls of the HTTP API, described once and sent two ways.
 
 Every method returns the decoded JSON of the answer, or raises: InvalidEvent before anything is
 sent, an APIError for an answer that is not success, httpx's own errors for the network.
@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Generic, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from pusherkit import errors, events
 from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
+from pusherkit.encryption import encrypted
 from pusherkit.httpx_auth import PusherAuth
 from pusherkit.signing import Request
 
@@ -35,7 +37,7 @@ Returned = TypeVar("Returned")  # JSON, or an awaitable of it
 
 
 class _Calls(Generic[Returned]):
-    """The five calls. A subclass decides how to send, and so what a call returns."""
+    """The calls. A subclass decides how to send, and so what a call returns."""
 
     credentials: Credentials
 
@@ -56,14 +58,35 @@ class _Calls(Generic[Returned]):
         `data` is sent as it is when it is text, as compact JSON otherwise; at most 102,400 bytes.
         `socket_id` is the connection that doesn't get the event: usually the publisher's own.
         `info` asks for "subscription_count" or "user_count" of each channel in the answer.
+        For an encrypted channel, the data is encrypted: that needs the credentials' master key,
+        and PyNaCl.
         """
         event = events.Event.of(channels, name, data, socket_id, info=info)
+        event = encrypted(self.credentials, event)
         return self._send(Request("POST", self._path("events"), body=events.event_body(event)))
 
     def trigger_batch(self, batch: Iterable[events.Event]) -> Returned:
         """Publish 1 to 10 events of one channel each: `POST /apps/{app_id}/batch_events`."""
-        body = events.batch_body(batch)
+        body = events.batch_body(encrypted(self.credentials, event) for event in batch)
         return self._send(Request("POST", self._path("batch_events"), body=body))
+
+    def send_to_user(self, user_id: str, name: str, data: object) -> Returned:
+        """Publish one event to every connection on which a user is signed in.
+
+        It's a trigger() on `#server-to-user-ID`, as in the official SDKs.
+        """
+        return self.trigger(events.SERVER_TO_USER + events.check_user_id(user_id), name, data)
+
+    def terminate_user_connections(self, user_id: str) -> Returned:
+        """Close every connection on which a user is signed in.
+
+        `POST /apps/{app_id}/users/{user_id}/terminate_connections`. The user may sign in again: who
+        shouldn't is refused by your own endpoint.
+        """
+        user = _segment(quote(events.check_user_id(user_id), safe="=@,;"))
+        return self._send(
+            Request("POST", self._path(f"users/{user}/terminate_connections"), body=b"{}")
+        )
 
     def channels(self, *, prefix: str | None = None, info: Iterable[str] = ()) -> Returned:
         """List the occupied channels: `GET /apps/{app_id}/channels`.
@@ -75,7 +98,11 @@ class _Calls(Generic[Returned]):
         return self._send(Request("GET", self._path("channels"), params))
 
     def channel_info(self, channel: str, *, info: Iterable[str] = ()) -> Returned:
-        """Ask about one channel: `GET /apps/{app_id}/channels/{channel}`."""
+        """Ask about one channel: `GET /apps/{app_id}/channels/{channel}`.
+
+        `info` may ask for "subscription_count", for "user_count" of a presence channel, and for
+        "cache", the latest event of a cache channel.
+        """
         events.check_channel_name(channel)
         return self._send(Request("GET", self._path(f"channels/{_segment(channel)}"), _info(info)))
 
@@ -275,9 +302,9 @@ def _url(base_url: httpx.URL, path: str) -> httpx.URL:
     return httpx.URL(str(base_url).rstrip("/") + path)
 
 
-def _segment(channel: str) -> str:
-    """A channel's name as a part of a path, where . and .. alone would mean another path."""
-    return channel.replace(".", "%2E") if channel in (".", "..") else channel
+def _segment(name: str) -> str:
+    """A name as a part of a path, where . and .. alone would mean another path."""
+    return name.replace(".", "%2E") if name in (".", "..") else name
 
 
 def _info(info: Iterable[str]) -> tuple[tuple[str, str], ...]:

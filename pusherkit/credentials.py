@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +17,7 @@ from pusherkit.errors import InvalidCredentials
 DEFAULT_BASE_URL = "https://ws-sa.mawjly.com"  # the service's host (reference, "Example")
 HIDDEN = "[the app's secret]"
 SHORTEST_SECRET_HIDDEN_INSIDE = 6  # characters; a shorter one would be found by chance
+MASTER_KEY_BYTES = 32  # of an encryption master key (Pusher's documentation, "Encrypted channels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, init=False)
@@ -28,24 +31,35 @@ class Credentials:
     that can't be right: empty, not text, or with the white space or quotes around them that pasting
     brings along.
 
-    The secret isn't in the repr, in a failed comparison or in an error, and a traceback that
-    shows local variables doesn't show it in the frames of this class either. `.secret`,
-    `asdict()` and pickle do give it to you: you asked for it.
+    `encryption_master_key_base64` is for encrypted channels only, and the service never sees it:
+    32 bytes in base64, as `openssl rand -base64 32` makes them.
+
+    Neither the secret nor the master key is in the repr, in a failed comparison or in an error, and
+    a traceback that shows local variables doesn't show them in the frames of this class either.
+    `.secret`, `asdict()` and pickle do give them to you: you asked for it.
     """
 
     app_id: str
     key: str
     secret: str = field(repr=False)
     base_url: str = DEFAULT_BASE_URL
+    encryption_master_key_base64: str | None = field(default=None, repr=False)
 
     # Each way to make Credentials raises its error where no local variable holds a value: pytest,
     # rich and error trackers print the local variables of every frame in a traceback.
 
     def __init__(
-        self, *, app_id: str, key: str, secret: str, base_url: str = DEFAULT_BASE_URL
+        self,
+        *,
+        app_id: str,
+        key: str,
+        secret: str,
+        base_url: str = DEFAULT_BASE_URL,
+        encryption_master_key_base64: str | None = None,
     ) -> None:
         try:
             url = _checked(app_id, key, secret, base_url)
+            _check_master_key(encryption_master_key_base64)
         except InvalidCredentials as error:
             problem = str(error)
         else:
@@ -54,14 +68,16 @@ class Credentials:
             put(self, "key", key)
             put(self, "secret", secret)
             put(self, "base_url", url)
+            put(self, "encryption_master_key_base64", encryption_master_key_base64)
             return
-        del app_id, key, secret, base_url
+        del app_id, key, secret, base_url, encryption_master_key_base64
         raise InvalidCredentials(problem)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET; PUSHER_HOST if it is set.
 
+        PUSHER_ENCRYPTION_MASTER_KEY_BASE64 is read, too, where encrypted channels need it.
         PUSHER_HOST is a host, with or without port, scheme and path. Without a scheme it means
         https, or http on this machine (localhost, 127.0.0.1); wss and ws mean https and http.
         """
@@ -92,11 +108,29 @@ class Credentials:
     def __hash__(self) -> int:
         return hash(self._values())
 
-    def _values(self) -> tuple[str, str, str, str]:
-        return self.app_id, self.key, self.secret, self.base_url
+    def _values(self) -> tuple[str | None, ...]:
+        master_key = self.encryption_master_key_base64
+        return self.app_id, self.key, self.secret, self.base_url, master_key
+
+    def shared_secret(self, channel: str) -> bytes:
+        """The key of one encrypted channel, 32 bytes, for who publishes and who listens there.
+
+        It's the SHA-256 of the channel's name and the master key (official SDKs). Raises
+        InvalidCredentials where there is no master key.
+        """
+        if self.encryption_master_key_base64 is None:
+            raise InvalidCredentials(
+                f"encryption_master_key_base64: expected one, because {channel} is an encrypted "
+                "channel: 32 bytes in base64. Make it with `openssl rand -base64 32`, and give it "
+                "to everything of yours that publishes or authorizes."
+            )
+        master_key = base64.b64decode(self.encryption_master_key_base64)
+        return hashlib.sha256(channel.encode() + master_key).digest()
 
     def hide(self, text: str) -> str:
         """The text with HIDDEN in place of the secret, fit to be shown or logged.
+
+        An encryption master key is hidden in the same way.
 
         People send a secret by mistake, and programs encode it on the way. These are hidden:
 
@@ -122,9 +156,13 @@ class Credentials:
         return any(True for _ in self._places(text))
 
     def _places(self, text: str) -> Iterable[tuple[int, int]]:
-        if len(self.secret) < SHORTEST_SECRET_HIDDEN_INSIDE:
-            return [(0, len(text))] if text == self.secret else []
-        return places(self.secret, text)
+        if len(self.secret) >= SHORTEST_SECRET_HIDDEN_INSIDE:
+            found = places(self.secret, text)
+        else:
+            found = [(0, len(text))] if text == self.secret else []
+        if self.encryption_master_key_base64 is None:
+            return found
+        return _merged([*found, *places(self.encryption_master_key_base64, text)])
 
 
 # --- reading and checking -------------------------------------------------------------------
@@ -140,7 +178,10 @@ def _read_env(environ: Mapping[str, str]) -> dict[str, str]:
         )
     app_id, key, secret = (environ[name] for name in names)
     host = environ.get("PUSHER_HOST") or DEFAULT_BASE_URL
-    return {"app_id": app_id, "key": key, "secret": secret, "base_url": host}
+    values = {"app_id": app_id, "key": key, "secret": secret, "base_url": host}
+    if master_key := environ.get("PUSHER_ENCRYPTION_MASTER_KEY_BASE64"):
+        values["encryption_master_key_base64"] = master_key
+    return values
 
 
 def _read_url(url: str) -> dict[str, str]:
@@ -189,6 +230,33 @@ def _checked(app_id: str, key: str, secret: str, base_url: str) -> str:
     if len(secret) >= SHORTEST_SECRET_HIDDEN_INSIDE and any(True for _ in places(secret, path)):
         raise InvalidCredentials("host: its path holds the secret. Leave that out.")
     return url
+
+
+def _check_master_key(text: object) -> None:
+    if text is None:
+        return
+    wanted = (
+        "encryption_master_key_base64: expected 32 bytes in base64, 44 characters, as "
+        "`openssl rand -base64 32` makes them"
+    )
+    if not isinstance(text, str):
+        raise InvalidCredentials(f"{wanted}; got {type(text).__name__}.")
+    try:
+        length = len(base64.b64decode(text, validate=True))
+    except ValueError:  # binascii.Error; or a character that isn't ASCII
+        raise InvalidCredentials(f"{wanted}; got text that isn't base64.") from None
+    if length != MASTER_KEY_BYTES:
+        raise InvalidCredentials(f"{wanted}; got {length} bytes.")
+
+
+def _merged(found: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places in order, those that overlap as one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if merged and start < merged[-1][1]:
+            start, end = merged[-1][0], max(end, merged.pop()[1])
+        merged.append((start, end))
+    return merged
 
 
 def _refuse_paste_damage(name: str, value: object) -> None:

@@ -4,6 +4,7 @@ PusherError
 ├── InvalidCredentials  (also a ValueError)  an app id, key, secret or URL that cannot be right
 ├── InvalidEvent        (also a ValueError)  refused before sending: a limit or a form is broken
 ├── UnreadableText      (also a ValueError)  pasted text that the doctor cannot read
+├── DecryptionError     (also a ValueError)  an encrypted event that this key doesn't open
 ├── NoSockets                                Python runs in a browser tab, so there is no network
 ├── AuthenticationError                      verify(): the request is not signed as it should be
 └── APIError                                 the server answered, and the answer is not success
@@ -49,6 +50,10 @@ class InvalidEvent(PusherError, ValueError):
 
 class UnreadableText(PusherError, ValueError):
     """The doctor cannot read a text as a request, or as test vectors. The message says why."""
+
+
+class DecryptionError(PusherError, ValueError):
+    """An encrypted event can't be opened. The message says why, and never shows a key."""
 
 
 class NoSockets(PusherError):

@@ -25,6 +25,7 @@ MAX_BATCH_EVENTS = 10  # events in one batch (reference, "Limits")
 MAX_NAME_LENGTH = 200  # characters of an event's or channel's name (official SDKs; Pusher's own
 # channel documentation says 164, the compatible servers accept 200)
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9_\-=@,.;]+")  # Pusher's channel documentation
+ENCRYPTED = "private-encrypted-"  # how an encrypted channel's name begins (Pusher's documentation)
 SERVER_TO_USER = "#server-to-user-"  # before a user's id, where an event goes to that user (SDKs)
 RESERVED_NAMES = ("pusher:", "pusher_internal:")  # beginnings; Pusher's WebSocket protocol
 SOCKET_ID = re.compile(r"[0-9]+\.[0-9]+")  # official SDKs
@@ -118,6 +119,18 @@ def check_socket_id(socket_id: object) -> None:
         )
 
 
+def check_user_id(user_id: object) -> str:
+    """Return `user_id` if it can be a signed-in user's; raise InvalidEvent if not."""
+    if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_NAME_LENGTH:
+        got = f"{len(user_id)} characters" if isinstance(user_id, str) else _kind(user_id)
+        raise InvalidEvent(
+            f"user_id: expected text of 1 to {MAX_NAME_LENGTH} characters, got {got}.",
+            rule="user_id",
+        )
+    _utf8("user_id", user_id)
+    return user_id
+
+
 def _check_channels(channels: Sequence[object]) -> None:
     if isinstance(channels, str):
         raise InvalidEvent(
@@ -142,6 +155,15 @@ def _check_channels(channels: Sequence[object]) -> None:
         )
     for channel in channels:
         _check_target(channel)
+        if len(channels) > 1 and str(channel).startswith(ENCRYPTED):
+            raise InvalidEvent(
+                f"channels: {channel} is encrypted, and such an event goes to one channel at a "
+                "time: each encrypted channel has a key of its own, so nobody else could read it "
+                "(official SDKs). Send it once for each channel.",
+                rule="channels",
+                limit=1,
+                actual=len(channels),
+            )
 
 
 def _check_target(name: object) -> None:
@@ -292,6 +314,15 @@ def _check_batch_length(length: int) -> None:
             limit=MAX_BATCH_EVENTS,
             actual=length,
         )
+
+
+def looks_encrypted(data: str) -> bool:
+    """Whether an event's data has the form that encrypted channels carry: nonce and ciphertext."""
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and {"nonce", "ciphertext"} <= fields.keys()
 
 
 # --- from the wire ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import time
 import urllib.request
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from socket import SHUT_RDWR
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
@@ -25,11 +26,15 @@ if sys.platform != "emscripten":  # in a browser tab there are no sockets, so it
     from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
 from pusherkit._proxies import unusable_proxy
-from pusherkit.credentials import Credentials, is_local
-from pusherkit.errors import NoSockets, PusherError
+from pusherkit.credentials import MASTER_KEY_BYTES, Credentials, is_local
+from pusherkit.encryption import decrypt, secret_box
+from pusherkit.errors import DecryptionError, NoSockets, PusherError
+from pusherkit.events import ENCRYPTED, RESERVED_NAMES, to_json
 from pusherkit.subscription import (
     GAP_EVENT,
     PROTOCOL,
+    UNREADABLE_EVENT,
+    Authorize,
     Message,
     Refused,
     Send,
@@ -38,7 +43,7 @@ from pusherkit.subscription import (
     goodbye,
 )
 
-__all__ = ["GAP_EVENT", "Message", "Subscriber"]
+__all__ = ["GAP_EVENT", "UNREADABLE_EVENT", "Message", "Subscriber"]
 
 TIMEOUT_SECONDS = 5.0  # for connecting and subscribing, each time; and for receive()
 
@@ -77,8 +82,14 @@ class Subscriber:
     Iterate over it for the Messages, in order, until it is closed; or call `receive()` for one.
     `on_message`, if given, is called with each Message instead, on the thread that received it.
     Private and presence channels are authorized with the credentials' secret. `user_id` and
-    `user_info`, of any JSON type, are who joins a presence channel. Raises PusherError where the
-    server can't be reached, refuses, or hasn't confirmed every channel after `timeout` seconds.
+    `user_info`, of any JSON type, are who joins a presence channel. With `authorize`, that is asked
+    in the secret's place, as a browser asks your server: it's called with the socket_id and the
+    channel, and returns what `authorize_channel()` returns, or raises.
+
+    Events on encrypted channels arrive decrypted. One that can't be is a `pusherkit:unreadable`.
+
+    Raises PusherError where the server can't be reached, refuses, or hasn't confirmed every channel
+    after `timeout` seconds; where `authorize` raised something; and where PyNaCl is missing.
 
     It reconnects after a lost connection, after a wait of 0.1 s at first and 10 s at most. With
     `reconnect` False a loss ends the iteration instead, as does a server that doesn't want the
@@ -98,13 +109,16 @@ class Subscriber:
         user_id: str | None = None,
         user_info: object = None,
         on_message: Callable[[Message], None] | None = None,
+        authorize: Authorize | None = None,
         timeout: float = TIMEOUT_SECONDS,
         reconnect: bool = True,
         transport: Channels | None = None,
     ) -> None:
         self._subscription = Subscription(
-            credentials, channels, user_id=user_id, user_info=user_info
+            credentials, channels, user_id=user_id, user_info=user_info, authorize=authorize
         )
+        if any(name.startswith(ENCRYPTED) for name in self._subscription.channels):
+            secret_box(bytes(MASTER_KEY_BYTES))  # or an error, before anything is sent
         self._connection: _Connection
         if transport is None:
             if sys.platform == "emscripten":
@@ -134,6 +148,7 @@ class Subscriber:
         user_id: str | None = None,
         user_info: object = None,
         on_message: Callable[[Message], None] | None = None,
+        authorize: Authorize | None = None,
     ) -> Self:
         """Subscribe to a sandbox in this process: no socket and no thread.
 
@@ -145,6 +160,7 @@ class Subscriber:
             user_id=user_id,
             user_info=user_info,
             on_message=on_message,
+            authorize=authorize,
             transport=sandbox.channels,
         )
 
@@ -256,11 +272,27 @@ class _Connection:
                 case Send():
                     self.send(output.text)
                 case Message():
-                    self._deliver(output)
+                    self._deliver(self._decrypted(output))
                 case Subscribed():
                     self.ready.set()
                 case Refused():
                     self.end(output.problem)
+
+    def _decrypted(self, message: Message) -> Message:
+        """The message as it was published: on an encrypted channel, decrypted."""
+        subscription, channel = self._subscription, message.channel
+        key = subscription.keys.get(channel)
+        if key is None or message.event.startswith(RESERVED_NAMES):
+            return message
+        try:
+            return replace(message, data=decrypt(key, message.data))
+        except DecryptionError as error:
+            reason = str(error)
+        if (new := subscription.renew_key(channel)) not in (None, key):
+            with contextlib.suppress(DecryptionError):
+                return replace(message, data=decrypt(new, message.data))
+        data = to_json({"event": message.event, "reason": reason})
+        return Message(channel=channel, event=UNREADABLE_EVENT, data=data)
 
     def _deliver(self, message: Message) -> None:
         if self._on_message is None:

@@ -11,19 +11,21 @@ connection is gone: that says how long to wait before connecting again.
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from pusherkit.authorization import authorize_channel
-from pusherkit.credentials import Credentials
+from pusherkit.credentials import MASTER_KEY_BYTES, Credentials
 from pusherkit.errors import InvalidEvent
-from pusherkit.events import Event, check_channel_name, to_json
+from pusherkit.events import ENCRYPTED, Event, check_channel_name, check_socket_id, to_json
 
 PROTOCOL = 7  # of Pusher Channels
 GAP_EVENT = "pusherkit:gap"  # the protocol's own names begin with pusher: and pusher_internal:
+UNREADABLE_EVENT = "pusherkit:unreadable"
 
 # Close codes of protocol 7.
 STAY_AWAY = range(4000, 4100)  # the client must not come back as it is
@@ -43,11 +45,13 @@ _SHOWN = 80  # characters of a text that isn't a frame
 class Message:
     """An event that arrived. `data` is text, as the publisher sent it: usually JSON.
 
-    `user_id` is who sent a client event in a presence channel. Three kinds come from no
-    publisher: `pusher_internal:member_added` and `…member_removed` in presence channels,
-    `pusher:error` (channel ""), and `pusherkit:gap` (channel ""): the connection was lost, and
-    what was published between its `from` (the last sign of life) and `to`, Unix seconds, may not
-    have arrived.
+    `user_id` is who sent a client event in a presence channel. These come from no publisher:
+    `pusher_internal:member_added` and `…member_removed` in presence channels, `pusher:cache_miss`
+    in a cache channel that remembers no event, `pusher_internal:subscription_count` where the app
+    tells counts, `pusher:error` (channel ""), and `pusherkit:gap` (channel ""): the connection was
+    lost, and what was published between its `from` (the last sign of life) and `to`, Unix seconds,
+    may not have arrived. `pusherkit:unreadable` is in the place of an event on an encrypted channel
+    that couldn't be decrypted: which `event` it was, and the `reason`.
     """
 
     channel: str
@@ -85,14 +89,17 @@ class Loss:
 
 
 Output = Send | Message | Subscribed | Refused
+Authorize = Callable[[str, str], Mapping[str, str]]
+"""Asked with a socket_id and a channel; returns what `authorize_channel()` returns, or raises."""
 
 
 class Subscription:
     """What a subscriber knows: its channels, which of them still wait, who is there, what is lost.
 
-    `user_id` and `user_info`, of any JSON type, are who joins a presence channel. Raises
-    InvalidEvent for channel names that can't be, for none at all, and for a presence channel that
-    nobody joins.
+    `user_id` and `user_info`, of any JSON type, are who joins a presence channel. With `authorize`,
+    that is asked for each private and presence channel, and the credentials' secret isn't used.
+    Raises InvalidEvent for channel names that can't be, for none at all, and for a presence channel
+    that nobody joins; InvalidCredentials for an encrypted channel without a master key.
     """
 
     def __init__(
@@ -102,13 +109,16 @@ class Subscription:
         *,
         user_id: str | None = None,
         user_info: object = None,
+        authorize: Authorize | None = None,
     ) -> None:
         names = (channels,) if isinstance(channels, str) else tuple(channels)
         # Each once: a second subscription to the same channel is refused.
         self.channels = tuple(dict.fromkeys(check_channel_name(name) for name in names))
         if not self.channels:
             raise InvalidEvent("channels: expected at least one, got none.", rule="channels")
-        for name in self.channels:
+        for name in self.channels if authorize is None else ():
+            if name.startswith(ENCRYPTED):
+                credentials.shared_secret(name)  # or an error, now rather than on a thread
             if name.startswith("presence-") and user_id is None:
                 raise InvalidEvent(
                     f"user_id: {name} is a presence channel, so it needs to know who joins: "
@@ -116,6 +126,7 @@ class Subscription:
                     rule="user_id",
                 )
         self._credentials = credentials
+        self._authorize = authorize or self._sign
         member = {"user_id": user_id}
         self._channel_data = to_json(
             member if user_info is None else {**member, "user_info": user_info}
@@ -124,6 +135,8 @@ class Subscription:
         """This connection's; None before the first greeting."""
         self.waiting_for = set(self.channels)
         """The channels that the server hasn't confirmed on this connection."""
+        self.keys: dict[str, bytes] = {}
+        """The key of each encrypted channel, as its authorization brought it."""
         self.loss: Loss | None = None
         """Why there is no connection at present; None while there is one."""
         self._members: dict[str, dict[str, Any]] = {}
@@ -141,6 +154,18 @@ class Subscription:
     def members(self, channel: str) -> dict[str, Any]:
         """Who is in a presence channel at present: the user_info of each user_id."""
         return self._members.get(channel, {}).copy()
+
+    def renew_key(self, channel: str) -> bytes | None:
+        """Ask again for an encrypted channel's key: the master key may have changed.
+
+        None where that was refused. Official clients do the same, once for each event that they
+        can't decrypt (Pusher's documentation, "Encrypted channels").
+        """
+        try:
+            self._permission(channel)
+        except Exception:  # whatever authorize() raises, the event stays unreadable
+            return None
+        return self.keys[channel]
 
     # --- the connection comes and goes ------------------------------------------------------
 
@@ -191,6 +216,12 @@ class Subscription:
                 f"subscriber is in; got {channel!r}.",
                 rule="channel",
             )
+        if channel.startswith(ENCRYPTED):
+            raise InvalidEvent(
+                "channel: an encrypted channel carries no client events (Pusher's documentation); "
+                f"got {channel!r}.",
+                rule="channel",
+            )
         return to_json({"event": event.name, "channel": channel, "data": event.data})
 
     def receive(self, text: str | bytes, *, now: float) -> list[Output]:
@@ -222,16 +253,34 @@ class Subscription:
         frames: list[Output] = []
         for channel in self.channels:
             data: dict[str, str] = {"channel": channel}
-            member = self._channel_data if channel.startswith("presence-") else None
-            try:
-                if channel.startswith(_SIGNED):
-                    data |= authorize_channel(self._credentials, self.socket_id, channel, member)
-            except InvalidEvent as error:
-                return [
-                    Refused(f"The server gave no socket_id to authorize {channel} with: {error}")
-                ]
+            if channel.startswith(_SIGNED):
+                try:
+                    check_socket_id(self.socket_id)
+                except InvalidEvent as error:
+                    why = f"The server gave no socket_id to authorize {channel} with: {error}"
+                    return [Refused(why)]
+                try:
+                    data |= self._permission(channel)
+                except Exception as error:  # authorize() may raise anything: it is the caller's
+                    return [Refused(f"Not authorized to join {channel}: {error}")]
             frames.append(Send(to_json({"event": "pusher:subscribe", "data": data})))
         return frames
+
+    def _sign(self, socket_id: str, channel: str) -> Mapping[str, str]:
+        """Authorize a channel with the credentials' own secret."""
+        member = self._channel_data if channel.startswith("presence-") else None
+        return authorize_channel(self._credentials, socket_id, channel, member)
+
+    def _permission(self, channel: str) -> dict[str, str]:
+        """What the server is to see of an authorization. The channel's key stays here."""
+        answer = self._authorize(str(self.socket_id), channel)
+        if not isinstance(answer, Mapping):
+            raise InvalidEvent(
+                f'expected {{"auth": "KEY:SIGNATURE"}}, got {type(answer).__name__}.', rule="auth"
+            )
+        if channel.startswith(ENCRYPTED):
+            self.keys[channel] = _key(answer.get("shared_secret"))
+        return {name: answer[name] for name in ("auth", "channel_data") if name in answer}
 
     def _confirmed(self, channel: str, data: dict[str, Any], now: float) -> list[Output]:
         self._members[channel] = _presence(data)
@@ -256,6 +305,22 @@ class Subscription:
             members[user_id] = data.get("user_info")
         else:
             members.pop(user_id, None)
+
+
+def _key(shared_secret: object) -> bytes:
+    """An encrypted channel's key, from an authorization."""
+    try:
+        key = base64.b64decode(str(shared_secret), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != MASTER_KEY_BYTES:
+        got = "none" if shared_secret is None else "something else"
+        raise InvalidEvent(
+            f"expected a shared_secret, {MASTER_KEY_BYTES} bytes in base64, and got {got}. Whoever "
+            "authorizes an encrypted channel needs the master key.",
+            rule="shared_secret",
+        )
+    return key
 
 
 def goodbye(code: int, reason: str) -> str:

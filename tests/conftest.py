@@ -1,13 +1,18 @@
 """What the tests share: the published example's credentials, a fixed clock, practice servers.
 
 `--forbid-skips` makes a run fail when it left a test out, so that a green run tested everything.
+
+Tests with the marker `slow` are left out unless you ask for them: `pytest -m ""` runs everything.
+At its end, a run says which of the others cost most of its time.
 """
 
 from __future__ import annotations
 
+import collections
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPPED] = []
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: the one that hands out tests reports
+        config.pluginmanager.register(Costs(), "costs")
     if config.getoption("--forbid-skips"):
         config.pluginmanager.register(ForbidSkips(config.stash[SKIPPED]), "forbid-skips")
 
@@ -72,6 +79,44 @@ class ForbidSkips:
                 terminalreporter.line(nodeid)
 
 
+# --- what is left out, and what might be ---------------------------------------------------------
+
+COSTLY_SECONDS = 8.0  # of a run of two or three minutes
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m picks by the marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "growth" in getattr(item, "fixturenames", ()):  # it reads texts of up to 10 MB
+            item.add_marker(pytest.mark.slow)
+
+
+class Costs:
+    """Adds up what each test function and each notebook takes, and names the costly ones.
+
+    It judges nothing: a time depends on the machine. But a test that shows up here again and again
+    might be made faster, or be marked as slow.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: collections.Counter[str] = collections.Counter()
+        self._times: collections.Counter[str] = collections.Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if "slow" not in report.keywords:
+            name = report.nodeid.partition("[")[0].partition("::Cell ")[0]
+            self._seconds[name] += report.duration
+            self._times[name] += report.when == "call"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        costly = [each for each in self._seconds.most_common(10) if each[1] >= COSTLY_SECONDS]
+        if costly:
+            terminalreporter.section("took long, and isn't marked as slow")
+            for name, seconds in costly:
+                times = f", {self._times[name]} times" if self._times[name] > 1 else ""
+                terminalreporter.line(f"{seconds:.0f} s  {name}{times}")
+
+
 # --- the fixtures -------------------------------------------------------------------------------
 
 
@@ -97,9 +142,9 @@ def credentials() -> Credentials:
 
 
 @pytest.fixture
-def server() -> Iterator[SandboxServer]:
-    """A running practice server; its clock is the machine's."""
-    with SandboxServer() as running:
+def server(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
+    """A running practice server; its clock is the machine's. A test may give it options."""
+    with SandboxServer(**getattr(request, "param", {})) as running:
         yield running
 
 
@@ -121,6 +166,8 @@ class Peer:
     def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
         self.channels, self.clock = sandbox.channels, clock
         self.credentials = sandbox.credentials
+        # A server needs no master key to let in those who have one.
+        self.encrypting = replace(self.credentials, encryption_master_key_base64="A" * 43 + "=")
         self.texts: list[str] = []
         self.hung_up: list[tuple[int, str]] = []
         self.pings: list[float] = []  # those of the WebSocket, by the clock's time
@@ -150,11 +197,11 @@ class Peer:
         for name in names:
             data = {"channel": name}
             if name.startswith("private-"):
-                data |= authorize_channel(self.credentials, self.socket_id, name)
+                data |= authorize_channel(self.encrypting, self.socket_id, name)
             if name.startswith("presence-"):
                 member = {"user_id": user, "user_info": info}
                 data |= authorize_channel(self.credentials, self.socket_id, name, member)
-            (answer,) = self.says({"event": "pusher:subscribe", "data": data})
+            answer, *_ = self.says({"event": "pusher:subscribe", "data": data})
             assert answer["event"] == "pusher_internal:subscription_succeeded", answer
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pusherkit import (
     AuthenticationError,
     Credentials,
+    InvalidCredentials,
     InvalidEvent,
     authenticate_user,
     authorize_channel,
@@ -23,6 +25,7 @@ from pusherkit.credentials import HIDDEN
 
 FILE = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 SOCKET_ID = "1234.1234"
+MASTER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
 def published(*kinds: str, part: str = "authorization"):
@@ -30,7 +33,12 @@ def published(*kinds: str, part: str = "authorization"):
 
 
 def owner(vector: dict) -> Credentials:
-    return Credentials(app_id="3", key=vector["key"] or "any", secret=vector["secret"])
+    return Credentials(
+        app_id="3",
+        key=vector["key"] or "any",
+        secret=vector["secret"],
+        encryption_master_key_base64=MASTER_KEY,
+    )
 
 
 # --- the published vectors ------------------------------------------------------------------------
@@ -52,6 +60,18 @@ def test_a_channel_is_authorized_as_published(vector):
     assert answer["auth"] == f"{vector['key']}:{vector['signature']}"
     assert answer.get("channel_data") == data
     verify_channel(credentials, vector["socket_id"], vector["channel"], answer["auth"], data)
+
+
+def test_only_an_encrypted_channel_s_authorization_brings_its_key(credentials):
+    """As pusher-http-node's authenticate.js publishes it."""
+    encrypting = replace(credentials, encryption_master_key_base64=MASTER_KEY)
+    answer = authorize_channel(encrypting, SOCKET_ID, "private-encrypted-bla")
+    assert answer["shared_secret"] == "BYBsePpRCQkGPvbWu/5j8x+MmUF5sgPH5DmNBwkTzYs="
+    verify_channel(credentials, SOCKET_ID, "private-encrypted-bla", answer["auth"])
+    for plain in ("private-bla", "private-encryptedbla"):
+        assert authorize_channel(encrypting, SOCKET_ID, plain).keys() == {"auth"}
+    with pytest.raises(InvalidCredentials, match="private-encrypted-bla is an encrypted channel"):
+        authorize_channel(credentials, SOCKET_ID, "private-encrypted-bla")
 
 
 @pytest.mark.parametrize("vector", published("user_auth"))

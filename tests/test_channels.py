@@ -390,6 +390,14 @@ def test_a_private_channel_opens_to_who_is_authorized(sandbox, peer, channel):
     assert ann.received == [(channel, "n", "{}")]
 
 
+def test_an_encrypted_channel_carries_no_client_events(sandbox, peer):
+    ann, bob = peer("private-encrypted-x"), peer("private-encrypted-x")
+    answer = ann.says({"event": "client-n", "channel": "private-encrypted-x", "data": "{}"})
+    told = "Client events are not supported on encrypted channels, such as private-encrypted-x."
+    assert error(answer) == (None, told)
+    assert not bob.received
+
+
 def test_an_authorization_is_good_for_one_connection_and_one_channel(peer):
     ann, bob = peer(), peer()
     auth = authorize_channel(ann.credentials, ann.socket_id, "private-x")["auth"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import io
 import json
@@ -26,6 +27,7 @@ import pusherkit
 from pusherkit import (
     Client,
     Credentials,
+    PayloadTooLarge,
     PusherError,
     RateLimited,
     Unauthorized,
@@ -127,6 +129,29 @@ def test_a_client_event_has_a_line_of_its_own(sandbox: Sandbox) -> None:
         )
 
 
+@pytest.mark.parametrize("sandbox", [("--webhook=http://127.0.0.1:9/nobody",)], indirect=True)
+def test_a_webhook_has_a_line_of_its_own_and_what_went_wrong_below(sandbox: Sandbox) -> None:
+    assert sandbox.preamble[-1] == "# Webhooks go to http://127.0.0.1:9/nobody"
+    assert sandbox.line().startswith("# Each request")
+    with Subscriber(sandbox.credentials, "order-41"):
+        assert re.fullmatch(
+            r"\d\d:\d\d:\d\d  no answer  webhook channel_occupied order-41", sandbox.line()
+        )
+        assert sandbox.line().strip().startswith("Nobody listens there. Is your server up")
+        assert sandbox.line().strip() == "Attempt 1 of 9. The same bytes again in 1 s."
+
+
+@pytest.mark.parametrize("sandbox", [("--subscription-count",)], indirect=True)
+def test_counts_can_be_switched_on(sandbox: Sandbox) -> None:
+    with Subscriber(sandbox.credentials, "chat") as subscriber:
+        assert subscriber.receive().data == '{"subscription_count":1}'
+
+
+def test_webhooks_go_to_this_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sandbox", "--webhook=http://example.com/"]) == 1
+    assert "pusherkit sandbox: webhook: expected a URL on this machine" in capsys.readouterr().err
+
+
 def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:
     with Client(sandbox.credentials) as client:
         client.channels()
@@ -226,6 +251,37 @@ def test_its_options(sandbox: Sandbox) -> None:
         with pytest.raises(RateLimited) as caught:
             client.trigger("chat", "message", "hello")
     assert caught.value.retry_after == 1
+
+
+@pytest.mark.parametrize("sandbox", [("--as=soketi",)], indirect=True)
+def test_it_can_answer_as_another_server(sandbox: Sandbox) -> None:
+    assert sandbox.preamble[-1].startswith("# It answers as soketi 1.6.1 does.")
+    sandbox.line()
+    with Client(sandbox.credentials, clock=lambda: 0) as client:
+        assert client.trigger("chat", "message", "hello") == {"ok": True}
+    assert sandbox.line().endswith("  200  POST /apps/6855671/events")
+    assert sandbox.line().strip() == 'as soketi 1.6.1: {"ok":true}'
+    assert sandbox.line().strip() == "It accepts this: chat (delivered 0 times)"
+    assert sandbox.line().strip().startswith("Strictly it's 401. Timestamp expired: ")
+    assert "Set the clock" in sandbox.line()
+    with Client(sandbox.credentials) as client:
+        client.trigger("chat", "message", "hello")  # right for both
+        client.channels()
+    said = [sandbox.line().strip() for _ in range(5)]
+    assert said[2] == "message → chat (delivered 0 times)"
+    assert said[4] == 'as soketi 1.6.1: {"channels":{}}'
+
+
+@pytest.mark.parametrize("sandbox", [("--as=reverb",)], indirect=True)
+def test_what_only_the_other_server_refuses_is_said_so(sandbox: Sandbox) -> None:
+    sandbox.line()
+    with Client(sandbox.credentials) as client, pytest.raises(PayloadTooLarge):
+        client.trigger("chat", "message", "x" * 10_000)
+    assert [sandbox.line().strip() for _ in range(4)][1:] == [
+        "as Reverb 1.9.0: Payload too large.",
+        "It refuses this: a request over 10,000 bytes.",
+        "Strictly it's 200.",
+    ]
 
 
 def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
@@ -650,6 +706,12 @@ def in_an_empty_folder(command: str, folder: Path) -> list[str]:
     return calls.read_text().splitlines() if calls.exists() else []
 
 
+@functools.cache
+def said_of(name: str) -> str:
+    """What `pusherkit doctor` prints for one of them."""
+    return doctor(HOSTILE[name])[1]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_path: Path) -> None:
     status, out, _ = doctor(HOSTILE[name], "--json")
@@ -662,7 +724,7 @@ def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_
     assert joined.count("-X\0") == 1, "one call"
     url = next(word for word in joined.split("\0") if word.startswith("http"))
     assert httpx.URL(url).host == "h"
-    plain = doctor(HOSTILE[name])[1]
+    plain = said_of(name)
     assert re.search("This goes to https?://h:\n", plain)
     shown = plain[plain.index("\ncurl -X") + 1 :].removesuffix("\n")
     assert no_time(shown) == no_time(corrected)
@@ -674,7 +736,7 @@ def no_time(command: str) -> str:
 
 def test_some_of_the_strangers_requests_can_be_corrected() -> None:
     """So the test before this one looks at something."""
-    corrected = [name for name, text in HOSTILE.items() if "\ncurl -X " in doctor(text)[1]]
+    corrected = [name for name in HOSTILE if "\ncurl -X " in said_of(name)]
     assert {"a name", "a value", "a body", "a path in quotes", "an app key"} <= set(corrected)
 
 

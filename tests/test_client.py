@@ -121,6 +121,31 @@ CALLS = {
         '{"batch":[{"channel":"a","name":"n","data":"1"},'
         '{"channel":"b","name":"m","data":"x","socket_id":"1.2"}]}',
     ),
+    "send_to_user": (
+        lambda call: call("send_to_user", "ann@example.com", "message", {"text": "hello"}),
+        "POST /apps/3/events",
+        {},
+        '{"name":"message","channels":["#server-to-user-ann@example.com"],'
+        '"data":"{\\"text\\":\\"hello\\"}"}',
+    ),
+    "terminate_user_connections": (
+        lambda call: call("terminate_user_connections", "ann@example.com"),
+        "POST /apps/3/users/ann@example.com/terminate_connections",
+        {},
+        "{}",
+    ),
+    "terminate_user_connections, any text": (
+        lambda call: call("terminate_user_connections", "Ann/Größe %?#"),
+        "POST /apps/3/users/Ann%2FGr%C3%B6%C3%9Fe%20%25%3F%23/terminate_connections",
+        {},
+        "{}",
+    ),
+    "terminate_user_connections, dots": (
+        lambda call: call("terminate_user_connections", ".."),
+        "POST /apps/3/users/%2E%2E/terminate_connections",
+        {},
+        "{}",
+    ),
     "channels": (lambda call: call("channels"), "GET /apps/3/channels", {}, ""),
     "channels, everything": (
         lambda call: call("channels", prefix="presence-", info=["user_count", "x"]),
@@ -138,6 +163,12 @@ CALLS = {
         lambda call: call("channel_info", "chat", info="subscription_count"),
         "GET /apps/3/channels/chat",
         {"info": "subscription_count"},
+        "",
+    ),
+    "channel_info, cache": (
+        lambda call: call("channel_info", "cache-chat", info=["cache", "subscription_count"]),
+        "GET /apps/3/channels/cache-chat",
+        {"info": "cache,subscription_count"},
         "",
     ),
     "channel_info, punctuation": (
@@ -199,6 +230,12 @@ def test_the_timeout_is_five_seconds_or_as_given(call, service):
         (("trigger_batch", [Event.of(["a", "b"], "n", "")]), "batch"),
         (("channel_info", "a/b"), "channel"),
         (("users", ""), "channel"),
+        (("send_to_user", "", "n", "d"), "user_id"),
+        (("send_to_user", 7, "n", "d"), "user_id"),
+        (("terminate_user_connections", "x" * 201), "user_id"),
+        (("terminate_user_connections", None), "user_id"),
+        (("terminate_user_connections", "\ud800"), "user_id"),
+        (("trigger", ["chat", "private-encrypted-a"], "n", "d"), "channels"),
     ],
 )
 def test_what_breaks_a_rule_is_not_sent(call, service, wrong, rule):

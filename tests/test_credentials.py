@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pickle
@@ -262,6 +263,65 @@ def test_an_app_id_that_cannot_stand_in_a_path_is_refused(app_id):
     assert f"{wrong!r} cannot be part of" in str(caught.value)
 
 
+# --- the encryption master key ------------------------------------------------------------------
+
+MASTER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="  # pusher-http-node's tests
+ENCRYPTING = Credentials(
+    app_id="3", key="key", secret=SECRET, encryption_master_key_base64=MASTER_KEY
+)
+
+
+def test_a_channel_s_key_is_as_published():
+    """By pusher-http-node (authenticate.js) and pusher-http-python (test_crypto.py)."""
+    key = ENCRYPTING.shared_secret("private-encrypted-bla")
+    assert base64.b64encode(key) == b"BYBsePpRCQkGPvbWu/5j8x+MmUF5sgPH5DmNBwkTzYs="
+    nines = base64.b64encode(b"OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5").decode()
+    other = replace(ENCRYPTING, encryption_master_key_base64=nines)
+    assert other.shared_secret("pvUPIk0YG6MnxCEMIUUVFrbDmQwbhICXUcy") == (
+        b"p\x9e\xf3\t\n$\xbf\xa9\x83\x82\xcb]\x02\\\xa3b,\x82\xd3\x1f\xa2\x7f\x10\xb0\x05\xc0\xdc\xa2{\xaee\x16"
+    )
+
+
+def test_a_channel_s_key_needs_a_master_key():
+    with pytest.raises(InvalidCredentials, match="because private-encrypted-x is an encrypted"):
+        replace(ENCRYPTING, encryption_master_key_base64=None).shared_secret("private-encrypted-x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ("", "got 0 bytes"),
+        (base64.b64encode(b"1" * 31).decode(), "got 31 bytes"),
+        (base64.b64encode(b"1" * 33).decode(), "got 33 bytes"),
+        (MASTER_KEY[:-1], "isn't base64"),
+        (MASTER_KEY + "\n", "isn't base64"),
+        (f'"{MASTER_KEY}"', "isn't base64"),
+        (MASTER_KEY[:-2] + "é=", "isn't base64"),
+        (MASTER_KEY.encode(), "got bytes"),
+    ],
+)
+def test_what_is_no_master_key_is_refused_and_not_repeated(wrong, sentence):
+    with pytest.raises(InvalidCredentials, match=sentence) as caught:
+        replace(ENCRYPTING, encryption_master_key_base64=wrong)
+    assert MASTER_KEY[:20] not in everything_said(caught.value)
+
+
+def test_a_master_key_is_read_from_the_environment_where_it_is_set():
+    name = "PUSHER_ENCRYPTION_MASTER_KEY_BASE64"
+    assert Credentials.from_env(ENVIRONMENT | {name: MASTER_KEY}) == ENCRYPTING
+    assert Credentials.from_env(ENVIRONMENT | {name: ""}) != ENCRYPTING
+
+
+def test_a_master_key_is_out_of_sight_as_the_secret_is():
+    assert MASTER_KEY not in repr(ENCRYPTING)
+    assert ENCRYPTING.hide(f"{MASTER_KEY} and {SECRET}") == f"{HIDDEN} and {HIDDEN}"
+    assert ENCRYPTING.hide(quote(MASTER_KEY, safe="")) == HIDDEN
+    assert ENCRYPTING.holds(MASTER_KEY)
+    assert not ENCRYPTING.holds("neither")
+    both = replace(ENCRYPTING, secret=MASTER_KEY[10:] + "-and-more")
+    assert both.hide(f"<{MASTER_KEY}-and-more>") == f"<{HIDDEN}>"  # where they overlap, it's one
+
+
 # --- hiding the secret: which spellings ---------------------------------------------------------
 
 # Of every character a second one stands after the sixth place.
@@ -506,6 +566,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mine", [PRACTICE_CREDENTIALS, AWKWARD, PERIODIC], ids=["plain", "awkward", "periodic"]
 )
@@ -517,6 +578,7 @@ def test_ten_times_the_text_takes_about_ten_times_as_long_to_hide(mine, name):
     assert min(seconds(lambda: mine.hide(long)) for _ in range(2)) < limit  # quadratic: 100 times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["backslashes", "its letters", "nearly it, as it is"])
 def test_ten_megabytes_take_seconds(name):
     text = families("practice-secret")[name](10_000_000)
@@ -633,6 +695,7 @@ URL = f"https://key:{os.environ['MARKER']}@host"
 """
 
 
+@pytest.mark.slow
 def test_pytest_does_not_show_the_secret(tmp_path):
     (tmp_path / "test_shown.py").write_text(SHOWN_BY_PYTEST, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]", encoding="utf-8")

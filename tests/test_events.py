@@ -62,6 +62,15 @@ def test_an_empty_batch_and_11_events_are_refused_in_both_directions(count):
         assert (error.rule, error.limit, error.actual) == ("batch", 10, count)
 
 
+def test_an_encrypted_channel_stands_alone():
+    """Each has a key of its own; the official SDKs refuse the same."""
+    assert event(channels=("private-encrypted-a",))
+    for names in (("private-encrypted-a", "chat"), ("private-encrypted-a", "private-encrypted-b")):
+        error = refusal(event, channels=names)
+        assert (error.rule, error.limit, error.actual) == ("channels", 1, 2)
+        assert "private-encrypted-a is encrypted" in str(error)
+
+
 def test_an_event_of_two_channels_does_not_fit_into_a_batch():
     error = refusal(batch_body, [event(), event(channels=("a", "b"))])
     assert (error.rule, error.limit, error.actual) == ("batch", 1, 2)

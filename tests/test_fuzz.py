@@ -192,13 +192,16 @@ def test_json_just_shallow_enough_to_be_read_is_answered(field: str) -> None:
 # --- WebSocket ------------------------------------------------------------------------------------
 
 
+ENCRYPTING = replace(PRACTICE_CREDENTIALS, encryption_master_key_base64="A" * 43 + "=")
+
+
 def frame_of(event: str, data: object, **fields: str) -> bytes:
     return json.dumps({"event": event, "data": data, **fields}).encode()
 
 
 def subscribing(channel: str, member: object = None) -> bytes:
     """The frame with which the first connection of a server subscribes."""
-    answer = authorize_channel(PRACTICE_CREDENTIALS, "1.1", channel, member)
+    answer = authorize_channel(ENCRYPTING, "1.1", channel, member)
     return frame_of("pusher:subscribe", {"channel": channel, **answer})
 
 
@@ -275,7 +278,8 @@ def test_a_frame_just_shallow_enough_to_be_read_is_answered() -> None:
 
 # --- channels, step by step -----------------------------------------------------------------------
 
-NAMES = ["chat", "news", "private-x", "private-encrypted-x", "presence-x", "presence-y"]
+ENCRYPTED = "private-encrypted-x"
+NAMES = ["chat", "news", "private-x", ENCRYPTED, "presence-x", "presence-y"]
 USERS = ["ann", "bob", "eve"]
 MAX_PEERS = 6  # at a time: enough for two of each user
 TOLD = tuple[str, str, str]  # event, channel, and the rest as JSON
@@ -372,7 +376,7 @@ class Everybody(RuleBasedStateMachine):
         data = {"channel": channel}
         if needs_proof and proof != "none":
             of_whom = member if channel.startswith("presence-") else None
-            data |= authorize_channel(peer.credentials, socket_id, channel, of_whom)
+            data |= authorize_channel(peer.encrypting, socket_id, channel, of_whom)
         peer.says({"event": "pusher:subscribe", "data": data})
         if peer in self.subscribed[channel] or (needs_proof and proof != "right"):
             self.expect(peer, "pusher:error", code=None)
@@ -401,7 +405,7 @@ class Everybody(RuleBasedStateMachine):
     def say(self, number: int, channel: str, data: object) -> None:
         peer = self.hear(number)
         peer.says({"event": "client-n", "channel": channel, "data": data})
-        if channel in ("chat", "news") or peer not in self.subscribed[channel]:
+        if channel in ("chat", "news", ENCRYPTED) or peer not in self.subscribed[channel]:
             self.expect(peer, "pusher:error", code=None)
         elif self.allowances[peer].take(self.clock.now):
             self.expect(peer, "pusher:error", code=4301)
@@ -417,6 +421,7 @@ class Everybody(RuleBasedStateMachine):
         data=TEXT,
     )
     def publish(self, channels: list[str], but: int | None, data: str) -> None:
+        channels = [ENCRYPTED] if ENCRYPTED in channels else channels  # it stands alone
         spared = self.peers[but % len(self.peers)] if but is not None and self.peers else None
         event = Event.of(channels, "n", data, spared.socket_id if spared else None)
         sent = self.sandbox.channels.publish(event, now=self.clock.now)

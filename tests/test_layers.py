@@ -26,6 +26,7 @@ ORDER = [
     "credentials",
     "signing",
     "events",
+    "encryption",
     "httpx_auth",
     "_proxies",
     "client",
@@ -111,7 +112,10 @@ PURE = [
     "sandbox.sdk_settings",
     "sandbox.api",
     "sandbox.channels",
+    "sandbox.cache",
+    "sandbox.personalities",
     "sandbox.rate",
+    "sandbox.routes",
     "sandbox.users",
     "sandbox.visitors",
     "clinic",
@@ -120,6 +124,12 @@ PURE = [
     "clinic.page",
     "clinic.terminal",
     "clinic.api",
+    "sandbox.webhooks",
+    "clinic.faults",
+    "clinic.programs",
+    "clinic.scenes",
+    "clinic.sabotage",
+    "clinic.desk",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -127,7 +137,8 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "lessons"},
+    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
+    "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
@@ -251,7 +262,15 @@ def test_nobody_reaches_for_a_private_name(room):
 
 
 def test_within_the_sandbox_the_order_is_channels_api_shells():
-    order = ["sandbox.channels", "sandbox.api", "sandbox.transport", "sandbox.server", "sandbox"]
+    order = [
+        "sandbox.routes",
+        "sandbox.personalities",
+        "sandbox.channels",
+        "sandbox.api",
+        "sandbox.transport",
+        "sandbox.server",
+        "sandbox",
+    ]
     for found in WITHIN:
         target = module(found.imported)
         if found.importer in order and target in order:
@@ -301,7 +320,15 @@ def test_a_dependency_has_its_place(package):
 
 
 def test_importing_the_package_loads_no_server_no_notebook_and_no_doctor():
-    heavy = ["ipywidgets", "tornado", "websockets", "jupyterlab", "pusherkit.doctor.search", "html"]
+    heavy = [
+        "ipywidgets",
+        "nacl",
+        "tornado",
+        "websockets",
+        "jupyterlab",
+        "pusherkit.doctor.search",
+        "html",
+    ]
     code = (
         f"import json, sys, pusherkit; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     )

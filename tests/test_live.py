@@ -19,7 +19,14 @@ import websockets.exceptions
 import websockets.sync.client
 
 from pusherkit import APIError, Client, Credentials, Event, sign
-from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
+from pusherkit.sandbox import (
+    PRACTICE_CREDENTIALS,
+    Sandbox,
+    SandboxServer,
+    SandboxTransport,
+    Webhooks,
+    call_in_process,
+)
 from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.live import MAX_PASTED_BYTES, PAGE_ENTRIES, entry_json
 from pusherkit.signing import Request
@@ -68,10 +75,28 @@ def test_an_accepted_request_tells_its_checks_and_what_was_signed(published):
         "status": 200,
         "note": "message → chat (delivered 0 times)",
         "answer": {},
+        "played": None,
     }
     assert [(check["rule"], check["passed"]) for check in checks] == [(r, True) for r in RULES]
     assert checks[0]["received"] == "practice-key"
     assert canonical.startswith("POST\n/apps/6855671/events\nauth_key=practice-key&")
+
+
+def test_where_another_server_is_played_both_answers_are_told(clock):
+    sandbox = Sandbox(personality="soketi")
+    with Client(
+        sandbox.credentials, transport=SandboxTransport(sandbox, clock=clock), clock=lambda: 0
+    ) as client:
+        assert client.trigger("chat", "message", "hello") == {"ok": True}
+    entry = json.loads(entry_json(sandbox.log[-1]))
+    assert (entry["status"], entry["answer"]["rule"]) == (401, "auth_timestamp")
+    assert entry["played"] == {
+        "server": "soketi 1.6.1",
+        "case": "",
+        "status": 200,
+        "body": '{"ok":true}',
+        "note": "chat (delivered 0 times)",
+    }
 
 
 def test_a_refused_request_tells_the_sentence_the_fix_and_the_mistake(published):
@@ -139,6 +164,21 @@ def test_a_refused_subscription_tells_its_mistake(sandbox):
         "note": entry["note"],
         "findings": [],
     }
+
+
+def test_a_webhook_tells_its_events_its_outcome_and_its_body_but_not_its_signature():
+    statuses = [500, 200]
+    sandbox = Sandbox(webhooks=Webhooks(PRACTICE_CREDENTIALS))
+    again = call_in_process(sandbox, lambda body, headers: statuses.pop(0), lambda: NOW)
+    Subscriber.attached(sandbox, "order-41")
+    again()
+    failed, received = map(json.loads, map(entry_json, sandbox.webhook_calls))
+    assert failed.pop("note").startswith("It answered 500. The receiver failed")
+    body = f'{{"time_ms":{NOW}000,"events":[{{"name":"channel_occupied","channel":"order-41"}}]}}'
+    told = {"kind": "webhook", "time": NOW, "said": "channel_occupied order-41", "body": body}
+    told |= {"key": "practice-key"}
+    assert failed == told | {"attempt": 1, "status": 500, "delivered": False}
+    assert received == told | {"attempt": 2, "status": 200, "delivered": True, "note": ""}
 
 
 def test_an_entry_is_ascii():
@@ -213,6 +253,17 @@ def test_a_client_event_reaches_the_page(server):
     assert (told["name"], told["client_event"], told["subscribers"]) == ("client-typing", True, 1)
 
 
+def test_a_webhook_reaches_the_page_and_its_backlog():
+    with SandboxServer(webhook="http://127.0.0.1:9/nobody") as server, opened(server) as page:
+        page.backlog()
+        with Subscriber(server.credentials, "order-41"):
+            told = page.receive()
+        with opened(server) as later:
+            assert told in later.backlog()
+    assert (told["kind"], told["said"]) == ("webhook", "channel_occupied order-41")
+    assert told["note"].startswith("Nobody listens there.")
+
+
 def test_the_greeting_tells_the_app_and_the_secret_that_everybody_knows(server):
     with opened(server) as page:
         assert page.receive() == {
@@ -221,6 +272,7 @@ def test_the_greeting_tells_the_app_and_the_secret_that_everybody_knows(server):
             "key": "practice-key",
             "secret": "practice-secret",
             "keep": PAGE_ENTRIES,
+            "plays": None,
         }
 
 

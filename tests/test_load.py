@@ -18,6 +18,8 @@ from pusherkit.sandbox import SandboxServer
 from pusherkit.sandbox.api import LOG_ENTRIES
 from pusherkit.sandbox.sockets import MAX_UNSENT_BYTES
 
+pytestmark = pytest.mark.slow
+
 # On Windows, select() waits for 512 sockets at most (FD_SETSIZE in CPython's selectmodule.c).
 SOCKETS = 400 if sys.platform == "win32" else 1_000
 CHANNELS = [f"c{number}" for number in range(100)]

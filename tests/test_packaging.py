@@ -55,8 +55,10 @@ def test_wheel_takes_the_notebooks_along():
     "name", ["README.md", ".ci/run", ".github/workflows/ci.yml", "CONTRIBUTING.md"]
 )
 def test_test_command_is_the_same_everywhere(name):
-    command = 'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/pytest'
+    install = 'python3 -m venv .venv && .venv/bin/pip install -e ".[test]"'
     lines = [line.strip().removeprefix("- run: ") for line in read(name).splitlines()]
+    if name == ".ci/run":  # there it's the same, with the slow tests
+        lines = [line.partition(' -m ""')[0] for line in lines]
     assert [
         line for line in lines if line.startswith("python3 -m venv .venv &&") and "pytest" in line
-    ] == [command]
+    ] == [f"{install} && .venv/bin/pytest -n auto"]

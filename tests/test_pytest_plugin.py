@@ -33,6 +33,7 @@ def test_what_was_refused_was_not_published(pusher_sandbox: SandboxServer) -> No
     assert [entry.reply.status for entry in pusher_sandbox.log] == [401]
 
 
+@pytest.mark.slow
 def test_each_test_has_its_own_and_it_ends_with_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -53,6 +54,7 @@ def test_each_test_has_its_own_and_it_ends_with_the_test(pytester: pytest.Pytest
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_it_is_listed_with_what_it_is_for(pytester: pytest.Pytester) -> None:
     listed = pytester.runpytest_subprocess("--fixtures")
     listed.stdout.fnmatch_lines(["pusher_sandbox *", "*A running practice server*"])

@@ -65,10 +65,16 @@ def test_the_fifth_proves_what_is_wrong_with_a_subscription(
     assert capsys.readouterr().out.startswith("prefix-not-signed: ")
 
 
+def test_the_sixth_encrypts_and_decrypts(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(PYTHON[5], {})
+    assert capsys.readouterr().out == '{"text":"only for us"}\n'
+
+
+@pytest.mark.slow
 def test_the_fourth_is_a_test_that_passes_with_nothing_but_the_plugin(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(PYTHON) == 5, "an example without a test"
+    assert len(PYTHON) == 6, "an example without a test"
     assert len(PYTHON[3].splitlines()) <= 12
     monkeypatch.setenv("HTTP_PROXY", NOBODY_LISTENS)  # a signed request must not go through it
     pytester.makepyfile(PYTHON[3])
@@ -135,9 +141,9 @@ def test_each_file_of_the_reading_order_needs_only_those_above_it() -> None:
 
 
 def test_the_reading_order_is_right_about_its_length() -> None:
-    promised = re.search(r"The first six .* about ([\d,]+) lines", README)
+    promised = re.search(r"The first seven .* about ([\d,]+) lines", README)
     assert promised
-    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in READING[:6])
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in READING[:7])
     assert int(promised[1].replace(",", "")) == pytest.approx(lines, rel=0.1)
 
 

@@ -127,6 +127,20 @@ def test_a_batch_is_delivered_in_order(sandbox, peer):
     assert news.received == [("news", "n", "1")]
 
 
+def test_an_encrypted_channel_passes_what_comes_and_the_note_says_if_that_is_readable(sandbox):
+    readable = Event.of("private-encrypted-a", "n", "readable")
+    sealed = replace(readable, data='{"nonce":"x","ciphertext":"y"}')
+    assert sandbox.handle(publishing(sealed), now=NOW).note == (
+        "n → private-encrypted-a (delivered 0 times)"
+    )
+    for events in ([readable], [readable, sealed, readable, HELLO]):
+        reply = sandbox.handle(publishing(*events), now=NOW)
+        assert reply.status == 200
+        (told,) = reply.note.splitlines()[1:]
+        assert told.startswith("The data for private-encrypted-a came unencrypted")
+    assert [each.event for each in sandbox.deliveries][:2] == [sealed, readable]
+
+
 def test_the_note_names_up_to_three_channels(sandbox):
     notes = [
         sandbox.handle(publishing(Event.of(list(names), "n", "")), now=NOW).note
@@ -408,8 +422,26 @@ def test_users_are_counted_in_presence_channels_only(sandbox, call, params, rule
 
 @pytest.mark.parametrize("call", ["channels", "channels/chat"])
 def test_an_attribute_that_nobody_knows_is_refused(sandbox, call):
-    told = refused(sandbox, signed("GET", f"{APP}/{call}", {"info": "cache"}), 400)
-    assert told["error"] == "info: expected subscription_count or user_count, got 'cache'."
+    told = refused(sandbox, signed("GET", f"{APP}/{call}", {"info": "age"}), 400)
+    known = ["subscription_count", "user_count", *(["cache"] if "/" in call else [])]
+    assert told["error"] == f"info: expected {' or '.join(known)}, got 'age'."
+
+
+def test_what_a_cache_channel_remembers_can_be_asked_for(sandbox):
+    ask = signed("GET", f"{APP}/channels/cache-41", {"info": "cache,subscription_count"})
+    told = {"occupied": False, "subscription_count": 0}
+    assert accepted(sandbox, ask) == told | {"cache": None}
+    accepted(sandbox, publishing(Event.of("cache-41", "status", "on its way")))
+    assert accepted(sandbox, ask) == told | {"cache": {"data": "on its way", "ttl": 1_800}}
+    assert accepted(sandbox, ask, now=NOW + 599.5)["cache"]["ttl"] == 1_201
+    ask = signed("GET", f"{APP}/channels/cache-41", {"info": "cache"}, timestamp=NOW + 1_800)
+    assert accepted(sandbox, ask, now=NOW + 1_800)["cache"] is None
+
+
+def test_the_cache_is_that_of_cache_channels_alone(sandbox):
+    told = refused(sandbox, signed("GET", f"{APP}/channels/chat", {"info": "cache"}), 400)
+    assert told["error"] == "cache may only be requested for cache channels; chat is none."
+    assert told["rule"] == "info"
 
 
 def test_a_get_may_carry_the_md5_of_its_empty_body(sandbox):

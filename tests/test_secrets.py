@@ -54,6 +54,7 @@ from pusherkit import (
     verify_webhook,
 )
 from pusherkit._terminal import Terminal
+from pusherkit.events import event_body
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Sandbox, SandboxServer
 from pusherkit.signing import Request, judge
 from pusherkit.snippets import curl
@@ -256,7 +257,7 @@ def damaged(marker: str) -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("field", ["app_id", "key", "secret"])
+@pytest.mark.parametrize("field", ["app_id", "key", "secret", "encryption_master_key_base64"])
 def test_what_cannot_be_credentials_is_not_repeated(witness, marker, mine, field):
     for value in damaged(marker):
         with witness.listening(field, InvalidCredentials):
@@ -398,6 +399,39 @@ def test_what_else_is_signed_is_refused_without_the_secret(witness, mine, marker
         verify_webhook(mine, marker.encode(), **webhook)
     witness.see("authorize_channel", authorize_channel(mine, "1.2", "private-chat"))
     witness.check()
+
+
+def test_an_encryption_master_key_is_not_told(marker, witness):
+    """The marker's bytes are in it, so its base64 and its hex would be found."""
+    master_key = base64.b64encode(PIECES[0].encode() + PIECES[1].encode()[:14]).decode()
+    mine = replace(PRACTICE_CREDENTIALS, encryption_master_key_base64=master_key)
+    channel = "private-encrypted-chat"
+    witness.see("Credentials", mine, [mine], {"credentials": mine})
+    witness.see("authorize_channel", authorize_channel(mine, "1.2", channel))
+    for wrong in (f" {master_key}", f'"{master_key}"', master_key[:-1], master_key * 2):
+        with witness.listening("a damaged master key", InvalidCredentials):
+            replace(mine, encryption_master_key_base64=wrong)
+        environ = {"PUSHER_APP_ID": "3", "PUSHER_KEY": "key", "PUSHER_SECRET": "secret"}
+        with witness.listening("a damaged master key", InvalidCredentials):
+            Credentials.from_env(environ | {"PUSHER_ENCRYPTION_MASTER_KEY_BASE64": wrong})
+    with SandboxServer(mine) as server, Client(server.credentials) as client:
+        ours = server.credentials
+        with Subscriber(ours, channel) as subscriber:
+            witness.see("Subscriber", subscriber, vars(subscriber))
+            client.trigger(channel, "n", "hello")
+            assert subscriber.receive().data == "hello"
+            readable = event_body(Event.of(channel, "n", "readable"))
+            client.http.post(f"/apps/{ours.app_id}/events", content=readable)
+            witness.see("unreadable", subscriber.receive())
+            with witness.listening("a client event", PusherError):
+                subscriber.trigger(channel, "client-n", "")
+        with witness.listening("too large", PusherError):
+            client.trigger(channel, "n", "x" * 102_400)
+        with httpx.Client(trust_env=False) as http:
+            url = f"{server.url}/apps/{ours.app_id}/events"
+            witness.hear("refused", http.post(url, json={"channel": master_key}).text)
+        witness.see("the server's log", *server.log, *server.sandbox.deliveries)
+    witness.check(sent_by="httpx")
 
 
 # --- the clients --------------------------------------------------------------------------------
@@ -628,6 +662,7 @@ def evidence_with_the_secret(credentials: Credentials) -> Iterator[str]:
             yield f"POST {path}?{urlencode(params)} HTTP/1.1\nHost: 127.0.0.1\n\n{body.decode()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_the_doctor_does_not_tell_the_secret(run, mine, witness, options):
     signature = sign(mine, "POST", PATH, (), BODY, timestamp=NOW)
@@ -747,6 +782,7 @@ each_notebook = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marker", ["awkward"], indirect=True)
 @each_notebook
 def test_a_lesson_that_was_run_does_not_hold_the_secret(run, witness, path, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import gc
 import json
 import queue
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,9 +17,26 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from pusherkit import Client, Credentials, InvalidEvent, PusherError
+from pusherkit import (
+    Client,
+    Credentials,
+    Event,
+    InvalidCredentials,
+    InvalidEvent,
+    PusherError,
+    authorize_channel,
+)
+from pusherkit.encryption import encrypted
+from pusherkit.events import event_body
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxServer, SandboxTransport
-from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
+from pusherkit.subscriber import GAP_EVENT, UNREADABLE_EVENT, Message, Subscriber
+
+SECRET_CHANNEL = "private-encrypted-chat"
+ENCRYPTING = replace(
+    PRACTICE_CREDENTIALS,
+    encryption_master_key_base64="MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+)
+ROTATED = replace(ENCRYPTING, encryption_master_key_base64="A" * 43 + "=")
 
 
 @dataclass
@@ -33,19 +51,24 @@ class Place:
         for name in names:
             self.client.trigger(channel, name, {"n": name})
 
+    def pass_on(self, event: Event) -> None:
+        """Publish an event as it is: not encrypted, or not by us."""
+        path = f"/apps/{self.client.credentials.app_id}/events"
+        self.client.http.post(path, content=event_body(event)).raise_for_status()
+
 
 @pytest.fixture(params=["websocket", "attached"])
 def place(request) -> Iterator[Place]:
     """The same, with sockets between and without."""
     if request.param == "websocket":
-        with SandboxServer() as server, Client(server.credentials) as client:
+        with SandboxServer(ENCRYPTING) as server, Client(server.credentials) as client:
             yield Place(
                 server.sandbox,
                 client,
                 lambda *args, **options: Subscriber(server.credentials, *args, **options),
             )
     else:
-        sandbox = Sandbox()
+        sandbox = Sandbox(ENCRYPTING)
         with Client(sandbox.credentials, transport=SandboxTransport(sandbox)) as client:
             yield Place(
                 sandbox,
@@ -147,11 +170,105 @@ def test_after_close_nothing_is_received_and_nobody_is_subscribed(place, eventua
     eventually(lambda: place.sandbox.channels.connections == 0)
 
 
-@pytest.mark.parametrize("channel", ["private-chat", "private-encrypted-chat"])
-def test_a_private_channel_is_authorized_with_the_secret(place, channel):
+def test_a_private_channel_is_authorized_with_the_secret(place):
+    channel = "private-chat"
     with place.subscribe(["chat", channel]) as subscriber:
         place.publish("a", channel=channel)
         assert subscriber.receive() == Message(channel=channel, event="a", data='{"n":"a"}')
+
+
+def test_on_an_encrypted_channel_the_server_sees_what_nobody_can_read(place):
+    with place.subscribe([SECRET_CHANNEL, "private-chat"]) as subscriber:
+        place.publish("a", channel=SECRET_CHANNEL)
+        place.client.trigger_batch(
+            [Event.of(SECRET_CHANNEL, "b", "é"), Event.of("private-chat", "c", 1)]
+        )
+        got = [subscriber.receive() for _ in "abc"]
+    assert [(each.event, each.data) for each in got] == [("a", '{"n":"a"}'), ("b", "é"), ("c", "1")]
+    seen = [delivery.event.data for delivery in place.sandbox.deliveries]
+    assert all(json.loads(data).keys() == {"nonce", "ciphertext"} for data in seen[:2])
+    assert seen[2] == "1"
+
+
+def test_an_event_that_cannot_be_decrypted_is_told_and_the_next_arrives(place):
+    with place.subscribe([SECRET_CHANNEL, "chat"]) as subscriber:
+        readable = Event.of(SECRET_CHANNEL, "a", "readable")
+        for event in (readable, replace(readable, data="{}"), encrypted(ROTATED, readable)):
+            place.pass_on(event)
+            told = subscriber.receive()
+            assert (told.channel, told.event) == (SECRET_CHANNEL, UNREADABLE_EVENT)
+            assert json.loads(told.data)["event"] == "a"
+        assert "doesn't open it" in json.loads(told.data)["reason"]
+        place.publish("b", channel=SECRET_CHANNEL)
+        assert subscriber.receive().event == "b"
+
+
+def test_a_key_that_has_changed_is_asked_for_once_more(place):
+    """As official clients do it (Pusher's documentation, "Encrypted channels", key rotation)."""
+    signers, asked = [ENCRYPTING], []
+
+    def authorize(socket_id: str, channel: str) -> dict[str, str]:
+        asked.append(channel)
+        return authorize_channel(signers[-1], socket_id, channel)
+
+    with place.subscribe(SECRET_CHANNEL, authorize=authorize) as subscriber:
+        signers.append(ROTATED)
+        for name in "ab":
+            place.pass_on(encrypted(ROTATED, Event.of(SECRET_CHANNEL, name, "new")))
+            assert subscriber.receive() == Message(channel=SECRET_CHANNEL, event=name, data="new")
+        assert asked == [SECRET_CHANNEL] * 2
+        signers.append(None)  # no longer authorized: the key isn't renewed
+        place.pass_on(Event.of(SECRET_CHANNEL, "c", "x"))
+        assert subscriber.receive().event == UNREADABLE_EVENT
+
+
+def test_somebody_else_may_authorize_and_then_the_secret_is_not_needed(place):
+    owner = place.client.credentials
+    secretless = replace(owner, secret="not in the browser", encryption_master_key_base64=None)
+    members = {"presence-x": {"user_id": "ann"}}
+    options = {
+        "authorize": lambda socket_id, channel: authorize_channel(
+            owner, socket_id, channel, members.get(channel)
+        )
+    }
+    channels = ["presence-x", SECRET_CHANNEL, "chat"]
+    subscriber = (
+        Subscriber(secretless, channels, transport=place.sandbox.channels, **options)
+        if isinstance(place.client.http._transport, SandboxTransport)
+        else Subscriber(secretless, channels, **options)
+    )
+    with subscriber:
+        assert subscriber.members("presence-x") == {"ann": None}
+        place.publish("a", channel=SECRET_CHANNEL)
+        assert subscriber.receive().data == '{"n":"a"}'
+
+
+def no(socket_id: str, channel: str) -> dict[str, str]:
+    raise PermissionError("order 7 isn't yours")
+
+
+@pytest.mark.parametrize(
+    ("authorize", "told"),
+    [
+        (no, "order 7 isn't yours"),
+        (lambda *_: None, 'expected {"auth": "KEY:SIGNATURE"}, got NoneType'),
+        (lambda *_: {"auth": "x"}, "expected a shared_secret, 32 bytes in base64, and got none"),
+        (lambda *_: {"shared_secret": "AAAA"}, "and got something else"),
+        (lambda *_: {"shared_secret": "é"}, "and got something else"),
+    ],
+)
+def test_who_authorizes_may_say_no(place, authorize, told):
+    with pytest.raises(PusherError, match=f"Not authorized to join {SECRET_CHANNEL}: .*{told}"):
+        place.subscribe(SECRET_CHANNEL, authorize=authorize)
+
+
+def test_an_encrypted_channel_needs_the_master_key_and_pynacl(server, monkeypatch):
+    with pytest.raises(InvalidCredentials, match=f"because {SECRET_CHANNEL} is an encrypted"):
+        Subscriber(server.credentials, SECRET_CHANNEL)
+    monkeypatch.setitem(sys.modules, "nacl.secret", None)
+    with pytest.raises(PusherError, match="Encrypted channels need PyNaCl"):
+        Subscriber(replace(ENCRYPTING, base_url=server.url), SECRET_CHANNEL)
+    assert server.sandbox.channels.connections == 0
 
 
 def test_a_presence_channel_is_joined_by_somebody(place):
@@ -209,11 +326,12 @@ def test_a_client_event_reaches_the_other_subscribers(place):
         ("private-x", "typing", 'begins with "client-"'),
         ("private-y", "client-typing", "that this subscriber is in; got 'private-y'"),
         ("chat", "client-typing", "private or presence channel"),
+        (SECRET_CHANNEL, "client-typing", "an encrypted channel carries no client events"),
         ("private-x", "client-" + "x" * 200, "207 characters"),
     ],
 )
 def test_what_cannot_be_a_client_event_is_refused_before_it_is_sent(place, channel, name, error):
-    with place.subscribe(["private-x", "chat"]) as subscriber:
+    with place.subscribe(["private-x", "chat", SECRET_CHANNEL]) as subscriber:
         with pytest.raises(InvalidEvent, match=error):
             subscriber.trigger(channel, name, "")
         assert not place.sandbox.deliveries

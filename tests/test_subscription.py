@@ -374,13 +374,14 @@ FAMILIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_time_grows_no_faster_than_the_frame(family):
     def seconds(size: int) -> float:
         text, subscription = family(size), begun()
-        begin = time.perf_counter()
+        begin = time.thread_time()  # so other processes do not count
         subscription.receive(text, now=NOW)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     small = min(seconds(1_000_000) for _ in range(3))
     assert seconds(10_000_000) < 40 * small + 0.2  # 10 times the frame, and room for the machine

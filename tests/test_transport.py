@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pusherkit import AsyncClient, Client, Event, RateLimited, Unauthorized
+from pusherkit import AsyncClient, Client, Event, RateLimited, Unauthorized, authenticate_user
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Sandbox, SandboxTransport
 from pusherkit.subscriber import Subscriber
 
@@ -39,6 +39,25 @@ async def test_an_async_client_publishes_and_asks(transport, sandbox, clock):
             assert await client.trigger("chat", "n", {"a": 1}) == {}
             assert await client.channels() == {"channels": {"chat": {}}}
             assert subscriber.receive().data == '{"a":1}'
+
+
+@pytest.mark.parametrize("user_id", ["7", "ann@example.com", "a/b ?%é", "..", "x" * 128])
+def test_a_signed_in_user_is_sent_to_and_sent_away(client, peer, user_id):
+    ann = peer()
+    ann.says(
+        {
+            "event": "pusher:signin",
+            "data": authenticate_user(PRACTICE_CREDENTIALS, ann.socket_id, {"id": user_id}),
+        }
+    )
+    channel = f"#server-to-user-{user_id}"
+    ann.says({"event": "pusher:subscribe", "data": {"channel": channel}})
+    assert client.send_to_user(user_id, "parcel", {"at": "the door"}) == {}
+    assert ann.received == [(channel, "parcel", '{"at":"the door"}')]
+    assert client.terminate_user_connections("somebody else") == {}
+    assert not ann.hung_up
+    assert client.terminate_user_connections(user_id) == {}
+    assert [code for code, _ in ann.hung_up] == [4009]
 
 
 @pytest.mark.parametrize("value", ["a,b", "é", "a b", "a+b", "100%", "a&b=c", "%2C"])

@@ -8,4 +8,7 @@ that keeps that; `tasks.py` and `page.py` write it for programs and people. They
 For another view of the same thing, a notebook's say: make a Clinic, let requests reach it through
 a SandboxServer (`build=`) or a SandboxTransport, and show its `state`, which never changes but is
 replaced; `changed` is called with each new one.
+
+The queue of broken requests (`--seed`) is in `sabotage.py`. It's made with `faults.py`,
+`programs.py` and `scenes.py`, and `desk.py` is the conversation about it. All of them are pure.
 """

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from pusherkit.clinic import page, tasks
 from pusherkit.clinic.capstone import (
     CLINIC_CREDENTIALS,
-    MAX_SAID,
     PRIVATE_CHANNEL,
     VECTORS,
     Arrival,
@@ -28,6 +28,7 @@ from pusherkit.clinic.capstone import (
     look_into,
     missing,
     must_wait,
+    one_line,
     socket_id,
 )
 from pusherkit.credentials import Credentials
@@ -58,17 +59,21 @@ MAX_CAUSES = 2  # explanations of one signature that are told
 
 
 class Clinic(Sandbox):
-    """One learner's clinic. `changed` is called with each new state, on the thread that made it."""
+    """One learner's clinic, with the `options` of every Sandbox.
+
+    `changed` is called with each new state, on the thread that made it. Where `rate` is None it's
+    RATE, because a program may go wild.
+    """
 
     def __init__(
         self,
         credentials: Credentials = CLINIC_CREDENTIALS,
         *,
         state: State,
-        rate: float | None = RATE,
-        socket_ids: Iterator[str] | None = None,
+        rate: float | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(credentials, rate=rate, socket_ids=socket_ids)
+        super().__init__(credentials, rate=rate or RATE, **options)
         self.state = state
         self.url = credentials.base_url
         """Where it is, as its pages say it."""
@@ -113,7 +118,7 @@ class Clinic(Sandbox):
 
     def turn_away(self, raw: RawRequest, refusal: Refusal, *, now: float) -> Reply:
         reply = super().turn_away(raw, refusal, now=now)
-        self._keep(replace(self.state, latest=_spoken(reply.note)))
+        self._keep(replace(self.state, latest=one_line(_spoken(reply.note))))
         return reply
 
     def log_subscription(self, refused: UnauthorizedSubscription, diagnosis: Diagnosis) -> None:
@@ -139,7 +144,7 @@ class Clinic(Sandbox):
 
     def _take(self, arrival: Arrival) -> None:
         state = arrived(self.state, self.credentials, arrival)
-        for channel in self.channels.occupied("private-")[:1]:
+        for channel in self._occupied(state):
             state = joined(state, self.credentials.hide(channel), now=arrival.time)
         self._keep(state)
         auth = handed_in(look_into(arrival.request))
@@ -157,6 +162,10 @@ class Clinic(Sandbox):
                     user_data=None,
                 )
             )
+
+    def _occupied(self, state: State) -> list[str]:
+        """A private channel that a real subscriber was let into, as long as that is news."""
+        return [] if state.met("private") else self.channels.occupied("private-")[:1]
 
     def _keep(self, state: State) -> None:
         if state != self.state:
@@ -240,4 +249,4 @@ def _spoken(note: str) -> str:
         line if line.endswith((".", "!", "?", "]")) else f"{line}."
         for line in note.split("\n")
         if line
-    )[:MAX_SAID]
+    )

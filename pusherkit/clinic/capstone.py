@@ -46,6 +46,7 @@ MIN_BATCH = 2  # events
 MAX_READ_BYTES = 128 * 1024  # of a body that is looked into; an event at its limit has less
 MAX_SAID = 700  # characters of a sentence about what came
 MAX_SHOWN = 60  # characters of a value in it
+MAX_REPORT_BYTES = 2_000  # of the body of the results' event; it's on the page, whole
 MAX_NAME = 80  # characters of who signed the results
 SHORT = 16  # digits of a signature, where it's only compared by eye
 
@@ -95,6 +96,8 @@ class Report:
     body: str
     canonical_string: str
     signature: str
+    results: str
+    """The text whose fingerprint is in the body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +205,14 @@ def _events(body: bytes) -> Iterator[Event]:
 _TEXTS = ("name", "data")
 
 
+def one_line(text: str, limit: int = MAX_SAID) -> str:
+    """A text as it may be kept and shown: cut, and what can't be printed as an escape.
+
+    Otherwise what somebody sends could look like another line of the results.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[:limit])
+
+
 # --- the fold -----------------------------------------------------------------------------------
 
 
@@ -223,7 +234,7 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
     sent = look_into(arrival.request)
     goal = "" if arrival.status in (404, 405) else _goal_of(arrival.request, sent)
     if not goal:
-        return replace(state, latest=arrival.said[:MAX_SAID]) if arrival.said else state
+        return replace(state, latest=one_line(arrival.said)) if arrival.said else state
     state = replace(state, latest="")
     if state.met(goal):
         return state
@@ -236,13 +247,13 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
 def missing(state: State, goal: str, said: str, mistakes: tuple[str, ...] = ()) -> State:
     """A state that says of a goal what came and what is missing; what it remembers stays."""
     mark = state.mark(goal)
-    mark = replace(mark, said=said[:MAX_SAID], mistakes=mistakes, under_way=False)
+    mark = replace(mark, said=one_line(said), mistakes=mistakes, under_way=False)
     return _with(state, goal, mark)
 
 
 def shown(state: State, goal: str, said: str, *, now: float) -> State:
     """A state in which a goal is met."""
-    return _with(state, goal, Mark(met=now, said=said[:MAX_SAID]))
+    return _with(state, goal, Mark(met=now, said=one_line(said)))
 
 
 def _with(state: State, goal: str, mark: Mark) -> State:
@@ -251,7 +262,7 @@ def _with(state: State, goal: str, mark: Mark) -> State:
 
 def _going_on(state: State, goal: str, said: str, wrong: str = "", **memory: Any) -> State:
     """A state that remembers something of a goal; `wrong` is said in place of what is well."""
-    text = (wrong or said)[:MAX_SAID]
+    text = one_line(wrong or said)
     return _with(state, goal, Mark(said=text, under_way=not wrong, memory=memory))
 
 
@@ -341,10 +352,10 @@ def _difference(wanted: Request, came: Request, sent: Sent) -> str:
     """In which way a request isn't the one that was wanted; "" if it is."""
     if came.path != wanted.path:
         return f"its path is {came.path[:MAX_SHOWN]}, and should be {wanted.path}."
-    if sorted(sent.params) != sorted(wanted.params):
-        for name, value in wanted.params:
-            if (name, value) not in sent.params:
-                return f"the parameter {name}={value} isn't there as it's written."
+    if absent := [
+        f"{name}={value}" for name, value in wanted.params if (name, value) not in sent.params
+    ]:
+        return f"the parameter {absent[0]} isn't there as it's written."
     if came.body == wanted.body:
         return ""
     body, right = came.body, wanted.body
@@ -449,7 +460,7 @@ def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: 
         return _going_on(
             state,
             "wait",
-            f"Answered 429 {_counted(step + 1, 'time')}. Now it's your turn.",
+            f"Attempt {step + 1} was answered 429. Now it's your turn to wait.",
             spoiled,
             step=step + 1,
             due=now + asked,
@@ -526,8 +537,6 @@ def handed_in(sent: Sent) -> str | None:
 
 def joined(state: State, channel: str, *, now: float) -> State:
     """What is known once a real subscriber was let into a private channel."""
-    if state.met("private"):
-        return state
     return shown(state, "private", f"A subscriber was let into {channel}.", now=now)
 
 
@@ -583,7 +592,7 @@ def _judge_fault(state: State, credentials: Credentials, arrival: Arrival, sent:
         return shown(state, "fault", f"It was {name}.{tried}", now=arrival.time)
     if name not in FAULTS:
         names = ", ".join(FAULTS)
-        got = credentials.hide(repr(name[:MAX_SHOWN]))
+        got = repr(credentials.hide(name)[:MAX_SHOWN])
         return missing(state, "fault", f"cause: expected one of {names}; got {got}.")
     request = broken(state, credentials)
     text = canonical_string(request.method, request.path, request.params)
@@ -608,8 +617,8 @@ def results(state: State) -> str:
     lines = [f"pusherkit clinic, run {state.run}"]
     for goal in GOALS[:-1]:
         mark = state.mark(goal.id)
-        when = "open" if mark.met is None else f"{utc(mark.met)}  {mark.said}"
-        lines.append(f"{goal.id}  {when}")
+        when = "open" if mark.met is None else f"{utc(mark.met)} {mark.said}"
+        lines.append(f"{goal.id:<8} {when}")
     return "\n".join(lines) + "\n"
 
 
@@ -617,27 +626,31 @@ def fingerprint(state: State) -> str:
     """The SHA-256 of the results, as 64 hex digits; "" as long as one of them is open."""
     if any(goal.id != "report" for goal in state.open):
         return ""
-    return hashlib.sha256(results(state).encode()).hexdigest()
+    return _plain(state.report.results if state.report else results(state))
 
 
 def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     left = [goal.title for goal in state.open if goal.id != "report"]
     if left:
         return missing(state, "report", f"This comes last. Still open: {'; '.join(left)}.")
+    if (size := len(arrival.request.body)) > MAX_REPORT_BYTES:
+        said = f"The event has {size:,} bytes. Send the fingerprint and your name, and no more."
+        return missing(state, "report", said)
     event = sent.on(CLINIC_CHANNEL, "report")
     came = event.says("fingerprint") if event else ""
     if not hmac.compare_digest(came.encode(errors="replace"), fingerprint(state).encode()):
         got = f"{came[:SHORT]}…" if re.fullmatch("[0-9a-f]{64}", came) else "something else"
         said = f"Expected the fingerprint {fingerprint(state)[:SHORT]}…, got {got}."
         return missing(state, "report", credentials.hide(said))
-    by = event.says("by")[:MAX_NAME] if event and event.data.strip().startswith("{") else ""
+    by = event.says("by") if event and event.data.strip().startswith("{") else ""
     request, hide = arrival.request, credentials.hide
     report = Report(
         time=arrival.time,
-        by=hide(by),
-        body=hide(request.body.decode(errors="replace"))[:MAX_SAID],
+        by=one_line(hide(by), MAX_NAME),
+        body=hide(request.body.decode(errors="replace")),
         canonical_string=hide(canonical_string(request.method, request.path, request.params)),
         signature="".join(request.values("auth_signature")),
+        results=results(state),
     )
     state = shown(state, "report", "Signed by your program, and verified.", now=arrival.time)
     return replace(state, report=report)
@@ -682,15 +695,16 @@ GOALS = (
         id="wait",
         title="Wait when you're told to",
         send=f"Publish an event on {BUSY_CHANNEL}. It's answered 429 twice. Wait as many seconds "
-        "as Retry-After says, each time, then sign again and send it again.",
+        "as Retry-After says, each time, then sign it again and send it again.",
         why="The server has too much to do. Whoever comes back at once makes it worse.",
         judge=_judge_wait,
     ),
     Goal(
         id="give-up",
         title="Give up in the end",
-        send=f"Publish an event on {SHUT_CHANNEL}. It's always answered 429. Stop after "
-        f"{MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, then publish an event named gave-up on news.",
+        send=f"Publish an event on {SHUT_CHANNEL}. It's always answered 429. Wait in "
+        f"between, stop after {MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, and then publish an event "
+        "named gave-up on news.",
         why="A program that tries for ever hangs, and nobody hears why.",
         judge=_judge_give_up,
     ),
@@ -759,7 +773,7 @@ def read_state(text: str) -> State:
             found = kept.get("format") if isinstance(kept, dict) else None
             raise UnreadableText(f"Expected format {FORMAT} of the clinic's file, got {found!r}.")
         marks = {goal.id: _read_mark(kept["marks"].get(goal.id, {})) for goal in GOALS}
-        report = Report(**kept["report"]) if kept["report"] else None
+        report = _read_report(kept["report"]) if kept["report"] else None
         return State(
             run=str(kept["run"]),
             began=int(kept["began"]),
@@ -769,6 +783,11 @@ def read_state(text: str) -> State:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableText(f"It isn't a file of the clinic's: {error!r}.") from None
+
+
+def _read_report(kept: dict[str, Any]) -> Report:
+    texts = ("by", "body", "canonical_string", "signature", "results")
+    return Report(time=float(kept["time"]), **{name: str(kept[name]) for name in texts})
 
 
 def _read_mark(kept: dict[str, Any]) -> Mark:

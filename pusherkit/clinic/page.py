@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from pusherkit.clinic.capstone import GOALS, Goal, Report, State, fingerprint, results, utc
+from pusherkit.clinic.capstone import GOALS, Goal, Report, State, fingerprint, utc
 
 _STYLE = """
 :root { color-scheme: light dark; --back: #fbfbfa; --panel: #fff; --text: #1d2125;
@@ -74,7 +74,11 @@ def as_html(state: State) -> str:
 
 def _title(state: State) -> str:
     by = state.report.by if state.report else ""
-    return f"What {escape(by)} showed in the clinic" if by else "What I showed in the clinic"
+    return (
+        f"What <bdi>{escape(by)}</bdi> showed in the clinic"
+        if by
+        else "What I showed in the clinic"
+    )
 
 
 def _summary(state: State) -> str:
@@ -91,12 +95,12 @@ def _item(number: int, goal: Goal, state: State) -> str:
     if mark.met is None:
         return (
             f'<li><span class="mark" aria-hidden="true">{number}</span><h3>{escape(goal.title)}'
-            f'</h3><span class="quiet">open</span><p class="quiet">{escape(goal.send)}</p></li>'
+            f'</h3><span class="quiet">open</span><p class="quiet">{escape(goal.why)}</p></li>'
         )
     return (
         '<li class="met"><span class="mark" role="img" aria-label="shown">✓</span>'
         f"<h3>{escape(goal.title)}</h3><time>{utc(mark.met)}</time>"
-        f"<p>{escape(mark.said)}</p></li>"
+        f'<p>{escape(mark.said)} <span class="quiet">{escape(goal.why)}</span></p></li>'
     )
 
 
@@ -111,7 +115,7 @@ results, its <code>body_md5</code> the hash of that body, and the signature cove
 <dt>Signature: its HMAC-SHA256, with the clinic's secret</dt>
 <dd><pre>{escape(report.signature)}</pre></dd>
 <dt>Results, whose SHA-256 is the fingerprint <code>{fingerprint(state)}</code></dt>
-<dd><pre>{escape(results(state))}</pre></dd>
+<dd><pre>{escape(report.results)}</pre></dd>
 </dl>
 <p class="quiet">The clinic's secret is for practice, and everybody can know it. So this page shows
 that the pieces fit together; who sat at the keyboard is for you to say.</p>

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Literal
 from urllib.parse import unquote
 
-from pusherkit.authorization import authenticate_user, authorize_channel
+from pusherkit.authorization import authenticate_user, channel_auth
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.door import Door
 from pusherkit.doctor.failures import explain_failure
@@ -399,12 +399,10 @@ def _authorized(credentials: Credentials, pasted: PastedSubscription) -> str:
     """The right auth, as a line; "" where the text doesn't hold all that is signed."""
     with suppress(InvalidEvent):
         if pasted.user_data is not None:
-            right = authenticate_user(credentials, pasted.socket_id, pasted.user_data)
+            right = authenticate_user(credentials, pasted.socket_id, pasted.user_data)["auth"]
         else:
-            right = authorize_channel(
-                credentials, pasted.socket_id, pasted.channel, pasted.channel_data
-            )
-        return f"auth: {right['auth']}"
+            right = channel_auth(credentials, pasted.socket_id, pasted.channel, pasted.channel_data)
+        return f"auth: {right}"
     return ""
 
 

@@ -271,6 +271,46 @@ _NAMED: _Meanings = (
         ),
     ),
     (
+        "An event on an encrypted channel goes to that channel alone: each has a key of its own. "
+        "Send it once for each channel.",
+        (
+            "and such an event goes to one channel",
+            "trigger to multiple channels when using encrypted channels",
+        ),
+    ),
+    (
+        "Encrypted channels need the encryption master key, 32 bytes in base64, in everything of "
+        "yours that publishes or authorizes: encryption_master_key_base64. Only your servers have "
+        "it; a client gets its channel's shared_secret beside auth.",
+        (
+            "encryption_master_key_base64: expected",
+            "cannot generate shared_secret",
+            "set encryptionmasterkey before",
+            "no master key was provided",
+            "no shared_secret key in auth payload",
+            "expected a shared_secret",
+        ),
+    ),
+    (
+        "An encrypted event couldn't be opened: it was published without encryption, or with "
+        "another key than the client got. Give the publisher and the authorization endpoint the "
+        "same master key.",
+        (
+            "encrypted data: ",
+            "failed to decrypt an event",
+            "failed to decrypt event",
+            "unexpected format for encrypted event",
+        ),
+    ),
+    (
+        "Client events don't go to encrypted channels. Send it to your server, which publishes it.",
+        (
+            "client events are not supported on encrypted",
+            "not currently supported for encrypted channels",
+            "an encrypted channel carries no client events",
+        ),
+    ),
+    (
         _CONTENT + "An event goes to 1 to 100 channels, named in channel or in channels.",
         (
             "channels: expected",
@@ -318,11 +358,12 @@ _NAMED: _Meanings = (
         ("socket_id: expected", "invalid socket_id", "invalid socket id"),
     ),
     (
-        "info asks for subscription_count or user_count, and user_count is only for presence "
-        "channels.",
+        "info asks for subscription_count, user_count (of presence channels) or cache (of one "
+        "cache channel).",
         (
             "info: expected",
             "user_count may only be requested",
+            "cache may only be requested",
             "unless the channel is a presence channel",
             "in order to fetch user_count",
         ),

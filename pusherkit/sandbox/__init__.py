@@ -1,7 +1,9 @@
 """The practice server: it verifies, explains and delivers, so that nobody needs an account.
 
-api judges requests, channels knows the subscribers, visitors who is let in; they are pure. To reach
-them there is transport, for an httpx client in the same process, and server, with sockets.
+api judges requests, personalities how other servers would, channels knows the subscribers, webhooks
+what your server is told, visitors who is let in; they are pure. To reach them there is transport,
+for an httpx client in the same process, and server, with sockets. Webhooks go out through posting,
+in both ways, too.
 """
 
 import sys
@@ -15,9 +17,12 @@ from pusherkit.sandbox.api import (
     RefusedSubscription,
     Reply,
     Sandbox,
+    matrix,
 )
 from pusherkit.sandbox.channels import Delivery
+from pusherkit.sandbox.posting import call_in_process
 from pusherkit.sandbox.transport import SandboxTransport
+from pusherkit.sandbox.webhooks import Webhook, WebhookCall, Webhooks
 
 if typing.TYPE_CHECKING:
     from pusherkit.sandbox.server import SandboxServer
@@ -50,4 +55,9 @@ __all__ = [
     "Sandbox",
     "SandboxServer",
     "SandboxTransport",
+    "Webhook",
+    "WebhookCall",
+    "Webhooks",
+    "call_in_process",
+    "matrix",
 ]

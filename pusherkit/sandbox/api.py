@@ -14,6 +14,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -25,15 +26,33 @@ from pusherkit.doctor.subscriptions import diagnose_subscription
 from pusherkit.doctor.wrappings import letters
 from pusherkit.errors import InvalidEvent
 from pusherkit.events import (
+    ENCRYPTED,
     INFO_ATTRIBUTES,
     MAX_BATCH_EVENTS,
     MAX_DATA_BYTES,
+    Event,
+    looks_encrypted,
     read_batch_body,
     read_event_body,
     to_json,
 )
+from pusherkit.sandbox.cache import is_cache_channel
 from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
+from pusherkit.sandbox.personalities import (
+    PERSONALITIES,
+    Answer,
+    Arrived,
+    Played,
+    acceptance,
+    arrive,
+    named,
+    play,
+    publishable,
+    refusal,
+)
 from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.sandbox.routes import route
+from pusherkit.sandbox.webhooks import WebhookCall, Webhooks
 from pusherkit.signing import Request, Verdict, judge
 
 # The app id of the reference's example; official clients take digits only.
@@ -44,8 +63,8 @@ PRACTICE_CREDENTIALS = Credentials(
     base_url="http://127.0.0.1",
 )
 
-LOG_ENTRIES = 1_000  # exchanges, deliveries and refused subscriptions, each, that are remembered
-MAX_LOG_CHARACTERS = 2_000_000  # in the exchanges, in the deliveries and in what was refused, each
+LOG_ENTRIES = 1_000  # of each kind (exchanges, deliveries, …) that are remembered
+MAX_LOG_CHARACTERS = 2_000_000  # in those of each kind
 MAX_SHOWN_CHANNEL = 200  # characters of a channel in the log; no channel's name is longer
 EVENT_FIELDS = ("name", "data", "channel", "socket_id", "info")  # that a query may have instead
 MAX_QUERY_FIELDS = 100  # parameters of one request; ours, so that work stays bounded
@@ -72,7 +91,7 @@ class RawRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer. `body` is JSON in UTF-8."""
+    """The answer. `body` is in UTF-8: JSON, unless a Content-Type among the headers says more."""
 
     status: int
     body: bytes
@@ -91,6 +110,10 @@ class Exchange:
     reply: Reply
     verdict: Verdict | None = None
     """Every rule of signing, judged; None where it did not come to that (404, 405, …)."""
+    strict: Reply | None = None
+    """What the practice server itself would have answered, where it played another one."""
+    played: Played | None = None
+    """The server that it played, and why that one refused it; `reply` is its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +142,9 @@ class RefusedSubscription:
         return "\n".join([self.error, *said])
 
 
-Entry = Exchange | Delivery | RefusedSubscription
-_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription)
+Entry = Exchange | Delivery | RefusedSubscription | WebhookCall
+Act = Callable[[], Reply]
+_Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription | WebhookCall)
 
 
 class Recent(deque[_Kept]):
@@ -149,9 +173,13 @@ def _characters(entry: Entry) -> int:
         proofs = entry.diagnosis.findings
         signed = sum(len(proof.canonical_string) + len(proof.reproduced) for proof in proofs)
         return len(entry.note) + signed
+    if isinstance(entry, WebhookCall):
+        return len(entry.webhook.body) + len(entry.problem)
     checks = entry.verdict.checks if entry.verdict else ()
     judged = sum(len(check.expected) + len(check.received) + len(check.error) for check in checks)
-    return len(entry.path) + len(entry.reply.body) + len(entry.reply.note) + judged
+    replies = [entry.reply, *filter(None, [entry.strict])]
+    said = sum(len(reply.body) + len(reply.note) for reply in replies)
+    return len(entry.path) + said + judged
 
 
 class Refusal(Exception):
@@ -220,6 +248,10 @@ class Unauthorized:
     time: float
     request: Request
     verdict: Verdict
+    played: Played | None = None
+    """What goes out all the same, where another server is played. The refusal is for the log."""
+    note: str = ""
+    """What was published, if that server accepted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +268,10 @@ class Sandbox:
 
     `rate` is the number of accepted requests per second, as a token bucket that holds at least
     one; None sets no limit. `socket_ids` names the connections, "NUMBER.NUMBER" each; where it is
-    None they are counted: 1.1, 2.2, and so on.
+    None they are counted: 1.1, 2.2, and so on. `webhooks` are told what happens in the channels, if
+    there are any; a shell posts them. `subscription_count` is as for Channels. `personality` is a
+    server to judge and answer as, a name in PERSONALITIES; the log then also says what the strict
+    server would have answered.
     """
 
     def __init__(
@@ -245,17 +280,25 @@ class Sandbox:
         *,
         rate: float | None = None,
         socket_ids: Iterator[str] | None = None,
+        webhooks: Webhooks | None = None,
+        subscription_count: bool = False,
+        personality: str | None = None,
     ) -> None:
         self.credentials = credentials
+        self.webhooks = webhooks
+        self.personality = None if personality is None else named(personality)
         self.channels = Channels(
             credentials,
             self._delivered,
             lambda refused: self.explain_later(refused),
+            webhooks.note if webhooks else lambda event: None,
             socket_ids=socket_ids,
+            subscription_count=subscription_count,
         )
         self.log = Recent[Exchange]()
         self.deliveries = Recent[Delivery]()
         self.refused_subscriptions = Recent[RefusedSubscription]()
+        self.webhook_calls = Recent[WebhookCall]()
         self.explain_later: Callable[[UnauthorizedSubscription], object] = self.explain_now
         """Called with each refused subscription. A shell may put the search on another thread."""
         self.watchers: list[Callable[[Entry], None]] = []
@@ -281,24 +324,83 @@ class Sandbox:
 
     def judge(self, raw: RawRequest, *, now: float) -> Reply | Unauthorized:
         """Answer a request; or say which rule of signing it broke, for refuse() to answer."""
-        verdict = None
         try:
             path, params = read_target(raw.target)
-            request = Request(raw.method, path, params, raw.body)
-            answer, arguments = self._route(raw.method, path)
-            if len(raw.body) > MAX_BODY_BYTES:
+            if len(raw.body) > MAX_BODY_BYTES and route(raw.method, path).call:
                 raise too_large(len(raw.body))
+        except Refusal as refused:
+            return self._log(now, raw.method, _path(raw), refused.reply, None)
+        request = Request(raw.method, path, params, raw.body)
+        if self.personality is not None:
+            return self._play(request, now)
+        judged, verdict = self.strictly(request, now)
+        if isinstance(judged, Unauthorized):
+            return judged
+        reply = judged if isinstance(judged, Reply) else self._carry_out(judged)
+        return self._log(now, request.method, request.path, reply, verdict)
+
+    def strictly(
+        self, request: Request, now: float
+    ) -> tuple[Reply | Unauthorized | Act, Verdict | None]:
+        """What the practice server itself makes of a request, and its verdict on the signing.
+
+        An act is a request that it takes, and that isn't carried out yet. Everything else is.
+        """
+        verdict = None
+        try:
+            answer, arguments = self._route(request.method, request.path)
             verdict = judge(self.credentials, request, now=now)
             if verdict.failed:
-                return Unauthorized(time=now, request=request, verdict=verdict)
-            self.admit(request, now=now)
-            reply = answer(self, request, now, *arguments)
-            reply = replace(reply, note=self._hide(reply.note))
+                return Unauthorized(time=now, request=request, verdict=verdict), verdict
+            if self.personality is None:  # another server looks at its rate when it does
+                self.admit(request, now=now)
+            return answer(self, request, now, *arguments), verdict
         except InvalidEvent as error:
-            reply = _invalid(error, self._hide(str(error))).reply
-        except Refusal as refusal:
-            reply = refusal.reply
-        return self._log(now, raw.method, _path(raw), reply, verdict)
+            return _invalid(error, self._hide(str(error))).reply, verdict
+        except Refusal as refused:
+            return refused.reply, verdict
+
+    def _play(self, request: Request, now: float) -> Reply | Unauthorized:
+        """Judge, act and answer as another server does."""
+        personality = self.personality
+        assert personality is not None  # noqa: S101 - judge() asked
+        strict, verdict = self.strictly(request, now)
+        bucket = self._bucket
+        wait = partial(bucket.take, now) if bucket else lambda cost: 0.0
+        arrived = arrive(self.credentials, request, now=now, wait=wait)
+        played, note = refusal(personality, arrived), ""
+        if played is None:
+            done = self._do(strict, arrived, now)
+            note = done.note
+            played = acceptance(personality, arrived.route.call, json.loads(done.body))
+        if isinstance(strict, Unauthorized):
+            return replace(strict, played=played, note=note)
+        strict = strict if isinstance(strict, Reply) else _ok({})
+        return self._log_played(now, request, verdict, strict, played, note)
+
+    def _carry_out(self, act: Act) -> Reply:
+        done = act()
+        return replace(done, note=self._hide(done.note))
+
+    def _do(self, strict: Reply | Unauthorized | Act, arrived: Arrived, now: float) -> Reply:
+        """Carry out a request that the server played takes, whatever the strict one thinks."""
+        if callable(strict):
+            return self._carry_out(strict)
+        if isinstance(strict, Reply) and strict.status == 200:
+            return strict
+        call, request = arrived.route.call, arrived.request
+        if call not in ("events", "batch_events"):
+            # Nothing but counts can be asked for wrongly, and those are ignored then.
+            kept = [(name, value) for name, value in request.params if name != "info"]
+            plain = Request(request.method, request.path, dict(kept))
+            made = _ANSWERS[call](self, plain, now, *arrived.route.arguments)
+            return made if isinstance(made, Reply) else self._carry_out(made)
+        events, why_not = publishable(arrived)
+        delivered = sum(self.channels.publish(event, now=now) for event in events)
+        names = tuple(event.channels[0] for event in events)
+        note = f"{_list(names)} ({_deliveries(delivered)})" if names else ""
+        left_out = f"not delivered, as it can't be here: {why_not}" if why_not else ""
+        return _ok({}, self._hide("; ".join(filter(None, [note, left_out]))))
 
     def explain(
         self, refused: Unauthorized, go_on: Callable[[], bool] = lambda: True
@@ -341,7 +443,10 @@ class Sandbox:
                 for check in verdict.checks
             ],
         ).reply
-        return self._log(refused.time, request.method, request.path, reply, verdict)
+        time, played = refused.time, refused.played
+        if played is not None:
+            return self._log_played(time, request, verdict, reply, played, refused.note)
+        return self._log(time, request.method, request.path, reply, verdict)
 
     # A refused subscription was answered by the channels. What's left is to explain it, in the log.
 
@@ -376,8 +481,21 @@ class Sandbox:
         self.refused_subscriptions.append(entry)
         self._tell(entry)
 
+    def log_webhook(self, call: WebhookCall) -> None:
+        """Enter a call to the app's own server into the log."""
+        self.webhook_calls.append(call)
+        self._tell(call)
+
     def _log(
-        self, time: float, method: str, path: str, reply: Reply, verdict: Verdict | None
+        self,
+        time: float,
+        method: str,
+        path: str,
+        reply: Reply,
+        verdict: Verdict | None,
+        *,
+        strict: Reply | None = None,
+        played: Played | None = None,
     ) -> Reply:
         exchange = Exchange(
             time=time,
@@ -385,16 +503,35 @@ class Sandbox:
             path=self._hide(path),
             reply=reply,
             verdict=verdict,
+            strict=strict,
+            played=played,
         )
         self.log.append(exchange)
         self._tell(exchange)
         return reply
 
+    def _log_played(
+        self,
+        time: float,
+        request: Request,
+        verdict: Verdict | None,
+        strict: Reply,
+        played: Played,
+        note: str,
+    ) -> Reply:
+        answer = played.answer
+        reply = Reply(
+            status=answer.status, body=answer.body.encode(), headers=answer.headers, note=note
+        )
+        method, path = request.method, request.path
+        return self._log(time, method, path, reply, verdict, strict=strict, played=played)
+
     def clear(self) -> None:
-        """Forget the log, the deliveries and the refused subscriptions."""
+        """Forget the log, the deliveries, the refused subscriptions and the webhooks' calls."""
         self.log.clear()
         self.deliveries.clear()
         self.refused_subscriptions.clear()
+        self.webhook_calls.clear()
 
     def _delivered(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
@@ -416,27 +553,23 @@ class Sandbox:
 
     # --- which call is it -------------------------------------------------------------------
 
-    def _route(self, method: str, path: str) -> tuple[Callable[..., Reply], tuple[str, ...]]:
-        app = re.fullmatch(r"/apps/([^/]+)(/.*)?", path, flags=re.DOTALL)
-        allowed = []
-        for verb, pattern, answer in _ROUTES:
-            found = re.fullmatch(pattern, (app and app[2]) or "")
-            if found and verb == method:
-                if app and unquote(app[1]) != self.credentials.app_id:
-                    raise Refusal(
-                        404,
-                        f"Unknown app id {self._hide(app[1])!r}: this server has app "
-                        f"{self.credentials.app_id}.",
-                        fix="Put the app id, not the key, after /apps/.",
-                    )
-                return answer, tuple(unquote(group) for group in found.groups())
-            if found:
-                allowed.append(verb)
-        if allowed:
+    def _route(self, method: str, path: str) -> tuple[Callable[..., Reply | Act], tuple[str, ...]]:
+        found = route(method, path)
+        if found.call:
+            if unquote(found.app_id) != self.credentials.app_id:
+                raise Refusal(
+                    404,
+                    f"Unknown app id {self._hide(found.app_id)!r}: this server has app "
+                    f"{self.credentials.app_id}.",
+                    fix="Put the app id, not the key, after /apps/.",
+                )
+            return _ANSWERS[found.call], found.arguments
+        if found.allowed:
+            allowed = ", ".join(found.allowed)
             raise Refusal(
                 405,
-                f"{self._hide(method)} is not for this path; it takes {', '.join(allowed)}.",
-                headers=(("Allow", ", ".join(allowed)),),
+                f"{self._hide(method)} is not for this path; it takes {allowed}.",
+                headers=(("Allow", allowed),),
             )
         raise Refusal(
             404,
@@ -462,19 +595,27 @@ class Sandbox:
 
     # --- do it ------------------------------------------------------------------------------
 
-    def _events(self, request: Request, now: float) -> Reply:
+    # What changes something is read first, and done by what reading it returns.
+
+    def _events(self, request: Request, now: float) -> Act:
         event = read_event_body(request.body or _from_query(request))
+        return partial(self._publish, event, now)
+
+    def _publish(self, event: Event, now: float) -> Reply:
         delivered = self.channels.publish(event, now=now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
+        note += _not_encrypted([event])
         if not event.info:
             return _ok({}, note)
         counts = {name: self._counts(name, event.info) for name in event.channels}
         return _ok({"channels": counts}, note)
 
-    def _batch_events(self, request: Request, now: float) -> Reply:
-        batch = read_batch_body(request.body)
+    def _batch_events(self, request: Request, now: float) -> Act:
+        return partial(self._publish_batch, read_batch_body(request.body), now)
+
+    def _publish_batch(self, batch: tuple[Event, ...], now: float) -> Reply:
         delivered = sum(self.channels.publish(event, now=now) for event in batch)
-        note = f"batch of {len(batch)} ({_deliveries(delivered)})"
+        note = f"batch of {len(batch)} ({_deliveries(delivered)})" + _not_encrypted(batch)
         if not any(event.info for event in batch):
             return _ok({}, note)
         counts = [self._counts(event.channels[0], event.info) for event in batch]
@@ -492,14 +633,24 @@ class Sandbox:
         return _ok({"channels": {name: self._counts(name, info) for name in names}})
 
     def _channel(self, request: Request, now: float, channel: str) -> Reply:
-        info = _info(request)
+        info = _info(request, (*INFO_ATTRIBUTES, "cache"))
         if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"user_count may only be requested for presence channels; {channel} is none.",
                 rule="info",
             )
+        if "cache" in info and not is_cache_channel(channel):
+            raise InvalidEvent(
+                f"cache may only be requested for cache channels; {channel} is none.", rule="info"
+            )
         occupied = self.channels.subscription_count(channel) > 0
-        return _ok({"occupied": occupied} | self._counts(channel, info))
+        cached = {"cache": self._cached(channel, now)} if "cache" in info else {}
+        return _ok({"occupied": occupied} | self._counts(channel, info) | cached)
+
+    def _cached(self, channel: str, now: float) -> dict[str, Any] | None:
+        """What a cache channel remembers, and for how many seconds more."""
+        event = self.channels.cached(channel, now=now)
+        return {"data": event.data, "ttl": math.ceil(event.until - now)} if event else None
 
     def _users(self, request: Request, now: float, channel: str) -> Reply:
         if not channel.startswith("presence-"):
@@ -509,7 +660,10 @@ class Sandbox:
             )
         return _ok({"users": [{"id": user} for user in self.channels.users(channel)]})
 
-    def _terminate(self, request: Request, now: float, user_id: str) -> Reply:
+    def _terminate(self, request: Request, now: float, user_id: str) -> Act:
+        return partial(self._close, user_id)
+
+    def _close(self, user_id: str) -> Reply:
         closed = self.channels.terminate(user_id)
         name = self._hide(user_id)[:MAX_SHOWN_CHANNEL]
         return _ok({}, f"user {name}: closed {closed} connection{'' if closed == 1 else 's'}")
@@ -524,14 +678,45 @@ class Sandbox:
         return counts
 
 
-_ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
-    ("POST", "/events", Sandbox._events),
-    ("POST", "/batch_events", Sandbox._batch_events),
-    ("GET", "/channels", Sandbox._channels),
-    ("GET", "/channels/([^/]+)", Sandbox._channel),
-    ("GET", "/channels/([^/]+)/users", Sandbox._users),
-    ("POST", "/users/([^/]+)/terminate_connections", Sandbox._terminate),
-)
+_ANSWERS: dict[str, Callable[..., Reply | Act]] = {
+    "events": Sandbox._events,
+    "batch_events": Sandbox._batch_events,
+    "channels": Sandbox._channels,
+    "channel": Sandbox._channel,
+    "users": Sandbox._users,
+    "terminate": Sandbox._terminate,
+}
+
+
+def matrix(credentials: Credentials, request: Request, *, now: float) -> tuple[Played, ...]:
+    """How the practice server and each server that it plays would take one request, side by side.
+
+    Nothing is published. An accepted request's answer is the one that has no counts, which there
+    are only where somebody subscribes. `now` is the servers' clock in Unix seconds.
+    """
+    strict, _ = Sandbox(credentials).strictly(request, now)
+    arrived = arrive(credentials, request, now=now)
+    return (_played(strict), *(play(each, arrived) for each in PERSONALITIES.values()))
+
+
+def _played(strict: Reply | Unauthorized | Act) -> Played:
+    case, rule, reply = "", "", strict
+    if isinstance(reply, Unauthorized):
+        failed = reply.verdict.failed
+        assert failed is not None  # noqa: S101 - Unauthorized is made of nothing else
+        case = rule = failed.rule
+        reply = Refusal(401, failed.error, rule=rule, fix=failed.fix).reply
+    elif not isinstance(reply, Reply):
+        reply = _ok({})
+    elif reply.status != 200:
+        case = json.loads(reply.body)["error"]
+    return Played(
+        server="the practice server",
+        case=case,
+        rule=rule,
+        answer=Answer(status=reply.status, body=reply.body.decode(), headers=reply.headers),
+        source="measured: this server",
+    )
 
 
 def _other_path(app_id: str, path: str) -> str:
@@ -568,13 +753,13 @@ def _invalid(error: InvalidEvent, sentence: str) -> Refusal:
     return Refusal(status, sentence, rule=error.rule, **numbers)
 
 
-def _info(request: Request) -> tuple[str, ...]:
+def _info(request: Request, known: tuple[str, ...] = INFO_ATTRIBUTES) -> tuple[str, ...]:
     """The attributes that a query asks for."""
     info = tuple(filter(None, _once(request, "info").split(",")))
     for attribute in info:
-        if attribute not in INFO_ATTRIBUTES:
+        if attribute not in known:
             raise InvalidEvent(
-                f"info: expected {' or '.join(INFO_ATTRIBUTES)}, got {attribute[:60]!r}.",
+                f"info: expected {' or '.join(known)}, got {attribute[:60]!r}.",
                 rule="info",
             )
     return info
@@ -600,6 +785,23 @@ def _once(request: Request, name: str) -> str:
 
 def _ok(answer: dict[str, Any], note: str = "") -> Reply:
     return Reply(status=200, body=json.dumps(answer, separators=(",", ":")).encode(), note=note)
+
+
+def _not_encrypted(events: Iterable[Event]) -> str:
+    """A line about each encrypted channel whose data came readable. Nobody can open that.
+
+    The service passes on whatever comes.
+    """
+    readable = [
+        event.channels[0]
+        for event in events
+        if event.channels[0].startswith(ENCRYPTED) and not looks_encrypted(event.data)
+    ]
+    return "".join(
+        f"\nThe data for {channel} came unencrypted, so its subscribers can't read it. Publish "
+        "with an SDK that has the master key."
+        for channel in dict.fromkeys(readable)
+    )
 
 
 def _deliveries(count: int) -> str:

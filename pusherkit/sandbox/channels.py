@@ -1,8 +1,9 @@
 """Channels, their subscribers, and the WebSocket protocol between them. Pure: no sockets, no clock.
 
-Spoken is Pusher's Channels protocol, version 7: public, private and presence channels, client
-events and signed-in users. `data` is a string in every frame but `pusher:error`, where it is an
-object. A shell hands in each frame that arrives, and a `send` and a `hang_up` for each connection.
+Spoken is Pusher's Channels protocol, version 7: public, private, presence and cache channels,
+client events and signed-in users. `data` is a string in every frame but `pusher:error`, where it is
+an object. A shell hands in each frame that arrives, and a `send` and a `hang_up` for each
+connection.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 from pusherkit.authorization import bad_auth, read_user_data, verify_channel, verify_user
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
-from pusherkit.events import SERVER_TO_USER, Event, check_channel_name, to_json
+from pusherkit.events import ENCRYPTED, SERVER_TO_USER, Event, check_channel_name, to_json
+from pusherkit.sandbox.cache import Cache, Cached, is_cache_channel
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.users import MAX_USER_ID_LENGTH, MAX_WATCHLIST, User, Users
 
@@ -35,6 +37,9 @@ PUSHERS_MEMBER_BYTES = 1024  # the same at Pusher (its documentation of presence
 MAX_ERROR_LENGTH = 1_000  # characters of an error that repeats what came; ours
 MAX_CONNECTIONS = 10_000  # ours, so that memory stays bounded
 MAX_SUBSCRIPTIONS = 1_000  # channels of one connection; ours, for the same reason
+# Connections of a channel above which a changed count is told with the next tick() only, which
+# comes every 5 s (Pusher's documentation of subscription counts).
+MAX_COUNTED_AT_ONCE = 100
 
 # Close and error codes of protocol 7. After 40xx a client must not come back as it is, after
 # 41xx it waits a second or more, after 42xx it comes back at once.
@@ -102,7 +107,7 @@ class Connection:
     ping: Callable[[], None]
     """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
-    subscriptions: set[str] = field(default_factory=set)
+    subscriptions: dict[str, None] = field(default_factory=dict)  # in the order of subscription
     user: User | None = None
     """Who is signed in on it."""
     pinged_at: float | None = None
@@ -116,9 +121,10 @@ class Channels:
     """Who is subscribed to what, and what each of them is told.
 
     `delivered` is called with each Delivery, `unauthorized` with each subscription and sign-in that
-    was refused. `socket_ids` names the connections; where it is None
-    they are counted. A server that starts again should hand in ids that nobody can foresee: an
-    `auth` is good for one socket id, and would fit again if that came again.
+    was refused, `happened` with each event that webhooks tell of, as its fields. `socket_ids` names
+    the connections; where it is None they are counted. A server that starts again should hand in
+    ids that nobody can foresee: an `auth` is good for one socket id, and would fit again if that
+    came again. With `subscription_count`, subscribers hear how many of them there are.
     """
 
     def __init__(
@@ -126,16 +132,23 @@ class Channels:
         credentials: Credentials,
         delivered: Callable[[Delivery], None] = lambda delivery: None,
         unauthorized: Callable[[UnauthorizedSubscription], object] = lambda refused: None,
+        happened: Callable[[Mapping[str, Any]], object] = lambda event: None,
         *,
         socket_ids: Iterator[str] | None = None,
+        subscription_count: bool = False,
     ) -> None:
         self._credentials = credentials
         self._delivered = delivered
         self._unauthorized = unauthorized
+        self._happened = happened
         # Channel to connections, in order of subscription; each with its member if it has one.
         self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
         self._signed_in = Users[Connection]()
+        self._cache = Cache()
+        self._missed: set[str] = set()  # cache channels that subscribers found empty
+        self._tells_counts = subscription_count
+        self._changed_counts: dict[str, None] = {}  # channels whose count the next tick() tells
         self._socket_ids = socket_ids or (f"{number}.{number}" for number in count(1))
         self._ticked_at: float | None = None
 
@@ -158,8 +171,15 @@ class Channels:
         """The ids of the users in a presence channel, in the order in which they came."""
         return list(self._members(channel))
 
+    def cached(self, channel: str, *, now: float) -> Cached | None:
+        """The event that a cache channel remembers."""
+        return self._cache.recall(channel, now=now)
+
     def publish(self, event: Event, *, now: float) -> int:
         """Deliver an event to every subscriber of its channels; return how many frames went out."""
+        for channel in filter(is_cache_channel, event.channels):
+            self._cache.remember(channel, event.name, event.data, now=now)
+            self._missed.discard(channel)
         sent = sum(
             self._send_all(
                 channel,
@@ -260,6 +280,9 @@ class Channels:
             elif now - connection.pinged_at >= PONG_TIMEOUT_SECONDS:
                 connection.hang_up(NO_PONG, "Pong reply not received in time")
                 self.close(connection)
+        changed, self._changed_counts = self._changed_counts, {}
+        for channel in changed:
+            self._tell_count(channel)
 
     # --- what a client says -------------------------------------------------------------------
 
@@ -326,18 +349,69 @@ class Channels:
             # close it themselves when they read one.
             self._refuse_access(connection, None, str(error), data, now)
             return
+        self._enter(connection, channel, member, now)
+
+    def _enter(
+        self, connection: Connection, channel: str, member: _Member | None, now: float
+    ) -> None:
+        """Subscribe to a channel, and tell everybody."""
         new = member is not None and member.user_id not in self._members(channel)
-        connection.subscriptions.add(channel)
+        first = channel not in self._subscribers
+        connection.subscriptions[channel] = None
         self._subscribers.setdefault(channel, {})[connection] = member
         self._succeeded(connection, channel)
+        if is_cache_channel(channel):
+            self._tell_cached(connection, channel, now)
         if member is not None and new:
             told = f'{{"user_id":{to_json(member.user_id)},"user_info":{member.user_info}}}'
             added = frame("pusher_internal:member_added", channel=channel, data=told)
             self._send_all(channel, added, but=connection.socket_id)
+        if channel not in connection.subscriptions:
+            return  # it read too slowly for all this, and was hung up on
+        # The webhooks come last: whoever hears of them at once may publish at once.
+        if first:
+            self._happened({"name": "channel_occupied", "channel": channel})
+        if member is not None and new:
+            self._member_happened("member_added", channel, member)
+        if is_cache_channel(channel):
+            self._note_a_miss(channel, now)
+        self._count_changed(channel)
 
     def _succeeded(self, connection: Connection, channel: str) -> None:
         told = self._presence(channel) if channel.startswith("presence-") else "{}"
         connection.send(frame("pusher_internal:subscription_succeeded", channel=channel, data=told))
+
+    def _tell_cached(self, connection: Connection, channel: str, now: float) -> None:
+        if (event := self._cache.recall(channel, now=now)) is None:
+            connection.send(_text({"event": "pusher:cache_miss", "channel": channel}))
+        else:
+            connection.send(frame(event.name, channel=channel, data=event.data))
+
+    def _note_a_miss(self, channel: str, now: float) -> None:
+        """Where a cache channel is found empty, one webhook says so, however many find it."""
+        if channel not in self._missed and self._cache.recall(channel, now=now) is None:
+            self._missed.add(channel)
+            self._happened({"name": "cache_miss", "channel": channel})
+
+    def _member_happened(self, name: str, channel: str, member: _Member) -> None:
+        self._happened({"name": name, "channel": channel, "user_id": member.user_id})
+
+    def _count_changed(self, channel: str) -> None:
+        """Somebody came or went: tell the count, now or with the next tick()."""
+        if not self._tells_counts or channel.startswith("presence-"):
+            return
+        if self.subscription_count(channel) > MAX_COUNTED_AT_ONCE:
+            self._changed_counts[channel] = None
+        else:
+            self._changed_counts.pop(channel, None)
+            self._tell_count(channel)
+
+    def _tell_count(self, channel: str) -> None:
+        count = {"subscription_count": self.subscription_count(channel)}
+        # Clients give it to their users as pusher:subscription_count.
+        told = frame("pusher_internal:subscription_count", channel=channel, data=to_json(count))
+        self._send_all(channel, told)
+        self._happened({"name": "subscription_count", "channel": channel} | count)
 
     def _authorize(self, connection: Connection, channel: str, data: Mapping[str, Any]) -> None:
         auth, channel_data = data.get("auth"), data.get("channel_data")
@@ -409,16 +483,26 @@ class Channels:
             self._refuse(connection, None, message)
 
     def _unsubscribe(self, connection: Connection, channel: str) -> None:
-        connection.subscriptions.discard(channel)
+        connection.subscriptions.pop(channel, None)
         subscribers = self._subscribers.get(channel, {})
-        member = subscribers.pop(connection, None)
-        if not subscribers:
+        if connection not in subscribers:
+            return
+        member = subscribers.pop(connection)
+        vacated = not subscribers
+        if vacated:
             self._subscribers.pop(channel, None)
-        elif member is not None and member.user_id not in self._members(channel):
+            self._missed.discard(channel)
+        gone = member is not None and member.user_id not in self._members(channel)
+        if member is not None and gone:
             left = to_json({"user_id": member.user_id})
             self._send_all(
                 channel, frame("pusher_internal:member_removed", channel=channel, data=left)
             )
+        self._count_changed(channel)
+        if member is not None and gone:
+            self._member_happened("member_removed", channel, member)
+        if vacated:
+            self._happened({"name": "channel_vacated", "channel": channel})
 
     def _sign_in(self, connection: Connection, data: Mapping[str, Any], now: float) -> None:
         auth, user_data = data.get("auth"), data.get("user_data")
@@ -475,6 +559,13 @@ class Channels:
                 f"Client events need a private or presence channel, not {channel}.",
             )
             return
+        if channel.startswith(ENCRYPTED):
+            self._refuse(
+                connection,
+                None,
+                f"Client events are not supported on encrypted channels, such as {channel}.",
+            )
+            return
         if connection.client_events.take(now):
             self._refuse(
                 connection,
@@ -493,6 +584,8 @@ class Channels:
             return
         sent = self._send_all(channel, text, but=connection.socket_id)
         self._delivered(Delivery(time=now, event=event, subscribers=sent, client_event=True))
+        about = {"event": event.name, "data": event.data, "socket_id": connection.socket_id}
+        self._happened({"name": "client_event", "channel": channel} | about | sender)
 
     # --- what clients are told ----------------------------------------------------------------
 

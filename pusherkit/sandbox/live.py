@@ -36,6 +36,7 @@ from pusherkit.sandbox.channels import Delivery
 from pusherkit.sandbox.explainer import GoOn, NotSearched
 from pusherkit.sandbox.handler import BodyHandler, Handler, Shell
 from pusherkit.sandbox.sockets import BoundedWebSocket
+from pusherkit.sandbox.webhooks import WebhookCall
 
 PAGE_ENTRIES = 500  # that the page keeps; the oldest leave first
 MAX_PASTED_BYTES = 1024 * 1024  # of a text for the page's doctor; the command reads 8 MiB
@@ -43,20 +44,28 @@ MAX_BACKLOG_BYTES = 2 * 1024 * 1024  # of remembered entries for a page that ope
 
 
 def entry_json(entry: Entry) -> str:
-    """An entry as the page reads it: a JSON object, in ASCII; `kind` is request, event or refused.
+    """An entry as the page reads it: a JSON object, in ASCII.
+
+    `kind` is request, event, refused or webhook.
 
     A request has time, method, path, status, note, answer (the reply's JSON), canonical_string
-    (null where it did not come to signing) and checks. An event has time, channels, name, data,
+    (null where it did not come to signing) and checks, all of them the strict server's. Where
+    another server is played, its `played` isn't null, and has what that one sent: server, case
+    ("" where it accepts), status, body, note. An event has time, channels, name, data,
     socket_id, subscribers and client_event. A refused subscription or sign-in has time, what (which
-    of the two), channel, socket_id, code, note and findings.
+    of the two), channel, socket_id, code, note and findings. A webhook has time, said (its events
+    in a few words), attempt, status (null where no answer came), delivered, note, key and body.
     """
+    if isinstance(entry, WebhookCall):
+        return json.dumps(_webhook(entry))
     if isinstance(entry, RefusedSubscription):
         return json.dumps(_refused(entry))
     return json.dumps(_request(entry) if isinstance(entry, Exchange) else _event(entry))
 
 
 def _request(exchange: Exchange) -> dict[str, Any]:
-    reply, verdict = exchange.reply, exchange.verdict
+    sent, verdict = exchange.reply, exchange.verdict
+    reply = exchange.strict or sent
     answer = json.loads(reply.body)
     for said_below in ("canonical_string", "checks"):
         answer.pop(said_below, None)
@@ -70,6 +79,20 @@ def _request(exchange: Exchange) -> dict[str, Any]:
         "answer": answer,
         "canonical_string": verdict.canonical_string if verdict else None,
         "checks": [asdict(check) for check in verdict.checks] if verdict else [],
+        "played": _played(exchange),
+    }
+
+
+def _played(exchange: Exchange) -> dict[str, Any] | None:
+    played, sent = exchange.played, exchange.reply
+    if played is None:
+        return None
+    return {
+        "server": played.server,
+        "case": played.case,
+        "status": sent.status,
+        "body": played.answer.body,
+        "note": sent.note,
     }
 
 
@@ -97,6 +120,21 @@ def _refused(entry: RefusedSubscription) -> dict[str, Any]:
         "code": entry.code,
         "note": entry.note,
         "findings": [asdict(finding) for finding in entry.diagnosis.findings],
+    }
+
+
+def _webhook(call: WebhookCall) -> dict[str, Any]:
+    # Without the signature: whoever can open this page could pass the webhook off as theirs.
+    return {
+        "kind": "webhook",
+        "time": call.time,
+        "said": str(call.webhook),
+        "attempt": call.attempt,
+        "status": call.status,
+        "delivered": call.delivered,
+        "note": call.note,
+        "key": call.webhook.key,
+        "body": call.webhook.body.decode(),
     }
 
 
@@ -152,6 +190,7 @@ class LiveFeed(Handler, BoundedWebSocket):
             "key": credentials.key,
             "secret": credentials.secret if practice else None,
             "keep": PAGE_ENTRIES,
+            "plays": self._sandbox.personality.server if self._sandbox.personality else None,
         }
         self.send(json.dumps(hello))
         for text in _backlog(self._sandbox):
@@ -170,7 +209,12 @@ class LiveFeed(Handler, BoundedWebSocket):
 def _backlog(sandbox: Sandbox) -> Iterable[str]:
     """The latest entries as JSON, oldest first: as many as the page keeps and as fit."""
     # An event goes out before its request is answered, so at the same moment it comes first.
-    logs: list[Iterable[Entry]] = [sandbox.deliveries, sandbox.refused_subscriptions, sandbox.log]
+    logs: list[Iterable[Entry]] = [
+        sandbox.deliveries,
+        sandbox.refused_subscriptions,
+        sandbox.log,
+        sandbox.webhook_calls,
+    ]
     entries: Iterable[Entry] = heapq.merge(*logs, key=attrgetter("time"))
     texts: deque[str] = deque()
     room = MAX_BACKLOG_BYTES

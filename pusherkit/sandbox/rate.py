@@ -16,12 +16,12 @@ class TokenBucket:
         self._tokens = self._capacity
         self._at: float | None = None
 
-    def take(self, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
+    def take(self, now: float, cost: float = 1.0) -> float:
+        """Take as many tokens and return 0, or return the seconds until they are there."""
         elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
         self._at = now
         self._tokens = min(self._capacity, self._tokens + elapsed * self.rate)
-        if self._tokens >= 1:
-            self._tokens -= 1
+        if self._tokens >= cost:
+            self._tokens -= cost
             return 0.0
-        return (1 - self._tokens) / self.rate
+        return (cost - self._tokens) / self.rate

@@ -41,8 +41,15 @@ from pusherkit.sandbox.entrance import Entrance
 from pusherkit.sandbox.explainer import Explainer
 from pusherkit.sandbox.handler import BodyHandler, Handler, Shell, timed
 from pusherkit.sandbox.live import DoctorDesk, LiveFeed, LivePage
+from pusherkit.sandbox.posting import post_webhooks
 from pusherkit.sandbox.sockets import BoundedWebSocket
 from pusherkit.sandbox.visitors import SHOWN, Visitors
+from pusherkit.sandbox.webhooks import (
+    DEPARTURE_SECONDS,
+    WebhookCall,
+    Webhooks,
+    check_webhook_url,
+)
 
 HOST = "127.0.0.1"
 MAX_PORT = 65_535  # of TCP
@@ -66,9 +73,14 @@ class SandboxServer:
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
     nothing open. `clock` returns the server's Unix time in seconds; `rate` is the number of
-    requests per second, None for no limit. `watch` is called with each Exchange, Delivery and
-    RefusedSubscription, on the server's thread; if it raises, that is logged and it isn't called
-    again.
+    requests per second, None for no limit. `watch` is called with each Exchange, Delivery,
+    RefusedSubscription and WebhookCall, on the server's thread; if it raises, that is logged and it
+    isn't called again. `personality` is a server to judge and answer as, such as "soketi"; the log
+    then also has what the strict practice server would have answered.
+
+    `webhook` is a URL on this machine, such as http://127.0.0.1:5000/webhooks: it is told what
+    happens in the channels, and `webhook_calls` has what came of it. `departure_delay` is as for
+    Webhooks, `subscription_count` as for Channels.
 
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
@@ -90,9 +102,21 @@ class SandboxServer:
         watch: Callable[[Entry], None] | None = None,
         allow_hosts: Iterable[str] = (),
         allow_origins: Iterable[str] = (),
+        webhook: str | None = None,
+        departure_delay: float = DEPARTURE_SECONDS,
+        subscription_count: bool = False,
+        personality: str | None = None,
         build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
-        self.sandbox = build(credentials, rate=rate, socket_ids=_socket_ids())
+        self._webhook = webhook and check_webhook_url(credentials, webhook)
+        self.sandbox = build(
+            credentials,
+            rate=rate,
+            socket_ids=_socket_ids(),
+            webhooks=Webhooks(credentials, departure_delay=departure_delay) if webhook else None,
+            subscription_count=subscription_count,
+            personality=personality,
+        )
         self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
             self.sandbox.watchers.append(watch)
@@ -134,7 +158,7 @@ class SandboxServer:
         )
         thread = threading.Thread(
             target=_run,
-            args=(loop, _serve(shell, listener, closing, ready)),
+            args=(loop, _serve(shell, listener, closing, ready, self._webhook)),
             name=f"pusherkit-sandbox-{port}",
             daemon=True,
         )
@@ -178,8 +202,13 @@ class SandboxServer:
         """The latest subscriptions and sign-ins that were refused, oldest first."""
         return tuple(self.sandbox.refused_subscriptions)
 
+    @property
+    def webhook_calls(self) -> tuple[WebhookCall, ...]:
+        """The latest calls to the app's own server, and what came of them, oldest first."""
+        return tuple(self.sandbox.webhook_calls)
+
     def clear(self) -> None:
-        """Forget the log, the deliveries and the refused subscriptions."""
+        """Forget the log, the deliveries, the refused subscriptions and the webhooks' calls."""
         self.sandbox.clear()
 
     def __enter__(self) -> Self:
@@ -199,7 +228,11 @@ def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
 
 
 async def _serve(
-    shell: Shell, listener: socket.socket, closing: asyncio.Event, ready: threading.Event
+    shell: Shell,
+    listener: socket.socket,
+    closing: asyncio.Event,
+    ready: threading.Event,
+    webhook: str | None,
 ) -> None:
     server = tornado.httpserver.HTTPServer(
         _application(shell),
@@ -214,9 +247,11 @@ async def _serve(
     shell.sandbox.explain_later = lambda refused: soon(later, refused)
     ticking = tornado.ioloop.PeriodicCallback(lambda: _tick(shell), TICK_SECONDS * 1_000)
     ticking.start()
+    posting = asyncio.create_task(post_webhooks(shell.sandbox, webhook, shell.clock))
     ready.set()
     await closing.wait()
     ticking.stop()
+    posting.cancel()
     entrance.close()
     shell.explainer.stop()
     shell.sandbox.explain_later = shell.sandbox.explain_now
@@ -231,7 +266,7 @@ async def _serve(
         connection.stream.close()
         if connection._serving_future is not None:
             serving.append(connection._serving_future)
-    ended = asyncio.gather(*serving, return_exceptions=True)
+    ended = asyncio.gather(*serving, posting, return_exceptions=True)
     await asyncio.wait([ended], timeout=GOODBYE_SECONDS)
 
 

@@ -40,7 +40,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 RawRequest(method=request.method, target=request.url.raw_path, body=body),
                 now=self._clock(),
             )
-        headers = [("Content-Type", "application/json; charset=utf-8"), *reply.headers]
+        headers = {"Content-Type": "application/json; charset=utf-8", **dict(reply.headers)}
         return httpx.Response(reply.status, headers=headers, content=reply.body)
 
 

@@ -1,6 +1,7 @@
 """A practice server under attack loses no event, keeps answering, and stays as small as it was.
 
-`pytest tests/chaos --chaos-seconds 120` attacks for longer than the few seconds of a plain run.
+`pytest -m "" tests/chaos --chaos-seconds 120` attacks for longer than the few seconds
+of a plain run.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from .siege import SIEGES, Siege, run
 
 SEED = 1
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="a limit on descriptors and SIGTERM are Unix's"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="a limit on descriptors and SIGTERM are Unix's"
+    ),
+]
 
 
 @pytest.mark.parametrize("siege", SIEGES, ids=lambda siege: siege.name)

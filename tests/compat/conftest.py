@@ -88,10 +88,15 @@ def npm_pusher(node_modules: Path) -> Iterator[peers.NodeProgram]:
 
 @pytest.fixture
 def credentials(column: str, request: pytest.FixtureRequest) -> Credentials:
-    """Those of the practice server for an official client, of soketi for one of ours."""
+    """Those of the practice server for an official client, of soketi for one of ours.
+
+    They have a master key, for encrypted channels; neither server knows it.
+    """
     if column in ("Client", "AsyncClient", "Subscriber"):
-        return replace(peers.SOKETI_APP, base_url=request.getfixturevalue("soketi"))
-    return request.getfixturevalue("server").credentials
+        credentials = replace(peers.SOKETI_APP, base_url=request.getfixturevalue("soketi"))
+    else:
+        credentials = request.getfixturevalue("server").credentials
+    return replace(credentials, encryption_master_key_base64=peers.MASTER_KEY)
 
 
 @pytest.fixture

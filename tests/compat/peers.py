@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -27,6 +28,9 @@ HERE = Path(__file__).parent
 INSTALL_SECONDS = 600  # for npm; it takes half a minute
 START_SECONDS = 60  # for soketi; it takes two seconds
 ANSWER_SECONDS = 20  # for one answer from a program on Node; it takes milliseconds
+
+# Of encrypted channels: the bytes 0 to 31.
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 
 # --- npm's packages -------------------------------------------------------------------------------
 

@@ -4,12 +4,18 @@ const Pusher = require("pusher")
 
 async function outcome({ options, method, args }) {
   try {
-    const answer = await new Pusher(options)[method](...args)
+    const pusher = new Pusher(options)
+    if (method === "webhook") return webhook(pusher.webhook(...args))
+    const answer = await pusher[method](...args)
     // What was sent gives an HTTP response; what was only signed, an object.
     return { result: typeof answer.json === "function" ? await answer.json() : answer }
   } catch (error) {
     return { error: error.message, status: error.status, body: error.body }
   }
+}
+
+function webhook(webhook) {
+  return { result: { valid: webhook.isValid(), events: webhook.isBodyValid() ? webhook.getEvents() : [] } }
 }
 
 readline

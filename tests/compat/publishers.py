@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from pusherkit import APIError, AsyncClient, Client, Credentials, Event, authorize_channel
+from pusherkit import (
+    APIError,
+    AsyncClient,
+    Client,
+    Credentials,
+    Event,
+    authorize_channel,
+)
 
 from .peers import NodeProgram
 
@@ -34,6 +41,7 @@ class PyPI:
             app_id=credentials.app_id,
             key=credentials.key,
             secret=credentials.secret,
+            encryption_master_key_base64=credentials.encryption_master_key_base64,
             ssl=False,
             host=urlsplit(credentials.base_url).hostname,
             port=urlsplit(credentials.base_url).port,
@@ -61,13 +69,23 @@ class PyPI:
         return self._result(self._client.users_info, channel)
 
     def authorize(self, socket_id: str, channel: str, user: Answer | None = None) -> Answer:
-        return self._client.authenticate(channel, socket_id, user)
+        answer = self._client.authenticate(channel, socket_id, user)
+        if "shared_secret" in answer:  # bytes, which JSON can't hold
+            answer["shared_secret"] = answer["shared_secret"].decode()
+        return answer
 
     def authenticate(self, socket_id: str, user: Answer) -> Answer:
         return self._client.authenticate_user(socket_id, user)
 
     def send_to_user(self, user_id: str, name: str, data: object) -> Answer:
         return self._result(self._client.send_to_user, user_id, name, data)
+
+    def read_webhook(self, body: bytes, headers: dict[str, str]) -> list[Answer]:
+        key, signature = headers["X-Pusher-Key"], headers["X-Pusher-Signature"]
+        read = self._client.validate_webhook(key, signature, body.decode())
+        if read is None:
+            raise Refused("the webhook isn't valid")
+        return read["events"]
 
     def _result(self, method: Any, *arguments: object) -> Answer:
         from pusher.errors import PusherError
@@ -106,6 +124,8 @@ class Npm:
             "host": urlsplit(credentials.base_url).hostname,
             "port": urlsplit(credentials.base_url).port,
         }
+        if credentials.encryption_master_key_base64:
+            self._options["encryptionMasterKeyBase64"] = credentials.encryption_master_key_base64
 
     def trigger(self, channels, name, data, socket_id=None) -> Answer:
         options = {"socket_id": socket_id} if socket_id else {}
@@ -139,6 +159,13 @@ class Npm:
 
     def terminate(self, user_id: str) -> Answer:
         return self._result("terminateUserConnections", user_id)
+
+    def read_webhook(self, body: bytes, headers: dict[str, str]) -> list[Answer]:
+        lower = {name.lower(): value for name, value in headers.items()}
+        read = self._result("webhook", {"headers": lower, "rawBody": body.decode()})
+        if not read["valid"]:
+            raise Refused("the webhook isn't valid")
+        return read["events"]
 
     def get(self, path: str, params: Answer) -> Answer:
         return self._result("get", {"path": path, "params": params})

@@ -19,7 +19,8 @@ from pusherkit.subscriber import Subscriber
 from .peers import ANSWER_SECONDS, NodeProgram
 
 Heard = tuple[str, Any]
-EVENTS = ("message", "client-typing")  # what the tests send; Pysher must be told beforehand
+# What the tests send, and what a cache channel says; Pysher must be told beforehand.
+EVENTS = ("message", "client-typing", "pusher:cache_miss")
 
 
 class Pysher:
@@ -61,7 +62,7 @@ class Pysher:
 
     def _hear(self, data: Any, event: str, reading: Callable[[Any], Any]) -> None:
         # A client event's data comes as it was sent, all other data as JSON text.
-        self._heard.put((event, reading(json.loads(data) if isinstance(data, str) else data)))
+        self._heard.put((event, reading(_decoded(data))))
 
     def receive(self) -> Heard:
         return self._heard.get(timeout=ANSWER_SECONDS)
@@ -72,6 +73,11 @@ class Pysher:
     def close(self) -> None:
         # Not waiting for its thread: now and then that sleeps on, 100 s, on the closed socket.
         self._pusher.disconnect(timeout=0)
+
+
+def _decoded(data: Any) -> Any:
+    """The value that is in the text of an event's data; None where there is no text."""
+    return json.loads(data) if data and isinstance(data, str) else data
 
 
 def _ids(data: dict[str, Any]) -> list[str]:
@@ -155,7 +161,7 @@ class Ours:
             self._subscribed = True
             return "subscribed", sorted(self._subscriber.members(self._channel))
         message = self._subscriber.receive(ANSWER_SECONDS)
-        data = json.loads(message.data)
+        data = _decoded(message.data)
         match message.event:
             case "pusher_internal:member_added":
                 return "joined", data["user_id"]

@@ -14,7 +14,7 @@ import websockets.exceptions
 import websockets.sync.client
 
 from pusherkit import Credentials
-from pusherkit.sandbox import SandboxServer
+from pusherkit.sandbox import Sandbox, SandboxServer, Webhooks, call_in_process
 from pusherkit.subscriber import Subscriber
 
 from .publishers import Refused
@@ -164,6 +164,27 @@ def test_authorize(publisher, credentials, room):
         say_subscribe(socket, room, **publisher.authorize(socket_id, room, user))
 
 
+@pytest.mark.feature("encrypted channels")
+def test_encrypted(publisher, credentials):
+    """The client authorizes and publishes; who subscribes has neither secret nor master key."""
+    channel = "private-encrypted-room"
+    page = replace(credentials, secret="not in the page", encryption_master_key_base64=None)
+    with (
+        Subscriber(page, channel, authorize=publisher.authorize) as subscriber,
+        connection(credentials) as (socket, socket_id),
+    ):
+        auth = publisher.authorize(socket_id, channel)["auth"]
+        say_subscribe(socket, channel, auth=auth)
+        publisher.trigger(channel, "message", ODD)
+        publisher.trigger_batch([{"channel": channel, "name": "batch", "data": ODD}])
+        received = [subscriber.receive(), subscriber.receive()]
+        assert json.loads(hear(socket)["data"]).keys() == {"nonce", "ciphertext"}
+    assert [(each.event, json.loads(each.data)) for each in received] == [
+        ("message", ODD),
+        ("batch", ODD),
+    ]
+
+
 def say_sign_in(socket: Any, **proof: str) -> None:
     socket.send(json.dumps({"event": "pusher:signin", "data": proof}))
     answer = hear(socket)
@@ -191,6 +212,27 @@ def test_the_end_of_a_user(publisher, credentials):
         with pytest.raises(websockets.exceptions.ConnectionClosed) as caught:
             hear(socket)
     assert caught.value.rcvd.code == 4009
+
+
+@pytest.mark.feature("read a webhook")
+@pytest.mark.parametrize("column", OFFICIAL, indirect=True)
+def test_webhooks(publisher, credentials):
+    arrived = []
+    sandbox = Sandbox(credentials, webhooks=Webhooks(credentials))
+    call_in_process(sandbox, lambda body, headers: arrived.append((body, headers)) or 200)
+    with Subscriber.attached(sandbox, ["private-a", "presence-b"], user_id="Zoë ☕") as zoe:
+        zoe.trigger("presence-b", "client-typing", ODD)
+    read = [event for body, headers in arrived for event in publisher.read_webhook(body, headers)]
+    assert [event["name"] for event in read] == [
+        *("channel_occupied", "channel_occupied", "member_added", "client_event"),
+        *("channel_vacated", "member_removed", "channel_vacated"),
+    ]
+    sent = read[3]
+    assert (sent["event"], sent["user_id"]) == ("client-typing", "Zoë ☕")
+    assert json.loads(sent["data"]) == ODD
+    body, headers = arrived[0]
+    with pytest.raises(Refused):
+        publisher.read_webhook(body + b" ", headers)
 
 
 @pytest.mark.feature("a wrong secret is explained")

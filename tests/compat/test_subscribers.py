@@ -36,6 +36,15 @@ def test_private(subscribe, trigger):
     assert subscriber.receive() == ("message", [1, None])
 
 
+@pytest.mark.feature("encrypted channels")
+@pytest.mark.parametrize("column", ["pusher-js", "Subscriber"], indirect=True)
+def test_encrypted(subscribe, trigger):
+    subscriber = subscribe("private-encrypted-chat")
+    assert subscriber.receive() == ("subscribed", [])
+    trigger("private-encrypted-chat", "message", {"text": "Größe 🎉"})
+    assert subscriber.receive() == ("message", {"text": "Größe 🎉"})
+
+
 @pytest.mark.feature("presence channels")
 def test_presence(subscribe, trigger):
     subscriber = subscribe("presence-events", "1")
@@ -70,6 +79,29 @@ def test_client_events(subscribe, trigger):
     assert other.receive() == ("client-typing", {"who": "me"})
     trigger("private-typing", "message", {})
     assert sender.receive() == ("message", {}), "its own client event came back"
+
+
+@pytest.mark.feature("cache channels: the last event first, or a miss")
+def test_cache_channels(subscribe, trigger, column):
+    channel = f"private-cache-{column}"  # soketi is shared
+    early = subscribe(channel)
+    assert early.receive() == ("subscribed", [])
+    assert early.receive()[0] == "pusher:cache_miss"
+    trigger(channel, "message", {"text": "Größe 🎉"})
+    later = subscribe(channel)
+    assert later.receive() == ("subscribed", [])
+    assert later.receive() == early.receive() == ("message", {"text": "Größe 🎉"})
+
+
+@pytest.mark.feature("how many are subscribed")
+@pytest.mark.parametrize("column", ["pusher-js"], indirect=True)
+@pytest.mark.parametrize("server", [{"subscription_count": True}], indirect=True)
+def test_counts(server, subscribe):
+    subscriber = subscribe("chat")
+    assert subscriber.receive() == ("subscribed", [])
+    assert subscriber.receive() == ("pusher:subscription_count", {"subscription_count": 1})
+    subscribe("chat")
+    assert subscriber.receive() == ("pusher:subscription_count", {"subscription_count": 2})
 
 
 @pytest.mark.feature("a signed-in user: messages, watchlist, presence")

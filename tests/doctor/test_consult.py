@@ -20,6 +20,7 @@ from pusherkit import (
     verify_channel,
     verify_user,
 )
+from pusherkit.authorization import channel_auth
 from pusherkit.doctor.consult import MAX_JUDGED, App, Report, consult
 from pusherkit.doctor.pasted import MAX_TEXT, read
 from pusherkit.errors import UnreadableText
@@ -301,6 +302,14 @@ def test_a_subscription_is_judged_and_signed_right() -> None:
     (opinion,) = asked(text.replace("1.2", "12")).opinions
     assert 'socket_id: expected digits, a dot and digits, such as "123.456"' in str(opinion)
     assert opinion.corrected == ""
+
+
+def test_a_subscription_to_an_encrypted_channel_is_judged_without_its_master_key() -> None:
+    right = channel_auth(OWNER, "1.2", "private-encrypted-a")
+    pasted = {"socket_id": "1.2", "channel": "private-encrypted-a", "shared_secret": "QUFB"}
+    assert asked(json.dumps({**pasted, "auth": right})).status == 0
+    report = asked(json.dumps({**pasted, "auth": f"{OWNER.key}:{'0' * 64}"}))
+    assert f"The same subscription, signed right:\nauth: {right}" in str(report)
 
 
 def test_a_sign_in_is_signed_right() -> None:

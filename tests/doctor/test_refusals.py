@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,11 +15,12 @@ from pusherkit import (
     AuthenticationError,
     Credentials,
     Event,
-    InvalidEvent,
     authenticate_user,
     authorize_channel,
     canonical_string,
+    decrypt,
     diagnose_refusal,
+    encrypt,
     sign,
     verify,
     verify_channel,
@@ -521,6 +523,7 @@ def test_what_is_left_names_proxy_host_clock_and_settings() -> None:
 # Each is made by really asking: the practice server in this process, and the functions that verify.
 
 APP = PRACTICE_CREDENTIALS
+APP_WITH_MASTER_KEY = replace(APP, encryption_master_key_base64="A" * 43 + "=")
 NOW = 1_353_088_179
 EVENT = {"name": "n", "channel": "c", "data": "d"}
 EVENTS, BATCH = "/apps/6855671/events", "/apps/6855671/batch_events"
@@ -575,7 +578,7 @@ def busy() -> Sandbox:
 
 
 def raised(call: Callable[[], object]) -> str:
-    with pytest.raises((AuthenticationError, InvalidEvent)) as caught:
+    with pytest.raises((AuthenticationError, ValueError)) as caught:
         call()
     return str(caught.value)
 
@@ -616,7 +619,7 @@ class Socket:
 
 
 def allowed(channel: str, data: object = None) -> dict[str, str]:
-    return authorize_channel(APP, "1.1", channel, data)
+    return authorize_channel(APP_WITH_MASTER_KEY, "1.1", channel, data)
 
 
 def signing_in(*user_data: str) -> str:
@@ -676,11 +679,15 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     ),
     "users of all": (
         lambda: asked(b"", CHANNELS, "GET", own={"info": "user_count"}),
-        "only for presence channels",
+        "user_count (of presence channels)",
     ),
     "users of one": (
         lambda: asked(b"", f"{CHANNELS}/a", "GET", own={"info": "user_count"}),
-        "only for presence channels",
+        "user_count (of presence channels)",
+    ),
+    "no cache": (
+        lambda: asked(b"", f"{CHANNELS}/a", "GET", own={"info": "cache"}),
+        "cache (of one cache channel)",
     ),
     "who is there": (lambda: asked(b"", f"{CHANNELS}/a/users", "GET"), "know their users"),
     "no body": (lambda: asked(b""), "must be one JSON object"),
@@ -695,6 +702,26 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "channel and channels": (lambda: asked(event(channels=["a"])), "in channel or in channels"),
     "no array": (lambda: asked(event(channel=None, channels="a")), "in channel or in channels"),
     "no channels": (lambda: asked(event(channel=None, channels=[])), "1 to 100 channels"),
+    "an encrypted channel among others": (
+        lambda: asked(event(channel=None, channels=["a", "private-encrypted-a"])),
+        "goes to that channel alone",
+    ),
+    "no master key": (
+        lambda: raised(lambda: authorize_channel(APP, "1.1", "private-encrypted-a")),
+        "Encrypted channels need the encryption master key",
+    ),
+    "a master key that is none": (
+        lambda: raised(lambda: replace(APP, encryption_master_key_base64="x")),
+        "Encrypted channels need the encryption master key",
+    ),
+    "an event that isn't encrypted": (
+        lambda: raised(lambda: decrypt(bytes(32), "{}")),
+        "An encrypted event couldn't be opened",
+    ),
+    "an event of another key": (
+        lambda: raised(lambda: decrypt(bytes(32), encrypt(b"1" * 32, ""))),
+        "An encrypted event couldn't be opened",
+    ),
     "101 channels": (lambda: asked(event(channel=None, channels=["a"] * 101)), "1 to 100 channels"),
     "a channel's type": (lambda: asked(event(channel=3)), "isn't a channel's name"),
     "a channel's length": (lambda: asked(event(channel=LONG)), "isn't a channel's name"),
@@ -910,6 +937,16 @@ OURS: dict[str, tuple[Callable[[], str], str]] = {  # how to make the sentence, 
     "socket: public client event": (
         lambda: Socket().says(*subscriptions(1), TYPING | {"channel": "c0"}),
         "Client events are for private",
+    ),
+    "socket: client event, encrypted": (
+        lambda: Socket().says(
+            {
+                "event": "pusher:subscribe",
+                "data": {"channel": "private-encrypted-a", **allowed("private-encrypted-a")},
+            },
+            TYPING | {"channel": "private-encrypted-a"},
+        ),
+        "Client events don't go to encrypted channels",
     ),
     "socket: client events": (
         lambda: Socket().says(

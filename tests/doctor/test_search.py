@@ -1166,6 +1166,7 @@ def told_of_two(one: Way, two: Way) -> set[frozenset[str]]:
     return {first | second for first in told(one) for second in told(two)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
 def test_of_random_pairs_both_are_named(part):
     wrong = []
@@ -1754,6 +1755,7 @@ PLACES = [
 TELLING = [w for w in WAYS if w.axis in ("query", "newline") or w.name == "app-key-as-secret"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("secret", "place"), PLACES)
 def test_a_diagnosis_never_tells_the_secret(secret, place):
     owner = Credentials(app_id="3", key=KEY, secret=secret)
@@ -1833,6 +1835,7 @@ def survives(method: str, path: str, params: list[tuple[str, str]], body: bytes)
         assert str(diagnosis)
 
 
+@pytest.mark.slow
 @over(GARBAGE_BODIES.values())
 def test_garbage_as_a_body_raises_nothing(body):
     right = [pair for pair in Client().sent() if pair[0] not in ("body_md5", "auth_signature")]
@@ -1846,6 +1849,7 @@ def test_garbage_as_parameters_raises_nothing(params):
         survives("POST", EVENTS, params, body)
 
 
+@pytest.mark.slow
 @over(["", "/", "?", "//", "/\0", "/☕", "a" * 20_000, "/%zz", "\udcff"])
 def test_garbage_as_path_or_method_raises_nothing(path):
     for method in ("", "get", "ß", "\n", "POST"):

@@ -268,6 +268,8 @@ class Ledger(Live):
         view = addressed(number, ask)
         again = " You've had it right since then." if ask.prediction.name not in self._open else ""
         note = f"From lesson {lesson.name[:2]}, {lesson.title}.{again}"
+        if ask.chosen is None:
+            note += " What was it about? Have a look there first, if you like."
         return replace(view, title=ask.prediction.question, note=note)
 
 

@@ -1,0 +1,51 @@
+"""Which call of the HTTP API a request is. Pure.
+
+`/apps/{app_id}` and then one of six calls, from the API reference and, for the last, from Pusher's
+HTTP API documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+CALLS = (
+    ("events", "POST", "/events"),
+    ("batch_events", "POST", "/batch_events"),
+    ("channels", "GET", "/channels"),
+    ("channel", "GET", "/channels/([^/]+)"),
+    ("users", "GET", "/channels/([^/]+)/users"),
+    ("terminate", "POST", "/users/([^/]+)/terminate_connections"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a request goes."""
+
+    call: str
+    """A name in CALLS; "" where no call has this path, or none this method."""
+    app_id: str
+    """As it stands in the path; "" where there is none."""
+    arguments: tuple[str, ...] = ()
+    """The channel, or the user, that the path names; percent-decoded."""
+    allowed: tuple[str, ...] = ()
+    """The methods that this path takes."""
+
+
+def route(method: str, path: str) -> Route:
+    """Find the call that `method` and `path` make. Whose app it is, is not looked at."""
+    app = re.fullmatch(r"/apps/([^/]+)(/.*)?", path, flags=re.DOTALL)
+    app_id, rest = (app[1], app[2] or "") if app else ("", "")
+    matching = [
+        (call, verb, match.groups())
+        for call, verb, pattern in CALLS
+        if (match := re.fullmatch(pattern, rest))
+    ]
+    allowed = tuple(verb for _, verb, _ in matching)
+    for call, verb, groups in matching:
+        if verb == method:
+            arguments = tuple(map(unquote, groups))
+            return Route(call=call, app_id=app_id, arguments=arguments, allowed=allowed)
+    return Route(call="", app_id=app_id, allowed=allowed)
