@@ -21,6 +21,7 @@ SUBJECTS = {
     "server": "the practice server beside soketi, and how it grows",
     "lessons": "each notebook against an empty one; the start of the lab",
     "keypress": "key press to repaint in JupyterLab, against an echo",
+    "site": "the static site in a browser, against its targets",
 }
 FOLDER = Path(__file__).parent / "results"
 
