@@ -22,6 +22,7 @@ SUBJECTS = {
     "footprint": "sizes on the disk, and the memory of a kernel",
     "lessons": "each notebook against an empty one; the start of the lab",
     "keypress": "key press to repaint in JupyterLab, against an echo",
+    "site": "the static site in a browser, against its targets",
 }
 FOLDER = Path(__file__).parent / "results"
 

@@ -12,7 +12,8 @@ const BATCH = `/apps/${APP_ID}/batch_events`;
 // --- signing and sending -------------------------------------------------------------------------
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
-const signature = (text, secret = SECRET) => createHmac('sha256', secret).update(text).digest('hex');
+const signature = (text, secret = SECRET) =>
+  createHmac('sha256', secret).update(text).digest('hex');
 
 // Sign a request with the time it is now, and send it.
 async function send(method, path, own = [], body = '') {

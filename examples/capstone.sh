@@ -87,8 +87,8 @@ get() {
     send GET "/apps/$PUSHER_APP_ID/channels/presence-couriers" '' info=user_count,subscription_count
 }
 batch() {
-    local event='"name":"status","data":"delayed"'
-    post "$BATCH" "{\"batch\":[{\"channel\":\"order-41\",$event},{\"channel\":\"order-42\",$event}]}"
+    local rest='"name":"status","data":"delayed"'
+    post "$BATCH" "{\"batch\":[{\"channel\":\"order-41\",$rest},{\"channel\":\"order-42\",$rest}]}"
 }
 wait_for_it() { publish friday status delayed; }
 give_up() {

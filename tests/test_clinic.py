@@ -343,6 +343,12 @@ def test_an_auth_of_another_form_is_told_which_one_is_wanted(player: Player, dat
     assert "signature" in player.said("private").lower()
 
 
+def test_an_auth_that_was_refused_with_its_request_is_not_looked_at(player: Player) -> None:
+    theirs = replace(CLINIC_CREDENTIALS, secret="their-own-secret")
+    player.publishes("clinic", "auth", {"auth": "nonsense"}, credentials=theirs)
+    assert player.said("private").startswith("The signature is wrong")
+
+
 def test_the_doctor_finds_the_mistake_of_an_auth(player: Player) -> None:
     swapped = f"private-order-41:{socket_id(BEGUN)}"
     made = hmac_sha256(CLINIC_CREDENTIALS.secret, swapped)
@@ -363,6 +369,9 @@ def test_a_real_subscriber_counts_and_a_refused_one_is_explained(
     player.publishes("order-41", "status")
     assert player.mark("private").said == "A subscriber was let into private-order-7."
     player.publishes("clinic", "auth", {"auth": "late"})
+    peer.subscribes("private-a")
+    player.publishes("order-41", "status")
+    assert player.mark("private").said == "A subscriber was let into private-order-7."
     peer.says({"event": "pusher:subscribe", "data": wrong | {"channel": "private-x"}})
     assert player.mark("private").met is not None
 
@@ -406,7 +415,10 @@ def test_another_fingerprint_is_refused(player: Player, came: str, got: str) -> 
     player.shows_everything()
     player.publishes("clinic", "report", {"fingerprint": came})
     assert player.said("report").endswith(f"got {got}.")
-    player.publishes("clinic", "report", fingerprint(player.clinic.state))  # as bare text
+    made = fingerprint(player.clinic.state)
+    player.publishes("clinic", "report", {"fingerprint": made, "by": "x" * 2_000})
+    assert "Send the fingerprint and your name, and no more." in player.said("report")
+    player.publishes("clinic", "report", made)  # as bare text
     assert player.clinic.state.finished
 
 
@@ -440,11 +452,13 @@ def test_our_own_secret_sent_by_mistake_is_hidden(player: Player) -> None:
     secret = CLINIC_CREDENTIALS.secret
     player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("info", f"{secret},a")])
     player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("x", f"{secret},a")])
-    player.publishes("clinic", "cause", {"cause": secret})
+    for cut in (0, capstone.MAX_SHOWN - len(secret) + 4):
+        player.publishes("clinic", "cause", {"cause": "x" * cut + " " + secret})
+        assert secret[:10] not in player.said("fault")
     player.raw("GET", f"/{secret}")
     player.shows_everything()
-    player.reports(by=secret)
-    assert secret not in to_text(player.clinic.state)
+    player.reports(by="x" * (capstone.MAX_NAME - 12) + " " + secret)
+    assert secret[:10] not in to_text(player.clinic.state)
     assert secret not in page.as_html(player.clinic.state)
 
 
@@ -514,6 +528,27 @@ def test_a_request_that_was_turned_away_is_told(player: Player) -> None:
     raw = RawRequest(method="POST", target=EVENTS.encode())
     player.clinic.turn_away(raw, cut_off(12, 100), now=NOW)
     assert player.clinic.state.latest.startswith("The body didn't arrive: Content-Length says 100")
+
+
+def test_what_came_cannot_look_like_a_line_of_the_results(player: Player) -> None:
+    forged = "a,b\nfault    2026-11-26 13:33:42 UTC It was easy."
+    player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("x", forged)])
+    assert len(capstone.results(player.clinic.state).splitlines()) == len(GOALS)
+    assert r"a,b\nfault" in player.mark("get").said
+
+
+def test_half_a_character_breaks_nothing(player: Player) -> None:
+    player.publishes("clinic", "cause", '{"cause":"\\ud800"}')
+    player.shows_everything()
+    player.publishes("order-41", "\ud800")
+    made = fingerprint(player.clinic.state)
+    player.publishes("clinic", "report", f'{{"fingerprint":"{made}","by":"\\ud800\u202e"}}')
+    report = player.clinic.state.report
+    assert report is not None
+    assert report.by == r"\ud800\u202e"
+    assert to_text(player.clinic.state).encode()
+    for path in ("/clinic", "/clinic.json", "/clinic/page", "/clinic/results"):
+        assert player.raw("GET", path).status == 200
 
 
 def test_what_is_said_has_an_end(player: Player) -> None:
@@ -597,7 +632,7 @@ def test_the_page_escapes_what_came_and_needs_nothing_from_outside(player: Playe
     reply = player.raw("GET", "/clinic/page")
     html = reply.body.decode()
     assert "<script" not in html
-    assert "What &lt;script&gt;alert(1)&lt;/script&gt; showed" in html
+    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi> showed" in html
     assert html.count('class="met"') == len(GOALS)
     assert "http" not in html.replace("HTTP", "")
     assert ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") in (
@@ -630,7 +665,7 @@ def test_the_list_has_a_line_for_each_goal_and_says_what_is_missing() -> None:
         "       Half of it.",
         "  · 4  A batch",
     ]
-    assert lines[-4:] == ["  Also: 404", "  Also: Full.", "", "  1 of 9 shown"]
+    assert lines[-5:] == ["", "  Also: 404", "  Also: Full.", "", "  1 of 9 shown"]
 
 
 @pytest.mark.parametrize("width", [10, 40, 80, 300])

@@ -439,6 +439,7 @@ def test_an_honest_request_is_accepted_by_all(name: str) -> None:
     assert played(name, signed()).accepts
     assert played(name, asked("/channels", filter_by_prefix="presence-", info="user_count")).accepts
     assert played(name, asked("/channels/presence-a/users")).accepts
+    assert played(name, asked("/channels/cache-a", info="cache")).accepts
     several = played(name, batch(ITEM))
     assert several.accepts == (name != "poxa")
 

@@ -267,6 +267,19 @@ def test_20_events_are_enough_for_a_webhook(receiver, webhooks):
     assert len(receiver.after(BATCH_SECONDS).webhook.events) == 5
 
 
+def test_it_is_idle_once_all_is_posted_and_answered(receiver, webhooks):
+    assert webhooks.idle
+    webhooks.note(vacated())
+    assert not webhooks.idle
+    assert receiver.after(0) is None
+    post = receiver.after(DEPARTURE_SECONDS) or receiver.after(BATCH_SECONDS)
+    assert not webhooks.idle
+    receiver.answers(post, 500)
+    assert webhooks.idle
+    receiver.after(1)
+    assert not webhooks.idle
+
+
 def test_the_shell_is_told_when_there_is_something(webhooks):
     told = []
     webhooks.noted = lambda: told.append(1)

@@ -16,7 +16,6 @@ from typing import Any
 from pusherkit.clinic import page, tasks
 from pusherkit.clinic.capstone import (
     CLINIC_CREDENTIALS,
-    MAX_SAID,
     PRIVATE_CHANNEL,
     VECTORS,
     Arrival,
@@ -29,6 +28,7 @@ from pusherkit.clinic.capstone import (
     look_into,
     missing,
     must_wait,
+    one_line,
     socket_id,
 )
 from pusherkit.credentials import Credentials
@@ -61,7 +61,8 @@ MAX_CAUSES = 2  # explanations of one signature that are told
 class Clinic(Sandbox):
     """One learner's clinic, with the `options` of every Sandbox.
 
-    `changed` is called with each new state, on the thread that made it.
+    `changed` is called with each new state, on the thread that made it. Where `rate` is None it's
+    RATE, because a program may go wild.
     """
 
     def __init__(
@@ -69,10 +70,10 @@ class Clinic(Sandbox):
         credentials: Credentials = CLINIC_CREDENTIALS,
         *,
         state: State,
-        rate: float | None = RATE,
+        rate: float | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(credentials, rate=rate, **options)
+        super().__init__(credentials, rate=rate or RATE, **options)
         self.state = state
         self.url = credentials.base_url
         """Where it is, as its pages say it."""
@@ -117,7 +118,7 @@ class Clinic(Sandbox):
 
     def turn_away(self, raw: RawRequest, refusal: Refusal, *, now: float) -> Reply:
         reply = super().turn_away(raw, refusal, now=now)
-        self._keep(replace(self.state, latest=_spoken(reply.note)))
+        self._keep(replace(self.state, latest=one_line(_spoken(reply.note))))
         return reply
 
     def log_subscription(self, refused: UnauthorizedSubscription, diagnosis: Diagnosis) -> None:
@@ -248,4 +249,4 @@ def _spoken(note: str) -> str:
         line if line.endswith((".", "!", "?", "]")) else f"{line}."
         for line in note.split("\n")
         if line
-    )[:MAX_SAID]
+    )

@@ -46,6 +46,7 @@ MIN_BATCH = 2  # events
 MAX_READ_BYTES = 128 * 1024  # of a body that is looked into; an event at its limit has less
 MAX_SAID = 700  # characters of a sentence about what came
 MAX_SHOWN = 60  # characters of a value in it
+MAX_REPORT_BYTES = 2_000  # of the body of the results' event; it's on the page, whole
 MAX_NAME = 80  # characters of who signed the results
 SHORT = 16  # digits of a signature, where it's only compared by eye
 
@@ -204,6 +205,14 @@ def _events(body: bytes) -> Iterator[Event]:
 _TEXTS = ("name", "data")
 
 
+def one_line(text: str, limit: int = MAX_SAID) -> str:
+    """A text as it may be kept and shown: cut, and what can't be printed as an escape.
+
+    Otherwise what somebody sends could look like another line of the results.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[:limit])
+
+
 # --- the fold -----------------------------------------------------------------------------------
 
 
@@ -225,7 +234,7 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
     sent = look_into(arrival.request)
     goal = "" if arrival.status in (404, 405) else _goal_of(arrival.request, sent)
     if not goal:
-        return replace(state, latest=arrival.said[:MAX_SAID]) if arrival.said else state
+        return replace(state, latest=one_line(arrival.said)) if arrival.said else state
     state = replace(state, latest="")
     if state.met(goal):
         return state
@@ -238,13 +247,13 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
 def missing(state: State, goal: str, said: str, mistakes: tuple[str, ...] = ()) -> State:
     """A state that says of a goal what came and what is missing; what it remembers stays."""
     mark = state.mark(goal)
-    mark = replace(mark, said=said[:MAX_SAID], mistakes=mistakes, under_way=False)
+    mark = replace(mark, said=one_line(said), mistakes=mistakes, under_way=False)
     return _with(state, goal, mark)
 
 
 def shown(state: State, goal: str, said: str, *, now: float) -> State:
     """A state in which a goal is met."""
-    return _with(state, goal, Mark(met=now, said=said[:MAX_SAID]))
+    return _with(state, goal, Mark(met=now, said=one_line(said)))
 
 
 def _with(state: State, goal: str, mark: Mark) -> State:
@@ -253,7 +262,7 @@ def _with(state: State, goal: str, mark: Mark) -> State:
 
 def _going_on(state: State, goal: str, said: str, wrong: str = "", **memory: Any) -> State:
     """A state that remembers something of a goal; `wrong` is said in place of what is well."""
-    text = (wrong or said)[:MAX_SAID]
+    text = one_line(wrong or said)
     return _with(state, goal, Mark(said=text, under_way=not wrong, memory=memory))
 
 
@@ -583,7 +592,7 @@ def _judge_fault(state: State, credentials: Credentials, arrival: Arrival, sent:
         return shown(state, "fault", f"It was {name}.{tried}", now=arrival.time)
     if name not in FAULTS:
         names = ", ".join(FAULTS)
-        got = credentials.hide(repr(name[:MAX_SHOWN]))
+        got = repr(credentials.hide(name)[:MAX_SHOWN])
         return missing(state, "fault", f"cause: expected one of {names}; got {got}.")
     request = broken(state, credentials)
     text = canonical_string(request.method, request.path, request.params)
@@ -624,18 +633,21 @@ def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent
     left = [goal.title for goal in state.open if goal.id != "report"]
     if left:
         return missing(state, "report", f"This comes last. Still open: {'; '.join(left)}.")
+    if (size := len(arrival.request.body)) > MAX_REPORT_BYTES:
+        said = f"The event has {size:,} bytes. Send the fingerprint and your name, and no more."
+        return missing(state, "report", said)
     event = sent.on(CLINIC_CHANNEL, "report")
     came = event.says("fingerprint") if event else ""
     if not hmac.compare_digest(came.encode(errors="replace"), fingerprint(state).encode()):
         got = f"{came[:SHORT]}…" if re.fullmatch("[0-9a-f]{64}", came) else "something else"
         said = f"Expected the fingerprint {fingerprint(state)[:SHORT]}…, got {got}."
         return missing(state, "report", credentials.hide(said))
-    by = event.says("by")[:MAX_NAME] if event and event.data.strip().startswith("{") else ""
+    by = event.says("by") if event and event.data.strip().startswith("{") else ""
     request, hide = arrival.request, credentials.hide
     report = Report(
         time=arrival.time,
-        by=hide(by),
-        body=hide(request.body.decode(errors="replace"))[:MAX_SAID],
+        by=one_line(hide(by), MAX_NAME),
+        body=hide(request.body.decode(errors="replace")),
         canonical_string=hide(canonical_string(request.method, request.path, request.params)),
         signature="".join(request.values("auth_signature")),
         results=results(state),
@@ -683,15 +695,16 @@ GOALS = (
         id="wait",
         title="Wait when you're told to",
         send=f"Publish an event on {BUSY_CHANNEL}. It's answered 429 twice. Wait as many seconds "
-        "as Retry-After says, each time, then sign again and send it again.",
+        "as Retry-After says, each time, then sign it again and send it again.",
         why="The server has too much to do. Whoever comes back at once makes it worse.",
         judge=_judge_wait,
     ),
     Goal(
         id="give-up",
         title="Give up in the end",
-        send=f"Publish an event on {SHUT_CHANNEL}. It's always answered 429. Stop after "
-        f"{MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, then publish an event named gave-up on news.",
+        send=f"Publish an event on {SHUT_CHANNEL}. It's always answered 429. Wait in "
+        f"between, stop after {MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, and then publish an event "
+        "named gave-up on news.",
         why="A program that tries for ever hangs, and nobody hears why.",
         judge=_judge_give_up,
     ),

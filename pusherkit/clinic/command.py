@@ -64,6 +64,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Run the clinic until Ctrl+C; return 0 if everything is shown by then, and 1 if not."""
+    if options.output and not options.output.parent.is_dir():
+        raise PusherError(f"--output: there is no folder {options.output.parent}. Make it first.")
     state, said = _kept_state(options.fresh)
     server = SandboxServer(
         CLINIC_CREDENTIALS, port=options.port, build=partial(Clinic, state=state)
@@ -80,7 +82,7 @@ def run(options: Options) -> int:
         signal.signal(number, stop)
     view = _Json(sys.stdout) if options.as_json else _view(sys.stdout)
     notices = _Notices(changed)
-    keeper = _Keeper(options)
+    keeper = _Keeper(options.output)
     with server, notices:
         clinic.url = server.url
         view.begin(server.credentials, said)
@@ -97,8 +99,8 @@ def run(options: Options) -> int:
             changed.clear()
             stopped.wait(CALM_SECONDS)
     state = clinic.state  # with what came at the last moment
-    problem = keeper.keep(state)
-    view.end(state, keeper.page_at_the_end(state), problem)
+    problem = keeper.keep(state, at_the_end=True)
+    view.end(state, keeper.page, problem)
     return 0 if state.finished else 1
 
 
@@ -128,36 +130,34 @@ def _kept_state(fresh: bool) -> tuple[State, str]:
 
 
 class _Keeper:
-    """Writes the state and the page, whole or not at all."""
+    """Writes the state and the page, each whole or not at all, and only if it's new."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._last = ""
+    def __init__(self, output: Path | None) -> None:
+        self._page_file = output or PAGE_FILE
+        self._even_unfinished = output is not None
+        self._texts: dict[Path, str] = {}
 
-    def keep(self, state: State) -> str:
+    def keep(self, state: State, *, at_the_end: bool = False) -> str:
         """Write what isn't written yet; return why it can't be, or ""."""
-        text = to_text(state)
-        if text == self._last:
+        problem = self._write(STATE_FILE, to_text(state))
+        if state.finished or (at_the_end and self._even_unfinished):
+            problem = self._write(self._page_file, page.as_html(state)) or problem
+        return problem
+
+    @property
+    def page(self) -> str:
+        """Where the page is; "" as long as there is none."""
+        return str(self._page_file) if self._page_file in self._texts else ""
+
+    def _write(self, file: Path, text: str) -> str:
+        if self._texts.get(file) == text:
             return ""
         try:
-            _write(STATE_FILE, text)
-            self._last = text
-            if state.finished:
-                _write(self._options.output or PAGE_FILE, page.as_html(state))
+            _write(file, text)
         except OSError as error:
-            name = error.filename or STATE_FILE
-            return f"{name} can't be written ({error.strerror}): it's kept only while this runs."
+            return f"{file} can't be written ({error.strerror}): it's kept only while this runs."
+        self._texts[file] = text
         return ""
-
-    def page_at_the_end(self, state: State) -> str:
-        """Where the page is; "" if there is none."""
-        file = self._options.output or PAGE_FILE
-        if self._options.output and not state.finished:
-            try:
-                _write(file, page.as_html(state))
-            except OSError:
-                return ""
-        return str(file) if file.exists() and (state.finished or self._options.output) else ""
 
 
 def _write(file: Path, text: str) -> None:

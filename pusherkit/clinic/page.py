@@ -74,7 +74,11 @@ def as_html(state: State) -> str:
 
 def _title(state: State) -> str:
     by = state.report.by if state.report else ""
-    return f"What {escape(by)} showed in the clinic" if by else "What I showed in the clinic"
+    return (
+        f"What <bdi>{escape(by)}</bdi> showed in the clinic"
+        if by
+        else "What I showed in the clinic"
+    )
 
 
 def _summary(state: State) -> str:

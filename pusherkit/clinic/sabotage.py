@@ -35,6 +35,7 @@ from pusherkit.clinic.faults import (
 from pusherkit.clinic.programs import EDITS
 from pusherkit.clinic.scenes import (
     APP,
+    CLINIC_URL,
     SCENES,
     SECONDS_BETWEEN,
     SHIFT_TIMESTAMP,
@@ -148,22 +149,28 @@ class Case:
 # --- the queue --------------------------------------------------------------------------------
 
 
+PLAN = ("request", "program", "request", "program", "two", "two", "subscription", "webhook")
+"""What the cases of a queue are."""
+
+
 def queue(seed: int) -> tuple[Case, ...]:
     """The cases of a seed, the easy ones first. Takes about a quarter of a second."""
+    return tuple(calls(seed))
+
+
+def calls(seed: int) -> Iterator[Case]:
+    """The same, one after the other, for a reader who needs the first before the last."""
     chance = Chance(seed)
     used: set[str] = set()
-    cases = []
-    plan = (_singles, _programs, _singles, _programs, _pairs, _pairs, _subscriptions, _webhooks)
-    for number, attempts in enumerate(plan, start=1):
+    for number, what in enumerate(PLAN, start=1):
         now = SHIFT_TIMESTAMP + number * SECONDS_BETWEEN
         case = next(
             case
-            for attempt in attempts(chance, now)
+            for attempt in _ATTEMPTS[what](chance, now)
             if attempt and not attempt.names & used and (case := _case(chance, number, attempt))
         )
         used |= case.answer.names
-        cases.append(case)
-    return tuple(cases)
+        yield case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +273,7 @@ def _programs(chance: Chance, now: int) -> Iterator[_Attempt | None]:
         for story, scene in chance.shuffled(SCENES):
             request = scene(chance)
             with suppress(ValueError):  # nothing to change in this one
-                program = edit.applied(APP.base_url, APP.key, request)
+                program = edit.applied(CLINIC_URL, APP.key, request)
                 row = rows[edit.mistake]
                 attempt = _requested(chance, now, story, request, (row,), ways=1)
                 yield attempt and replace(attempt, form=edit.language, shown=program, log="")
@@ -459,6 +466,15 @@ def _alike(
     for other in sorted(others, key=lambda other: other[0].axis != row[0].axis):
         if made := make(other):
             yield _answer([other], made[0], len(made))
+
+
+_ATTEMPTS: dict[str, Callable[[Chance, int], Iterator[_Attempt | None]]] = {
+    "request": _singles,
+    "program": _programs,
+    "two": _pairs,
+    "subscription": _subscriptions,
+    "webhook": _webhooks,
+}
 
 
 # --- the check --------------------------------------------------------------------------------

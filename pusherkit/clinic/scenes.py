@@ -18,8 +18,9 @@ from pusherkit.signing import Request
 
 SHIFT_TIMESTAMP = 1_732_870_800  # Unix seconds: Friday, 29 November 2024, 9:00 UTC
 SECONDS_BETWEEN = 420  # from one case to the next
-APP = replace(CLINIC_CREDENTIALS, base_url="http://127.0.0.1:8124")
-"""The app of every case: that of `pusherkit clinic`, at its usual port."""
+APP = CLINIC_CREDENTIALS
+"""The app of every case: the clinic's own."""
+CLINIC_URL = "http://127.0.0.1:8124"  # where `pusherkit clinic` is, and the programs send to
 Item = TypeVar("Item")
 PATH = f"/apps/{APP.app_id}"
 

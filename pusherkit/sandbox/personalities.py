@@ -40,6 +40,7 @@ from pusherkit.events import (
     read_event_body,
     to_json,
 )
+from pusherkit.sandbox.cache import is_cache_channel
 from pusherkit.sandbox.routes import Route, route
 from pusherkit.signing import (
     AUTH_VERSION,
@@ -371,6 +372,8 @@ def _asks_in_vain(arrived: Arrived) -> bool:
     if arrived.route.call == "channel":
         where = arrived.route.arguments[0]
     unknown = info - {"user_count", "subscription_count"}
+    if is_cache_channel(where):
+        unknown -= {"cache"}
     return bool(unknown) or ("user_count" in info and not where.startswith("presence-"))
 
 

@@ -178,7 +178,13 @@ class Webhooks:
         self._departures: dict[tuple[str, str, str], _Noted] = {}
         self._again: list[tuple[float, Post]] = []  # each with its ticks
         self._waiting = self._characters = 0  # events, wherever they are
+        self._taken = 0  # posts that a shell hasn't answered for yet
         self._dropped = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was noted has been posted and answered, be it well or badly."""
+        return not (self._events or self._departures or self._taken)
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Something happened: {"name": …, "channel": …} and what else belongs to it."""
@@ -209,6 +215,7 @@ class Webhooks:
         for place, (due, post) in enumerate(self._again):
             if due <= ticks:
                 del self._again[place]
+                self._taken += 1
                 return replace(post, attempt=post.attempt + 1)
         full = len(self._events) >= MAX_BATCH_EVENTS
         if not (self._events and (full or _due(self._events[0]) <= ticks)):
@@ -224,6 +231,7 @@ class Webhooks:
             key=signed["X-Pusher-Key"],
             signature=signed["X-Pusher-Signature"],
         )
+        self._taken += 1
         return Post(webhook=webhook, attempt=1, texts=texts)
 
     def answered(
@@ -231,6 +239,7 @@ class Webhooks:
     ) -> WebhookCall:
         """What came of a post: a status, or None and why. Returns it as an entry for the log."""
         dropped, self._dropped = self._dropped, 0
+        self._taken -= 1
         call = WebhookCall(
             time=now,
             webhook=post.webhook,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -18,6 +20,7 @@ from pusherkit.credentials import Credentials
 from pusherkit.sandbox.api import Entry, Sandbox
 from pusherkit.sandbox.transport import SandboxTransport
 from pusherkit.subscriber import Message, Subscriber
+from pusherkit.subscription import Authorize
 
 # The worked example of Pusher's HTTP API documentation: published values, no real account.
 EXAMPLE_CREDENTIALS = Credentials(
@@ -26,6 +29,7 @@ EXAMPLE_CREDENTIALS = Credentials(
     secret="7ad3773142a6692b25b8",  # noqa: S106 - published
     base_url="http://127.0.0.1",
 )
+NO_SECRET = "none in this page"  # noqa: S105 - what a page has in its place
 EXAMPLE_TIMESTAMP = 1353088179  # Unix seconds: 2012-11-16, 17:49:39 UTC
 EVENTS_PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/events"
 BATCH_PATH = f"/apps/{EXAMPLE_CREDENTIALS.app_id}/batch_events"
@@ -49,8 +53,10 @@ class Practice:
     that hide nothing: `server.http.post("/apps/3/events", params=…, content=…)`.
     """
 
-    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
-        self.sandbox = Sandbox(EXAMPLE_CREDENTIALS)
+    def __init__(
+        self, clock: Callable[[], float] = stopped_clock, sandbox: Sandbox | None = None
+    ) -> None:
+        self.sandbox = sandbox or Sandbox(EXAMPLE_CREDENTIALS)
         self.credentials = EXAMPLE_CREDENTIALS
         transport = SandboxTransport(self.sandbox, clock=clock)
         self.client = Client(self.credentials, transport=transport, clock=clock)
@@ -77,18 +83,37 @@ class Practice:
         *,
         user_id: str | None = None,
         on_message: Callable[[Message], None] | None = None,
+        authorize: Authorize | None = None,
     ) -> Subscriber:
-        """A subscriber that is ready when this returns. A presence channel needs a `user_id`."""
-        return Subscriber.attached(self.sandbox, channels, user_id=user_id, on_message=on_message)
+        """A subscriber that is ready when this returns. A presence channel needs a `user_id`.
+
+        With `authorize` it's like a page: it asks that, and doesn't have the secret.
+        """
+        return Subscriber(
+            self._of(authorize),
+            channels,
+            user_id=user_id,
+            on_message=on_message,
+            authorize=authorize,
+            transport=self.sandbox.channels,
+        )
+
+    def _of(self, authorize: Authorize | None) -> Credentials:
+        """The credentials of a subscriber."""
+        secret = self.credentials.secret if authorize is None else NO_SECRET
+        return replace(self.credentials, secret=secret)
 
 
 class LivePractice(Practice):
-    """A practice server on 127.0.0.1: real requests, and events over a real WebSocket."""
+    """A practice server on 127.0.0.1: real requests, and events over a real WebSocket.
 
-    def __init__(self, clock: Callable[[], float] = stopped_clock) -> None:
+    `options` are SandboxServer's.
+    """
+
+    def __init__(self, clock: Callable[[], float] = stopped_clock, **options: Any) -> None:
         from pusherkit.sandbox.server import SandboxServer  # here: not every place has sockets
 
-        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock).start()
+        self._server = SandboxServer(EXAMPLE_CREDENTIALS, clock=clock, **options).start()
         self.sandbox = self._server.sandbox
         self.credentials = self._server.credentials
         self.client = Client(self.credentials, clock=clock)
@@ -100,8 +125,15 @@ class LivePractice(Practice):
         *,
         user_id: str | None = None,
         on_message: Callable[[Message], None] | None = None,
+        authorize: Authorize | None = None,
     ) -> Subscriber:
-        return Subscriber(self.credentials, channels, user_id=user_id, on_message=on_message)
+        return Subscriber(
+            self._of(authorize),
+            channels,
+            user_id=user_id,
+            on_message=on_message,
+            authorize=authorize,
+        )
 
 
 @functools.cache

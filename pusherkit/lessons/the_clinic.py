@@ -1,0 +1,777 @@
+"""Lesson 12, the clinic: a night on call, and then a program from an empty file."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import json
+import math
+import random
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from pusherkit.authorization import authorize_channel, verify_channel, verify_webhook
+from pusherkit.clinic import page, tasks
+from pusherkit.clinic.api import Clinic
+from pusherkit.clinic.capstone import CLINIC_CREDENTIALS, GOALS, Goal, State
+from pusherkit.clinic.faults import sent_with
+from pusherkit.clinic.sabotage import PLAN, Case
+from pusherkit.clinic.sabotage import calls as answered_calls
+from pusherkit.credentials import Credentials
+from pusherkit.errors import AuthenticationError
+from pusherkit.lessons.kit import (
+    EVENTS_PATH,
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Event,
+    Explorer,
+    Fact,
+    Ledger,
+    Lesson,
+    Live,
+    Picture,
+    Practice,
+    View,
+    Wrong,
+    difference,
+    excerpt,
+    gesture,
+    number,
+    shown,
+    visible,
+)
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.picture import group, handle, rect, text
+from pusherkit.lessons.kit.view import Action
+from pusherkit.sandbox.transport import SandboxTransport
+from pusherkit.signing import Request, judge, sign
+
+lesson = Lesson("12-the-clinic", stages=(1, 2, 3, 4, 5, 6))
+map = lesson.map
+recall = lesson.recall_card
+ledger = Ledger
+
+
+# --- recall and prediction ----------------------------------------------------------------------
+
+
+@lesson.recall(
+    "A page was allowed into private-order-41, and keeps its auth. It sends that auth for "
+    "private-order-42. What does the server do?",
+    {
+        "It lets the page in": "The auth is real. But what is it an HMAC of?",
+        "It asks your backend": "The server never asks: it has the secret, and computes.",
+        "It refuses": "The channel's name is in the signed text.",
+    },
+    why="An auth is the HMAC of socket_id:channel, so it's good for one connection and one "
+    "channel.",
+)
+def another_channel() -> str:
+    app, page_ = EXAMPLE_CREDENTIALS, "4410.2281"
+    auth = authorize_channel(app, page_, "private-order-41")["auth"]
+    try:
+        verify_channel(app, page_, "private-order-42", auth)
+    except AuthenticationError:
+        return "It refuses"
+    return "It lets the page in"
+
+
+@lesson.recall(
+    "A framework parses a webhook's JSON, and your code writes it as JSON again before it "
+    "verifies. Every value is the same. Does X-Pusher-Signature fit?",
+    {
+        "No": "It's of the raw bytes, and Python's JSON has a space after each colon.",
+        "Yes": "It would, if only the values counted.",
+    },
+    why="The API signed the bytes that it sent. Verify those, and parse them afterwards.",
+)
+def written_again() -> str:
+    app = EXAMPLE_CREDENTIALS
+    raw = b'{"time_ms":1353088179000,"events":[]}'
+    signature_ = hmac.new(app.secret.encode(), raw, hashlib.sha256).hexdigest()
+    again = json.dumps(json.loads(raw)).encode()
+    try:
+        verify_webhook(app, again, key=app.key, signature=signature_)
+    except AuthenticationError:
+        return "No"
+    return "Yes"
+
+
+@lesson.predict(
+    "A request has a wrong body hash, and it's signed with the wrong secret, too. How many of the "
+    "two does the refusal name?",
+    {
+        "Both": "That would be kind. The server stops where it finds the first.",
+        "One": "And it isn't the one you may have thought of.",
+        "None": "It names a rule, always, if the server explains itself.",
+    },
+    why="The server checks one rule after the other, the body hash before the signature, and "
+    "refuses at the first that fails. So fix one thing, send, and read again.",
+)
+def two_rules() -> tuple[str, Fact]:
+    app, body = EXAMPLE_CREDENTIALS, b'{"name":"status","channel":"order-41","data":"delayed"}'
+    honest = sign(app, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP)
+    params = dict(honest.params) | {"body_md5": "0" * 32, "auth_signature": "0" * 64}
+    verdict = judge(app, Request("POST", EVENTS_PATH, params, body), now=EXAMPLE_TIMESTAMP)
+    error = verdict.failed.error if verdict.failed else ""
+    named = sum(name in error for name in ("Invalid body_md5", "Invalid signature"))
+    return {0: "None", 1: "One", 2: "Both"}[named], Fact("The server", error)
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One of the things to be done: its number, what it is, and how it stands.
+
+    `state` is "", "done", "half" (done, but not at the first try), "wrong" or "begun".
+    """
+
+    number: int
+    words: str
+    state: str = ""
+    now: bool = False
+
+
+MARKS = {"": "", "done": "✓ ", "half": "● ", "wrong": "✗ ", "begun": "… "}
+SPOKEN = {"": "", "done": ", named", "half": ", named later", "wrong": ", not named yet"}
+LOOKS = {"": "box", "done": "good", "half": "good", "wrong": "wrong", "begun": "slid"}
+HEIGHT, GAP = 46, 8  # px
+
+
+def board(title: str, desc: str, tiles: list[Tile], *, press: bool = False) -> Picture:
+    """Tiles in a row, or in rows of three; with `press` each can be pressed, as call-1 and on."""
+    wide = _rows(tiles, len(tiles), 900 // len(tiles) - GAP, press)
+    narrow = _rows(tiles, 3, 108, press)
+    return Picture.both(title, desc, wide, narrow)
+
+
+def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int, int, str]:
+    shapes = []
+    for at, tile in enumerate(tiles):
+        row, column = divmod(at, columns)
+        x, y = 4 + column * (width + GAP), 4 + row * (HEIGHT + GAP)
+        top = f"{MARKS[tile.state]}{tile.number}"
+        pieces = (
+            rect(x, y, width, HEIGHT, "box", rx=6),
+            rect(x, y, width, HEIGHT, LOOKS[tile.state], rx=6) if tile.state else "",
+            rect(x + 3, y + 3, width - 6, HEIGHT - 6, "slid", rx=4) if tile.now else "",
+            text(x + width / 2, y + 20, top, "strong", "middle"),
+            text(x + width / 2, y + 36, tile.words, "small", "middle"),
+        )
+        if press:
+            said = f"Call {tile.number}, {tile.words}{SPOKEN[tile.state]}"
+            shapes.append(handle(*pieces, id=f"call-{tile.number}", label=said))
+        else:
+            shapes.append(group(*pieces))
+    rows = math.ceil(len(tiles) / columns)
+    return 4 + columns * (width + GAP), rows * (HEIGHT + GAP), "".join(shapes)
+
+
+# --- the queue ----------------------------------------------------------------------------------
+
+FIRST_SEED, LAST_SEED = 7, 9_999
+
+
+class _Line:
+    """The calls of a seed; each is made when somebody takes it."""
+
+    def __init__(self, seed: int) -> None:
+        self._more = answered_calls(seed)
+        self._made: list[Case] = []
+
+    def __getitem__(self, at: int) -> Case:
+        while len(self._made) <= at:
+            self._made.append(next(self._more))
+        return self._made[at]
+
+
+_line = functools.lru_cache(maxsize=8)(_Line)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Which call is taken, and what was answered to each so far."""
+
+    at: int = 0
+    tried: tuple[tuple[int, ...], ...] = ((),) * len(PLAN)
+
+
+def took(shift: Shift, event: Event) -> Shift:
+    """What a press does: take a call, answer it, or take the next one."""
+    kind, _, which = event.id.partition("-")
+    if event.kind != "press" or not which.isdigit():
+        return shift
+    if kind == "answer":
+        tried = (*shift.tried[shift.at], int(which) - 1)
+        return replace(shift, tried=(*shift.tried[: shift.at], tried, *shift.tried[shift.at + 1 :]))
+    return replace(shift, at=int(which) - 1) if kind == "call" else shift
+
+
+class Calls(Explorer):
+    """Another seed is another night, so it begins with its first call."""
+
+    def read(self, values: dict[str, Any]) -> None:
+        if values.get("seed", self._raw["seed"]) != self._raw["seed"]:
+            self.values["shift"] = Shift()
+        super().read(values)
+
+
+@lesson.explorer
+def calls() -> Explorer:
+    """Take eight calls, and name the cause of each."""
+    return Calls(
+        _taken,
+        seed=number("Seed", FIRST_SEED, 0, LAST_SEED, hint="the same queue for everybody"),
+        shift=gesture(Shift(), took),
+        code=[verdict, sent_with],
+    )
+
+
+def verdict(case: Case, chosen: int) -> str:
+    """What an answer amounts to: "yes", "half" or "no"."""
+    if chosen == case.right:
+        return "yes"
+    return "half" if case.half_right(chosen) else "no"
+
+
+WORDS = {"request": "a request", "program": "a program", "two": "two at once"}
+WORDS |= {"subscription": "a page", "webhook": "a webhook"}
+WHERE = {"curl": "The request", "frames": "Got, and sent"}
+LANGUAGES = {"bash": "In bash", "node": "In Node", "php": "In PHP", "python": "In Python"}
+
+
+def _taken(seed: int, shift: Shift) -> View:
+    line = _line(seed)
+    case, tried = line[shift.at], shift.tried[shift.at]
+    states = [_state(line, at, given) for at, given in enumerate(shift.tried)]
+    tiles = [
+        Tile(at + 1, WORDS[what], state, now=at == shift.at)
+        for at, (what, state) in enumerate(zip(PLAN, states, strict=True))
+    ]
+    solved = [each for each in states if each in ("done", "half")]
+    desc = f"Eight calls. You have number {case.number}, {WORDS[PLAN[shift.at]]}. "
+    desc += f"{len(solved)} of them are named, {states.count('done')} at the first try."
+    actions = tuple(
+        Action(f"answer-{n + 1}", option.name, pressed=n in tried[-1:], mark=_mark(case, tried, n))
+        for n, option in enumerate(case.options)
+    )
+    is_named = case.right in tried
+    if is_named and (left := [at for at, each in enumerate(states) if each in ("", "wrong")]):
+        following = min(left, key=lambda at: (at < shift.at, at))
+        actions += (Action(f"call-{following + 1}", "Take the next call", primary=True),)
+    status, good = _said(case, tried, states)
+    return View(
+        f"Call {case.number}: {case.story}",
+        (*_heard(case, tried), *_evidence(case)),
+        status,
+        good,
+        picture=board("The calls", desc, tiles, press=True),
+        actions=actions,
+    )
+
+
+def _state(line: _Line, at: int, tried: tuple[int, ...]) -> str:
+    if not tried:
+        return ""
+    if line[at].right not in tried:
+        return "wrong"
+    return "done" if tried[0] == line[at].right else "half"
+
+
+def _mark(case: Case, tried: tuple[int, ...], option: int) -> str:
+    if option not in tried:
+        return "○"
+    return "✓" if option == case.right else "●"
+
+
+def _said(case: Case, tried: tuple[int, ...], states: list[str]) -> tuple[str, bool | None]:
+    if not tried:
+        several = len(case.answer.mistakes) > 1
+        return "Two things are wrong. Which?" if several else "What's the cause?", None
+    if all(each in ("done", "half") for each in states):
+        return f"All eight are named, {states.count('done')} at the first try. Good night!", True
+    what = verdict(case, tried[-1])
+    if what == "yes":
+        return f"Yes, {case.answer.name}.", True
+    if what == "half":
+        right = " and ".join(sorted(case.half_right(tried[-1])))
+        return f"Half of it: {right} is right.", None
+    return "That's not it.", False
+
+
+def _heard(case: Case, tried: tuple[int, ...]) -> tuple[Fact, ...]:
+    """What there is to say to the last answer; before one, what the answers mean."""
+    meaning = tuple(
+        Fact(f"{n}", f"`{option.name}` {option.why}", kind="prose")
+        for n, option in enumerate(case.options, start=1)
+    )
+    if not tried:
+        return meaning
+    if case.right in tried:
+        first, *others = case.findings
+        causes = [Fact("Cause", f"{each.why} {each.fix}", kind="prose") for each in first.mistakes]
+        proof = Fact("Proof", first.reproduced, "Made that way, it's exactly what was sent.")
+        also = [
+            Fact("Or", f"{each.why} {each.fix} (It gives the same.)", kind="prose")
+            for other in others
+            for each in other.mistakes
+        ]
+        return (*causes, proof, *also)
+    name, made, came = case.objection(tried[-1])
+    ways = case.options[tried[-1]].ways
+    other = f" There are {ways} ways to make it, and none gives what came." if ways > 1 else ""
+    return (
+        Fact("Made that way", made, f"What {name} would be.{other}"),
+        Fact("What came", came),
+        *meaning,
+    )
+
+
+def _evidence(case: Case) -> tuple[Fact, ...]:
+    sent = case.shown.rstrip()
+    name = LANGUAGES.get(case.form) or WHERE[case.form]
+    facts = [Fact("A webhook" if case.kind == "webhook" else name, sent, kind="code")]
+    facts.append(excerpt(Fact("It's answered", case.said)))
+    if case.log:
+        whose = "its server" if case.kind == "subscription" else "it"
+        lines = visible(case.log).replace("⏎", "⏎\n").removesuffix("\n")
+        facts.append(Fact("Log", lines, f"What {whose} signed. ⏎ is a newline."))
+    return tuple(facts)
+
+
+# --- the exercises ------------------------------------------------------------------------------
+
+
+def signature(secret: str, text: str) -> str:
+    """Lesson 04's, for the solutions; the notebook shows it."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+TEXTS = ("method-in-lower-case", "newline-written-out", "newline-at-the-end", "two-lines-signed")
+KEYS = {
+    "secret-with-newline": "{}\n",
+    "secret-with-spaces": "{} ",
+    "secret-in-quotes": '"{}"',
+}
+
+
+def _text(chance: random.Random) -> str:
+    app, key = chance.randrange(10, 9_999), chance.randbytes(10).hex()
+    query = f"auth_key={key}&auth_timestamp=1353088179&auth_version=1.0&driver=Zo\u00eb"
+    return f"POST\n/apps/{app}/POST-{chance.randrange(10, 99)}\n{query}"
+
+
+def _texts(chance: random.Random) -> Iterator[tuple[str, str]]:
+    for name in TEXTS:
+        yield _text(chance), name
+
+
+@lesson.exercise(given=_texts)
+def broken_text(text: str, name: str) -> str:
+    """Return the text that is signed by a client that makes the mistake of this name."""
+    method, path, query = text.split("\n")
+    if name == "method-in-lower-case":
+        return "\n".join([method.lower(), path, query])
+    if name == "newline-written-out":
+        return "\\n".join([method, path, query])
+    if name == "newline-at-the-end":
+        return "\n".join([method, path, query, ""])
+    return "\n".join([method, path])  # two-lines-signed
+
+
+def _with(name_: str, make: Any) -> Any:
+    """The solution, but for one of the mistakes."""
+    return lambda text, name: make(text) if name == name_ else broken_text(text, name)
+
+
+broken_text.hint(r"In Python, '\n' is one character, and '\\n' is two: a backslash and an n.")
+broken_text.hint("'-'.join(['a', 'b', '']) is 'a-b-': a last piece that's empty leaves its joint.")
+broken_text.wrong(
+    r"In newline-written-out, your text has real newlines. Two characters are wanted: '\\n', or "
+    r"r'\n'.",
+    _with("newline-written-out", lambda text: text),
+)
+broken_text.wrong(
+    "In newline-written-out, that's a slash. Written out, a newline is a backslash and an n.",
+    _with("newline-written-out", lambda text: text.replace("\n", "/n")),
+)
+broken_text.wrong(
+    "In newline-at-the-end, you put two characters there. That one is a real newline.",
+    _with("newline-at-the-end", lambda text: text + "\\n"),
+)
+broken_text.wrong(
+    "In two-lines-signed, your text still ends with a newline. That's third-line-empty, another "
+    "mistake, and another signature.",
+    _with("two-lines-signed", lambda text: "\n".join([*text.split("\n")[:2], ""])),
+)
+broken_text.why(
+    "Each mistake makes a text of its own, to the byte. That's why a signature can tell which of "
+    "them it was."
+)
+broken_text.next("Add third-line-empty: how does its text differ from that of two-lines-signed?")
+
+
+def _pairs(chance: random.Random) -> Iterator[tuple[str, str, str]]:
+    names = list(TEXTS)
+    chance.shuffle(names)
+    for in_text, in_key in zip(names, [*KEYS, None], strict=True):
+        text, secret = _text(chance), chance.randbytes(10).hex()
+        key = KEYS[in_key].format(secret) if in_key else chance.randbytes(10).hex()
+        yield secret, text, signature(key, broken_text(text, in_text))
+
+
+@lesson.exercise(given=_pairs)
+def two_causes(secret: str, text: str, received: str) -> tuple[str, ...]:
+    """Return the two mistakes that gave the signature: of TEXTS and of KEYS; () if no two do."""
+    for in_text in TEXTS:
+        for in_key, form in KEYS.items():
+            made = signature(form.format(secret), broken_text(text, in_text))
+            if made == received:
+                return (in_text, in_key)
+    return ()
+
+
+two_causes.hint("Every text with every key: a loop in a loop. KEYS[name].format(secret) is a key.")
+two_causes.hint("Return both names as soon as the signature is the one that was received.")
+two_causes.wrong(
+    "You find no pair at all. Each of these has a mistake in the text and one in the secret, at "
+    "the same time: try every text with every key.",
+    lambda secret, text, received: (),
+)
+two_causes.wrong(
+    "Those are the two, in the other order: the mistake in the text comes first.",
+    lambda *given: tuple(reversed(two_causes(*given))),
+)
+two_causes.wrong(
+    "One of these was signed with another app's secret, and you blame two accidents. If no pair "
+    "gives what was received, return ().",
+    lambda *given: two_causes(*given) or (TEXTS[-1], list(KEYS)[-1]),
+)
+two_causes.wrong(
+    "You return one name of the two.",
+    lambda *given: two_causes(*given)[:1],
+)
+two_causes.why(
+    "Four texts and three keys make twelve signatures, and each says which two mistakes made it. "
+    "The doctor does it with some ninety mistakes, on nine axes."
+)
+two_causes.next("How many signatures would three at once take? That's why the doctor stops at two.")
+
+
+# --- find, explain, fix: the night script -------------------------------------------------------
+
+
+def _nights(chance: random.Random) -> Iterator[tuple[Practice, str]]:
+    for status in chance.sample(("delayed", "delivered", "left the depot"), 2):
+        yield Practice(), status
+
+
+@lesson.exercise(given=_nights)
+def night_script(server: Practice, status: str) -> int:
+    """Publish the status and return 200."""
+    event = {"name": "status", "channel": "order-41", "data": status}
+    body = json.dumps(event, separators=(",", ":")).encode()
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_timestamp": "1353088179",
+        "auth_version": "1.0",
+        "body_md5": hashlib.md5(body).hexdigest(),
+    }
+    joined = "&".join(f"{name}={value}" for name, value in query.items())
+    text = "\n".join(["POST", "/apps/3/events", joined])
+    query["auth_signature"] = signature(server.credentials.secret, text)
+    headers = {"Content-Type": "application/json"}
+    answer = server.http.post("/apps/3/events", params=query, content=body, headers=headers)
+    return answer.status_code
+
+
+def _broken_night(server: Practice, status: str) -> int:
+    event = {"name": "status", "channel": "order-41", "data": status}
+    body = json.dumps(event, separators=(",", ":")).encode()
+    query = {
+        "auth_key": server.credentials.key,
+        "auth_version": "1.0",
+        "auth_timestamp": "1353088179",
+        "body_md5": hashlib.md5(json.dumps(event).encode()).hexdigest(),
+    }
+    joined = "&".join(f"{name}={value}" for name, value in query.items())
+    text = "\n".join(["POST", "/apps/3/events", joined])
+    query["auth_signature"] = signature(server.credentials.secret, text).upper()
+    headers = {"Content-Type": "application/json"}
+    answer = server.http.post("/apps/3/events", params=query, content=body, headers=headers)
+    return answer.status_code
+
+
+BODY_FIRST = "The refusal names body_md5. What is hashed, and what is sent?"
+UPPER = "The body hash is right now. Look at the form of the signature that was sent."
+ANOTHER = "The refusal names another rule now, one that the script had right. What's missing?"
+ORDER = "The signature looks like one now. Compare the two canonical strings: what's in order?"
+
+
+@night_script.observe
+def _answers(result: object, server: Practice, *_: object) -> tuple[object, list[Any]]:
+    log = [each.reply for each in server.sandbox.log]
+    return result, [(reply.status, json.loads(reply.body)) for reply in log]
+
+
+@night_script.judge
+def _accepted(done: tuple[Any, list[Any]], *_: object) -> None:
+    result, log = done
+    if not log:
+        raise Wrong("Nothing reached the server. Send the request, then return its status.")
+    status, said = log[-1]
+    if status != 200:
+        fact = Fact("Refusal", said.get("error", ""))
+        if said.get("rule") != "auth_signature":
+            raise Wrong(BODY_FIRST if said.get("rule") == "body_md5" else ANOTHER, fact)
+        sent = str(said.get("error", "")).rpartition('but you sent "')[2].rstrip('"')
+        raise Wrong(UPPER if sent != sent.lower() else ORDER, fact)
+    if result != 200:
+        raise Wrong(f"It was accepted. Return the answer's status, and not {result!r}.")
+    if len(log) > 1:
+        raise Wrong("It was accepted, but sent more than once.")
+
+
+night_script.broken(
+    "This is the script that Kim left running. Start with the rule that the refusal names.",
+    _broken_night,
+)
+night_script.hint("Three things are wrong. Fix one, check, and read the next refusal.")
+night_script.hint("dict keeps its order. Which name comes first, auth_timestamp or auth_version?")
+night_script.why(
+    "Three mistakes at once, and no refusal named more than one. With each that you fix, the next "
+    "refusal says more."
+)
+night_script.next("Put one of them back in, and let diagnose() name it. Then two. Then all three.")
+
+
+# --- prove it -----------------------------------------------------------------------------------
+
+
+def _shift(chance: random.Random) -> Iterator[tuple[str, str, str]]:
+    wanted = [(None, None), (TEXTS[0], None), (None, "secret-in-quotes"), (TEXTS[1], None)]
+    wanted += [(TEXTS[2], "secret-with-spaces"), (TEXTS[3], "secret-with-newline")]
+    chance.shuffle(wanted)
+    for in_text, in_key in wanted:
+        text, secret = _text(chance), chance.randbytes(10).hex()
+        key = KEYS[in_key].format(secret) if in_key else secret
+        signed = broken_text(text, in_text) if in_text else text
+        yield secret, text, signature(key, signed)
+    yield "another-apps-secret", _text(chance), signature("unknown", _text(chance))
+
+
+@lesson.exercise(given=_shift, covers_lesson=True)
+def prove_it(secret: str, text: str, received: str) -> list[str]:
+    """Return the names of what went wrong, sorted; [] if nothing did, ["unproven"] if unknown."""
+    method, path, query = text.split("\n")
+    texts = {
+        "": text,
+        "method-in-lower-case": f"{method.lower()}\n{path}\n{query}",
+        "newline-written-out": f"{method}\\n{path}\\n{query}",
+        "newline-at-the-end": f"{text}\n",
+        "two-lines-signed": f"{method}\n{path}",
+    }
+    keys = {
+        "": secret,
+        "secret-with-newline": f"{secret}\n",
+        "secret-with-spaces": f"{secret} ",
+        "secret-in-quotes": f'"{secret}"',
+    }
+    for in_text, message in texts.items():
+        for in_key, key in keys.items():
+            made = hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
+            if made == received:
+                return sorted(name for name in (in_text, in_key) if name)
+    return ["unproven"]
+
+
+@prove_it.judge
+def _named(names: Any, secret: str, text: str, received: str) -> None:
+    right = prove_it(secret, text, received)
+    if names == right:
+        return
+    if not isinstance(names, list):
+        raise difference(right, names)
+    facts = [Fact("Signed", text), Fact("Yours", shown(names))]
+    if sorted(str(name) for name in names) == right:
+        raise Wrong("Those are the names. Return them sorted.", *facts)
+    if not right:
+        raise Wrong("One of these is signed as it should be. Then return [], and blame nobody.")
+    if right == ["unproven"]:
+        raise Wrong("Nothing known gives one of these. That's an answer, too: unproven.", *facts)
+    if len(right) == 2:
+        raise Wrong("One of these has two mistakes: a text and a key at the same time.", *facts)
+    raise Wrong("One of these has a single mistake, and you name something else.", *facts)
+
+
+prove_it.hint("Make a dict of texts and one of keys, the right ones among them, under the name ''.")
+prove_it.hint("sorted(name for name in (in_text, in_key) if name) leaves out what wasn't wrong.")
+prove_it.why("Made on purpose, each mistake gives itself away, also beside another one.")
+prove_it.next("On to the capstone, if it isn't done yet: from an empty file, in any language.")
+
+
+# --- the capstone -------------------------------------------------------------------------------
+
+PAGE_FILE = "pusherkit-clinic.html"
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A clinic with a plain client for it. The server stops where nobody holds on to it."""
+
+    clinic: Clinic
+    http: httpx.Client
+    server: object = None
+
+
+@functools.cache
+def _opened() -> _Opened:
+    """This kernel's clinic; the same one at every call."""
+    state = State(run=secrets.token_hex(8), began=math.floor(time.time()))
+    if sys.platform == "emscripten":  # a browser tab has no sockets, so nobody else gets in
+        inside = Clinic(state=state)
+        door = SandboxTransport(inside)
+        return _Opened(inside, httpx.Client(base_url=inside.url, transport=door))
+    from pusherkit.sandbox.server import SandboxServer  # here: not every place has sockets
+
+    build = functools.partial(Clinic, state=state)
+    server = SandboxServer(CLINIC_CREDENTIALS, build=build).start()
+    served = cast(Clinic, server.sandbox)
+    served.url = server.url
+    return _Opened(served, httpx.Client(base_url=server.url, trust_env=False), server)
+
+
+class OpenClinic(Live):
+    """The capstone's goals, ticked as requests reach the clinic.
+
+    `environment` are the settings for a program, `http` is a plain client that signs nothing, and
+    `save()` writes the page to keep. The clinic itself opens when one of them is asked for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            _goals(State(run="", began=0), ()),
+            hint="Run this cell to open the clinic. It takes a program in any language.",
+        )
+
+    @property
+    def state(self) -> State:
+        """What is known of each goal."""
+        return _opened().clinic.state
+
+    @property
+    def http(self) -> httpx.Client:
+        """For requests that hide nothing: `clinic.http.post("/apps/…/events", params=…)`."""
+        return _opened().http
+
+    @property
+    def credentials(self) -> Credentials:
+        """The clinic's app, for practice."""
+        return replace(CLINIC_CREDENTIALS, base_url=_opened().clinic.url)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a program here."""
+        app = self.credentials
+        return {
+            "PUSHER_APP_ID": app.app_id,
+            "PUSHER_KEY": app.key,
+            "PUSHER_SECRET": app.secret,
+            "PUSHER_HOST": app.base_url,
+        }
+
+    def save(self, name: str = PAGE_FILE) -> None:
+        """Write the page to keep: what was shown, and your program's signature under it."""
+        Path(name).write_text(page.as_html(self.state), encoding="utf-8")
+
+    def now(self) -> View:
+        _opened().clinic.changed = lambda state: self.tell()  # the card that was shown last
+        return _goals(self.state, self._where())
+
+    def tell(self) -> None:
+        """Show what is new. Called on the server's thread."""
+        with self._lock:
+            self.show(self.now())
+
+    def _where(self) -> tuple[Fact, ...]:
+        app = self.credentials
+        what = Fact("Tasks", tasks.as_text(self.state, app, app.base_url), kind="code")
+        if sys.platform == "emscripten":
+            door = (
+                "In a browser tab there's no address to send to. Send with `clinic.http` from "
+                "Python, in a cell below; it goes to this very clinic."
+            )
+            return Fact("Door", door, kind="prose"), what
+        exports = "\n".join(f"export {name}={value}" for name, value in self.environment.items())
+        return (
+            Fact("Settings", exports, kind="code"),
+            Fact("Address", f"{app.base_url}/clinic", "The tasks, for a browser or for curl."),
+            what,
+        )
+
+
+clinic = OpenClinic
+
+
+def _goals(state: State, where: tuple[Fact, ...]) -> View:
+    """Every goal: what to do, what came, or that it's shown."""
+    states = {goal.id: _standing(state, goal) for goal in GOALS}
+    done = sum(each == "done" for each in states.values())
+    tiles = [Tile(n, SHORT[goal.id], states[goal.id]) for n, goal in enumerate(GOALS, start=1)]
+    named = [goal.title for goal in GOALS if states[goal.id] == "done"]
+    desc = f"Nine goals, {done} of them shown{': ' if named else ''}{', '.join(named)}."
+    status = f"{done} of {len(GOALS)} shown."
+    if state.latest:
+        status += f" Also: {state.latest}"
+    return View(
+        "The clinic",
+        (*where[:-1], *(_goal(n, goal, state) for n, goal in enumerate(GOALS, start=1))),
+        "All of it is shown, and signed by your own program. Save the page!"
+        if state.finished
+        else status,
+        True if state.finished else None,
+        picture=board("The goals", desc, tiles),
+        details=where[-1:],
+        fold="The tasks in full",
+    )
+
+
+SHORT = {
+    "vectors": "3 vectors",
+    "event": "☕",
+    "get": "GET, comma",
+    "batch": "batch",
+    "wait": "429: wait",
+    "give-up": "429: stop",
+    "private": "private",
+    "fault": "a fault",
+    "report": "signed",
+}
+
+
+def _standing(state: State, goal: Goal) -> str:
+    mark = state.mark(goal.id)
+    if mark.met is not None:
+        return "done"
+    if mark.under_way:
+        return "begun"
+    return "wrong" if mark.said else ""
+
+
+def _goal(number_: int, goal: Goal, state: State) -> Fact:
+    mark = state.mark(goal.id)
+    sign_ = MARKS[_standing(state, goal)] or "○ "
+    name = f"{sign_}{number_} {goal.title}"
+    if mark.met is not None:
+        return Fact(name, mark.said, kind="prose")
+    return Fact(name, mark.said or goal.send, goal.send if mark.said else goal.why, kind="prose")

@@ -1,0 +1,879 @@
+"""Lesson 10, they call you: positions are sent all night, to nobody."""
+
+import hashlib
+import hmac
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pusherkit.doctor.webhooks import diagnose_webhook
+from pusherkit.lessons.kit import (
+    EXAMPLE_CREDENTIALS,
+    EXAMPLE_TIMESTAMP,
+    Event,
+    Explorer,
+    Fact,
+    Lesson,
+    Picture,
+    View,
+    Wrong,
+    choice,
+    difference,
+    gesture,
+    shown,
+)
+from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.calling import calling as calling
+from pusherkit.lessons.kit.picture import arrow, group, handle, line, path, rect, text
+from pusherkit.sandbox.api import Sandbox
+from pusherkit.sandbox.channels import Connection
+from pusherkit.sandbox.webhooks import UNANSWERED, Post, Webhooks
+
+lesson = Lesson("10-they-call-you", stages=(1, 5))
+map, recall = lesson.map, lesson.recall_card
+diagnose = diagnose_webhook  # for the notebook
+
+CHANNEL = "positions"
+OCCUPIED = {"name": "channel_occupied", "channel": "positions"}
+VACATED = {"name": "channel_vacated", "channel": "positions"}
+
+
+def headers_for(app_key: str, secret: str, body: bytes) -> dict[str, str]:
+    """The two headers that the server puts beside a webhook's body."""
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {"X-Pusher-Key": app_key, "X-Pusher-Signature": signature}
+
+
+# --- recall and prediction -----------------------------------------------------------------------
+
+
+@lesson.recall(
+    "Your framework parses a body, and you write it again with json.dumps(). Is its hash the same?",
+    {
+        "Yes, it's the same JSON": "It says the same, in other bytes. A hash looks at the bytes.",
+        "Yes, if no field moved": "Even then: json.dumps() puts a space after each comma and "
+        "colon, and the sender hadn't.",
+        "No, it's other bytes": "Keep the bytes that came, and parse a copy.",
+    },
+    why="Two serialisers write the same object differently, and one byte more is another hash.",
+)
+def written_again() -> tuple[str, Fact]:
+    body = json.dumps(VACATED, separators=(",", ":")).encode()
+    again = json.dumps(json.loads(body)).encode()
+    same = hashlib.sha256(again).digest() == hashlib.sha256(body).digest()
+    right = "Yes, it's the same JSON" if same else "No, it's other bytes"
+    return right, Fact("Written again", again.decode())
+
+
+@lesson.recall(
+    "The same event reaches a page twice, with the same id. How often should the page chime?",
+    {
+        "Once": "It remembers the id, and lets the second copy pass in silence.",
+        "Twice": "That's how order 41 got delivered twice.",
+        "Not at all": "Then a repeated event would be lost altogether.",
+    },
+    why="The receiver decides what counts as new. Whoever sends can only send again.",
+)
+def one_chime() -> str:
+    seen, chimes = set(), 0
+    for message in ('{"id":7}', '{"id":7}'):
+        if message not in seen:
+            seen.add(message)
+            chimes += 1
+    return {0: "Not at all", 1: "Once", 2: "Twice"}[chimes]
+
+
+@lesson.predict(
+    "The office loads its page anew. For half a second it isn't subscribed, then it's back. "
+    "What does your backend get to hear?",
+    {
+        "channel_vacated, then channel_occupied": "It would, if the server told you at once.",
+        "nothing": "The server waits three seconds before it tells you that somebody's gone.",
+        "channel_occupied alone": "That one comes when a channel had been empty. For you it never "
+        "was.",
+    },
+    why="People reload pages, and phones lose their network in tunnels. So a departure is only "
+    "told when it has lasted.",
+)
+def reloaded() -> tuple[str, Fact]:
+    webhooks = Webhooks(EXAMPLE_CREDENTIALS)
+    webhooks.note(VACATED)
+    webhooks.take(0.0, now=EXAMPLE_TIMESTAMP)
+    webhooks.note(OCCUPIED)  # half a second later
+    told = webhooks.take(10.0, now=EXAMPLE_TIMESTAMP)
+    heard = [event["name"] for event in told.webhook.events] if told else []
+    return ", then ".join(heard) or "nothing", Fact("After ten seconds", f"{len(heard)} events")
+
+
+# --- a night at the office -----------------------------------------------------------------------
+
+MOST_STEPS = 60  # presses that are played again for each picture
+MOST_CALLS = 6  # that are listed
+LATE_SECONDS = 4.0  # after which the server gives up waiting for an answer
+
+ANSWERS = {
+    "200, at once": 200,
+    "500: it failed, and did nothing": 500,
+    "200, but after five seconds": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt to call your backend."""
+
+    at: float
+    """Seconds since the picture began."""
+    post: Post
+    status: int | None = None
+    again: float | None = None
+    """Seconds until the next attempt."""
+    is_open: bool = False
+    """Whether the answer is still awaited."""
+
+
+class Night:
+    """What happened: the practice server's own rules, and a clock that is moved by hand."""
+
+    def __init__(self, status: int | None) -> None:
+        self.webhooks = Webhooks(EXAMPLE_CREDENTIALS)
+        self.sandbox = Sandbox(EXAMPLE_CREDENTIALS, webhooks=self.webhooks)
+        self.status = status
+        self.seconds = 0.0
+        self.calls: list[Call] = []
+        self.heard: list[str] = []
+        """The events that your backend has acted on, copies too."""
+        self.copies = 0  # webhooks that it has acted on before
+        self._page: Connection | None = None
+
+    @property
+    def page_is_open(self) -> bool:
+        return self._page is not None
+
+    @property
+    def van_sends(self) -> bool:
+        return self.heard[-1:] == ["channel_occupied"]
+
+    def press(self, step: str) -> None:
+        """Press the page, or the clock."""
+        if step == "clock":
+            self.wait(1.0)
+            return
+        channels = self.sandbox.channels
+        if self._page is None:
+            self._page = channels.open(
+                lambda text: None,
+                lambda code, reason: None,
+                key=EXAMPLE_CREDENTIALS.key,
+                protocol="7",
+                now=self._now(),
+            )
+            ask = {"event": "pusher:subscribe", "data": {"channel": CHANNEL}}
+            assert self._page is not None  # noqa: S101 - the key is right
+            channels.receive(self._page, json.dumps(ask), now=self._now())
+        else:
+            channels.close(self._page)
+            self._page = None
+        self.wait(0.25)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with all that falls due."""
+        end = self.seconds + seconds
+        while (due := self._next_due()) is not None and due <= end:
+            self.seconds = due
+            if self.calls and self.calls[-1].is_open:
+                self._answer(None)
+            elif (post := self.webhooks.take(self.seconds, now=self._now())) is not None:
+                self._arrive(post)
+        self.seconds = end
+
+    def _next_due(self) -> float | None:
+        if self.calls and self.calls[-1].is_open:
+            return self.calls[-1].at + LATE_SECONDS
+        wait = self.webhooks.wait(self.seconds)
+        return None if wait is None else self.seconds + wait
+
+    def _arrive(self, post: Post) -> None:
+        self.calls.append(Call(self.seconds, post, is_open=True))
+        if self.status != 500:
+            self.heard += [event["name"] for event in post.webhook.events]
+            self.copies += post.attempt > 1
+        if self.status is not None:
+            self._answer(self.status)
+
+    def _answer(self, status: int | None) -> None:
+        call = self.calls[-1]
+        told = self.webhooks.answered(
+            call.post, status, "" if status else UNANSWERED, ticks=self.seconds, now=self._now()
+        )
+        self.calls[-1] = replace(call, status=status, again=told.retry_after, is_open=False)
+
+    def _now(self) -> float:
+        return EXAMPLE_TIMESTAMP + self.seconds
+
+
+@lesson.explorer
+def at_night() -> Explorer:
+    """Press the office's page to open or close it, and the clock to let a second pass."""
+    return Explorer(
+        _at_night,
+        answer=choice("Your backend answers", ANSWERS),
+        steps=gesture(("page",), _pressed),
+        code=[headers_for],
+    )
+
+
+def _pressed(steps: tuple[str, ...], event: Event) -> tuple[str, ...]:
+    if event.kind != "press":
+        return steps
+    if event.id == "again":
+        return ()
+    known = event.id in ("page", "clock")
+    return (*steps, event.id)[-MOST_STEPS:] if known and len(steps) < MOST_STEPS else steps
+
+
+def _at_night(answer: int | None, steps: tuple[str, ...]) -> View:
+    night = Night(answer)
+    for step in steps:
+        night.press(step)
+    said, good = _verdict(night)
+    heard = [f"{call.at:g} s  {call.post.webhook} → {_outcome(call)}" for call in night.calls]
+    facts = [
+        Fact("Calls", "\n".join(heard[-MOST_CALLS:]) or "none yet"),
+        Fact("You acted on", ", ".join(night.heard[-6:]) or "nothing yet"),
+    ]
+    if night.calls:
+        webhook = night.calls[-1].post.webhook
+        facts += [
+            Fact("Last body", webhook.body.decode()),
+            Fact("X-Pusher-Key", webhook.key),
+            Fact("X-Pusher-Signature", webhook.signature, "The HMAC of exactly these bytes."),
+        ]
+    return View("The office at night", tuple(facts), said, good, picture=who_calls_whom(night))
+
+
+def _outcome(call: Call) -> str:
+    if call.is_open:
+        return "no answer yet"
+    result = f"{call.status}" if call.status else f"no answer within {LATE_SECONDS:g} s"
+    return result if call.again is None else f"{result}, again in {call.again:g} s"
+
+
+def _verdict(night: Night) -> tuple[str, bool | None]:
+    last = night.calls[-1] if night.calls else None
+    again = f" You've acted on one webhook {night.copies + 1} times." if night.copies else ""
+    if last and last.is_open:
+        return (
+            f"The server waits for your answer, and tells you nothing else meanwhile.{again}",
+            None,
+        )
+    if last and last.again is not None:
+        said = "Not received, as far as the server knows. The same bytes will come again."
+        return said + again, False
+    if night.page_is_open != night.van_sends:
+        where = "open" if night.page_is_open else "closed"
+        return f"The page is {where}, and your backend doesn't know yet.", None
+    if night.page_is_open:
+        return "Somebody's watching, your backend knows, and the van sends.", True
+    return "Nobody's watching, your backend knows, and the van is quiet.", True
+
+
+# --- the picture: who calls whom -----------------------------------------------------------------
+
+
+def who_calls_whom(night: Night) -> Picture:
+    """Your backend, the server and the office's page; the arrow back is the webhook."""
+    page = "open" if night.page_is_open else "closed"
+    van = "sends positions" if night.van_sends else "is quiet"
+    last = night.calls[-1] if night.calls else None
+    told = f"The last call was answered: {_outcome(last)}. " if last else "No call yet. "
+    desc = (
+        "Your backend calls the server to publish. The server calls your backend to tell what "
+        f"happens in the channels, with a webhook. Both have the secret. {told}"
+        f"The office's page is {page}, and the van {van}."
+    )
+    return Picture.both(
+        "Who calls whom",
+        desc,
+        (780, 194, _drawn(night, wide=True)),
+        (340, 348, _drawn(night, wide=False)),
+    )
+
+
+def _drawn(night: Night, *, wide: bool) -> str:
+    left, top, width = (8, 14, 170) if wide else (4, 6, 122)
+    server = 322 if wide else 214
+    out = left + width
+    there, back = top + 34, top + 92
+    page_x, page_y, page_w = (590, 11, 182) if wide else (4, 182, 330)
+    clock_y = 109 if wide else 266
+    last = night.calls[-1] if night.calls else None
+    kind = "arrow" if last is None or last.is_open else "good" if last.status == 200 else "wrong"
+    mark = ""
+    if last and not last.is_open:
+        mark = "✓ 200" if last.status == 200 else f"✗ {last.status or 'too late'}"
+    van, middle = "the van sends" if night.van_sends else "the van is quiet", (out + server) / 2
+    pieces = [
+        _holder(left, top, width, "Your backend", van),
+        _holder(server, top, width, "The server", _waits(night)),
+        arrow(out + 3, there, server - 3, there),
+        path(f"M{middle - 6:g} {there:g}a6 6 0 1 1 0 .1z", "f1") if night.van_sends else "",
+        text(middle, there - 9, "you publish" if wide else "publish", "small", "middle"),
+        arrow(server - 3, back, out + 3, back, kind),
+        text(middle, back - 9, "it calls you" if wide else "calls you", "small", "middle"),
+        text(middle, back + 21, mark, "okt" if kind == "good" else "badt", "middle"),
+    ]
+    if night.page_is_open:
+        beside = (server + width, there, page_x, there)
+        below = (275, top + 132, 275, page_y)
+        pieces.append(line(*(beside if wide else below), "good"))
+    pieces += [_page(page_x, page_y, page_w, night), _clock(page_x, clock_y, page_w, night)]
+    return "".join(pieces)
+
+
+def _holder(x: float, y: float, width: float, name: str, does: str) -> str:
+    """A box of somebody who holds the secret, with a key in it."""
+    key = path("M0 0a5 5 0 1 1 0 .1M10 0h11M17 0v4M21 0v4", "s5")
+    return group(
+        rect(x, y, width, 132, rx=6),
+        text(x + width / 2, y + 26, name, "strong", "middle"),
+        text(x + width / 2, y + 64, does, "small", "middle"),
+        group(key, transform=f"translate({x + 8:g} {y + 112:g})"),
+        text(x + 34, y + 117, "the secret", "t5"),
+    )
+
+
+def _waits(night: Night) -> str:
+    """What the server is about to do, in a few words."""
+    last = night.calls[-1] if night.calls else None
+    if last and last.is_open:
+        return "waits for you"
+    if (wait := night.webhooks.wait(night.seconds)) is not None:
+        return f"calls in {wait:g} s"
+    return "has told all"
+
+
+def _page(x: float, y: float, width: float, night: Night) -> str:
+    now, then = (f"open, on {CHANNEL}", "close") if night.page_is_open else ("closed", "open")
+    return handle(
+        rect(x, y, width, 74, "good" if night.page_is_open else "box", rx=8),
+        text(x + 12, y + 24, "The office's page", "strong"),
+        text(x + 12, y + 44, now, "t"),
+        text(x + 12, y + 63, f"press to {then} it", "small"),
+        id="page",
+        label=f"The office's page, {now}. Press to {then} it.",
+    )
+
+
+def _clock(x: float, y: float, width: float, night: Night) -> str:
+    at = f"{night.seconds:g} s"
+    return handle(
+        rect(x, y, width, 74, rx=8),
+        path(f"M{x + 24:g} {y + 25:g}m-11 0a11 11 0 1 1 22 0a11 11 0 1 1 -22 0m11 -7v7h5", "s6"),
+        text(x + 44, y + 30, at, "strong"),
+        text(x + 12, y + 60, "press for one more second", "small"),
+        id="clock",
+        label=f"The clock, at {at}. Press to let a second pass.",
+    )
+
+
+# --- the exercises -------------------------------------------------------------------------------
+
+SECRETS = {EXAMPLE_CREDENTIALS.key: EXAMPLE_CREDENTIALS.secret}  # by app key
+TIME_MS = EXAMPLE_TIMESTAMP * 1_000
+
+
+def _webhook(*events: dict[str, str], time_ms: int = TIME_MS) -> bytes:
+    """The body of a webhook, as the server writes it."""
+    fields = {"time_ms": time_ms, "events": events}
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _joined(user: str) -> dict[str, str]:
+    return {"name": "member_added", "channel": "presence-couriers", "user_id": user}
+
+
+class _Sent(str):
+    """A signature that notices when it's compared with == or !=; `what` it is, in words."""
+
+    what: str
+    compared: bool
+    __hash__ = str.__hash__
+
+    def __new__(cls, value: str, what: str) -> "_Sent":
+        made = super().__new__(cls, value)
+        made.what, made.compared = what, False
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        self.compared = True
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        self.compared = True
+        return str.__ne__(self, other)
+
+
+RIGHT = "genuine"
+
+
+def _arrivals(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, str, str]]:
+    """Some that are genuine, and many that aren't."""
+    secrets = {chance.randbytes(10).hex(): chance.randbytes(10).hex() for _ in range(2)}
+    (key, secret), (other, other_secret) = secrets.items()
+
+    def signed(by: str, with_secret: str, body: bytes) -> str:
+        return headers_for(by, with_secret, body)["X-Pusher-Signature"]
+
+    body = _webhook(OCCUPIED, time_ms=TIME_MS + chance.randrange(1_000_000))
+    zoe = _webhook(_joined("Zoë"))
+    spaced = json.dumps(json.loads(body)).encode()  # from a server that writes JSON so
+    right = signed(key, secret, body)
+    forged = body.replace(b"positions", b"order-41")
+    stranger = chance.randbytes(10).hex()
+    for sent_body, sent_key, signature, what in (
+        (body, key, right, RIGHT),
+        (zoe, other, signed(other, other_secret, zoe), RIGHT),
+        (spaced, key, signed(key, secret, spaced), RIGHT),
+        (forged, key, right, "signed for another body"),
+        (body, other, right, "signed with another app's secret"),
+        (body, key, right.upper(), "in capitals"),
+        (body, key, "", "empty"),
+        (
+            body,
+            stranger,
+            signed(stranger, "", body),
+            "from a stranger, who signed with an empty secret",
+        ),
+        (body, key, "é" * 64, "no hex at all"),
+    ):
+        yield dict(secrets), sent_body, sent_key, _Sent(signature, what)
+
+
+@lesson.exercise(given=_arrivals, keep=True)
+def webhook_is_genuine(secrets: dict[str, str], body: bytes, key: str, signature: str) -> bool:
+    """Return whether a webhook was signed with the secret of the app key that it names."""
+    if key not in secrets:
+        return False
+    right = hmac.new(secrets[key].encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(right.encode(), signature.encode())
+
+
+@webhook_is_genuine.judge
+def _as_a_careful_server(
+    result: Any, secrets: dict[str, str], body: bytes, key: str, signature: _Sent
+) -> None:
+    facts = Fact("Body", body.decode()), Fact("Signature", str(signature) or "(empty)")
+    if not isinstance(result, bool):
+        raise Wrong("Return True or False.", *facts, yours=result)
+    if result != (signature.what == RIGHT):
+        verb = "accepts" if result else "refuses"
+        raise Wrong(f"Your function {verb} this one, and it's {signature.what}.", *facts)
+    if signature.compared:
+        raise Wrong(
+            "== stops at the first character that differs, and a stranger can measure how soon. "
+            "hmac.compare_digest() takes the same time wherever that is."
+        )
+
+
+webhook_is_genuine.hint("It's the signature from lesson 04, over the body alone.")
+webhook_is_genuine.hint("hmac.new(b'secret', b'body', hashlib.sha256).hexdigest() has 64 digits.")
+webhook_is_genuine.hint("hmac.compare_digest() takes any two bytes, but of text only ASCII.")
+
+
+def _genuine(
+    of_body: Callable[[bytes], bytes] = lambda body: body,
+    secret: Callable[[dict[str, str], str], str] = lambda secrets, key: secrets[key],
+    stranger: bool = False,
+) -> Callable[..., Any]:
+    """A check that gets one thing wrong: what's signed, or with which secret."""
+
+    def check(secrets: dict[str, str], body: bytes, key: str, signature: str) -> bool:
+        if key not in secrets and not stranger:
+            return False
+        right = headers_for(key, secret(secrets, key), of_body(body))["X-Pusher-Signature"]
+        return hmac.compare_digest(right.encode(), signature.encode())
+
+    return check
+
+
+def _again(body: bytes) -> bytes:
+    return json.dumps(json.loads(body)).encode()
+
+
+webhook_is_genuine.wrong(
+    "You sign JSON that was parsed and written again, and those are other bytes. Sign the body as "
+    "it came.",
+    _genuine(of_body=_again),
+)
+webhook_is_genuine.wrong(
+    "Somebody without any secret gets in: an unknown key, and a signature made with an empty "
+    "secret. Refuse keys that you don't have.",
+    _genuine(secret=lambda secrets, key: secrets.get(key, ""), stranger=True),
+)
+webhook_is_genuine.wrong(
+    "You always take the same secret. The key says whose to take.",
+    _genuine(secret=lambda secrets, key: next(iter(secrets.values()))),
+)
+webhook_is_genuine.wrong(
+    "This is the right signature. Now compare it with the one that came, and return True or False.",
+    lambda secrets, body, key, signature: (
+        headers_for(key, secrets[key], body)["X-Pusher-Signature"] if key in secrets else False
+    ),
+)
+webhook_is_genuine.why(
+    "The bytes that came, the secret of the key that's named, and a comparison that takes the same "
+    "time for every wrong answer."
+)
+webhook_is_genuine.next("Rotate the secret: for a week, accept the old one as well as the new one.")
+
+
+_FIRST = _webhook(OCCUPIED)
+_COUNT = _webhook(
+    {"name": "subscription_count", "channel": "positions", "subscription_count": 2},  # type: ignore[dict-item]
+    time_ms=TIME_MS + 9_000,
+)
+_THEIRS = _webhook(OCCUPIED, time_ms=TIME_MS + 4_000)
+_MINE = EXAMPLE_CREDENTIALS.key, EXAMPLE_CREDENTIALS.secret
+ARRIVED = {
+    "A": (_FIRST, headers_for(*_MINE, _FIRST)),
+    "B": (_FIRST.replace(b"occupied", b"vacated"), headers_for(*_MINE, _FIRST)),
+    "C": (_THEIRS, headers_for("00b2dd1d0bd0", "their-secret", _THEIRS)),
+    "D": (_FIRST, headers_for(*_MINE, _FIRST)),
+    "E": (_COUNT, headers_for(*_MINE, _COUNT)),
+}
+
+
+@lesson.value
+def decisions() -> dict[str, str]:
+    """Decide about each: "act" on it, "ignore" it with a 200, or "refuse" it with a 401."""
+    return {"A": "act", "B": "refuse", "C": "refuse", "D": "ignore", "E": "ignore"}
+
+
+@decisions.judge
+def _known_decisions(result: Any) -> None:
+    right = decisions()
+    if isinstance(result, dict):
+        known = [*right, *right.values()]
+        if strange := [each for pair in result.items() for each in pair if each not in known]:
+            raise Wrong(
+                f"I don't know {shown(strange[0])}. The webhooks are A to E, and you may act, "
+                "ignore or refuse.",
+                yours=result,
+            )
+    if result != right:
+        raise difference(right, result)
+
+
+decisions.hint("Two of them aren't genuine. Of the other three, your van needs one.")
+decisions.hint("Whatever isn't answered with 2xx comes again. Which ones would you want again?")
+decisions.wrong(
+    "You act on D, and it's A once more, byte for byte. Your first answer may have got lost.",
+    {"A": "act", "B": "refuse", "C": "refuse", "D": "act", "E": "ignore"},
+)
+decisions.wrong(
+    "D is genuine, and you've had it. Refused, it would only come again: say 200, and do nothing.",
+    {"A": "act", "B": "refuse", "C": "refuse", "D": "refuse", "E": "ignore"},
+)
+decisions.wrong(
+    "E is genuine. You've no use for it, and refused, it would come again for five minutes.",
+    {"A": "act", "B": "refuse", "C": "refuse", "D": "ignore", "E": "refuse"},
+)
+decisions.wrong(
+    "B has A's signature, and says the opposite. Who could send that? Anybody who saw A.",
+    {"A": "act", "B": "act", "C": "refuse", "D": "ignore", "E": "ignore"},
+)
+decisions.why(
+    "Two questions, in this order: is it genuine, and is it news to me? The status answers only "
+    "the first."
+)
+decisions.next("What would the sender of B see, if you answered it with 200 and did nothing?")
+
+
+def _tidings(chance: random.Random) -> Iterator[tuple[list[bytes]]]:
+    """Webhooks as they arrive: copies, and one that failed at first and comes late."""
+
+    def told(name: str, channel: str, second: int) -> bytes:
+        events = [{"name": f"channel_{name}", "channel": channel}]
+        if chance.random() < 0.5:
+            events.insert(0, _joined(chance.choice(["Ann", "Zoë"])))
+        return _webhook(*events, time_ms=TIME_MS + 1_000 * second)
+
+    order = f"order-{chance.randrange(40, 99)}"
+    opened, closed = told("occupied", CHANNEL, 1), told("vacated", CHANNEL, 5)
+    also = told("occupied", order, 2)
+    yield ([opened, also, also],)
+    yield ([opened, also, closed, opened],)  # the copy says something that's long past
+    yield ([also, closed, opened],)  # the first attempt of `opened` had failed
+    reopened = told("occupied", CHANNEL, 9)
+    yield ([opened, closed, also, reopened, closed, told("vacated", order, 8)],)
+    both = [OCCUPIED, VACATED]  # in one webhook, so at the same time_ms
+    yield ([_webhook(*both, time_ms=TIME_MS + 20_000), also],)
+
+
+@lesson.exercise(given=_tidings)
+def watched(bodies: list[bytes]) -> set[str]:
+    """Return the channels that somebody's watching, by what the webhooks say."""
+    latest: dict[str, tuple[int, str]] = {}
+    for body in bodies:
+        webhook = json.loads(body)
+        for event in webhook["events"]:
+            if event["name"] in ("channel_occupied", "channel_vacated"):
+                time_ms, _ = latest.get(event["channel"], (0, ""))
+                if webhook["time_ms"] >= time_ms:
+                    latest[event["channel"]] = (webhook["time_ms"], event["name"])
+    return {channel for channel, (_, name) in latest.items() if name == "channel_occupied"}
+
+
+@watched.judge
+def _as_it_is(result: Any, bodies: list[bytes]) -> None:
+    right = watched(bodies)
+    if not isinstance(result, set):
+        raise Wrong("Return a set of channels, such as {'positions'}.", yours=result)
+    if result != right:
+        raise Wrong(
+            "These aren't the channels that are watched in the end.",
+            Fact("Webhooks", "\n".join(body.decode() for body in bodies)),
+            Fact("Expected", shown(right)),
+            yours=result,
+        )
+
+
+def _plainly(bodies: list[bytes], once: bool = False) -> set[str]:
+    """In the order of arrival; with `once`, without copies."""
+    found: set[str] = set()
+    for body in dict.fromkeys(bodies) if once else bodies:
+        for event in json.loads(body)["events"]:
+            if event["name"] == "channel_occupied":
+                found.add(event["channel"])
+            if event["name"] == "channel_vacated":
+                found.discard(event["channel"])
+    return found
+
+
+watched.hint("A webhook's time_ms stays the same when it's sent again.")
+watched.hint("Keep the newest time_ms for each channel, and skip what's older than that.")
+watched.wrong(
+    "A copy of something old came after something new, and you believed it. time_ms says when each "
+    "was made.",
+    _plainly,
+)
+watched.wrong(
+    "The copies are gone. But one webhook isn't a copy, and comes late: its first attempt failed, "
+    "and newer ones overtook it. Compare time_ms.",
+    lambda bodies: _plainly(bodies, once=True),
+)
+watched.wrong(
+    "You never take a channel out again: channel_vacated says that the last one has left.",
+    lambda bodies: {
+        event["channel"]
+        for body in bodies
+        for event in json.loads(body)["events"]
+        if event["name"] == "channel_occupied"
+    },
+)
+watched.wrong(
+    "A courier who joins (member_added) also names a channel. Look at the two channel events only.",
+    lambda bodies: (
+        watched.solve(bodies)
+        | {
+            event["channel"]
+            for body in bodies
+            for event in json.loads(body)["events"]
+            if event["name"] == "member_added"
+        }
+    ),
+)
+watched.why(
+    "Keeping the newest word on each channel makes copies harmless, and late ones, too. That's "
+    "what idempotent means: twice does what once did."
+)
+watched.next(
+    "After a restart your backend remembers nothing. Which request from above fills the gap?"
+)
+
+
+# --- find, explain, fix --------------------------------------------------------------------------
+
+
+def _calls(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, dict[str, str]]]:
+    """Genuine ones, and two that aren't."""
+    key, secret = chance.randbytes(10).hex(), chance.randbytes(10).hex()
+    secrets = {key: secret}
+    plain = _webhook(VACATED, time_ms=TIME_MS + chance.randrange(1_000_000))
+    zoe = _webhook(_joined(f"Zoë {chance.randrange(9)}"))
+    yield secrets, plain, headers_for(key, secret, plain)
+    yield secrets, zoe, headers_for(key, secret, zoe)
+    yield secrets, plain, headers_for(key, "a-guess", plain)
+    yield secrets, plain, {}
+
+
+@lesson.exercise(given=_calls)
+def receive(secrets: dict[str, str], body: bytes, headers: dict[str, str]) -> int:
+    """Make the receiver answer 200 to genuine webhooks, and 401 to all others."""
+    key, signature = headers.get("X-Pusher-Key", ""), headers.get("X-Pusher-Signature", "")
+    if not webhook_is_genuine(secrets, body, key, signature):
+        return 401
+    return 200
+
+
+def _receives_json(secrets: dict[str, str], body: bytes, headers: dict[str, str]) -> int:
+    webhook = json.loads(body)
+    text = json.dumps(webhook)
+    key, signature = headers.get("X-Pusher-Key", ""), headers.get("X-Pusher-Signature", "")
+    if not webhook_is_genuine(secrets, text.encode(), key, signature):
+        return 401
+    return 200
+
+
+@receive.judge
+def _answers(result: Any, secrets: dict[str, str], body: bytes, headers: dict[str, str]) -> None:
+    right = receive(secrets, body, headers)
+    if result == right:
+        return
+    facts = (
+        Fact("Body", body.decode()),
+        Fact("Headers", "\n".join(f"{name}: {value}" for name, value in headers.items()) or "none"),
+    )
+    if right == 401:
+        raise Wrong("This one isn't genuine. Answer 401.", *facts, yours=result)
+    raise Wrong("This one is genuine. Answer 200.", *facts, yours=result)
+
+
+receive.broken(
+    "It answers 401 to everything, genuine or not. Which bytes does it verify?", _receives_json
+)
+receive.hint("Compare what it verifies with what came: print both.")
+receive.hint("body is there already, as bytes. What's it turned into, and back?")
+receive.wrong(
+    "Without the spaces it works, until somebody's called Zoë: json.dumps() writes \\u00eb for ë. "
+    "Don't write it again at all.",
+    lambda secrets, body, headers: (
+        200
+        if webhook_is_genuine(
+            secrets,
+            json.dumps(json.loads(body), separators=(",", ":")).encode(),
+            headers.get("X-Pusher-Key", ""),
+            headers.get("X-Pusher-Signature", ""),
+        )
+        else 401
+    ),
+)
+receive.wrong(
+    "Now anybody can tell your van to stop. Keep the check, and give it the right bytes.",
+    lambda secrets, body, headers: 200,
+)
+receive.why("The signature is of the raw body. So verify that, and parse only what you believe.")
+receive.next(
+    "In your web framework, how do you get at the raw body? It's often a property of its own."
+)
+
+
+# --- prove it ------------------------------------------------------------------------------------
+
+Arrival = tuple[bytes, dict[str, str]]
+
+
+def _everything(chance: random.Random) -> Iterator[tuple[dict[str, str], list[Arrival]]]:
+    for (bodies,) in _tidings(chance):
+        key, secret = chance.randbytes(10).hex(), chance.randbytes(10).hex()
+        calls = [(body, headers_for(key, secret, body)) for body in bodies]
+        forged = _webhook(VACATED, time_ms=TIME_MS + 90_000)
+        calls.insert(chance.randrange(len(calls)), (forged, headers_for(key, "a-guess", forged)))
+        calls.append((b'{"oops', {"X-Pusher-Key": key}))
+        yield {key: secret}, calls
+
+
+@lesson.exercise(given=_everything, covers_lesson=True)
+def prove_it(secrets: dict[str, str], calls: list[Arrival]) -> tuple[list[int], set[str]]:
+    """Return the status of each answer, and the channels that are watched in the end."""
+    statuses: list[int] = []
+    latest: dict[str, tuple[int, str]] = {}
+    for body, headers in calls:
+        secret = secrets.get(headers.get("X-Pusher-Key", ""))
+        sent = headers.get("X-Pusher-Signature", "")
+        right = hmac.new((secret or "").encode(), body, hashlib.sha256).hexdigest()
+        if secret is None or not hmac.compare_digest(right.encode(), sent.encode()):
+            statuses.append(401)
+            continue
+        statuses.append(200)
+        webhook = json.loads(body)
+        for event in webhook["events"]:
+            newest = latest.get(event["channel"], (0, ""))[0]
+            if event["name"].startswith("channel_") and webhook["time_ms"] >= newest:
+                latest[event["channel"]] = (webhook["time_ms"], event["name"])
+    return statuses, {name for name, (_, told) in latest.items() if told == "channel_occupied"}
+
+
+@prove_it.judge
+def _both(result: Any, secrets: dict[str, str], calls: list[Arrival]) -> None:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise Wrong("Return two things, parted by a comma.", yours=result)
+    statuses, channels = result
+    right = [
+        200
+        if webhook_is_genuine(
+            secrets, body, headers.get("X-Pusher-Key", ""), headers.get("X-Pusher-Signature", "")
+        )
+        else 401
+        for body, headers in calls
+    ]
+    if statuses != right:
+        raise Wrong(
+            "Part 1: one status for each call. 200 where it's genuine, 401 where it isn't.",
+            Fact("Expected", shown(right)),
+            yours=statuses,
+        )
+    believed = [body for (body, _), status in zip(calls, right, strict=True) if status == 200]
+    _as_it_is(channels, believed)
+
+
+prove_it.hint("Refuse first, and parse only what's left: one body here isn't JSON at all.")
+prove_it.hint("The second part is exercise 3, over the bodies that you answered with 200.")
+
+
+def _proves(
+    believed: Callable[[int], bool] = lambda status: status == 200,
+    channels: Callable[[list[bytes]], Any] = lambda bodies: watched(bodies),
+) -> Callable[..., Any]:
+    def answer(secrets: dict[str, str], calls: list[Arrival]) -> Any:
+        statuses = [
+            200
+            if webhook_is_genuine(
+                secrets,
+                body,
+                headers.get("X-Pusher-Key", ""),
+                headers.get("X-Pusher-Signature", ""),
+            )
+            else 401
+            for body, headers in calls
+        ]
+        bodies = [
+            body
+            for (body, _), status in zip(calls, statuses, strict=True)
+            if believed(status) and body.endswith(b"}")
+        ]
+        return statuses, channels(bodies)
+
+    return answer
+
+
+prove_it.wrong(
+    "You refuse the forged one, and act on it all the same. Parse nothing that you refuse.",
+    _proves(believed=lambda status: True),
+)
+prove_it.wrong(
+    "The statuses are right. But you believe the order of arrival, and time_ms says another one.",
+    _proves(channels=_plainly),
+)
+prove_it.wrong(
+    "The statuses are right, and the copies are gone. One webhook still came late: compare "
+    "time_ms.",
+    _proves(channels=lambda bodies: _plainly(bodies, once=True)),
+)
+prove_it.why(
+    "Genuine or not, news or not: a receiver that a stranger can't fool and a copy can't confuse."
+)
+prove_it.next("Go on to lesson 11. Monday it goes live.")
