@@ -141,6 +141,13 @@ def test_the_night_script_is_fixed_one_thing_at_a_time() -> None:
         assert the_clinic.night_script.check(names["_broken_night"]).message == said
 
 
+def test_the_night_script_has_more_wrong_than_the_doctor_can_prove() -> None:
+    server = the_clinic.Practice()
+    assert the_clinic._broken_night(server, "delayed") == 401
+    said = json.loads(server.sandbox.log[-1].reply.body)
+    assert (said["rule"], said["diagnosis"], said["diagnosis_complete"]) == ("body_md5", [], True)
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
