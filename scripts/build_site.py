@@ -116,17 +116,8 @@ def wheels() -> Path:
 
 def kit(python: Path, folder: Path) -> None:
     """Put the wheel of this checkout into a folder."""
-    wheel: list[str | Path] = [
-        "-m",
-        "pip",
-        "wheel",
-        *QUIET,
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        folder,
-    ]
-    run([python, *wheel, ROOT])
+    wheel: list[str | Path] = ["-m", "pip", "wheel", *QUIET, "--no-deps", "--no-build-isolation"]
+    run([python, *wheel, "-w", folder, ROOT])
 
 
 # --- Python for the page --------------------------------------------------------------------------

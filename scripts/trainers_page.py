@@ -9,6 +9,7 @@ written by hand, around the places that begin with <!-- made: … --> and end wi
 from __future__ import annotations
 
 import ast
+import functools
 import html
 import inspect
 import re
@@ -51,7 +52,7 @@ PLANS: dict[str, list[Item]] = {
         ("Lunch", 60),
         *("06", "08"),
         ("Break", 15),
-        ("A round of sabotage: `pusherkit clinic --seed 7`, the same queue for everybody", 40),
+        ("A round of sabotage: `pusherkit clinic --seed 41`, the same queue for everybody", 40),
         ("Each reads out one surprise; questions", 15),
     ],
     "a second day": [
@@ -155,14 +156,14 @@ def of_lesson(lesson: Lesson) -> Iterator[str]:
         yield f"**From memory.** {plain(question.question)} *{plain(question.right())}.*\n"
     rows = [row for exercise in lesson.exercises.values() for row in rows_of(exercise)]
     yield f"<details><summary>What the cards say: {len(rows)} mistakes</summary>\n"
-    yield "| exercise | an answer that gets it | the card |"
-    yield "| --- | --- | --- |"
+    yield "| exercise | the card, and an answer that gets it |"
+    yield "| --- | --- |"
     yield from rows
     yield "\n</details>\n"
 
 
 def rows_of(exercise: Exercise) -> Iterator[str]:
-    """A row for each mistake that an exercise knows: its name once, then answer and sentence."""
+    """A row for each mistake that an exercise knows: its name once, then sentence and answer."""
     messages = [each.message for each in exercise.wrongs]
     answers = dict(zip(messages, answers_to(exercise), strict=True))
     name = f"`{exercise.function}`"
@@ -170,29 +171,35 @@ def rows_of(exercise: Exercise) -> Iterator[str]:
         if len(re.findall(r"\w+", mistake.message)) < FEWEST_WORDS:
             continue
         code = answers.get(mistake.message, "")
-        yield f"| {name} | {as_code(code) if code else ''} | {plain(mistake.message)} |"
+        answer = f" – {as_code(code)}" if code else ""
+        yield f"| {name} | {plain(mistake.message)}{answer} |"
         name = ""
 
 
 def answers_to(exercise: Exercise) -> list[str]:
     """The code of each prepared wrong answer; "" for one that isn't a short expression."""
-    module = inspect.getsource(sys.modules[exercise.solve.__module__])
-    found = [
-        node.args[1]
-        for node in ast.walk(ast.parse(module))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) == f"{exercise.function}.wrong"
-        and len(node.args) == 2
-    ]
+    found = _prepared(exercise.solve.__module__).get(exercise.function, [])
     if len(found) != len(exercise.wrongs):  # some are made in a loop
         return [""] * len(exercise.wrongs)
     return [_short(node) for node in found]
 
 
+@functools.cache
+def _prepared(module: str) -> dict[str, list[ast.expr]]:
+    """The second argument of each `NAME.wrong(message, answer)` in a lesson's module, by name."""
+    found: dict[str, list[ast.expr]] = {}
+    calls = ast.walk(ast.parse(inspect.getsource(sys.modules[module])))
+    for node in (each for each in calls if isinstance(each, ast.Call) and len(each.args) == 2):
+        name, _, method = ast.unparse(node.func).rpartition(".")
+        if method == "wrong":
+            found.setdefault(name, []).append(node.args[1])
+    return found
+
+
 def _short(node: ast.expr) -> str:
     """An expression in one line, or what a lambda returns; "" if nobody could read it there."""
     text = ast.unparse(node.body if isinstance(node, ast.Lambda) else node)
-    is_obscure = len(text) > LONGEST_ANSWER or re.search(r"\b_[a-z]|\*a\b", text)
+    is_obscure = len(text) > LONGEST_ANSWER or re.search(r"\b_[a-z]|\*a\b|\.solve\b", text)
     return "" if is_obscure else text
 
 

@@ -5,6 +5,7 @@ Run by scripts/build_site.py, with the Python that has tools.txt: pages.py SITE 
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import re
@@ -115,6 +116,8 @@ def main(site: Path, python: str) -> None:
         shutil.copy(HERE / name, site)
 
     shutil.copy(HERE / "loading.js", site / "lab")
+    shutil.copy(HERE / "saving.js", site / "lab")
+    change(site / "lab" / "saving.js", ("'/* how to go on */'", json.dumps(how_to_go_on())))
     change(
         site / "lab" / "loading.js",
         ("[/* name, bytes */]", json.dumps(files)),
@@ -128,7 +131,8 @@ def main(site: Path, python: str) -> None:
             '<meta charset="utf-8">\n'
             f'    <meta http-equiv="Content-Security-Policy" content="{LAB_POLICY}">\n'
             '    <link rel="icon" href="../icon.svg">\n'
-            '    <script src="loading.js"></script>',
+            '    <script src="loading.js"></script>\n'
+            '    <script src="saving.js"></script>',
         ),
         ("JupyterLite requires JavaScript", "The lessons' controls need JavaScript"),
     )
@@ -155,6 +159,15 @@ def doctor(site: Path, python: str) -> None:
         ("[/* name, bytes */]", json.dumps(sizes(site / python, wanted))),
         ("/* shared */", "".join(shared)),
     )
+
+
+def how_to_go_on() -> str:
+    """The sentence above a widget that was saved, which pusherkit's Jupyter extension has."""
+    module = (HERE.parent / "pusherkit/_jupyter.py").read_text(encoding="utf-8")
+    for node in ast.parse(module).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOW_TO_GO_ON":
+            return str(ast.literal_eval(node.value))
+    raise SystemExit("_jupyter.py: expected HOW_TO_GO_ON in it.")
 
 
 def sizes(folder: Path, names: Iterable[str]) -> list[tuple[str, int]]:

@@ -343,6 +343,12 @@ def test_an_auth_of_another_form_is_told_which_one_is_wanted(player: Player, dat
     assert "signature" in player.said("private").lower()
 
 
+def test_an_auth_that_was_refused_with_its_request_is_not_looked_at(player: Player) -> None:
+    theirs = replace(CLINIC_CREDENTIALS, secret="their-own-secret")
+    player.publishes("clinic", "auth", {"auth": "nonsense"}, credentials=theirs)
+    assert player.said("private").startswith("The signature is wrong")
+
+
 def test_the_doctor_finds_the_mistake_of_an_auth(player: Player) -> None:
     swapped = f"private-order-41:{socket_id(BEGUN)}"
     made = hmac_sha256(CLINIC_CREDENTIALS.secret, swapped)
@@ -363,6 +369,9 @@ def test_a_real_subscriber_counts_and_a_refused_one_is_explained(
     player.publishes("order-41", "status")
     assert player.mark("private").said == "A subscriber was let into private-order-7."
     player.publishes("clinic", "auth", {"auth": "late"})
+    peer.subscribes("private-a")
+    player.publishes("order-41", "status")
+    assert player.mark("private").said == "A subscriber was let into private-order-7."
     peer.says({"event": "pusher:subscribe", "data": wrong | {"channel": "private-x"}})
     assert player.mark("private").met is not None
 
@@ -443,11 +452,13 @@ def test_our_own_secret_sent_by_mistake_is_hidden(player: Player) -> None:
     secret = CLINIC_CREDENTIALS.secret
     player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("info", f"{secret},a")])
     player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("x", f"{secret},a")])
-    player.publishes("clinic", "cause", {"cause": secret})
+    for cut in (0, capstone.MAX_SHOWN - len(secret) + 4):
+        player.publishes("clinic", "cause", {"cause": "x" * cut + " " + secret})
+        assert secret[:10] not in player.said("fault")
     player.raw("GET", f"/{secret}")
     player.shows_everything()
-    player.reports(by=secret)
-    assert secret not in to_text(player.clinic.state)
+    player.reports(by="x" * (capstone.MAX_NAME - 12) + " " + secret)
+    assert secret[:10] not in to_text(player.clinic.state)
     assert secret not in page.as_html(player.clinic.state)
 
 
@@ -654,7 +665,7 @@ def test_the_list_has_a_line_for_each_goal_and_says_what_is_missing() -> None:
         "       Half of it.",
         "  · 4  A batch",
     ]
-    assert lines[-4:] == ["  Also: 404", "  Also: Full.", "", "  1 of 9 shown"]
+    assert lines[-5:] == ["", "  Also: 404", "  Also: Full.", "", "  1 of 9 shown"]
 
 
 @pytest.mark.parametrize("width", [10, 40, 80, 300])

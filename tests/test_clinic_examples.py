@@ -407,6 +407,7 @@ def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.slow
 def test_a_program_does_the_whole_capstone(language: str) -> None:
     state = outcomes("")[language]
     assert state.finished, {goal.id: state.mark(goal.id).said for goal in state.open}
@@ -415,6 +416,7 @@ def test_a_program_does_the_whole_capstone(language: str) -> None:
     assert state.latest == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_fault_fails_its_goal_with_the_right_diagnosis(name: str, language: str) -> None:
     wanted, state = FAULTY[name], outcomes(name)[language]
@@ -425,6 +427,13 @@ def test_a_fault_fails_its_goal_with_the_right_diagnosis(name: str, language: st
         assert mark.said
     else:
         assert re.search(wanted.diagnosis, mark.said), mark
+
+
+def test_a_program_does_what_needs_no_waiting(language: str) -> None:
+    goals = [goal.id for goal in GOALS if goal.id not in ("wait", "give-up", "report")]
+    source = (EXAMPLES / LANGUAGES[language].file).read_text(encoding="utf-8")
+    state = played(LANGUAGES[language], source, goals, begun(False))
+    assert not [goal for goal in goals if not state.met(goal)]
 
 
 NAMES = {mistake.name for mistake in every_mistake()} | {"another-apps-secret"}

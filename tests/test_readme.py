@@ -171,7 +171,7 @@ def test_the_owner_is_a_placeholder_in_one_file() -> None:
         and re.search(r"https?://\S*<owner>", path.read_text(encoding="utf-8"))
     }
     assert holding == {"README.md"}
-    assert len(re.findall(r"https?://\S*<owner>", README)) == 2, "the clone line and Binder's link"
+    assert len(re.findall(r"https?://\S*<owner>", README)) == 3, "clone, site, Binder"
 
 
 def test_what_the_recipes_name_is_there() -> None:

@@ -592,7 +592,7 @@ def _judge_fault(state: State, credentials: Credentials, arrival: Arrival, sent:
         return shown(state, "fault", f"It was {name}.{tried}", now=arrival.time)
     if name not in FAULTS:
         names = ", ".join(FAULTS)
-        got = credentials.hide(repr(name[:MAX_SHOWN]))
+        got = repr(credentials.hide(name)[:MAX_SHOWN])
         return missing(state, "fault", f"cause: expected one of {names}; got {got}.")
     request = broken(state, credentials)
     text = canonical_string(request.method, request.path, request.params)
@@ -642,13 +642,11 @@ def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent
         got = f"{came[:SHORT]}…" if re.fullmatch("[0-9a-f]{64}", came) else "something else"
         said = f"Expected the fingerprint {fingerprint(state)[:SHORT]}…, got {got}."
         return missing(state, "report", credentials.hide(said))
-    by = (
-        one_line(event.says("by"), MAX_NAME) if event and event.data.strip().startswith("{") else ""
-    )
+    by = event.says("by") if event and event.data.strip().startswith("{") else ""
     request, hide = arrival.request, credentials.hide
     report = Report(
         time=arrival.time,
-        by=hide(by),
+        by=one_line(hide(by), MAX_NAME),
         body=hide(request.body.decode(errors="replace")),
         canonical_string=hide(canonical_string(request.method, request.path, request.params)),
         signature="".join(request.values("auth_signature")),

@@ -47,10 +47,10 @@ def _listed(state: State, width: int, notice: str, paint: Paint, *, most: int) -
         lines.append(f"  {_sign(mark, paint)} {number}  {goal.title}")
         if mark.met is None:
             lines += _wrapped(mark.said, width, INDENT, most)
-    for also in filter(None, (state.latest, notice)):
-        lines += _wrapped(f"Also: {also}", width, 2, most)
+    also = [text for text in (state.latest, notice) if text]
+    lines += ["", *(line for text in also for line in _wrapped(f"Also: {text}", width, 2, most))]
     shown = len(GOALS) - len(state.open)
-    return [*lines, "", paint(f"  {shown} of {len(GOALS)} shown", BOLD)]
+    return [*lines, *([""] if also else []), paint(f"  {shown} of {len(GOALS)} shown", BOLD)]
 
 
 def _sign(mark: Mark, paint: Paint) -> str:

@@ -143,6 +143,7 @@ class Tile:
 
 
 MARKS = {"": "", "done": "✓ ", "half": "● ", "wrong": "✗ ", "begun": "… "}
+SPOKEN = {"": "", "done": ", named", "half": ", named later", "wrong": ", not named yet"}
 LOOKS = {"": "box", "done": "good", "half": "good", "wrong": "wrong", "begun": "slid"}
 HEIGHT, GAP = 46, 8  # px
 
@@ -167,9 +168,11 @@ def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int
             text(x + width / 2, y + 20, top, "strong", "middle"),
             text(x + width / 2, y + 36, tile.words, "small", "middle"),
         )
-        said = f"Call {tile.number}, {tile.words}"
-        drawn = handle(*pieces, id=f"call-{tile.number}", label=said) if press else group(*pieces)
-        shapes.append(drawn)
+        if press:
+            said = f"Call {tile.number}, {tile.words}{SPOKEN[tile.state]}"
+            shapes.append(handle(*pieces, id=f"call-{tile.number}", label=said))
+        else:
+            shapes.append(group(*pieces))
     rows = math.ceil(len(tiles) / columns)
     return 4 + columns * (width + GAP), rows * (HEIGHT + GAP), "".join(shapes)
 
@@ -325,8 +328,10 @@ def _heard(case: Case, tried: tuple[int, ...]) -> tuple[Fact, ...]:
         ]
         return (*causes, proof, *also)
     name, made, came = case.objection(tried[-1])
+    ways = case.options[tried[-1]].ways
+    other = f" There are {ways} ways to make it, and none gives what came." if ways > 1 else ""
     return (
-        Fact("Made that way", made, f"This would be {name}."),
+        Fact("Made that way", made, f"What {name} would be.{other}"),
         Fact("What came", came),
         *meaning,
     )

@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -179,7 +180,11 @@ def decides_first(app: Credentials, user: User | None, socket_id: str, channel: 
     return 200, {"auth": f"{app.key}:{digest}"}
 
 
-PAGES = {"Pia, who ordered 41": PIA, "Tom, with 41 and 42 in his van": TOM, "nobody": None}
+PAGES = {
+    "Pia, who ordered 41": PIA,
+    "Tom, with 41 and 42 in his van": TOM,
+    "a stranger, not signed in": None,
+}
 CHANNELS = ("private-order-42", "private-order-41", "order-42")
 ENDPOINTS = {
     "isn't there": None,
@@ -239,7 +244,7 @@ def attempt(page: User | None, channel: str, endpoint: Callable[..., Any] | None
         heard = Heard("the page didn't ask: it has no auth", "")
     else:
         heard = say("pusher:subscribe", wanted)
-    return Attempt(who.capitalize(), channel, said, allowed, heard, should == 200)
+    return Attempt(who[0].upper() + who[1:], channel, said, allowed, heard, should == 200)
 
 
 def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | None) -> View:
@@ -252,12 +257,14 @@ def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | Non
     else:
         said = "Kept out, but this page should get in." if made.should else "Kept out. Good."
         good = not made.should
-    asks = f"socket_id={SOCKET_ID}&channel_name={channel}" if made.is_private else "nothing"
+    asks = f"socket_id={SOCKET_ID}&channel_name={channel}"
+    if not made.answer:
+        asks = "There's nobody to ask." if made.is_private else "It needn't ask."
     return View(
         "A page wants to listen",
         (
-            Fact("1 Page → endpoint", asks),
-            Fact("2 Endpoint → page", made.answer or "no answer: nobody was asked"),
+            Fact("1 The page", asks),
+            Fact("2 Endpoint", made.answer or "–"),
             Fact("3 The server", made.heard.error or "pusher_internal:subscription_succeeded"),
         ),
         said,
@@ -275,7 +282,7 @@ def lock(made: Attempt) -> Picture:
         f"At the server, the channel is {state}."
     )
     title = "The lock, and who holds which key"
-    return Picture.both(title, desc, (760, 232, _wide(made)), (340, 352, _narrow(made)))
+    return Picture.both(title, desc, (760, 232, _wide(made)), (340, 378, _narrow(made)))
 
 
 def _verdict(made: Attempt) -> str:
@@ -301,10 +308,13 @@ def _wide(made: Attempt) -> str:
                 kind=asked,
             ),
             path("M472 50H659V138"),
-            text(482, 40, "the same secret, and no call", "small"),
-            _holder(290, 6, 180, "Your endpoint", _says(made), secret=True),
+            text(482, 40, "same secret; they never talk", "small"),
+            group(
+                _holder(290, 6, 180, "Your endpoint", _says(made), secret=True),
+                kind="faint" if made.is_private and not made.answer else "",
+            ),
             _holder(6, 140, 190, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
-            _holder(564, 140, 190, "The server", "checks the signature", secret=True),
+            _holder(564, 140, 190, "The server", _checks(made), secret=True),
             text(352, 168, made.channel, "m", "middle"),
             line(198, 182, 492, 182, kind),
             text(352, 203, "3 subscribe", "small", "middle"),
@@ -318,7 +328,10 @@ def _narrow(made: Attempt) -> str:
     kind = "good" if made.joined else "wrong"
     return "".join(
         (
-            _holder(4, 4, 332, "Your endpoint", _says(made), secret=True),
+            group(
+                _holder(4, 4, 332, "Your endpoint", _says(made), secret=True),
+                kind="faint" if made.is_private and not made.answer else "",
+            ),
             group(
                 arrow(70, 132, 70, 86),
                 text(80, 114, "1 May I listen?", "small"),
@@ -327,13 +340,17 @@ def _narrow(made: Attempt) -> str:
                 kind="" if made.answer else "faint",
             ),
             _holder(4, 134, 332, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
-            line(70, 216, 70, 228, kind),
-            _padlock(57, 238, made.joined),
-            text(100, 244, made.channel, "m"),
-            line(70, 256, 70, 268, kind if made.joined else "thread"),
-            _holder(4, 270, 332, "The server", "checks the signature", secret=True),
+            line(70, 216, 70, 230, kind),
+            _padlock(57, 254, made.joined),
+            text(100, 258, made.channel, "m"),
+            line(70, 276, 70, 292, kind if made.joined else "thread"),
+            _holder(4, 294, 332, "The server", _checks(made), secret=True),
         )
     )
+
+
+def _checks(made: Attempt) -> str:
+    return "checks the signature" if made.is_private else "asks for no signature"
 
 
 def _says(made: Attempt) -> str:
@@ -553,8 +570,8 @@ def _endpoint(
     result: Any, app: Credentials, user: User | None, socket_id: str, channel: str
 ) -> None:
     status, answer = _two(result)
-    who = user["id"] if user else "nobody, who isn't signed in,"
-    facts = (Fact("Asked for", f"{who} {channel}"), Fact("Yours", shown(result)))
+    who = user["id"] if user else "somebody who isn't signed in"
+    facts = (Fact("Asked", f"{who} wants {channel}"), Fact("Yours", shown(result)))
     if not may_join(user, channel):
         if status == 200 or "auth" in answer:
             raise Wrong("You signed for somebody who may not listen there.", *facts)
@@ -659,7 +676,7 @@ authorize.next("Add user_info with Tom's name. Who gets to read that, apart from
 
 ASK_SECONDS = 5.0
 JOIN_SECONDS = 15.0  # for pusher-js on Node; it takes half a second
-IN_PLACE = "This tab has no sockets, so your endpoint is called right here, without a network."
+IN_PLACE = "A browser tab has no sockets and no Node, so your endpoint was called right here."
 
 
 class Running:
@@ -674,7 +691,6 @@ class Running:
         self._server: Any = None
         self._handler = type("Endpoint", (handler,), {"log_message": lambda *_: None})
         if sys.platform == "emscripten":
-            print(IN_PLACE)
             return
         from http.server import ThreadingHTTPServer
         from threading import Thread
@@ -817,6 +833,7 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
         (
             Fact("Client", got.client, _why_ours() if got.client == OUR_SUBSCRIBER else ""),
             Fact("It hears" if got.is_in else "It's told", got.said),
+            *((Fact("Your endpoint", endpoint.error),) if endpoint.error else ()),
         ),
         f"{NAMES[session].capitalize()} is {'in' if got.is_in else 'kept out'}"
         + ("." if got.is_in == should else ", and it should be the other way round."),
@@ -828,7 +845,7 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
 
 def _why_ours() -> str:
     if sys.platform == "emscripten":
-        return "A browser tab can't start Node."
+        return IN_PLACE
     return "For pusher-js: install Node, run npm install pusher-js in this folder, join again."
 
 
@@ -889,16 +906,16 @@ def _listen(process: Any, server: Practice, channel: str) -> Joined:
         lines.put("")
 
     Thread(target=read, daemon=True).start()
-    client = "npm's pusher-js"
     while heard := _next(lines):
+        client = f"npm's pusher-js {heard['version']}"
         match heard["said"]:
             case "joined":
-                client = f"npm's pusher-js {heard['data']}"
                 server.client.trigger(channel, "status", STATUS)
             case "event":
                 return Joined(client, True, json.dumps(heard["data"]))
             case _:
-                return Joined(client, False, json.dumps(heard["data"]))
+                why = heard["data"].get("error") or heard["data"]["message"]
+                return Joined(client, False, re.sub(r" from http://\S+", "", why))
     raise _Missing  # it ended before it said anything: there's no pusher-js
 
 
@@ -1228,4 +1245,4 @@ prove_it.wrong(
     _proves(signs_in=lambda *asked: (200, _single_colons(*asked))),
 )
 prove_it.why("One decision, three texts, and a secret that never left your backend.")
-prove_it.next("Go on: your backend can listen, too.")
+prove_it.next("Go on to lesson 10, where your backend is the one that listens.")

@@ -14,20 +14,20 @@ from pathlib import Path
 Cell = tuple[str, str]  # a column and a feature
 
 _NPM = json.loads(Path(__file__).with_name("package.json").read_text(encoding="utf-8"))
-_NPM_VERSIONS: dict[str, str] = _NPM["dependencies"]
-_ON_SOKETI = f"on soketi {_NPM_VERSIONS['@soketi/soketi']}"
+NPM_VERSIONS: dict[str, str] = _NPM["dependencies"]
+_ON_SOKETI = f"on soketi {NPM_VERSIONS['@soketi/soketi']}"
 
 # What a column is called. The versions of PyPI's packages are those installed.
 PUBLISHERS = {
     "pusher": "PyPI `pusher` {pusher}",
     "pusher-aiohttp": "the same, with aiohttp",
-    "npm-pusher": f"npm `pusher` {_NPM_VERSIONS['pusher']}",
+    "npm-pusher": f"npm `pusher` {NPM_VERSIONS['pusher']}",
     "Client": f"our `Client`, {_ON_SOKETI}",
     "AsyncClient": f"our `AsyncClient`, {_ON_SOKETI}",
 }
 SUBSCRIBERS = {
     "Pysher": "PyPI `Pysher` {Pysher}",
-    "pusher-js": f"npm `pusher-js` {_NPM_VERSIONS['pusher-js']}",
+    "pusher-js": f"npm `pusher-js` {NPM_VERSIONS['pusher-js']}",
     "Subscriber": f"our `Subscriber`, {_ON_SOKETI}",
 }
 

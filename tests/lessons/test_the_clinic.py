@@ -276,7 +276,7 @@ def test_the_page_to_keep_is_saved(opened: Any, tmp_path: Path) -> None:
 
 
 def test_a_finished_run_says_so() -> None:
-    report = Report(time=0, by="", body="", canonical_string="", signature="")
+    report = Report(time=0, by="", results="", body="", canonical_string="", signature="")
     marks = {goal.id: Mark(met=1.0, said="Shown.") for goal in GOALS}
     view = the_clinic._goals(State(run="1", began=0, marks=marks, report=report), ())
     assert view.good

@@ -7,6 +7,7 @@ opens a real one.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ import pusherkit
 
 ROOT = Path(pusherkit.__file__).parent
 NOTEBOOKS = sorted((ROOT.parent / "notebooks").glob("*.ipynb"))
+# Where there's no socket a lesson says so in place; this isn't in the stored outputs.
+SAYS_WHERE = re.compile(r"^(?:A browser tab|This tab|Your handler listens) .*\n", re.M)
 PAGE = Path(__file__).with_name("in_a_page.py")
 
 
@@ -29,6 +32,11 @@ def in_a_page(tmp_path: Path, *files: Path) -> str:
     return ran.stdout
 
 
+def everywhere(cells: list[list[str]]) -> list[list[str]]:
+    """What each cell shows, without the sentence that depends on the place."""
+    return [[SAYS_WHERE.sub("", text) for text in cell] for cell in cells]
+
+
 def test_every_lesson_shows_the_same_there(tmp_path: Path) -> None:
     """All of them in one process, as fast as that can be."""
     shown = json.loads(in_a_page(tmp_path, *NOTEBOOKS))
@@ -38,7 +46,7 @@ def test_every_lesson_shows_the_same_there(tmp_path: Path) -> None:
             if cell["cell_type"] == "code" and "".join(cell["source"]).strip():
                 texts = [out.get("text") or out["data"]["text/plain"] for out in cell["outputs"]]
                 stored.append(["".join(text) for text in texts])
-        assert shown[path.name] == stored, path.name
+        assert everywhere(shown[path.name]) == everywhere(stored), path.name
 
 
 REFUSED = """

@@ -12,8 +12,8 @@ from typing import Any
 from pusherkit.lessons.kit.lesson import Lesson
 
 NOTE = (
-    "**This is the solved edition.** In each exercise there's one right answer, the one that the "
-    "lesson shows. Choose *Run ▸ Run All Cells*. What you pass here counts in this folder alone."
+    "**This is the solved edition.** Each exercise has one right answer in it, the one that its "
+    "card shows. Choose *Run ▸ Run All Cells*. What you pass here counts in this folder alone."
 )
 
 

@@ -1,0 +1,333 @@
+"""Lesson 09: the lock, an endpoint that runs, who can read an event, and the judges."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from pusherkit import encrypt
+from pusherkit.lessons import who_may_listen as lesson
+from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, Outcome, Practice
+from pusherkit.lessons.kit.view import to_html, to_text
+
+PIA, TOM, NOBODY = "3f9c1a77", "b27e04d1", ""
+OWN, STRANGERS = "private-order-41", "private-order-42"
+
+
+# --- the lock -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", lesson.PAGES)
+@pytest.mark.parametrize("channel", lesson.CHANNELS)
+@pytest.mark.parametrize("endpoint", lesson.ENDPOINTS)
+def test_the_picture_agrees_with_the_server(page: str, channel: str, endpoint: str) -> None:
+    made = lesson.joining()
+    made.set(page=page, channel=channel, endpoint=endpoint)
+    user, signer = lesson.PAGES[page], lesson.ENDPOINTS[endpoint]
+    joined = (
+        channel == "order-42"
+        or signer is lesson.signs_everything
+        or (signer is lesson.decides_first and lesson.may_join(user, channel))
+    )
+    assert made.view.picture is not None
+    assert ("the channel is open" in made.view.picture.desc) is joined
+    assert made.view.status.startswith("In" if joined else "Kept out")
+    if channel == "order-42":
+        assert made.view.good is None, "a public channel is open to everybody, so to them"
+    else:
+        assert made.view.good is (joined == lesson.may_join(user, channel))
+
+
+def test_the_page_never_holds_the_secret() -> None:
+    made = lesson.joining()
+    for endpoint in lesson.ENDPOINTS:
+        made.set(endpoint=endpoint)
+        assert made.view.picture is not None
+        for picture in (made.view.picture, made.view.picture.narrow):
+            assert picture is not None
+            keys = re.findall(">(the secret|the app key)<", picture.shapes)
+            assert sorted(keys) == ["the app key", "the secret", "the secret"]
+        assert EXAMPLE_CREDENTIALS.secret not in to_text(made.view)
+
+
+# --- an endpoint that runs ------------------------------------------------------------------------
+
+
+def handler(authorize: Any) -> type[BaseHTTPRequestHandler]:
+    """The class of the notebook, around an answer of one's own."""
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = int(self.headers["Content-Length"])
+            form = dict(parse_qsl(self.rfile.read(size).decode()))
+            user = lesson.SESSIONS.get(self.headers["X-Session"])
+            status, answer = authorize(
+                EXAMPLE_CREDENTIALS, user, form["socket_id"], form["channel_name"]
+            )
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+    return Endpoint
+
+
+def crash(*_: object) -> Any:
+    raise KeyError("orders")
+
+
+@pytest.fixture(params=["sockets", "a browser tab"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """With a real server on 127.0.0.1; and as in a tab, where the handler is called in place."""
+    if request.param == "a browser tab":
+        monkeypatch.setattr(sys, "platform", "emscripten")
+        server = Practice()
+        monkeypatch.setattr(lesson, "practice", lambda: server)
+    monkeypatch.setenv("PATH", "")  # no Node
+    yield request.param
+    while lesson._running:
+        lesson._running.pop().stop()
+
+
+@pytest.mark.parametrize(
+    ("session", "channel", "is_in"),
+    [
+        (PIA, OWN, True),
+        (PIA, STRANGERS, False),
+        (TOM, STRANGERS, True),
+        (TOM, lesson.COURIERS, True),
+        (PIA, lesson.COURIERS, False),
+        (NOBODY, OWN, False),
+        ("tom", lesson.COURIERS, False),  # a name is no session
+    ],
+)
+def test_pages_join_through_it(place: str, session: str, channel: str, is_in: bool) -> None:
+    endpoint = lesson.run(handler(lesson.authorize.solve))
+    got = lesson.join_through(endpoint, session, channel)
+    assert (got.client, got.is_in) == (lesson.OUR_SUBSCRIBER, is_in)
+    assert got.said == '{"status":"out for delivery"}' if is_in else "403" in got.said
+
+
+def test_in_a_tab_it_says_so(place: str) -> None:
+    endpoint = lesson.run(handler(lesson.authorize.solve))
+    made = lesson.browser(endpoint)
+    made.press("join")
+    in_place = place == "a browser tab"
+    assert (lesson.IN_PLACE in to_html(made.view)) is in_place
+    assert (endpoint.url == "") is in_place
+
+
+def test_a_crash_is_told_with_its_error(place: str) -> None:
+    endpoint = lesson.run(handler(crash))
+    got = lesson.join_through(endpoint, PIA, OWN)
+    assert not got.is_in
+    assert "your endpoint failed: KeyError: 'orders'" in got.said
+    made = lesson.browser(endpoint)
+    made.press("join")
+    assert "Pia is kept out, and it should be the other way round." in made.view.status
+    assert "KeyError: 'orders'" in to_text(made.view)
+
+
+def test_starting_another_stops_the_first(place: str) -> None:
+    first = lesson.run(handler(lesson.authorize.solve))
+    second = lesson.run(handler(lesson.signs_everything))
+    assert lesson._running == [second]
+    if place == "sockets":
+        with pytest.raises(PermissionError, match="your endpoint failed"):
+            first.ask_as(PIA)("1.2", OWN)
+    made = lesson.browser(second)
+    made.set(channel=STRANGERS)
+    made.press("join")
+    assert made.view.status == "Pia is in, and it should be the other way round."
+    assert made.view.good is False
+
+
+def test_without_an_endpoint_it_says_where_to_begin() -> None:
+    made = lesson.browser()
+    made.press("join")
+    assert made.view.status == "Run the cell above first: it starts your endpoint."
+
+
+def test_node_without_pusher_js_falls_back_to_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ended(subprocess.Popen):  # type: ignore[type-arg]  # what Node does without the package
+        def __init__(self, command: Any, **options: Any) -> None:
+            super().__init__([sys.executable, "-c", "raise SystemExit(1)"], **options)
+
+    monkeypatch.setattr(lesson.shutil, "which", lambda name: "node")
+    monkeypatch.setattr(lesson.subprocess, "Popen", Ended)
+    endpoint = lesson.run(handler(lesson.authorize.solve))
+    assert lesson.join_through(endpoint, PIA, OWN).client == lesson.OUR_SUBSCRIBER
+    made = lesson.browser(endpoint)
+    made.press("join")
+    assert "npm install pusher-js" in to_html(made.view)
+    lesson._running.pop().stop()
+
+
+# --- who can read it ------------------------------------------------------------------------------
+
+
+def test_what_is_on_the_wire_is_that_door_code() -> None:
+    from pusherkit.credentials import Credentials
+
+    app = EXAMPLE_CREDENTIALS
+    ours = Credentials(
+        app_id=app.app_id,
+        key=app.key,
+        secret=app.secret,
+        encryption_master_key_base64=lesson.MASTER_KEY,
+    )
+    key = ours.shared_secret(lesson.SEALED_CHANNEL)
+    assert encrypt(key, lesson.DOOR_CODE, nonce=b"order 41, nonce number 1") == lesson.SEALED
+
+
+@pytest.mark.parametrize("reader", lesson.READERS)
+@pytest.mark.parametrize("has_pynacl", [True, False])
+def test_who_reads_it(reader: str, has_pynacl: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_pynacl:
+        monkeypatch.setitem(sys.modules, "nacl.secret", None)
+    made = lesson.sealed()
+    made.set(reader=reader)
+    said = to_text(made.view)
+    knows = reader in ("Pia's page, which joined", "somebody with the master key")
+    assert ("7391" in said) is (knows and has_pynacl)
+    if lesson.READERS[reader] and not has_pynacl:
+        assert made.view.status == "I can't open it here."
+        assert 'pip install "PyNaCl' in said
+    else:
+        assert lesson.BECAUSE[reader] in said
+
+
+# --- the judges -----------------------------------------------------------------------------------
+
+
+def signs_then_says_no(*asked: Any) -> Any:
+    status, answer = lesson.authorize(*asked)
+    return status, answer if status == 200 else lesson.signs_everything(*asked)[1]
+
+
+def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
+    return lesson.authorize(app, {**user, "id": "kim"} if user else None, socket_id, channel)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *_: (403, {}), "This user may join, and your status is 403."),
+        (signs_then_says_no, "You signed for somebody who may not listen there."),
+        (somebody_else, "The member who joins isn't the user who is signed in."),
+        (lambda *asked: lesson.authorize(*asked)[1], "Return two things: a status, and a dict."),
+        (lambda *_: (200, {"auth": {1}}), "This can't be written as JSON."),
+        (lambda *_: (200, {"auth": "x"}), "The server refuses what you signed."),
+        (lambda *_: (200, {}), "The server refuses what you signed."),
+    ],
+)
+def test_an_endpoint_that_does_not_do(answer: Any, said: str) -> None:
+    feedback = lesson.authorize.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert feedback.message == said
+
+
+def test_a_refused_answer_comes_with_the_doctor() -> None:
+    def without_private(app: Any, user: Any, socket_id: str, channel: str) -> Any:
+        status, _ = lesson.authorize(app, user, socket_id, channel)
+        signed = f"{socket_id}:{channel.removeprefix('private-')}"
+        return status, {"auth": f"{app.key}:{lesson.signature(app.secret, signed)}"}
+
+    feedback = lesson.authorize.check(without_private)
+    assert feedback.message == "The server refuses what you signed."
+    doctor = next(fact.value for fact in feedback.facts if fact.name == "The doctor")
+    assert "prefix-not-signed" in doctor
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda user, channel: "yes", "Answer with True or False."),
+        (lambda user, channel: False, "This one may join, and you said no."),
+        (
+            lambda user, channel: lesson.may_join(user, channel) or user is None,
+            "This one may not join, and you let them in.",
+        ),
+    ],
+)
+def test_a_decision_that_does_not_do(answer: Any, said: str) -> None:
+    feedback = lesson.may_join.check(answer)
+    assert (feedback.outcome, feedback.message) == (Outcome.WRONG, said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda answer: answer["auth"], "Return a dict with auth and user_data."),
+        (lambda answer: {**answer, "user_data": {}}, "user_data has to stay the text that you"),
+        (lambda answer: {**answer, "auth": "x"}, "The server refuses this sign-in."),
+    ],
+)
+def test_a_sign_in_that_does_not_do(change: Any, said: str) -> None:
+    feedback = lesson.sign_in.check(lambda *asked: change(lesson.sign_in(*asked)))
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_a_sign_in_as_somebody_else() -> None:
+    feedback = lesson.sign_in.check(
+        lambda app, user, socket_id: lesson.sign_in(app, {"id": "kim"}, socket_id)
+    )
+    assert feedback.message == "That's somebody else: the id is the user's who is signed in."
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *_: "x", "This should be a dict, and yours is text (str)."),
+        (lambda *_: {"auth": "x"}, "The server refuses what you signed."),
+    ],
+)
+def test_a_phone_that_stays_out(answer: Any, said: str) -> None:
+    feedback = lesson.courier_auth.check(answer)
+    assert (feedback.outcome, feedback.message) == (Outcome.WRONG, said)
+
+
+def test_the_doctor_s_two_findings_are_about_two_faults() -> None:
+    before, after = lesson.TOMS_TRIES
+    heard = [
+        lesson.say("pusher:subscribe", {**answer, "channel": lesson.COURIERS}, socket_id)
+        for socket_id, answer in lesson.TOMS_TRIES.items()
+    ]
+    assert "No channel_data was sent" in heard[0].doctor
+    assert "it was made for another connection" in heard[1].doctor
+    assert before != after
+
+
+@pytest.mark.parametrize(
+    ("signs_in", "said"),
+    [
+        (lambda user: (200, {"auth": "x"}), "You signed somebody in who isn't logged in with you."),
+        (
+            lambda user: (404, {}) if user else (403, {}),
+            "This user may sign in, and your status is 404.",
+        ),
+    ],
+)
+def test_a_proof_that_signs_in_wrongly(signs_in: Any, said: str) -> None:
+    def prove_it(app: Any, user: Any, form: dict[str, str]) -> Any:
+        if "channel_name" in form or (user and said.startswith("You signed")):
+            return lesson.prove_it(app, user, form)
+        return signs_in(user)
+
+    feedback = lesson.prove_it.check(prove_it)
+    assert (feedback.outcome, feedback.message) == (Outcome.WRONG, said)
+
+
+def test_the_published_example_comes_out() -> None:
+    app = EXAMPLE_CREDENTIALS
+    auth = lesson.channel_auth(app.key, app.secret, "1234.1234", "private-foobar")
+    assert auth.endswith(":58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4")
