@@ -49,7 +49,7 @@ def _table(each: Personality) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for row in each.rows:
         yield f"| {_cell(row.case)} | {_cell(_answer(row))} | {_cell(row.source)} |"
-    yield f"| nothing of these | 200 {_code(_taken(each))} | {_cell(each.source)} |"
+    yield f"| none of these | 200 {_code(_taken(each))} | {_cell(each.source)} |"
 
 
 def _answer(row: Row) -> str:
@@ -57,7 +57,7 @@ def _answer(row: Row) -> str:
         return "422, with what is wrong listed field by field"
     text = row.says if isinstance(row.says, str) else _json(row.says)
     if text.strip() == "{said}":
-        return f"{row.status}, and the sentence of the practice server"
+        return f"{row.status}, with the practice server's sentence"
     return f"{row.status} {_code(text)}" if text else f"{row.status}, no body"
 
 
