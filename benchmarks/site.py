@@ -109,7 +109,7 @@ def _visits(browser: Any, base: str, fetched: set[str]) -> list[dict[str, float]
         button.wait_for()
         steps["card"] = time.perf_counter() - began
         button.click()
-        page.get_by_role("status").filter(has_text="order-41").first.wait_for()
+        page.get_by_role("status").filter(has_text="Accepted (200)").first.wait_for()
         steps["sent"] = time.perf_counter() - began
         both.append(steps)
         page.close()
