@@ -721,7 +721,7 @@ GOALS = (
     Goal(
         id="fault",
         title="A fault, found",
-        send="A colleague's request, below, was refused. Find out which of the listed mistakes gives "
+        send="A colleague's request, below, was refused. Find out which listed mistake gives "
         f"its signature, and publish an event named cause on {CLINIC_CHANNEL} with that name: "
         '{"cause":"NAME"}.',
         why="You know the cause once you can make the same wrong signature. After a wrong answer "

@@ -118,7 +118,7 @@ def _details(goal: Goal, state: State, credentials: Credentials, url: str) -> It
             yield f" Vector {number}: {vector.method} {vector.path}"
             for name, value in vector.params:
                 yield f"   parameter {name}={value}"
-            yield f"   body, {len(vector.body)} bytes; get the exact bytes from /clinic/vectors/{number}:"
+            yield f"   body, {len(vector.body)} bytes; exactly, at /clinic/vectors/{number}:"
             yield from (f"     {line}" for line in _visible(vector.body.decode()))
     if goal.id == "private":
         yield f" The page's socket id: {capstone.socket_id(state)}"

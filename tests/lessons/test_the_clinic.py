@@ -175,7 +175,7 @@ def test_a_night_script_that_goes_wrong_hears_where(answer: Any, said: str) -> N
     ("answer", "said"),
     [
         (lambda *given: sorted(the_clinic.prove_it(*given), reverse=True), "Return them sorted"),
-        (lambda *given: the_clinic.prove_it(*given) or ["unproven"], "signed as it should be"),
+        (lambda *given: the_clinic.prove_it(*given) or ["unproven"], "signed correctly"),
         (
             lambda *given: [n for n in the_clinic.prove_it(*given) if n != "unproven"],
             "That's an answer, too",
