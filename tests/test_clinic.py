@@ -221,9 +221,12 @@ def test_the_vectors_are_ticked_off_one_by_one(player: Player) -> None:
     ("change", "says"),
     [
         ({"path": BATCH, "body": VECTORS[2].body}, "its path is /apps/6855671/batch_events"),
-        ({"params": (("zone", "a, b"), ("a", "1"))}, "the parameter Zone=a, b isn't there"),
+        ({"params": (("zone", "a, b"), ("a", "1"))}, "the parameter Zone=a, b isn't in it"),
         ({"body": VECTORS[0].body.strip()}, "its body has 65 bytes, but it should have 66. The"),
-        ({"body": VECTORS[0].body.replace(b"to", b"TO")}, "differs from byte 49 on (66 bytes"),
+        (
+            {"body": VECTORS[0].body.replace(b"to", b"TO")},
+            "differs from byte 49 on (it has 66",
+        ),
     ],
 )
 def test_another_request_than_the_vector_is_told_apart(

@@ -71,7 +71,7 @@ def test_what_was_changed_on_its_way_does_not_open(part, at):
 
 def test_another_channel_s_key_does_not_open_it():
     data = encrypt(KEY, "for this channel")
-    with pytest.raises(DecryptionError, match="another channel's, or the master key has changed"):
+    with pytest.raises(DecryptionError, match="another channel's, or from an older master key"):
         decrypt(CREDENTIALS.shared_secret(f"{CHANNEL}2"), data)
 
 

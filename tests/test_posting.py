@@ -380,7 +380,7 @@ def test_a_function_is_called_at_once_without_socket_or_thread(sandbox, peer, to
         (lambda body, headers: 401, "It answered 401. The receiver refused it."),
         (lambda body, headers: {}["key"], "It answered 500. It raised KeyError: 'key'"),
         (lambda body, headers: None, "It answered 500. It returned None; a status"),
-        (lambda body, headers: "200", "It answered 500. It returned '200', and an answer's"),
+        (lambda body, headers: "200", "It answered 500. It returned '200'; a status"),
         (lambda body, headers: True, "It answered 500. It returned True; a status"),
         (lambda body: 200, "It answered 500. It raised TypeError: "),
     ],

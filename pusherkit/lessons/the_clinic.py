@@ -454,8 +454,8 @@ two_causes.wrong(
     lambda *given: tuple(reversed(two_causes(*given))),
 )
 two_causes.wrong(
-    "One of these was signed with another app's secret, but you name two mistakes. If no pair gives "
-    "what was received, return ().",
+    "One of these was signed with another app's secret, but you name two mistakes. If no pair "
+    "gives what was received, return ().",
     lambda *given: two_causes(*given) or (TEXTS[-1], list(KEYS)[-1]),
 )
 two_causes.wrong(

@@ -277,7 +277,7 @@ def test_what_else_can_go_wrong_with_a_vector(body: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda environ: 5, "A log wants text"),
+        (lambda environ: 5, "Return text: it's a line"),
         (lambda environ: "using " + environ["PUSHER_URL"][10:], "A piece of the secret"),
         (
             lambda environ: lesson.describe.solve(environ).replace("app_id", "id")[:24],

@@ -102,7 +102,7 @@ def test_before_anybody_came_there_is_no_call() -> None:
     view = lesson._at_night(200, ())
     assert "No call yet." in to_text(view)
     assert [fact.value for fact in view.facts] == ["none yet", "nothing yet"]
-    assert "has told all" in view.picture.shapes
+    assert "is up to date" in view.picture.shapes
 
 
 # --- the exercises ----------------------------------------------------------------------------
