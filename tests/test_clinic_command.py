@@ -55,7 +55,7 @@ class Process:
     def opens(self) -> list[str]:
         """What it says before anything came; afterwards its address is known."""
         lines = [self.line()]
-        while not lines[-1].startswith("# It stops"):
+        while not lines[-1].startswith("# Stop it"):
             lines.append(self.line())
         exports = shlex.split("\n".join(lines), comments=True)
         settings = dict(word.split("=", 1) for word in exports if word != "export")
@@ -167,7 +167,7 @@ def test_output_names_the_page_and_gets_it_finished_or_not(starts: Starts, tmp_p
     clinic.opens()
     rest, status = clinic.ends()
     assert (rest, status) == ("# 0 of 9 shown.\n# The page to keep: my.html\n", 1)
-    assert "0 of 9, judged from outside" in (tmp_path / "my.html").read_text(encoding="utf-8")
+    assert "0 of 9, judged by what" in (tmp_path / "my.html").read_text(encoding="utf-8")
     nowhere = starts("--output", "no/such/page.html")
     said = "pusherkit clinic: --output: there is no folder no/such. Make it first.\n"
     assert nowhere.ends(None) == (said, 1)

@@ -119,7 +119,7 @@ def test_the_check_finds_what_is_unfair(monkeypatch):
     rival = next(option for option in request.options if option is not request.answer)
     unfair = {
         "different answers": replace(request, options=(request.answer,) * OFFERED, right=0),
-        "signed as it should be": replace(request, shown=valid),
+        "signed correctly": replace(request, shown=valid),
         "the doctor names": replace(request, right=request.options.index(rival)),
         "fits as well": replace(request, right=request.options.index(rival)),
         "another answer gives the same result": replace(

@@ -21,7 +21,7 @@ def test_the_lock_opens_for_whoever_is_signed_for(lab, expect):
     status = card.get_by_role("status")
     expect(status).to_have_text("✓ Kept out. Good.")
     lab.picture("09-no-endpoint")
-    choose(card, "Your endpoint", "signs whatever it's asked")
+    choose(card, "Your endpoint", "signs whatever it's asked to")
     expect(status).to_have_text("✗ In. It's this morning all over again.")
     for seen in (status, card.locator("svg:visible")):
         expect(seen).to_be_in_viewport(ratio=1)
