@@ -244,7 +244,7 @@ def in_a_terminal(starts: Starts, **environment: str) -> str:
             except OSError:  # the other end is closed
                 return
 
-    until("0 of 9 shown" if environment.get("TERM") != "dumb" else "It stops")
+    until("0 of 9 shown" if environment.get("TERM") != "dumb" else "Stop it with")
     (url,) = re.findall(r"PUSHER_HOST=(\S+)", got)
     clinic.credentials = Credentials(
         app_id="6855671", key="clinic-key", secret=CLINIC_CREDENTIALS.secret, base_url=url
