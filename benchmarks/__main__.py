@@ -19,6 +19,7 @@ SUBJECTS = {
     "doctor": "the doctor's search, against as many bare hashes",
     "publishers": "Client and AsyncClient, against PyPI and npm pusher",
     "server": "the practice server beside soketi, and how it grows",
+    "footprint": "sizes on the disk, and the memory of a kernel",
     "lessons": "each notebook against an empty one; the start of the lab",
     "keypress": "key press to repaint in JupyterLab, against an echo",
     "site": "the static site in a browser, against its targets",

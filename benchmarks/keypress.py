@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import jupyter, peers
-from benchmarks.measure import Run, against, duration, ratio
+from benchmarks.measure import Run, Spread, against, duration, ratio
 from benchmarks.report import Row, Target
 from benchmarks.signing import event_of
 
@@ -18,6 +18,7 @@ SIZES = {"84 B": 84, "100 KB": 102_400}  # of the body that is typed into
 LABS: dict[str, Sequence[str | Path]] = {"lab": jupyter.KIT, "stock": jupyter.KIT_STOCK}
 SHOWN = {"lab": "pusherkit lab", "stock": "pusherkit lab --stock"}
 PRESSES = 6  # of one turn; their median counts
+WIRE_KIB = 32  # a page on a slow line, 2 Mbit/s, gets them in an eighth of a second
 
 BENCH = """
 from pusherkit.lessons import send_what_you_signed
@@ -62,7 +63,7 @@ TO_THE_END = """([typed]) => {
 def run(run: Run) -> Iterator[Row]:
     """The bench against the echo and the lab against stock, for each size."""
     try:
-        times = _times(run)
+        times, wires = _times(run)
     except peers.Missing as absent:
         yield Row(figure="key press to repaint, the signing bench ÷ an echo", missing=str(absent))
         return
@@ -87,9 +88,36 @@ def run(run: Run) -> Iterator[Row]:
             if_missed="What is left is the way of the whole body to the kernel: there, even the "
             f"echo takes {duration(statistics.median(echo))}",
         )
+        ours, least = (Spread.of(wires[f"lab {size} {widget}"]) for widget in PLACES)
+        yield Row(
+            figure=f"{size}: bytes on the wire for a key press, signing bench, in KiB",
+            ratio=ours,
+            target=Target("≤", WIRE_KIB),
+            measured=f"both ways between the page and the kernel; an echo: {least.median:.3g} KiB",
+            if_missed="The whole body goes to the kernel, as it does for the echo",
+        )
 
 
-def _times(run: Run) -> dict[str, list[float]]:
+class Wire:
+    """Counts what a page and its Jupyter server tell each other over WebSockets."""
+
+    def __init__(self, page: Any) -> None:
+        self.bytes = 0
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: Any) -> None:
+        socket.on("framesent", self._count)
+        socket.on("framereceived", self._count)
+
+    def _count(self, payload: str | bytes) -> None:
+        self.bytes += len(payload.encode() if isinstance(payload, str) else payload)
+
+
+Figures = dict[str, list[float]]
+
+
+def _times(run: Run) -> tuple[Figures, Figures]:
+    """The seconds of each turn's key press, and the KiB on the wire, by lab, size and widget."""
     import nbformat
 
     with ExitStack() as stack:
@@ -105,25 +133,34 @@ def _times(run: Run) -> dict[str, list[float]]:
             nbformat.write(notebook, root / "notebooks" / f"{size}.ipynb")
         browser = stack.enter_context(jupyter.browser())
         works = {}
+        wires: Figures = {}
         for lab, command in LABS.items():
             url = stack.enter_context(jupyter.lab(command, root))
             for label, size in SIZES.items():
                 page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+                wire = Wire(page)
                 jupyter.show(page, url, f"{size}.ipynb")
                 jupyter.run_all(page)
                 for widget in ("bench", "echo"):
                     page.wait_for_selector(PLACES[widget][0])
-                    works[f"{lab} {label} {widget}"] = partial(_press, page, widget)
-        return run.interleave("keypress: bench and echo", works, run.pick(full=12, quick=4))
+                    noted = wires[f"{lab} {label} {widget}"] = []
+                    works[f"{lab} {label} {widget}"] = partial(_press, page, widget, wire, noted)
+        times = run.interleave("keypress: bench and echo", works, run.pick(full=12, quick=4))
+        return times, wires
 
 
-def _press(page: Any, widget: str) -> float:
-    """Type some characters; return the median seconds until each was painted."""
+def _press(page: Any, widget: str, wire: Wire, noted: list[float]) -> float:
+    """Type some characters; return the median seconds until each was painted.
+
+    `noted` gets the KiB that one of them put on the wire.
+    """
     page.bring_to_front()
     page.evaluate(TO_THE_END, PLACES[widget])
+    before = wire.bytes
     milliseconds: list[float] = []
     for _ in range(PRESSES):
         page.evaluate(WATCH, PLACES[widget])
         page.keyboard.press("x")
         milliseconds.append(page.evaluate("() => window.repainted"))
+    noted.append((wire.bytes - before) / PRESSES / 1024)
     return statistics.median(milliseconds) / 1000

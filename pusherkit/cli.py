@@ -269,8 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     sabotage = clinic.add_argument_group(
         "sabotage",
         "A queue of broken requests, made from the doctor's own table: you name the cause of each. "
-        "In a terminal you type your answers. Otherwise, with < /dev/null say, the whole queue is "
-        "printed, to be handed out. No server runs for it.",
+        "No server runs for it.",
     )
     sabotage.add_argument(
         "--seed",
@@ -278,6 +277,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="the queue of this number, which is the same everywhere; with --check also a range, "
         "such as 1..200",
+    )
+    sabotage.add_argument(
+        "--print",
+        action="store_true",
+        help="print the whole queue, to be handed out, and ask nothing; so does a pipe",
     )
     sabotage.add_argument("--sheet", action="store_true", help="print its answers, for a trainer")
     sabotage.add_argument(
@@ -448,8 +452,8 @@ def _clinic(options: argparse.Namespace) -> int:
 
     if options.seed is not None:
         return _sabotage(options)
-    if options.sheet or options.check:
-        raise PusherError("--sheet and --check need a seed: --seed 7, for example.")
+    if options.print or options.sheet or options.check:
+        raise PusherError("--print, --sheet and --check need a seed: --seed 7, for example.")
     if options.settings_for:
         print(command.settings_for(options.settings_for, options.port), end="")
         return 0
@@ -542,6 +546,9 @@ def _sabotage(options: argparse.Namespace) -> int:
     from pusherkit.clinic.sabotage import check, queue
 
     seeds: range = options.seed
+    beside = ("once", "fresh", "json", "output", "settings_for")
+    if given := [f"--{name.replace('_', '-')}" for name in beside if getattr(options, name)]:
+        raise PusherError(f"--seed runs no server, so {' and '.join(given)} can't go with it.")
     if options.check:
         return _check_seeds(seeds, check)
     if len(seeds) > 1:
@@ -551,9 +558,9 @@ def _sabotage(options: argparse.Namespace) -> int:
         return 0
     cases = queue(seeds[0])
     _out(_printable_lines(desk.heading(seeds[0], cases)))
-    if sys.stdin.isatty():
+    if sys.stdin.isatty() and not options.print:
         desk.work(cases, _ask_line, lambda text: _out(_printable_lines(text)))
-    else:  # to be handed out
+    else:
         for case in cases:
             _out(_printable_lines(f"{desk.text_of(case, len(cases))}\n"))
     return 0

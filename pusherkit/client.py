@@ -341,7 +341,9 @@ def _explained(error: Exception, request: httpx.Request) -> Exception:
 
     By itself it may say nothing: those of asyncio do.
     """
-    if isinstance(error, UnicodeError) and "'idna'" in str(error):  # the encoding of hosts' names
+    # IDNA is the encoding of hosts' names; Python 3.12 says so in a note only.
+    told = (str(error), *getattr(error, "__notes__", ()))
+    if isinstance(error, UnicodeError) and any("'idna'" in said for said in told):
         error = httpx.ConnectError(f"no host has such a name: {error}", request=request)
     elif not isinstance(error, httpx.RequestError):
         error = httpx.RemoteProtocolError(f"redirected to no URL: {error}", request=request)

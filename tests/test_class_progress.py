@@ -174,7 +174,7 @@ def test_what_another_version_had_is_left_out_and_said(
     found = of_exercise(json.loads(said.out))
     assert [(w["name"], w["times"]) for w in found["wrong"]] == [("other", 3)]
     assert "yore" not in said.out + said.err
-    assert "gone" not in said.out + said.err
+    assert "gone." not in said.out + said.err
     del stored["predictions"]
     (tmp_path / FILE).write_text(json.dumps(stored), encoding="utf-8")
     (problem,) = report([tmp_path / FILE]).problems

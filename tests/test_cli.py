@@ -712,6 +712,7 @@ def said_of(name: str) -> str:
     return doctor(HOSTILE[name])[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_pasting_a_corrected_request_runs_nothing_of_a_strangers(name: str, tmp_path: Path) -> None:
     status, out, _ = doctor(HOSTILE[name], "--json")
@@ -734,6 +735,7 @@ def no_time(command: str) -> str:
     return re.sub(r"(auth_timestamp|auth_signature)=\w+", "", command)
 
 
+@pytest.mark.slow
 def test_some_of_the_strangers_requests_can_be_corrected() -> None:
     """So the test before this one looks at something."""
     corrected = [name for name in HOSTILE if "\ncurl -X " in said_of(name)]

@@ -618,3 +618,16 @@ def test_a_host_that_is_no_name_means_that_nothing_was_sent(credentials, without
         pytest.raises(httpx.ConnectError, match=r"no host has such a name: .* Nothing was sent\.$"),
     ):
         client.trigger("chat", "n", "")
+
+
+def test_python_3_12_names_the_encoding_of_hosts_in_a_note(credentials):
+    def fail(request: httpx.Request) -> httpx.Response:
+        error = UnicodeError("label empty or too long")
+        error.add_note("encoding with 'idna' codec failed")
+        raise error
+
+    with (
+        Client(credentials, transport=httpx.MockTransport(fail)) as client,
+        pytest.raises(httpx.ConnectError, match=r"no host has such a name: label empty or too"),
+    ):
+        client.trigger("chat", "n", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
@@ -104,6 +103,12 @@ def test_seeds_are_solvable_and_fair_and_no_place_is_the_right_one():
         assert check(seed) == []
         places.update(case.right for case in queue(seed))
     assert max(places.values()) < 0.4 * sum(places.values())
+
+
+@pytest.mark.slow
+def test_two_hundred_seeds_are_solvable_and_fair(capsys):
+    assert main(["clinic", "--seed", "1..200", "--check"]) == 0
+    assert capsys.readouterr().out == "200 seeds: all are solvable and fair.\n"
 
 
 def test_the_check_finds_what_is_unfair(monkeypatch):
@@ -394,11 +399,14 @@ def test_the_command_says_what_is_wrong_with_a_seed(capsys):
     assert "a range goes with --check" in capsys.readouterr().err
     assert main(["clinic", "--sheet"]) == 1
     assert "need a seed" in capsys.readouterr().err
+    assert main(["clinic", "--seed", "7", "--json", "--settings-for", "node"]) == 1
+    assert "so --json and --settings-for can't go with it" in capsys.readouterr().err
 
 
-def test_without_a_terminal_the_queue_is_printed_to_be_handed_out(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    assert main(["clinic", "--seed", str(SEED)]) == 0
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_queue_is_printed_to_be_handed_out(terminal, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal))
+    assert main(["clinic", "--seed", str(SEED), *(["--print"] if terminal else [])]) == 0
     printed = capsys.readouterr().out
     assert f"PUSHER_SECRET={APP.secret}" in printed
     assert all(case.shown.split("\n")[0] in printed for case in QUEUE)

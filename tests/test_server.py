@@ -733,6 +733,22 @@ def test_since_protocol_6_the_close_code_says_it_all(server, path, code):
     assert caught.value.rcvd.code == code
 
 
+@pytest.mark.parametrize("path", ["nowhere?protocol=7", "live"])
+def test_what_is_said_where_nobody_listens_is_no_error(server, caplog, path):
+    """First words may be under way when the server closes; and pages may talk to the live feed."""
+    key = base64.b64encode(bytes(16)).decode()
+    upgrade = (
+        f"GET /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+    )
+    frame = b"\x81\x82\0\0\0\0{}"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as raw:
+        raw.sendall(upgrade.encode() + frame)
+        raw.shutdown(socket.SHUT_WR)
+        assert b"".join(iter(lambda: raw.recv(65_536), b"")).startswith(b"HTTP/1.1 101")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_frames_that_are_no_text_or_no_json_do_no_harm(server):
     with connect(server) as socket_:
         socket_.recv(timeout=5)

@@ -329,6 +329,15 @@ def test_a_webhook_that_fails_does_not_hold_up_the_others(receiver):
     assert receiver.events(1) == [occupied("a")]
 
 
+def test_what_a_shell_puts_back_is_posted_again(receiver, webhooks):
+    post = noted_and_taken(receiver)
+    webhooks.put_back(post)
+    assert webhooks.wait(receiver.ticks) == 0
+    assert receiver.after(0) == post
+    assert receiver.answers(post, 200).attempt == 1
+    assert webhooks.idle
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_means_received(receiver, status):
     call = receiver.answers(noted_and_taken(receiver), status)

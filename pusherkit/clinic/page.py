@@ -38,7 +38,7 @@ pre, code { font: 0.8125rem/1.45 var(--mono); }
 pre { margin: 0.2rem 0 0; padding: 0.6rem 0.8rem; background: var(--inset); border-radius: 6px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 34rem) { li { grid-template-columns: 2rem minmax(0, 1fr); }
-  li time, li p { grid-column: 2; } }
+  li time, li .open, li p { grid-column: 2; } }
 @media print { :root { color-scheme: light; --back: #fff; --panel: #fff; --text: #000;
     --quiet: #444; --line: #bbb; --inset: #f6f6f6; --good: #17663a; --good-back: #fff; }
   @page { margin: 16mm; }
@@ -95,7 +95,7 @@ def _item(number: int, goal: Goal, state: State) -> str:
     if mark.met is None:
         return (
             f'<li><span class="mark" aria-hidden="true">{number}</span><h3>{escape(goal.title)}'
-            f'</h3><span class="quiet">open</span><p class="quiet">{escape(goal.why)}</p></li>'
+            f'</h3><span class="quiet open">open</span><p class="quiet">{escape(goal.why)}</p></li>'
         )
     return (
         '<li class="met"><span class="mark" role="img" aria-label="shown">✓</span>'

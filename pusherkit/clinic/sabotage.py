@@ -159,7 +159,7 @@ def queue(seed: int) -> tuple[Case, ...]:
 
 
 def calls(seed: int) -> Iterator[Case]:
-    """The same, one after the other: for who doesn't want to wait for the last of them."""
+    """The same, one after the other, for a reader who needs the first before the last."""
     chance = Chance(seed)
     used: set[str] = set()
     for number, what in enumerate(PLAN, start=1):

@@ -298,8 +298,8 @@ def _chart(lit: tuple[str, ...], reached: int, layout: _Layout) -> tuple[str, in
             middle = x + layout.answer / 2
             shapes.append(rect(x, y, layout.answer, HEIGHT, "hot" if on else "box", rx=6))
             mark = "▶ " if on else ""
-            shapes.append(text(middle, y + 18, mark + title, "ink" if on else "t", "middle"))
-            shapes.append(text(middle, y + 35, where, "inkhex" if on else "small", "middle"))
+            shapes.append(text(middle, y + 18, mark + title, "inkt" if on else "t", "middle"))
+            shapes.append(text(middle, y + 35, where, "inkt" if on else "small", "middle"))
         bottom = y + HEIGHT
         y = bottom + 26
         if number < len(ONWARD):

@@ -464,8 +464,8 @@ def _place(
             path(f"M{x + 10} {y + 36}V{top + 17}H{x + 20}", "wrong"),
             handle(
                 rect(x + 20, top, width - 20, 34, "hot" if lit else "box", rx=6),
-                text(x + 27, top + 22, "✗" if seen else "?", "ink" if lit else "badt"),
-                text(x + 43, top + 22, each.name, "inkhex" if lit else "t"),
+                text(x + 27, top + 22, "✗" if seen else "?", "inkt" if lit else "badt"),
+                text(x + 43, top + 22, each.name, "inkt" if lit else "t"),
                 id=each.name,
                 label=f"What is in: {each.name}. Your search {'finds' if seen else 'misses'} it.",
             ),
@@ -778,7 +778,7 @@ def _wide_map(seen: set[str], last: str | None) -> str:
     for number, name in enumerate(FAULTS):
         x = left + number * column
         one, _, two = name.rpartition(" ")
-        kind = "ink" if name == last else "t"
+        kind = "inkt" if name == last else "t"
         shapes.append(
             handle(
                 rect(x + 2, 2, column - 5, 42, "hot" if name == last else "box", rx=6),
@@ -805,7 +805,7 @@ def _narrow_map(seen: set[str], last: str | None) -> str:
         shapes.append(
             handle(
                 rect(x, y, 162, 34, "hot" if name == last else "box", rx=6),
-                text(x + 8, y + 22, label, "inkhex" if name == last else "t"),
+                text(x + 8, y + 22, label, "inkt" if name == last else "t"),
                 id=name,
                 label=f"Send the request: {name}",
             )
@@ -836,7 +836,7 @@ def _cell(
     said += (" accepted" if met.accepts else " refused") * words
     return group(
         rect(x, y, width, height, "", fill=ACCEPTED if met.accepts else REFUSED, rx=4),
-        text(x + width / 2, y + 19, said, "ink", "middle"),
+        text(x + width / 2, y + 19, said, "inkt", "middle"),
     )
 
 

@@ -10,6 +10,7 @@ import math
 import random
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -143,6 +144,7 @@ class Tile:
 
 
 MARKS = {"": "", "done": "✓ ", "half": "● ", "wrong": "✗ ", "begun": "… "}
+SPOKEN = {"": "", "done": ", named", "half": ", named later", "wrong": ", not named yet"}
 LOOKS = {"": "box", "done": "good", "half": "good", "wrong": "wrong", "begun": "slid"}
 HEIGHT, GAP = 46, 8  # px
 
@@ -167,9 +169,11 @@ def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int
             text(x + width / 2, y + 20, top, "strong", "middle"),
             text(x + width / 2, y + 36, tile.words, "small", "middle"),
         )
-        said = f"Call {tile.number}, {tile.words}"
-        drawn = handle(*pieces, id=f"call-{tile.number}", label=said) if press else group(*pieces)
-        shapes.append(drawn)
+        if press:
+            said = f"Call {tile.number}, {tile.words}{SPOKEN[tile.state]}"
+            shapes.append(handle(*pieces, id=f"call-{tile.number}", label=said))
+        else:
+            shapes.append(group(*pieces))
     rows = math.ceil(len(tiles) / columns)
     return 4 + columns * (width + GAP), rows * (HEIGHT + GAP), "".join(shapes)
 
@@ -620,6 +624,7 @@ prove_it.next("On to the capstone, if it isn't done yet: from an empty file, in 
 # --- the capstone -------------------------------------------------------------------------------
 
 PAGE_FILE = "pusherkit-clinic.html"
+CALM_SECONDS = 0.1  # between two times that the card is drawn, however much arrives
 
 
 @dataclass(frozen=True, slots=True)
@@ -660,6 +665,8 @@ class OpenClinic(Live):
             _goals(State(run="", began=0), ()),
             hint="Run this cell to open the clinic. It takes a program in any language.",
         )
+        self._drawn = 0.0  # by time.monotonic()
+        self._is_due = False
 
     @property
     def state(self) -> State:
@@ -696,8 +703,22 @@ class OpenClinic(Live):
         return _goals(self.state, self._where())
 
     def tell(self) -> None:
-        """Show what is new. Called on the server's thread."""
+        """Show what is new, or soon what is new by then. Called on the server's thread."""
         with self._lock:
+            wait = self._drawn + CALM_SECONDS - time.monotonic()
+            if wait > 0 and sys.platform != "emscripten":
+                if not self._is_due:
+                    self._is_due = True
+                    later = threading.Timer(wait, self._draw)
+                    later.daemon = True
+                    later.start()
+                return
+        self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            self._is_due = False
+            self._drawn = time.monotonic()
             self.show(self.now())
 
     def _where(self) -> tuple[Fact, ...]:

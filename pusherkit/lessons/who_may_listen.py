@@ -180,7 +180,11 @@ def decides_first(app: Credentials, user: User | None, socket_id: str, channel: 
     return 200, {"auth": f"{app.key}:{digest}"}
 
 
-PAGES = {"Pia, who ordered 41": PIA, "Tom, with 41 and 42 in his van": TOM, "nobody": None}
+PAGES = {
+    "Pia, who ordered 41": PIA,
+    "Tom, with 41 and 42 in his van": TOM,
+    "a stranger, not signed in": None,
+}
 CHANNELS = ("private-order-42", "private-order-41", "order-42")
 ENDPOINTS = {
     "isn't there": None,
@@ -240,7 +244,7 @@ def attempt(page: User | None, channel: str, endpoint: Callable[..., Any] | None
         heard = Heard("the page didn't ask: it has no auth", "")
     else:
         heard = say("pusher:subscribe", wanted)
-    return Attempt(who.capitalize(), channel, said, allowed, heard, should == 200)
+    return Attempt(who[0].upper() + who[1:], channel, said, allowed, heard, should == 200)
 
 
 def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | None) -> View:
@@ -278,7 +282,7 @@ def lock(made: Attempt) -> Picture:
         f"At the server, the channel is {state}."
     )
     title = "The lock, and who holds which key"
-    return Picture.both(title, desc, (760, 232, _wide(made)), (340, 352, _narrow(made)))
+    return Picture.both(title, desc, (760, 232, _wide(made)), (340, 378, _narrow(made)))
 
 
 def _verdict(made: Attempt) -> str:
@@ -310,7 +314,7 @@ def _wide(made: Attempt) -> str:
                 kind="faint" if made.is_private and not made.answer else "",
             ),
             _holder(6, 140, 190, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
-            _holder(564, 140, 190, "The server", "checks the signature", secret=True),
+            _holder(564, 140, 190, "The server", _checks(made), secret=True),
             text(352, 168, made.channel, "m", "middle"),
             line(198, 182, 492, 182, kind),
             text(352, 203, "3 subscribe", "small", "middle"),
@@ -336,13 +340,17 @@ def _narrow(made: Attempt) -> str:
                 kind="" if made.answer else "faint",
             ),
             _holder(4, 134, 332, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
-            line(70, 216, 70, 228, kind),
-            _padlock(57, 238, made.joined),
-            text(100, 244, made.channel, "m"),
-            line(70, 256, 70, 268, kind if made.joined else "thread"),
-            _holder(4, 270, 332, "The server", "checks the signature", secret=True),
+            line(70, 216, 70, 230, kind),
+            _padlock(57, 254, made.joined),
+            text(100, 258, made.channel, "m"),
+            line(70, 276, 70, 292, kind if made.joined else "thread"),
+            _holder(4, 294, 332, "The server", _checks(made), secret=True),
         )
     )
+
+
+def _checks(made: Attempt) -> str:
+    return "checks the signature" if made.is_private else "asks for no signature"
 
 
 def _says(made: Attempt) -> str:
@@ -668,7 +676,7 @@ authorize.next("Add user_info with Tom's name. Who gets to read that, apart from
 
 ASK_SECONDS = 5.0
 JOIN_SECONDS = 15.0  # for pusher-js on Node; it takes half a second
-IN_PLACE = "This tab has no sockets, so your endpoint is called right here, without a network."
+IN_PLACE = "A browser tab has no sockets and no Node, so your endpoint was called right here."
 
 
 class Running:
@@ -683,7 +691,6 @@ class Running:
         self._server: Any = None
         self._handler = type("Endpoint", (handler,), {"log_message": lambda *_: None})
         if sys.platform == "emscripten":
-            print(IN_PLACE)
             return
         from http.server import ThreadingHTTPServer
         from threading import Thread
@@ -838,7 +845,7 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
 
 def _why_ours() -> str:
     if sys.platform == "emscripten":
-        return "A browser tab can't start Node."
+        return IN_PLACE
     return "For pusher-js: install Node, run npm install pusher-js in this folder, join again."
 
 

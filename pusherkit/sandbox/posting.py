@@ -50,7 +50,11 @@ async def post_webhooks(sandbox: Sandbox, url: str | None, clock: Callable[[], f
                 with suppress(TimeoutError):
                     await asyncio.wait_for(noted.wait(), wait)
                 continue
-            status, problem = await _post(client, url, post.webhook)
+            try:
+                status, problem = await _post(client, url, post.webhook)
+            except asyncio.CancelledError:  # the server stops, and may start again
+                webhooks.put_back(post)
+                raise
             problem = sandbox.credentials.hide(problem)
             call = webhooks.answered(post, status, problem, ticks=time.monotonic(), now=clock())
             sandbox.log_webhook(call)
@@ -76,7 +80,7 @@ async def _post(client: httpx.AsyncClient, url: str, webhook: Webhook) -> tuple[
     except httpx.ConnectError:
         return None, "Nobody listens there. Is your server up, and is this its port?"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return status, f"No HTTP answer came: {str(error)[:_SHOWN] or type(error).__name__}"
+        return status, f"No HTTP answer came: {str(error)[:_SHOWN] or 'the connection was cut.'}"
     return status, ""
 
 

@@ -41,6 +41,10 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
         self.set_nodelay(True)
         self._open_sockets.add(self)
 
+    def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
+        """Hear a message. Where nobody is listened to (the live page, a wrong path), nothing."""
+        return None
+
     def on_close(self) -> None:
         self._open_sockets.discard(self)
         self.leave()

@@ -256,6 +256,11 @@ class Webhooks:
         self._again.append((ticks + pause, post))
         return replace(call, retry_after=pause)
 
+    def put_back(self, post: Post) -> None:
+        """A shell stops before it knows what came of a post: it will be made again."""
+        self._taken -= 1
+        self._again.append((0.0, replace(post, attempt=post.attempt - 1)))
+
     def wait(self, ticks: float) -> float | None:
         """Seconds until there may be something to take; None where nothing is waiting."""
         self._note_ticks(ticks)

@@ -67,7 +67,7 @@ def test_a_wrong_try_is_answered_and_the_right_one_is_praised(lab, expect):
         lesson.rewrite(cell, line, code)
         expect(output).to_contain_text(said)
         lesson.to_top(CHECK)
-        lab.picture(f"11-exercise-{said.split()[0]}")
+        lab.picture(f"11-exercise-{said.split()[0].lower()}")
 
 
 def test_what_a_stranger_sees_before_it_runs(lab):

@@ -144,6 +144,7 @@ def open_page(browser: Any, url: str) -> Iterator[Any]:
     assert outside == []
 
 
+@pytest.mark.slow
 def test_two_builds_are_equal(site: Path, tmp_path: Path) -> None:
     build(tmp_path)
     files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())

@@ -90,6 +90,14 @@ def test_goals_are_ticked_as_requests_of_a_program_arrive(lab, expect):
     lab.picture("12-clinic-all")
 
 
+def test_a_program_that_the_notebook_runs_reaches_the_clinic_while_its_cell_runs(lab, expect):
+    lesson = lab.run(NAME)
+    cell = lesson.cell("program = ...")
+    command = f"program = {[sys.executable, str(EXAMPLE), 'event', 'wait']}"
+    lesson.rewrite(cell, "program = ...", command, run="Control+Enter")
+    expect(lesson.card(CLINIC).get_by_role("status")).to_have_text("2 of 9 shown.")
+
+
 @pytest.mark.usefixtures("each_theme")
 def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson = lab.run(NAME)

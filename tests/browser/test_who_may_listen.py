@@ -31,7 +31,7 @@ def test_the_lock_opens_for_whoever_is_signed_for(lab, expect):
     lab.picture("09-decides")
     choose(card, "Asks for", "private-order-41")
     expect(status).to_have_text("✓ In, and that's right.")
-    choose(card, "Signed in", "nobody")
+    choose(card, "Signed in", "a stranger, not signed in")
     expect(status).to_have_text("✓ Kept out. Good.")
     choose(card, "Asks for", "order-42")
     expect(status).to_have_text("In. The channel is public, so nobody is asked.")
@@ -59,7 +59,7 @@ def test_the_learner_s_own_endpoint_is_asked(lab, expect):
     lab.picture("09-kept-out")
 
     cell, output = lesson.exercise("def authorize(")
-    lesson.rewrite(cell, "return ...", "    return 200, {'auth': app.key + ':' + '0' * 64}")
+    lesson.rewrite(cell, "return ...", "return 200, {'auth': app.key + ':' + '0' * 64}")
     expect(output).to_contain_text("The server refuses what you signed.")
     lab.picture("09-not-yet", cell)
 

@@ -234,6 +234,12 @@ def image_of(*shapes: str) -> str:
     return Picture("T", "D", 10, 10, "".join(shapes)).image()
 
 
+def test_without_a_style_sheet_what_explains_prose_has_a_line_of_its_own() -> None:
+    view = View("T", (Fact("Goal", "Send it.", "Because.", kind="prose"), Fact("V", "1", "One.")))
+    assert "Send it.<br><small>Because.</small>" in to_static(view)
+    assert "<br><small>One." not in to_static(view)
+
+
 def test_an_image_joins_what_looks_alike_and_hides_nothing() -> None:
     below, above = rect(0, 0, 9, 9, "hot"), rect(1, 1, 3, 3, "box")
     _, shapes = drawn(below, above, rect(2, 2, 3, 3, "hot"))

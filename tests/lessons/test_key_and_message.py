@@ -157,9 +157,9 @@ def test_padding_inside_a_value_is_called_by_its_name() -> None:
 
 def test_a_very_long_addition_is_turned_away_at_once() -> None:
     made = key_and_message.bucket()
-    started = time.perf_counter()
+    started = time.process_time()
     made.set(added="x" * 1_000_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert "too long for this picture" in made.view.status
 
 

@@ -224,10 +224,10 @@ def test_any_text_can_be_pasted(text: str) -> None:
     made = reading_a_401.refusal()
     quoting = f'HmacSHA256Hex("{text}…", your_secret_key)'
     for refusal in (text, quoting):
-        started = time.perf_counter()
+        started = time.process_time()  # so other processes do not count
         made.set(refusal=refusal, signed=text)
         made.press("ask")
-        assert time.perf_counter() - started < 5
+        assert time.process_time() - started < 5
         assert "<script>" not in made.stage.html
         assert len(made.stage.html) < 60_000
     asked = reading_a_401.doctor()

@@ -140,15 +140,25 @@ def cell_of(exercise: Exercise) -> str:
     return cell
 
 
+REACHED: dict[str, tuple[int, dict[str, Any]]] = {}  # how many cells of a notebook ran, and so
+
+
 def run_up_to(exercise: Exercise) -> dict[str, Any]:
-    """The names that a learner has when they arrive at an exercise's cell."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+    """The names that a learner has when they arrive at an exercise's cell.
+
+    From one exercise to the next, the notebook goes on: from its top each time, a lesson of ten
+    exercises would run ten times.
+    """
+    cells = code_cells(exercise.home)  # type: ignore[arg-type]
+    there = cells.index(cell_of(exercise))
+    done, names = REACHED.pop(exercise.home.name, (0, {}))  # type: ignore[union-attr]
+    if done > there or not names:
+        done, names = 0, {"__name__": "__main__"}
     with redirect_stdout(io.StringIO()):
-        for cell in code_cells(exercise.home):  # type: ignore[arg-type]
-            if cell == cell_of(exercise):
-                break
+        for cell in cells[done:there]:
             exec(cell, names)
-    return names
+    REACHED[exercise.home.name] = there, names  # type: ignore[union-attr]
+    return dict(names)
 
 
 @each_exercise

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -141,6 +142,13 @@ def test_the_night_script_is_fixed_one_thing_at_a_time() -> None:
         assert the_clinic.night_script.check(names["_broken_night"]).message == said
 
 
+def test_the_night_script_has_more_wrong_than_the_doctor_can_prove() -> None:
+    server = the_clinic.Practice()
+    assert the_clinic._broken_night(server, "delayed") == 401
+    said = json.loads(server.sandbox.log[-1].reply.body)
+    assert (said["rule"], said["diagnosis"], said["diagnosis_complete"]) == ("body_md5", [], True)
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -196,6 +204,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A clinic of the test's own."""
     fresh = functools.cache(the_clinic._opened.__wrapped__)
     monkeypatch.setattr(the_clinic, "_opened", fresh)
+    monkeypatch.setattr(the_clinic, "CALM_SECONDS", 0)
     yield fresh
     made = fresh()
     made.http.close()
@@ -241,6 +250,32 @@ def test_what_is_missing_is_said_and_a_wait_has_begun(clinic: Any) -> None:
 def test_what_belongs_to_no_goal_is_said_too(clinic: Any) -> None:
     clinic.http.get("/nowhere")
     assert "0 of 9 shown. Also: " in clinic.view.status
+
+
+def test_however_much_arrives_the_card_is_drawn_calmly(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(the_clinic, "CALM_SECONDS", 3_600)
+    timers: list[Any] = []
+
+    def timer(seconds: float, call: Any) -> Any:
+        timers.append(call)
+        return SimpleNamespace(start=lambda: None)
+
+    monkeypatch.setattr(the_clinic.threading, "Timer", timer)
+    card = the_clinic.clinic()
+    drawn = [card.stage.html]
+    card.stage.observe(lambda change: drawn.append(change["new"]), names="html")
+    card._draw()
+    for number in range(20):
+        card.http.get(f"/nowhere/{number}")
+    assert len(drawn) == 1
+    assert len(timers) == 1
+    timers[0]()
+    assert len(drawn) == 2
+    assert "/nowhere/19" in drawn[-1]
+    card.http.get("/nowhere/again")
+    assert len(timers) == 2, "and so on"
 
 
 def test_the_card_leads_a_program_to_the_clinic(opened: Any) -> None:

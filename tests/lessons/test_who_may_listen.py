@@ -116,10 +116,12 @@ def test_pages_join_through_it(place: str, session: str, channel: str, is_in: bo
     assert got.said == '{"status":"out for delivery"}' if is_in else "403" in got.said
 
 
-def test_in_a_tab_it_says_so(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_tab_it_says_so(place: str) -> None:
     endpoint = lesson.run(handler(lesson.authorize.solve))
+    made = lesson.browser(endpoint)
+    made.press("join")
     in_place = place == "a browser tab"
-    assert (lesson.IN_PLACE in capsys.readouterr().out) is in_place
+    assert (lesson.IN_PLACE in to_html(made.view)) is in_place
     assert (endpoint.url == "") is in_place
 
 

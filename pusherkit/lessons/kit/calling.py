@@ -53,8 +53,6 @@ class Page:
 class CallingPractice(Practice):
     """A practice server that calls `handler` in this process, at once."""
 
-    how = "A browser tab has no sockets, so your handler is called in this process."
-
     def __init__(self, handler: Handler, clock: Callable[[], float] = stopped_clock) -> None:
         webhooks = Webhooks(EXAMPLE_CREDENTIALS, departure_delay=0)
         super().__init__(clock, sandbox=Sandbox(EXAMPLE_CREDENTIALS, webhooks=webhooks))
@@ -87,8 +85,6 @@ class CallingPractice(Practice):
 
 class LiveCallingPractice(LivePractice, CallingPractice):
     """A practice server that calls `handler` over HTTP, on a port of 127.0.0.1."""
-
-    how = "Your handler listens on a port of 127.0.0.1, and is called over HTTP."
 
     def __init__(self, handler: Handler, clock: Callable[[], float] = stopped_clock) -> None:
         # Not http.server's own HTTPServer: that one looks up the machine's name, which can take

@@ -59,6 +59,7 @@ CLASSES = {
     "m": f"fill:var(--fg);stroke:none;font-size:13px;{_MONO}",
     "hex": f"fill:var(--dim);stroke:none;font-size:11px;{_MONO}",
     "ink": f"fill:#1f1f1f;stroke:none;font-size:13px;{_MONO}",
+    "inkt": f"fill:#1f1f1f;stroke:none;font-size:13px;{_SANS}",
     "inkhex": f"fill:#1f1f1f;stroke:none;font-size:11px;{_MONO}",
     "okt": f"fill:var(--ok);stroke:none;font-size:15px;font-weight:600;{_SANS}",
     "badt": f"fill:var(--bad);stroke:none;font-size:15px;font-weight:600;{_SANS}",

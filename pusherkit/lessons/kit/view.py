@@ -245,6 +245,7 @@ def _static_table(facts: Iterable[Fact]) -> str:
     rows = "".join(
         f"<tr><th style={_NAME}>{_text(fact.name)}</th>"
         f"<td style={_VALUE}>{_static_value(fact)}"
+        + ("<br>" if fact.why and fact.kind == "prose" else "")
         + (f"<small>{_prose(fact.why)}</small>" if fact.why else "")
         + "</td></tr>"
         for fact in facts
