@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # building the site alone takes half a minute
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BUILD_SECONDS = 400  # the first time everything is fetched; then it takes some 30
@@ -144,7 +145,6 @@ def open_page(browser: Any, url: str) -> Iterator[Any]:
     assert outside == []
 
 
-@pytest.mark.slow
 def test_two_builds_are_equal(site: Path, tmp_path: Path) -> None:
     build(tmp_path)
     files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
