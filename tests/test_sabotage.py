@@ -312,7 +312,7 @@ def test_somebody_tries_again_until_it_is_right_and_the_first_try_counts():
     said = "\n".join(at_the_desk((one, other), "?", wrong, right[0], right[1]))
     assert "Type a number from 1 to 4, s or q." in said
     name, made, came = one.objection(int(wrong) - 1)
-    assert f"{name} would be" in said
+    assert f"With that, {name} " in said
     assert made in said
     assert came in said
     assert said.count("Yes.\n") == 2
@@ -360,7 +360,7 @@ def test_a_log_shows_what_cannot_be_seen():
 def test_what_can_be_made_in_several_ways_is_told_as_one_of_them():
     case = QUEUE[0]
     chosen = (case.right + 1) % OFFERED
-    for ways, said in ((1, "would be  "), (2, "would be, say  ")):
+    for ways, said in ((1, "would be  "), (2, "might be  ")):
         options = [replace(option, ways=ways) for option in case.options]
         assert said in desk.feedback(replace(case, options=tuple(options)), chosen)
 
