@@ -4,7 +4,8 @@ A State is all that is known. `arrived()` takes a state and one request that was
 returns the next state; `must_wait()` says which requests are answered 429. Time is an argument,
 and what can't be foreseen (the run's name) comes with the first state.
 
-A goal that was met stays met. What else arrives for it is ignored.
+A goal that was met stays met. What else arrives for it is ignored, but for the signed results:
+whoever signs them again, under another name say, gets the later ones on the page.
 """
 
 from __future__ import annotations
@@ -238,8 +239,10 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
         return replace(state, latest=one_line(arrival.said)) if arrival.said else state
     state = replace(state, latest="")
     if state.met(goal):
-        return state
+        return _signed_again(state, credentials, arrival, sent) if goal == "report" else state
     if arrival.status >= 400 and not arrival.asked_to_wait:
+        if goal == "vectors":
+            return _vector_refused(state, sent, arrival.said, arrival.mistakes)
         return missing(state, goal, arrival.said, arrival.mistakes)
     (judge,) = (each.judge for each in GOALS if each.id == goal)
     return judge(state, credentials, arrival, sent)
@@ -335,18 +338,55 @@ def nearest_vector(sent: Sent) -> int | None:
 
 def _judge_vectors(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     number = nearest_vector(sent) or 0
-    there = set(state.mark("vectors").memory.get("there", ()))
+    there, wrong = _vectors_so_far(state)
     difference = _difference(VECTORS[number], arrival.request, sent)
     if difference:
-        said = f"Vector {number + 1} came, signed correctly, but it isn't the same request: "
-        said = credentials.hide(said + difference)
-        return _going_on(state, "vectors", "", said, there=sorted(there))
-    there.add(number + 1)
+        said = "It's signed correctly, but it isn't the same request: "
+        wrong[number + 1] = credentials.hide(said + difference)
+    else:
+        there.add(number + 1)
     if len(there) == len(VECTORS):
         return shown(state, "vectors", "All three, byte for byte.", now=arrival.time)
-    left = [str(number) for number in (1, 2, 3) if number not in there]
-    said = f"Vectors right so far: {len(there)}. Still to come: {' and '.join(left)}."
-    return _going_on(state, "vectors", said, there=sorted(there))
+    return _vectors(state, there, wrong)
+
+
+def _vectors_so_far(state: State) -> tuple[set[int], dict[int, str]]:
+    """The numbers of those that were right, and what's wrong with others."""
+    memory = state.mark("vectors").memory
+    return set(memory.get("there", ())), {int(n): t for n, t in memory.get("wrong", {}).items()}
+
+
+def _vectors(
+    state: State, there: set[int], wrong: dict[int, str], mistakes: tuple[str, ...] = ()
+) -> State:
+    """A state that says of each vector how it stands, those with the same fault together."""
+    wrong = {number: wrong[number] for number in sorted(wrong) if number not in there}
+    alike: dict[str, list[int]] = {}
+    for number, text in wrong.items():
+        alike.setdefault(text, []).append(number)
+    left = [number for number in (1, 2, 3) if number not in there and number not in wrong]
+    said = [f"Right so far: {_numbered(sorted(there))}."] if there else []
+    said += [f"{_numbered(numbers).capitalize()}: {text}" for text, numbers in alike.items()]
+    said += [f"Still to come: {_numbered(left)}."] if left else []
+    memory = {"there": sorted(there), "wrong": {str(n): text for n, text in wrong.items()}}
+    text = one_line(" ".join(said))
+    mark = Mark(said=text, mistakes=mistakes, under_way=not wrong, memory=memory)
+    return _with(state, "vectors", mark)
+
+
+def _vector_refused(state: State, sent: Sent, said: str, mistakes: tuple[str, ...]) -> State:
+    there, wrong = _vectors_so_far(state)
+    number = (nearest_vector(sent) or 0) + 1
+    if number not in there:
+        room = MAX_SAID // len(VECTORS) - len("vector 1: …")
+        wrong[number] = said if len(said) <= room else f"{said[:room]}…"
+    return _vectors(state, there, wrong, mistakes)
+
+
+def _numbered(numbers: list[int]) -> str:
+    """vector 1, or vectors 1 and 3."""
+    *first, last = map(str, numbers)
+    return f"vectors {', '.join(first)} and {last}" if first else f"vector {last}"
 
 
 def _difference(wanted: Request, came: Request, sent: Sent) -> str:
@@ -510,7 +550,7 @@ def _judge_give_up(state: State, credentials: Credentials, arrival: Arrival, sen
     if step < MIN_ATTEMPTS and not spoiled:
         spoiled = (
             f"gave-up came after {_counted(step, 'attempt')} on {SHUT_CHANNEL}. Make "
-            f"at least {MIN_ATTEMPTS}: a single 429 is no reason to give up."
+            f"at least {MIN_ATTEMPTS}: being told to wait once is no reason to give up."
         )
     if spoiled:
         return _going_on(state, "give-up", "", f"{spoiled} {OVER}")
@@ -636,6 +676,14 @@ def fingerprint(state: State) -> str:
     return _plain(state.report.results if state.report else results(state))
 
 
+def _signed_again(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
+    """A finished state, with a later report if that is right as well."""
+    if arrival.status >= 400:
+        return state
+    later = _judge_report(state, credentials, arrival, sent)
+    return later if later.report is not state.report else state
+
+
 def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     left = [goal.title for goal in state.open if goal.id != "report"]
     if left:
@@ -659,7 +707,9 @@ def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent
         signature="".join(request.values("auth_signature")),
         results=results(state),
     )
-    state = shown(state, "report", "Signed by your program, and verified.", now=arrival.time)
+    said = "Signed by your program, and verified."
+    said += f" The page is by {report.by}." if report.by else ""
+    state = shown(state, "report", said, now=arrival.time)
     return replace(state, report=report)
 
 
@@ -671,7 +721,7 @@ GOALS = (
         title="Three vectors",
         send="Send the three requests below exactly as they're written, down to the last newline, "
         "each signed with the time at which you send it.",
-        why="They have no blind spot: each of them detects every mistake in the doctor's table.",
+        why="A mistake can't hide in these: each one would show it.",
         judge=_judge_vectors,
     ),
     Goal(
@@ -730,9 +780,8 @@ GOALS = (
         title="A fault, found",
         send="A colleague's request, below, was refused. Find out which listed mistake gives "
         f"its signature, and publish an event named cause on {CLINIC_CHANNEL} with that name: "
-        '{"cause":"NAME"}.',
-        why="You know the cause once you can make the same wrong signature. After a wrong answer "
-        "you get a different fault.",
+        '{"cause":"NAME"}. After a wrong answer you get a different fault.',
+        why="You know the cause once you can make the same wrong signature.",
         judge=_judge_fault,
     ),
     Goal(
@@ -814,4 +863,6 @@ def _read_memory(kept: dict[str, Any]) -> dict[str, Any]:
     memory = {name: kind(kept[name]) for name, kind in kinds.items() if name in kept}
     if "there" in kept:
         memory["there"] = [number for number in (1, 2, 3) if number in kept["there"]]
+    if "wrong" in kept:
+        memory["wrong"] = {n: str(kept["wrong"][n]) for n in ("1", "2", "3") if n in kept["wrong"]}
     return memory

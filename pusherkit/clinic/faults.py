@@ -32,6 +32,8 @@ from pusherkit.doctor.signed_texts import made_wrong
 from pusherkit.doctor.subscription_mistakes import SIGNED, WRAPPING, Data, Parts
 from pusherkit.signing import AUTH_VERSION, Request, body_digest
 
+HALF_AN_HOUR = 1800  # seconds
+
 # --- requests ---------------------------------------------------------------------------------
 
 
@@ -64,8 +66,11 @@ def sent_with(
     def values(axis: str, right: Any, *given: Any) -> list[Any]:
         if axis not in rows:
             return [right]
-        _, function = rows[axis]
-        return [each for each in dict.fromkeys(values_of(function, *given)) if each != right]
+        mistake, function = rows[axis]
+        made = [each for each in dict.fromkeys(values_of(function, *given)) if each != right]
+        if mistake.name == "timestamp-in-local-time":  # zones that anybody could think of
+            made = [each for each in made if (int(each) - timestamp) % HALF_AN_HOUR == 0]
+        return made
 
     body, method, path = request.body, request.method, request.path
     key, time = app.secret.encode(), str(timestamp)
