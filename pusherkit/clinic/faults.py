@@ -33,6 +33,9 @@ from pusherkit.doctor.subscription_mistakes import SIGNED, WRAPPING, Data, Parts
 from pusherkit.signing import AUTH_VERSION, Request, body_digest
 
 HALF_AN_HOUR = 1800  # seconds
+PLACEHOLDER = "placeholder-as-secret"
+# The doctor knows more; whoever has to find it by trying is told a few.
+PLACEHOLDERS = ("undefined", "null", "your-secret", "YOUR_APP_SECRET")
 
 # --- requests ---------------------------------------------------------------------------------
 
@@ -51,7 +54,14 @@ def rows_of_requests(tables: tuple[Table, ...] = (TABLE, IN_REQUESTS, ALONE)) ->
     for axis in TABLE:
         for mistake, make in (row for table in tables for row in table[axis]):
             first.setdefault(mistake.name, (mistake, make))
+    mistake, _ = first[PLACEHOLDER]
+    listed = f"{mistake.why[:-1]}: {', '.join(PLACEHOLDERS[:-1])} or {PLACEHOLDERS[-1]}."
+    first[PLACEHOLDER] = (replace(mistake, why=listed), _placeholders)
     return list(first.values())
+
+
+def _placeholders(credentials: Credentials) -> Iterator[bytes]:
+    yield from (text.encode() for text in PLACEHOLDERS)
 
 
 def sent_with(
