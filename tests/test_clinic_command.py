@@ -307,13 +307,48 @@ def test_a_file_that_cannot_be_read_is_put_aside_with_a_sentence(
     assert clinic.ends()[1] == 1
 
 
+def test_no_file_that_was_put_aside_is_lost(starts: Starts, tmp_path: Path) -> None:
+    texts = ("", '{"format": 99}')
+    for text in texts:
+        (tmp_path / command.STATE_FILE).write_text(text, encoding="utf-8")
+        clinic = starts()
+        clinic.opens()
+        assert "This is a new beginning; the old file is" in clinic.line()
+        clinic.ends()
+    kept = [(tmp_path / f".pusherkit-clinic.{old}.json") for old in ("old", "old-2")]
+    assert tuple(file.read_text(encoding="utf-8") for file in kept) == texts
+
+
+def test_what_cannot_be_opened_is_put_aside_too(starts: Starts, tmp_path: Path) -> None:
+    (tmp_path / command.STATE_FILE).mkdir()  # or root's file, after a sudo
+    clinic = starts()
+    clinic.opens()
+    said = clinic.line()
+    assert "can't be read" in said
+    assert "the old file is .pusherkit-clinic.old.json now" in said
+    assert (tmp_path / ".pusherkit-clinic.old.json").is_dir()
+    clinic.plays("event")
+    assert clinic.ends()[1] == 1
+    assert (tmp_path / command.STATE_FILE).is_file()
+
+
+def test_a_clinic_that_cannot_begin_leaves_the_file_alone(tmp_path: Path, starts: Starts) -> None:
+    (tmp_path / command.STATE_FILE).write_text("", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        clinic = starts("--port", str(taken.getsockname()[1]))
+        assert clinic.process.wait(20) == 1
+    assert os.listdir(tmp_path) == [str(command.STATE_FILE)]
+
+
 def test_where_nothing_can_be_written_it_goes_on_and_says_so(
     starts: Starts, tmp_path: Path
 ) -> None:
-    (tmp_path / command.STATE_FILE).mkdir()
     clinic = starts()
     clinic.opens()
-    assert "can't be read" in clinic.line()
+    (tmp_path / command.STATE_FILE).unlink(missing_ok=True)
+    (tmp_path / command.STATE_FILE).mkdir()
+    clinic.plays("get")
+    assert clinic.line().startswith("shown  3")
     assert "can't be written" in clinic.line()
     clinic.plays("event")
     assert clinic.line().startswith("shown  2")
