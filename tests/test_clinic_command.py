@@ -340,6 +340,29 @@ def test_a_clinic_that_cannot_begin_leaves_the_file_alone(tmp_path: Path, starts
     assert os.listdir(tmp_path) == [str(command.STATE_FILE)]
 
 
+def test_of_two_clinics_in_a_folder_one_keeps_what_it_saw(starts: Starts, tmp_path: Path) -> None:
+    first = starts()
+    first.opens()
+    second = starts()
+    second.opens()
+    second.line()
+    second.plays("event")
+    assert second.line().startswith("shown  2")
+    first.plays("get")
+    assert first.line().startswith("shown  3")
+    assert "perhaps by another clinic in this folder" in first.line()
+    assert "perhaps by another clinic in this folder" in first.ends()[0]
+    assert "perhaps" not in second.ends()[0]
+    kept = json.loads((tmp_path / command.STATE_FILE).read_text(encoding="utf-8"))
+    assert kept["marks"]["event"]["met"]
+
+
+def test_the_page_does_not_go_over_the_file(starts: Starts, tmp_path: Path) -> None:
+    clinic = starts("--output", f"../{tmp_path.name}/{command.STATE_FILE}")
+    assert clinic.process.wait(20) == 1
+    assert not os.listdir(tmp_path)
+
+
 def test_where_nothing_can_be_written_it_goes_on_and_says_so(
     starts: Starts, tmp_path: Path
 ) -> None:

@@ -67,6 +67,8 @@ def run(options: Options) -> int:
     """Run the clinic until Ctrl+C; return 0 if everything is shown by then, and 1 if not."""
     if options.output and not options.output.parent.is_dir():
         raise PusherError(f"--output: there is no folder {options.output.parent}. Make it first.")
+    if options.output and os.path.realpath(options.output) == os.path.realpath(STATE_FILE):
+        raise PusherError(f"--output: {STATE_FILE} holds what you've shown. Name another file.")
     state, said, unusable = _kept_state(options.fresh)
     server = SandboxServer(
         CLINIC_CREDENTIALS, port=options.port, build=partial(Clinic, state=state)
@@ -164,12 +166,27 @@ class _Keeper:
     def _write(self, file: Path, text: str) -> str:
         if self._texts.get(file) == text:
             return ""
+        if file == STATE_FILE and self._is_anothers():
+            return (
+                f"{file} was written by something else, perhaps by another clinic in this folder. "
+                "What's new here is kept only while this runs."
+            )
         try:
             _write(file, text)
         except OSError as error:
             return f"{file} can't be written ({error.strerror}): it's kept only while this runs."
         self._texts[file] = text
         return ""
+
+    def _is_anothers(self) -> bool:
+        """Whether the file is there, and isn't what was written last from here."""
+        if STATE_FILE not in self._texts:
+            return False
+        try:
+            with STATE_FILE.open(encoding="utf-8", errors="replace") as opened:
+                return opened.read(MAX_STATE_BYTES) != self._texts[STATE_FILE]
+        except OSError:
+            return False
 
 
 def _write(file: Path, text: str) -> None:
