@@ -305,10 +305,14 @@ def _check_batch(events: Sequence[Event]) -> None:
 
 def _check_batch_length(length: int) -> None:
     if not 1 <= length <= MAX_BATCH_EVENTS:
-        over = max(0, length - MAX_BATCH_EVENTS)
+        over = length - MAX_BATCH_EVENTS
         raise InvalidEvent(
-            f"batch: {length} events, "
-            + (f"{over} over the limit of" if over else "expected 1 to")
+            # The first three words are Pusher's own; pusher-http-php's tests look for them.
+            (
+                f"Batch too large: {length} events, {over} over the limit of"
+                if over > 0
+                else f"batch: {length} events, expected 1 to"
+            )
             + f" {MAX_BATCH_EVENTS} per batch (API reference).",
             rule="batch",
             limit=MAX_BATCH_EVENTS,

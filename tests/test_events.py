@@ -169,7 +169,7 @@ def test_half_a_surrogate_pair_is_placed_and_named():
         (lambda: event(channels=("n" * 203,)), "203 characters, 3 over the limit of 200"),
         (lambda: event(name="n" * 203), "203 characters, 3 over the limit of 200"),
         (lambda: event(data="x" * 103_400), "103,400 bytes, 1,000 over the limit of 102,400"),
-        (lambda: batch_body([event()] * 13), "13 events, 3 over the limit of 10 per batch"),
+        (lambda: batch_body([event()] * 13), "Batch too large: 13 events, 3 over the limit of 10"),
         (lambda: batch_body([]), "0 events, expected 1 to 10 per batch"),
     ],
 )

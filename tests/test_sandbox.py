@@ -823,6 +823,16 @@ def test_an_event_may_be_in_the_query(sandbox, peer):
     assert listener.received == [("chat", "message", "hello")]
 
 
+def test_several_channels_in_the_query_are_one_parameter_each(sandbox, peer):
+    """As Pusher's HTTP API writes them: channels[]=chat&channels[]=news."""
+    one = peer("chat", "news")
+    params = [("name", "n"), ("data", "d"), ("channels[]", "chat"), ("channels[]", "news")]
+    assert accepted(sandbox, signed(params=params)) == {}
+    assert one.received == [("chat", "n", "d"), ("news", "n", "d")]
+    both = signed(params=[*params, ("channel", "chat")])
+    assert refused(sandbox, both, 400)["rule"] == "channels"
+
+
 def test_a_part_of_an_event_in_the_query_is_not_enough(sandbox):
     assert refused(sandbox, signed(params={"name": "message"}), 400)["rule"] == "data"
     twice = (("name", "n"), ("name", "n"), ("data", ""), ("channel", "c"))
@@ -865,10 +875,21 @@ def test_the_connections_of_a_user_are_terminated(sandbox, peer, body):
     assert accepted(sandbox, signed(path=path)) == {}  # nobody is left, which is no error
 
 
-def test_a_users_path_without_its_app_is_told_the_whole_path(sandbox):
-    """PyPI's pusher 3.3.4 asks for it so."""
-    told = refused(sandbox, signed(path="/users/7/terminate_connections"), 404)
-    assert told["fix"] == "It begins with the app: /apps/6855671/users/ID/terminate_connections."
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        # PyPI's pusher 3.3.4 asks for it so.
+        (
+            "/users/7/terminate_connections",
+            "It begins with the app: /apps/6855671/users/ID/terminate_connections.",
+        ),
+        (f"{APP}/channels/chat/stats", "Ask with GET /apps/6855671/channels/CHANNEL, which has"),
+        ("/pusher/app/practice-key/1/x/xhr_streaming", "pusher-js's fallbacks to HTTP aren't"),
+        (f"{APP}/channels/chat/events", "Publish with POST /apps/6855671/events or /batch_events."),
+    ],
+)
+def test_a_path_that_others_have_is_told_the_one_here(sandbox, path, fix):
+    assert refused(sandbox, signed(path=path), 404)["fix"].startswith(fix)
 
 
 # --- refused subscriptions ----------------------------------------------------------------------

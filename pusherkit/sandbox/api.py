@@ -723,6 +723,10 @@ def _other_path(app_id: str, path: str) -> str:
     """What to do about a path that there isn't."""
     if re.match("/users/[^/]", path):  # PyPI's pusher 3.3.4 asks for that
         return f"It begins with the app: /apps/{app_id}/users/ID/terminate_connections."
+    if re.fullmatch("/apps/[^/]+/channels/[^/]+/stats", path):  # deprecated by Pusher in 2012
+        return f"Ask with GET /apps/{app_id}/channels/CHANNEL, which has taken that call's place."
+    if path.startswith("/pusher/app/"):  # where pusher-js goes without a WebSocket
+        return "pusher-js's fallbacks to HTTP aren't spoken here. Subscribe by WebSocket: /app/KEY."
     return f"Publish with POST /apps/{app_id}/events or /batch_events."
 
 
@@ -768,10 +772,13 @@ def _info(request: Request, known: tuple[str, ...] = INFO_ATTRIBUTES) -> tuple[s
 def _from_query(request: Request) -> bytes:
     """The body that an event's parameters in the query amount to; empty where there are none.
 
-    Pusher's HTTP API allows them there, and recommends the body.
+    Pusher's HTTP API allows them there, and recommends the body. Several channels are as many
+    parameters, each of them named `channels[]`.
     """
     there = {name for name, _ in request.params}
-    fields = {name: _once(request, name) for name in EVENT_FIELDS if name in there}
+    fields: dict[str, Any] = {name: _once(request, name) for name in EVENT_FIELDS if name in there}
+    if channels := [value for name, value in request.params if name == "channels[]"]:
+        fields["channels"] = channels
     return to_json(fields).encode() if fields else b""
 
 

@@ -124,6 +124,8 @@ class BodyHandler(Handler):
 
     async def arrived(self) -> None:
         """Answer, unless the request was turned away already."""
+        # Tornado says nothing of a connection that was closed as early as this.
+        self._gone = self._gone or self.request.connection.stream.closed()  # type: ignore[union-attr]
         if self.turned_away:
             self.finish()
         else:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # building the site alone takes half a minute
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BUILD_SECONDS = 400  # the first time everything is fetched; then it takes some 30
@@ -144,7 +145,6 @@ def open_page(browser: Any, url: str) -> Iterator[Any]:
     assert outside == []
 
 
-@pytest.mark.slow
 def test_two_builds_are_equal(site: Path, tmp_path: Path) -> None:
     build(tmp_path)
     files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
@@ -300,7 +300,8 @@ def test_python_is_announced_while_it_loads_and_the_lesson_can_be_read(
 ) -> None:
     page = open_page("index.html", service_workers="block", viewport=LAPTOP)
     held: list[Any] = []
-    page.route("**/*.wasm", lambda route: held.append(route))
+    holding = True
+    page.route("**/*.wasm", lambda route: held.append(route) if holding else route.continue_())
     page.get_by_role("link", name="Start lesson 00").click()
     line = page.locator("#pusherkit-loading")
     expect(line).to_have_text(re.compile(r"Python is loading: \d+ of 2\d MB\. You can read"))
@@ -309,7 +310,7 @@ def test_python_is_announced_while_it_loads_and_the_lesson_can_be_read(
     expect(page.locator(".jp-NotebookPanel h1")).to_be_visible(timeout=PYTHON_MILLISECONDS)
     expect(page.locator("iframe")).to_have_count(0)
     page.screenshot(path=pictures / "site-loading.png")
-    page.unroute("**/*.wasm")  # what asks for it from now on isn't held
+    holding = False
     for route in held:
         route.continue_()
     expect(line).to_contain_text("Python is ready", timeout=PYTHON_MILLISECONDS)
