@@ -334,6 +334,12 @@ def test_another_machine_is_not_called():
         SandboxServer(webhook="http://example.com/webhooks")
 
 
+def test_an_empty_address_is_none():
+    """A shell makes it of a variable that isn't set."""
+    with pytest.raises(PusherError, match="expected a URL on this machine"):
+        SandboxServer(webhook="")
+
+
 # --- in this process ----------------------------------------------------------------------------
 
 
