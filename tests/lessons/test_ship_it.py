@@ -166,9 +166,10 @@ def test_a_scan_of_a_megabyte_takes_linear_time() -> None:
 
 
 @pytest.mark.parametrize("plan", ["CEBDA", "CBEDA"])
-def test_both_right_orders_pass(plan: str) -> None:
+@pytest.mark.parametrize("written", [str, str.lower, ", ".join])
+def test_both_right_orders_pass_however_they_are_written(plan: str, written: Any) -> None:
     assert lesson.outage(plan) == ""
-    assert lesson.plan.check(plan).outcome is Outcome.PASSED
+    assert lesson.plan.check(written(plan)).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,10 @@ def test_both_right_orders_pass(plan: str) -> None:
         ("BCEDA", "After step B, server two is refused: Unknown auth_key."),
         ("CEADB", "After step A, server two is refused: Unknown auth_key."),
         ("CEDBA", "you look into the log too early"),
+        ("CEBAD", "You switch it off before you look."),
+        ("CBEAD", "You switch it off before you look."),
+        ("acebd", "You switch the old pair off first."),
+        ("€" * 5, "Give all five letters"),
         ("CCEDA", "Give all five letters"),
         (5, "Give all five letters"),
     ],
@@ -247,6 +252,14 @@ def test_each_broken_publisher_does_something_else() -> None:
         (lambda publish, box: True, "Nothing reached the server."),
         (lambda publish, box: publish(box, 7, "x") or "yes", "Return True or False."),
         (lambda publish, box: publish(box, 7, "x") is not None, "does everything right"),
+        (
+            lambda publish, box: (
+                publish(box, 7, "x") is None
+                and len(box.events) == 1
+                and box.events[0].channels == ["order-7"]
+            ),
+            "('order-7',)",
+        ),
         (
             lambda publish, box: publish(box, 7, "x") is None and len(box.events) <= 1,
             "A broken publisher gets past your test.",
