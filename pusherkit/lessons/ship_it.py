@@ -212,6 +212,14 @@ def _shown_once(done: tuple[Any, int, list[str]], line: Line, status: str) -> No
         raise Wrong("Nobody ever answers here. Stop after five tries.", *facts)
     if seen != ([status] if reachable else []):
         raise Wrong("That isn't the status that you were given.", *facts)
+    ids = [each["id"] for each in line.arrived]
+    if not all(isinstance(each, str) and each for each in ids):
+        raise Wrong("An id should be text.", Fact("Yours", shown(ids[0])))
+    if status in ids:
+        raise Wrong(
+            "Your id is the status. Another event with that status would be taken for a copy.",
+            Fact("Yours", shown(status)),
+        )
     if result is not reachable:
         raise Wrong(f"Return {reachable} here.", Fact("Yours", shown(result)), *facts)
 
@@ -487,13 +495,14 @@ def _basic(key: str, secret: str) -> str:
 
 
 def _some_files(chance: random.Random) -> Iterator[tuple[str, dict[str, str]]]:
-    """A bundle of files and logs of a tracker. Three of the eight have nothing in them, and one
-    has another app's secret: a name, or the look of a line, doesn't tell."""
-    others = chance.sample([".bash_history", "bundle.js", "access.log", "trace.txt", "ci.log"], 3)
-    for turn, other in enumerate(others):
+    """A bundle of files and logs of a tracker. Three of the eight have nothing in them, and one or
+    two have another app's secret: a name, or the look of a line, doesn't tell."""
+    others = chance.sample([".bash_history", "bundle.js", "access.log", "trace.txt", "ci.log"], 5)
+    for turn in range(3):
         key, secret = _random(chance, 12 + turn), _some_secret(chance)
         files = _files(key, secret, upper=turn > 0)
-        files[other] = _files(key, _some_secret(chance), upper=turn > 0)[other]
+        elsewhere = _files(key, _some_secret(chance), upper=turn > 0)
+        files |= {name: elsewhere[name] for name in others[turn::3]}
         names = chance.sample(sorted(files), len(files))
         yield secret, {name: files[name] for name in names}
 
@@ -989,7 +998,8 @@ def _catches_it(done: tuple[Any, bool], publish: Publisher, sandbox: PusherSandb
     if publish is RIGHT and not result:
         raise Wrong(
             "This publisher does everything right, but your test fails it. Look at what went out, "
-            "as Python has it: `channels` is a tuple, and `data` is text.",
+            "as Python has it: `channels` is a tuple, and `data` is text. Compare what "
+            "json.loads() makes of that: JSON can be written with spaces and without.",
             *(
                 Fact(what, repr(getattr(each, what)))
                 for each in sandbox.events[:1]
@@ -1122,8 +1132,8 @@ vector_body.next("Run pusherkit vectors over your own. It names what each of the
 # --- find, explain, fix -------------------------------------------------------------------------
 
 _PIECE = 2  # characters in a row that are too much of a secret: as few as nothing else has
-_RARE = "QXZJVK"  # letters that a line for a log hardly has in a row
-_STARS = "*•●xX#.-"
+_RARE = "QZJ"  # letters that a line for a log hardly has in a row
+_STARS = ("*", "•", "●", "…", "...")  # and what else hides the rest of it
 
 
 def broken_describe(environ: dict[str, str]) -> str:
@@ -1153,10 +1163,12 @@ def _no_piece_of_it(result: Any, environ: dict[str, str]) -> None:
     right = Credentials.from_url(environ["PUSHER_URL"])
     host = urlsplit(right.base_url).hostname or ""  # with its port or without
     pieces = (right.secret[at : at + _PIECE] for at in range(len(right.secret) - _PIECE + 1))
-    if any(piece.isalpha() and piece in result for piece in pieces):
+    first, last, line = right.secret[0], right.secret[-1], result.upper()
+    masked = any(f"{first}{star}" in line or f"{star}{last}" in line for star in _STARS)
+    if masked or any(piece.isalpha() and piece in line for piece in pieces):
         raise Wrong("A piece of the secret is still in it.", Fact("Yours", shown(result)))
     lengths = len(right.secret), len(quote(right.secret, safe=""))
-    if any(star * length in result for star in _STARS for length in lengths):
+    if any(star * length in line for star in (*_STARS, "X") for length in lengths):
         raise Wrong(
             "One star for each character tells how long the secret is. Use three, or none.",
             Fact("Yours", shown(result)),
