@@ -138,8 +138,8 @@ def test_a_webhook_has_a_line_of_its_own_and_what_went_wrong_below(sandbox: Sand
         assert re.fullmatch(
             r"\d\d:\d\d:\d\d  no answer  webhook channel_occupied order-41", sandbox.line()
         )
-        assert sandbox.line().strip().startswith("Nobody listens there. Is your server up")
-        assert sandbox.line().strip() == "Attempt 1 of 9. The same bytes again in 1 s."
+        assert sandbox.line().strip().startswith("Nobody is listening there. Is your server up")
+        assert sandbox.line().strip() == "Attempt 1 of 9. The same bytes come again in 1 s."
 
 
 @pytest.mark.parametrize("sandbox", [("--subscription-count",)], indirect=True)

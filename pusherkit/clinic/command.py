@@ -121,14 +121,14 @@ def _kept_state(fresh: bool) -> tuple[State, str, bool]:
         with STATE_FILE.open("rb") as opened:
             data = opened.read(MAX_STATE_BYTES + 1)
         if len(data) > MAX_STATE_BYTES:
-            raise UnreadableText(f"It's over {MAX_STATE_BYTES:,} bytes, and the clinic's isn't.")
+            raise UnreadableText(f"It's over {MAX_STATE_BYTES:,} bytes, so it isn't the clinic's.")
         state = read_state(data.decode(errors="replace"))
     except OSError as error:
         return new, f"{STATE_FILE} can't be read ({error.strerror}).", True
     except UnreadableText as error:
         return new, f"{STATE_FILE}: {error}", True
     shown = len(GOALS) - len(state.open)
-    said = f"Going on from last time: {shown} of {len(GOALS)} shown. --fresh begins again."
+    said = f"Going on from last time: {shown} of {len(GOALS)} shown. --fresh starts over."
     return state, said, False
 
 
@@ -139,8 +139,8 @@ def _set_aside() -> str:
     if aside is not None:
         with suppress(OSError):
             STATE_FILE.replace(aside)
-            return f"This is a new beginning; the old file is {aside} now."
-    return "This is a new beginning."
+            return f"You're starting from zero; the old file is now {aside}."
+    return "You're starting from zero."
 
 
 class _Keeper:
@@ -174,7 +174,9 @@ class _Keeper:
         try:
             _write(file, text)
         except OSError as error:
-            return f"{file} can't be written ({error.strerror}): it's kept only while this runs."
+            return (
+                f"{file} can't be written ({error.strerror}), so this is kept only while it runs."
+            )
         self._texts[file] = text
         return ""
 
@@ -274,7 +276,7 @@ class _Lines:
             "# The clinic is open. Its settings, for the terminal where your program runs:\n"
             f"{exports}\n"
             f"# The tasks: {credentials.base_url}/clinic (for a browser, or for curl)\n"
-            "# It stops with Ctrl+C, and goes on from there the next time."
+            "# Stop it with Ctrl+C. Next time it goes on from there."
             + (f"\n# {said}" if said else "")
         )
 
