@@ -311,7 +311,7 @@ def test_no_file_that_was_put_aside_is_lost(starts: Starts, tmp_path: Path) -> N
         (tmp_path / command.STATE_FILE).write_text(text, encoding="utf-8")
         clinic = starts()
         clinic.opens()
-        assert "This is a new beginning; the old file is" in clinic.line()
+        assert "You're starting from zero; the old file is" in clinic.line()
         clinic.ends()
     kept = [(tmp_path / f".pusherkit-clinic.{old}.json") for old in ("old", "old-2")]
     assert tuple(file.read_text(encoding="utf-8") for file in kept) == texts
@@ -323,7 +323,7 @@ def test_what_cannot_be_opened_is_put_aside_too(starts: Starts, tmp_path: Path) 
     clinic.opens()
     said = clinic.line()
     assert "can't be read" in said
-    assert "the old file is .pusherkit-clinic.old.json now" in said
+    assert "the old file is now .pusherkit-clinic.old.json" in said
     assert (tmp_path / ".pusherkit-clinic.old.json").is_dir()
     clinic.plays("event")
     assert clinic.ends()[1] == 1
