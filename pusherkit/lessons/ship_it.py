@@ -796,7 +796,7 @@ def heat_map(seen: set[str], last: str | None = None) -> Picture:
     desc = "A table of six servers and six faulty requests. "
     desc += "; ".join(rows) + "." if rows else "Nothing was sent yet, so all cells are empty."
     title = "Who notices"
-    narrow = Picture(title, desc, 340, 356, _narrow_map(seen, last))
+    narrow = Picture(title, desc, 340, 362, _narrow_map(seen, last))
     return Picture(title, desc, 760, 242, _wide_map(seen, last), narrow)
 
 
@@ -826,7 +826,7 @@ def _wide_map(seen: set[str], last: str | None) -> str:
 
 
 def _narrow_map(seen: set[str], last: str | None) -> str:
-    shapes = [_legend(132, 148)]
+    shapes = [_legend(138, 153)]
     for number, name in enumerate(FAULTS):
         x, y = 4 + number % 2 * 168, 4 + number // 2 * 40
         label = f"{number + 1} {name}"
@@ -838,9 +838,9 @@ def _narrow_map(seen: set[str], last: str | None) -> str:
                 label=f"Send the request: {name}",
             )
         )
-        shapes.append(text(134 + number * 36, 146, str(number + 1), "strong", "middle"))
+        shapes.append(text(134 + number * 36, 153, str(number + 1), "strong", "middle"))
     for row, server in enumerate(SERVERS):
-        y = 154 + row * 33
+        y = 160 + row * 33
         shapes.append(text(4, y + 20, _plain_name(server), "strong"))
         for number, name in enumerate(FAULTS):
             met = _MET[name][row]
