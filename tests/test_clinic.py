@@ -322,9 +322,40 @@ def test_a_retry_before_its_time_spoils_the_whole_attempt(player: Player) -> Non
 
 
 def test_after_a_silence_a_spoiled_attempt_is_forgotten(player: Player) -> None:
-    for wait in (0, 0.1, 60, 2):
+    for wait in (0, 0.1, 60, 1, 2):
+        player.now += wait
+        reply = player.publishes("friday", "status")
+    assert reply.status == 200
+    assert player.mark("wait").met is not None
+
+
+@pytest.mark.parametrize(
+    ("pauses", "mending"), [((1, 1, 1), 6), ((1, 1, 1), 20), ((0.5, 0.5), 6), ((1,), 60)]
+)
+def test_a_corrected_program_gets_a_round_of_its_own(
+    player: Player, pauses: tuple[float, ...], mending: float
+) -> None:
+    for wait in (0, *pauses):
         player.now += wait
         player.publishes("friday", "status")
+    player.now += mending
+    statuses = [player.publishes("friday", "status").status]
+    for wait in (1, 2):
+        player.now += wait
+        statuses.append(player.publishes("friday", "status").status)
+    assert statuses == [429, 429, 200]
+    assert player.mark("wait").met is not None
+
+
+def test_the_rest_of_a_spoiled_round_says_what_to_do_next(player: Player) -> None:
+    for wait in (0, 1, 1, 1):
+        player.now += wait
+        player.publishes("friday", "status")
+    before = player.said("wait")
+    player.now += 2.5  # a quick hand, or the same program still
+    assert player.publishes("friday", "status").status == 200
+    assert player.said("wait") == f"{before} {capstone.OVER}"
+    player.waits_and_gives_up()
     assert player.mark("wait").met is not None
 
 

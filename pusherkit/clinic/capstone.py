@@ -42,6 +42,7 @@ WAITS = (1, 2)  # seconds in Retry-After; two values, so that a fixed pause does
 EARLY_SECONDS = 0.1  # that a retry may come before its time: clocks differ
 MIN_ATTEMPTS, MAX_ATTEMPTS = 2, 5  # at the channel that is shut
 SILENCE_SECONDS = 30.0  # after which an attempt is the first of another run of the program
+CORRECTED_SECONDS = 3.0  # the same, after a mistake: somebody mends the program and runs it again
 MIN_BATCH = 2  # events
 MAX_READ_BYTES = 128 * 1024  # of a body that is looked into; an event at its limit has less
 MAX_SAID = 700  # characters of a sentence about what came
@@ -224,7 +225,7 @@ def must_wait(state: State, request: Request, *, now: float) -> float:
         return WAITS[0]
     if goal != "wait" or state.met(goal):
         return 0
-    memory = state.mark(goal).memory
+    memory = _round(state.mark(goal).memory, now)
     step = 0 if _too_early(memory, now) else memory.get("step", 0)
     return WAITS[step] if step < len(WAITS) else 0
 
@@ -429,6 +430,14 @@ def _judge_batch(state: State, credentials: Credentials, arrival: Arrival, sent:
 
 # --- 429 ----------------------------------------------------------------------------------------
 
+OVER = "That round is over, and the next attempt begins a new one: run your program again."
+
+
+def _round(memory: Mapping[str, Any], now: float) -> Mapping[str, Any]:
+    """What is remembered of the round at hand: nothing, if a request now begins another one."""
+    silence = CORRECTED_SECONDS if memory.get("spoiled") else SILENCE_SECONDS
+    return {} if memory and now > memory["due"] + silence else memory
+
 
 def _too_early(memory: Mapping[str, Any], now: float) -> bool:
     return bool(memory.get("step", 0) and now < memory["due"] - EARLY_SECONDS)
@@ -448,11 +457,9 @@ def _stamp(request: Request) -> str:
 
 
 def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
-    memory, now, asked = state.mark("wait").memory, arrival.time, arrival.asked_to_wait
-    step = memory.get("step", 0)
-    spoiled = memory.get("spoiled", "")
-    if step and now > memory["due"] + SILENCE_SECONDS:
-        spoiled = ""  # somebody began again
+    now, asked = arrival.time, arrival.asked_to_wait
+    memory = _round(state.mark("wait").memory, now)
+    step, spoiled = memory.get("step", 0), memory.get("spoiled", "")
     if _too_early(memory, now):
         spoiled, step = _early(memory, now), 0
     if asked:
@@ -474,7 +481,7 @@ def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: 
             "signature can expire while you wait."
         )
     if spoiled:
-        return _going_on(state, "wait", "", spoiled)
+        return _going_on(state, "wait", "", f"{spoiled} {OVER}")
     said = f"Waited {' s, then '.join(map(str, WAITS))} s, and signed again."
     return shown(state, "wait", said, now=now)
 
@@ -506,7 +513,7 @@ def _judge_give_up(state: State, credentials: Credentials, arrival: Arrival, sen
             f"at least {MIN_ATTEMPTS}: a single 429 is no reason to give up."
         )
     if spoiled:
-        return _going_on(state, "give-up", "", spoiled)
+        return _going_on(state, "give-up", "", f"{spoiled} {OVER}")
     return shown(state, "give-up", f"Gave up after {step} attempts, and said so.", now=now)
 
 
