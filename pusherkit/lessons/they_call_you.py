@@ -4,12 +4,14 @@ import hashlib
 import hmac
 import json
 import random
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from pusherkit.credentials import Credentials
 from pusherkit.doctor.webhooks import diagnose_webhook
 from pusherkit.lessons.kit import (
     EXAMPLE_CREDENTIALS,
@@ -36,11 +38,23 @@ from pusherkit.sandbox.webhooks import UNANSWERED, Post, Webhooks
 
 lesson = Lesson("10-they-call-you", stages=(1, 5))
 map, recall = lesson.map, lesson.recall_card
-diagnose = diagnose_webhook  # for the notebook
 
 CHANNEL = "positions"
 OCCUPIED = {"name": "channel_occupied", "channel": "positions"}
 VACATED = {"name": "channel_vacated", "channel": "positions"}
+LINE = 68  # characters that fit under a cell in a window of 700 px, and a signature does, too
+
+
+def diagnose(credentials: Credentials, **webhook: Any) -> str:
+    """What the doctor says, in short lines: Jupyter breaks a long one inside a word."""
+    said = str(diagnose_webhook(credentials, **webhook)).splitlines()
+    wrapped = []
+    for each in said:
+        indent = each[: -len(each.lstrip())] if each.startswith(" ") else ""
+        wrapped += textwrap.wrap(
+            each, LINE, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    return "\n".join(wrapped)
 
 
 def headers_for(app_key: str, secret: str, body: bytes) -> dict[str, str]:

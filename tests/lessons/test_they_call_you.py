@@ -342,6 +342,19 @@ def test_statuses_that_are_wrong(answer: Any, said: str) -> None:
     assert said in feedback.message
 
 
+def test_what_the_doctor_says_fits_under_a_cell() -> None:
+    body, headers = lesson.ARRIVED["A"]
+    said = lesson.diagnose(
+        EXAMPLE_CREDENTIALS,
+        key=headers["X-Pusher-Key"],
+        signature=headers["X-Pusher-Signature"],
+        body=json.dumps(json.loads(body)).encode(),
+    )
+    assert said.startswith("body-written-again: ")
+    assert max(map(len, said.splitlines())) <= lesson.LINE
+    assert f"  {headers['X-Pusher-Signature']}" in said.splitlines()
+
+
 def receiver(parse: Any = None, of_body: Any = lambda body: body) -> Any:
     """A receiver, which parses before it checks, or verifies something else."""
 
