@@ -431,6 +431,20 @@ def test_a_proof_is_as_careful_as_the_exercises(answer: Any, said: str) -> None:
     assert said in feedback.message
 
 
+def test_copies_may_be_told_by_their_signatures() -> None:
+    plain, copies = proof(), []
+
+    def answer(secrets: Any, calls: Any) -> Any:
+        seen: set[str] = set()
+        for _, headers in calls:
+            copies.append(headers.get("X-Pusher-Signature") in seen)
+            seen.add(headers.get("X-Pusher-Signature", ""))
+        return plain(secrets, calls)
+
+    assert lesson.prove_it.check(answer).outcome is Outcome.PASSED
+    assert any(copies)
+
+
 def test_a_proof_of_ones_own_passes() -> None:
     assert lesson.prove_it.check(proof()).outcome is Outcome.PASSED
 
