@@ -108,7 +108,8 @@ class SandboxServer:
         personality: str | None = None,
         build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
-        self._webhook = webhook and check_webhook_url(credentials, webhook)
+        # An empty one is checked, too: it's what an unset variable of a shell makes.
+        self._webhook = None if webhook is None else check_webhook_url(credentials, webhook)
         self.sandbox = build(
             credentials,
             rate=rate,
