@@ -295,20 +295,8 @@ def _verdict(made: Attempt) -> str:
 
 def _wide(made: Attempt) -> str:
     kind = "good" if made.joined else "wrong"
-    up = path("M101 138V36H286m-6 -4l6 4 -6 4", "arrow")
-    back = path("M290 62H130V136m-4 -6l4 6 4 -6", "arrow")
     return "".join(
         (
-            *(
-                (
-                    up,
-                    text(112, 26, "1 May I listen?", "small"),
-                    back,
-                    text(140, 82, "2 auth" if made.allowed else "2 no auth", "small"),
-                )
-                if made.answer
-                else ()
-            ),
             path("M472 50H659V138"),
             text(482, 40, "same secret; they never talk", "small"),
             _holder(290, 6, 180, "Your endpoint", _says(made), secret=True, there=_is_there(made)),
@@ -319,6 +307,13 @@ def _wide(made: Attempt) -> str:
             text(352, 203, "3 subscribe", "small", "middle"),
             _padlock(500, 170, made.joined),
             line(534, 182, 562, 182, kind if made.joined else "thread"),
+            _question(
+                made,
+                path("M101 138V36H286m-6 -4l6 4 -6 4", "arrow"),
+                path("M290 62H130V136m-4 -6l4 6 4 -6", "arrow"),
+                (112, 26),
+                (140, 82),
+            ),
         )
     )
 
@@ -328,24 +323,30 @@ def _narrow(made: Attempt) -> str:
     return "".join(
         (
             _holder(4, 4, 332, "Your endpoint", _says(made), secret=True, there=_is_there(made)),
-            *(
-                (
-                    arrow(70, 132, 70, 86),
-                    text(80, 114, "1 May I listen?", "small"),
-                    arrow(240, 86, 240, 132),
-                    text(250, 114, "2 auth" if made.allowed else "2 no auth", "small"),
-                )
-                if made.answer
-                else ()
-            ),
             _holder(4, 134, 332, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
             line(70, 216, 70, 230, kind),
             _padlock(57, 254, made.joined),
             text(100, 258, made.channel, "m"),
             line(70, 276, 70, 292, kind if made.joined else "thread"),
             _holder(4, 294, 332, "The server", _checks(made), secret=True),
+            _question(
+                made, arrow(70, 132, 70, 86), arrow(240, 86, 240, 132), (80, 114), (250, 114)
+            ),
         )
     )
+
+
+def _question(
+    made: Attempt, up: str, back: str, asks: tuple[float, float], told: tuple[float, float]
+) -> str:
+    """The page's question and the endpoint's answer, if there was one.
+
+    It comes last in a picture, so that the shapes before it stay what they are when it goes.
+    """
+    if not made.answer:
+        return ""
+    answer = text(*told, "2 auth" if made.allowed else "2 no auth", "small")
+    return group(up, text(*asks, "1 May I listen?", "small"), back, answer)
 
 
 def _checks(made: Attempt) -> str:
