@@ -39,6 +39,11 @@ def test_the_picture_agrees_with_the_server(page: str, channel: str, endpoint: s
     )
     assert made.view.picture is not None
     assert ("the channel is open" in made.view.picture.desc) is joined
+    asked = signer is not None and channel != "order-42"
+    for picture in (made.view.picture, made.view.picture.narrow):
+        assert picture is not None
+        assert ("1 May I listen?" in picture.shapes) is asked, "nobody who isn't there is asked"
+        assert "faint" not in picture.shapes, "what isn't there can still be read"
     assert made.view.status.startswith("In" if joined else "Kept out")
     if channel == "order-42":
         assert made.view.good is None, "a public channel is open to everybody, so to them"
