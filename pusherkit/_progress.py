@@ -125,7 +125,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
     """
     found: dict[str, Path] = {}
     for path in paths:
-        for file in _below(path) if path.is_dir() else [path]:
+        for file in _below(path) if os.path.isdir(path) else [path]:  # is_dir() may raise
             found.setdefault(os.path.realpath(file), file)  # resolve() raises for a loop of links
     return list(found.values())
 

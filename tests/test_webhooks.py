@@ -482,7 +482,7 @@ def test_webhooks_go_to_this_machine(url):
         ("http://127.0.0.1:x/", "Port could not be cast"),
         ("http://[::1/", "Invalid IPv6 URL"),
         ("http://127.0.0.1:0/", "with a port and without a user's name"),
-        ("http://ann:pass@127.0.0.1/", "with a port and without a user's name"),
+        ("http://ann:pass@127.0.0.1/", "without a user's name; got 'http://…@127.0.0.1/'"),
     ],
 )
 def test_other_addresses_are_refused_with_a_sentence(url, said):

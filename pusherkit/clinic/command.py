@@ -65,7 +65,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Run the clinic until Ctrl+C; return 0 if everything is shown by then, and 1 if not."""
-    if options.output and not options.output.parent.is_dir():
+    if options.output and not os.path.isdir(options.output.parent):  # is_dir() may raise
         raise PusherError(f"--output: there is no folder {options.output.parent}. Make it first.")
     if options.output and os.path.realpath(options.output) == os.path.realpath(STATE_FILE):
         raise PusherError(f"--output: {STATE_FILE} holds what you've shown. Name another file.")

@@ -307,7 +307,7 @@ def check_webhook_url(credentials: Credentials, url: str) -> str:
     post to anywhere.
     """
     wanted = "webhook: expected a URL on this machine, such as http://127.0.0.1:5000/webhooks"
-    shown = credentials.hide(repr(url[:100]))
+    shown = credentials.hide(repr(re.sub("//[^/]*@", "//…@", url[:100])))  # without a password
     if len(url) > MAX_URL_LENGTH or not re.fullmatch(r"http://[!-~]+", url):
         raise PusherError(f"{wanted}, in ASCII and without spaces; got {shown}.")
     try:
