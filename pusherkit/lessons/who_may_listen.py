@@ -471,7 +471,7 @@ def _auth(
         )
     if signed(text) and front != app_key:
         raise Wrong(
-            "The signature is right. Before it come the app key that you're given, and a colon.",
+            "The signature is right. Put the app key that you're given and a colon before it.",
             *wrong.facts,
         )
     raise wrong
@@ -618,7 +618,7 @@ may_join.wrong(
     ),
 )
 may_join.wrong(
-    "Nearly: None isn't False, and `and` hands on what stands before it. Wrap it all in bool().",
+    "Nearly: for nobody you return None, and None isn't False. Wrap it all in bool().",
     lambda user, channel: user and may_join(user, channel),
 )
 may_join.wrong(
@@ -681,7 +681,7 @@ def _refuses(status: Any, answer: dict[str, Any], facts: tuple[Fact, ...]) -> No
     """Raise Wrong unless that is a refusal that a page can tell from a failure, and explain."""
     if status != 403:
         raise Wrong(
-            f"You refuse, and that's right, but your status is {shown(status)}. It's 403 for a no.",
+            f"You're right to refuse, but your status is {shown(status)}. A no is a 403.",
             *facts,
         )
     if not answer.get("error") or not isinstance(answer["error"], str):

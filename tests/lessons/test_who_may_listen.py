@@ -225,7 +225,7 @@ def auth(app_key: str, secret: str, text: str) -> str:
 
 
 APP = EXAMPLE_CREDENTIALS
-KEYED_ALIKE = "The signature is right. Before it come the app key that you're given, and a colon."
+KEYED_ALIKE = "The signature is right. Put the app key that you're given and a colon before it."
 STRIPS = "Sign the text as it is, with the secret as it is: strip nothing."
 NO_THIRD = "Without channel_data the text ends with the channel. Yours goes on."
 
@@ -293,7 +293,7 @@ def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
                 if lesson.authorize(*asked)[0] == 403
                 else lesson.authorize(*asked)
             ),
-            "You refuse, and that's right, but your status is 401. It's 403 for a no.",
+            "You're right to refuse, but your status is 401. A no is a 403.",
         ),
         (
             lambda *asked: (
