@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
+INTERRUPTED = 130  # the status that shells give to what Ctrl+C ended: 128 + SIGINT
 MAX_BODY = 300  # characters of another server's answer that `pusherkit sandbox` prints
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
@@ -45,8 +46,8 @@ LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status.
 
-    1 is a problem, said in a sentence, and 2 a usage error. The doctor and the vectors have
-    statuses of their own, which their help lists.
+    1 is a problem, said in a sentence, 2 a usage error, and INTERRUPTED a Ctrl+C. The doctor and
+    the vectors have statuses of their own, which their help lists.
     """
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -73,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # after the ^C
+        return INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
@@ -134,12 +138,12 @@ def _parser() -> argparse.ArgumentParser:
 
     progress = commands.add_parser(
         "progress",
-        help="say what was passed, what went wrong most, and what surprised",
-        description="Read the progress that the lessons keep beside the notebooks, of one learner "
-        "or of many, and say for each exercise how many tried and passed it, in how many attempts, "
-        "and which mistakes were made most; and which predictions surprised. What learners wrote "
-        "isn't kept, and nobody's name is shown, unless you give it. A file that can't be used is "
-        "named, and the others count.",
+        help="show what was passed, the commonest mistakes, and what surprised people",
+        description="Read the progress that the lessons keep beside the notebooks, for one learner "
+        "or many. For each exercise you see how many people tried and passed it, in how many "
+        "attempts, and the commonest mistakes; and then, which predictions surprised them. What "
+        "learners wrote isn't kept, and nobody's name is shown unless you give it. If a file can't "
+        "be used, the report says so, and the others still count.",
         epilog="Exit status: 0 every file was read; 1 at least one couldn't be.",
     )
     progress.add_argument(
@@ -147,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="a progress file, or a folder that has some in it or one or two folders below "
+        help="a progress file, or a folder that has some, in it or up to two levels below "
         "(default: the lessons' folder here)",
     )
     progress.add_argument(
@@ -163,8 +167,8 @@ def _parser() -> argparse.ArgumentParser:
         "sandbox",
         help="run the practice server",
         description="Run the practice server on 127.0.0.1. It prints its settings, ready for a "
-        ".env file, then a line for each request, and the reason under each refusal. Its address "
-        "is also a live page for the browser. Stop it with Ctrl+C.",
+        ".env file, then a line for each request, and the reason under each refusal. Open its "
+        "address in a browser for a live page. Stop it with Ctrl+C.",
         epilog="It answers under the names 127.0.0.1 and localhost, to programs and to pages from "
         "there. Behind a proxy with another name (JupyterHub, Binder), allow that name.",
     )
@@ -175,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the port to listen on, 0 for any free one (default: {DEFAULT_PORT})",
     )
     sandbox.add_argument("--app-id", help="the app's id (default: 6855671)")
-    sandbox.add_argument("--key", help="the app's key (default: practice-key)")
+    sandbox.add_argument("--key", help="the app key (default: practice-key)")
     sandbox.add_argument(
         "--secret",
         help="a secret to practise with (default: practice-secret); others on this machine can "
@@ -195,15 +199,17 @@ def _parser() -> argparse.ArgumentParser:
         dest="personality",
         choices=PERSONALITIES,
         metavar="SERVER",
-        help="judge and answer as another server does: " + ", ".join(PERSONALITIES) + ". What is "
-        "printed here still says what the strict practice server thinks (default: be that one)",
+        help="judge and answer as another server does: " + ", ".join(PERSONALITIES) + ". The "
+        "lines printed here still say what the strict practice server thinks (default: be that "
+        "strict server)",
     )
     sandbox.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="another name that it answers to, as a proxy sends it: hub.example (can be repeated)",
+        help="another host name that it answers to, as a proxy sends it: hub.example (can be "
+        "repeated)",
     )
     sandbox.add_argument(
         "--allow-origin",
@@ -227,19 +233,20 @@ def _parser() -> argparse.ArgumentParser:
         "--settings-for",
         choices=STACKS,
         metavar="STACK",
-        help="print what makes an app's official client talk to this server, and exit: "
+        help="print the settings that make an app's official client talk to this server, and exit: "
         + ", ".join(STACKS),
     )
     clinic = commands.add_parser(
         "clinic",
         help="show what you can do, with a program in any language",
         description="The capstone: write a program in any language, from an empty file. The clinic "
-        "runs a practice server, prints its settings, and judges from outside, by what reaches it. "
-        "What's asked for is at its address, under /clinic; the terminal ticks it off. At the end "
-        "your own program signs what was shown, and you get a page to keep. Stop it with Ctrl+C: "
-        "what you've shown is in .pusherkit-clinic.json in this folder, and it goes on from there.",
-        epilog="Exit status: 0 everything is shown; 1 something is open, or the clinic can't run; "
-        "2 it was called in a wrong way.",
+        "runs a practice server, prints its settings, and judges your program by what reaches the "
+        "server. The tasks are at its address, under /clinic; the terminal ticks them off. At the "
+        "end your program signs its own results, and you get a page to keep. Stop it with Ctrl+C: "
+        "what you've shown is kept in .pusherkit-clinic.json in this folder, and next time it goes "
+        "on from there.",
+        epilog="Exit status: 0 everything is shown; 1 something is still open, or the clinic can't "
+        "run; 2 the command line is wrong.",
     )
     clinic.add_argument(
         "--port",
@@ -251,54 +258,54 @@ def _parser() -> argparse.ArgumentParser:
     clinic.add_argument(
         "--fresh", action="store_true", help="begin again, and forget what was shown before"
     )
-    clinic.add_argument("--json", action="store_true", help="print a JSON object a line")
+    clinic.add_argument("--json", action="store_true", help="print one JSON object per line")
     clinic.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="where the page goes, also if something is open (default: pusherkit-clinic.html, once "
-        "everything is shown)",
+        help="write the page to this file, even if something is still open (default: "
+        "pusherkit-clinic.html, once everything is shown)",
     )
     clinic.add_argument(
         "--settings-for",
         choices=STACKS,
         metavar="STACK",
-        help="print what makes an official client talk to the clinic, and exit: "
+        help="print the settings that make an official client talk to the clinic, and exit: "
         + ", ".join(STACKS),
     )
     sabotage = clinic.add_argument_group(
         "sabotage",
         "A queue of broken requests, made from the doctor's own table: you name the cause of each. "
-        "No server runs for it.",
+        "It needs no server.",
     )
     sabotage.add_argument(
         "--seed",
         type=_seeds,
         metavar="N",
-        help="the queue of this number, which is the same everywhere; with --check also a range, "
-        "such as 1..200",
+        help="the queue with this number, which is the same everywhere; --check also takes a "
+        "range, such as 1..200",
     )
     sabotage.add_argument(
         "--print",
         action="store_true",
-        help="print the whole queue, to be handed out, and ask nothing; so does a pipe",
+        help="print the whole queue, to hand out, without asking anything; a pipe does the same",
     )
-    sabotage.add_argument("--sheet", action="store_true", help="print its answers, for a trainer")
+    sabotage.add_argument("--sheet", action="store_true", help="print the answers, for a trainer")
     sabotage.add_argument(
         "--check",
         action="store_true",
-        help="look whether each of its cases can be solved, and by one of the answers on offer "
-        "alone; exit status 1 if not",
+        help="check that every case can be solved, and by only one of the answers on offer; exit "
+        "status 1 if not",
     )
     doctor = commands.add_parser(
         "doctor",
         help="name the mistake behind a refused request, with proof",
         description="Paste what you have, and the doctor says what it took it for, which mistake "
-        "made the signature, with proof, and how the same request is signed right. "
-        f"It reads {FORMS}. Put the app's secret into PUSHER_SECRET; if it isn't there, you are "
-        "asked for it, and what you type is not shown. PUSHER_KEY and PUSHER_APP_ID say which app "
+        "made the signature, with proof, and what the same request looks like signed correctly. "
+        f"It reads {FORMS}. Put the app's secret into PUSHER_SECRET; if it isn't there, you're "
+        "asked for it, and what you type isn't shown. PUSHER_KEY and PUSHER_APP_ID say which app "
         "it is, if the text doesn't, or has it wrong. Nothing is sent anywhere, nothing that you "
-        "paste is run, and nothing that is printed holds the secret.",
+        "paste is run, and the secret is never printed.",
         epilog="Exit status: 0 all of it is signed as it should be; 1 something isn't, and the "
         "mistake or the cause is named; 2 something isn't, and no known mistake explains it; 3 the "
         "input cannot be used.",
@@ -312,10 +319,10 @@ def _parser() -> argparse.ArgumentParser:
         "vectors",
         help="name the mistakes that a test vector cannot detect",
         description="Read signing vectors as JSON, and name the known mistakes that each of them "
-        "cannot detect, and the smallest addition that would change that. A vector has method, "
+        "can't detect, and the smallest addition that would change that. A vector has method, "
         "path, params, body, key, secret and timestamp. The JSON is one vector, a list of them, "
-        "or an object with lists of them, of which those in vectors and no_blind_spot are read "
-        "that are whole requests.",
+        "or an object whose lists vectors and no_blind_spot contain them; there, anything that "
+        "isn't a whole request is skipped.",
         epilog="Exit status: 0 each vector detects every known mistake; 1 at least one doesn't; "
         "3 the input cannot be used.",
     )

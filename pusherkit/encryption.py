@@ -32,7 +32,8 @@ def encrypt(key: bytes, text: str, *, nonce: bytes | None = None) -> str:
     """Encrypt an event's data: JSON text with `nonce` and `ciphertext`, both in base64.
 
     `key` is the channel's, 32 bytes. A `nonce` of your own, 24 bytes, is for tests: the same one
-    twice gives away what two texts have in common. Raises PusherError where PyNaCl is missing.
+    twice gives away what two texts have in common. Raises PusherError where PyNaCl is missing, and
+    its ValueError for a key or a nonce of another length.
     """
     box = secret_box(key).encrypt(text.encode(), nonce)
     parts = {"nonce": box.nonce, "ciphertext": box.ciphertext}
@@ -43,7 +44,8 @@ def decrypt(key: bytes, data: str) -> str:
     """The text in an encrypted event's data.
 
     Raises DecryptionError for data that isn't encrypted, that was changed on its way, or that
-    another key has encrypted; PusherError where PyNaCl is missing.
+    another key has encrypted; PusherError where PyNaCl is missing, and its ValueError for a key of
+    another length.
     """
     box = secret_box(key)
     nonce, ciphertext = _parts(data)
@@ -53,11 +55,11 @@ def decrypt(key: bytes, data: str) -> str:
         return box.decrypt(ciphertext, nonce).decode()
     except CryptoError:
         problem = (
-            "this key doesn't open it. It was encrypted with another (another channel's, or the "
-            "master key has changed since), or it isn't what was sent."
+            "this key doesn't decrypt it. Either it was encrypted with another key (another "
+            "channel's, or from an older master key), or it was changed on its way."
         )
     except UnicodeDecodeError as error:
-        problem = f"it opens, and byte {error.start} of what is inside isn't UTF-8."
+        problem = f"it was decrypted, but byte {error.start} of the result isn't UTF-8."
     raise DecryptionError(f"encrypted data: {problem}")
 
 
@@ -98,8 +100,8 @@ def _parts(data: str) -> tuple[bytes, bytes]:
         )
     except (ValueError, TypeError, LookupError, RecursionError):
         problem = (
-            'expected JSON such as {"nonce":"…","ciphertext":"…"}, both in base64. It was '
-            "published without encryption: does the publisher have the master key?"
+            'expected JSON such as {"nonce":"…","ciphertext":"…"}, both in base64. If it was '
+            "published without encryption, check that the publisher has the master key."
         )
     else:
         if len(nonce) == NONCE_BYTES and len(ciphertext) >= OVERHEAD_BYTES:

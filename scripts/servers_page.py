@@ -17,21 +17,22 @@ HEAD = """\
 # What other servers check, and what they say
 
 The practice server checks every rule and explains itself. The servers that you'll meet check less,
-in another order, and say little. `pusherkit sandbox --as soketi` (or `pusher`, `reverb`,
-`sockudo`, `poxa`) judges and answers as that one does, so that your client meets here what it
-would meet there; under each answer, the terminal and the live page still say what the strict
+in a different order, and explain little. `pusherkit sandbox --as soketi` (or `pusher`, `reverb`,
+`sockudo`, `poxa`) judges and answers as that one does, so your client gets the answers here that
+it would get there. Under each answer, the terminal and the live page still say what the strict
 server thinks. In Python it's `SandboxServer(personality="soketi")`, and
-`pusherkit.sandbox.matrix()` puts one request before all of them.
+`pusherkit.sandbox.matrix()` shows one request to all of them.
 
-A request meets a server's rows from top to bottom, and the first that fits answers. “Rests on”
-says where we know it from: *measured* on a running server of that version, *read* in its source, a
-*thread* in public that quotes it, *documented* by the service. Where it says *ours*, nobody has
-published that server's words, and these are the practice server's. soketi's rows are asked of a
-running soketi by `tests/compat`.
+A server goes through its rows from top to bottom, and the first one that fits gives the answer.
+“Source” says how we know: *measured* on a running server of that version, *read* in its source
+code, quoted in a public *thread*, or *documented* by the service. *Ours* means that nobody has
+published that server's words, so you get the practice server's. `tests/compat` checks soketi's
+rows against a running soketi.
 
-Limits are those of a fresh installation. Subscribers, the delivery of events and CORS are the
-practice server's own, whoever it plays. An event that a lenient server would deliver and ours
-can't (a channel's name with a space, say) is accepted, and isn't delivered; the log says so.
+The limits are those of a fresh installation. Subscriptions, the delivery of events and CORS are
+always the practice server's own, whichever server it plays. An event that a lenient server would
+deliver and ours can't (on a channel with a space in its name, say) is accepted, but isn't
+delivered; the log says so.
 """
 
 
@@ -45,19 +46,19 @@ def _section(each: Personality) -> str:
 
 
 def _table(each: Personality) -> Iterator[str]:
-    yield "| Refused | Answer | Rests on |"
+    yield "| Refused | Answer | Source |"
     yield "| --- | --- | --- |"
     for row in each.rows:
         yield f"| {_cell(row.case)} | {_cell(_answer(row))} | {_cell(row.source)} |"
-    yield f"| nothing of these | 200 {_code(_taken(each))} | {_cell(each.source)} |"
+    yield f"| none of these | 200 {_code(_taken(each))} | {_cell(each.source)} |"
 
 
 def _answer(row: Row) -> str:
     if row.status == 422 and not row.says:
-        return "422, with what is wrong listed field by field"
+        return "422, with a list of what's wrong, field by field"
     text = row.says if isinstance(row.says, str) else _json(row.says)
     if text.strip() == "{said}":
-        return f"{row.status}, and the sentence of the practice server"
+        return f"{row.status}, with the practice server's sentence"
     return f"{row.status} {_code(text)}" if text else f"{row.status}, no body"
 
 

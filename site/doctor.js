@@ -29,23 +29,23 @@ async function prefetch() { // so that the wait has a measure; Pyodide finds the
       const { done, value } = await reader.read();
       if (done) return;
       fetched += value.length;
-      say(`The doctor is on the way: ${megabytes(fetched)} of ${megabytes(total)} MB`);
+      say(`The doctor is on its way: ${megabytes(fetched)} of ${megabytes(total)} MB`);
     }
   }));
 }
 
 async function start() {
   await prefetch();
-  say('The doctor is getting ready…');
+  say('The doctor is starting…');
   const { loadPyodide } = await import(FOLDER + 'pyodide.mjs');
   const python = await loadPyodide({ packages: ['pusherkit'] });
   python.runPython(DOCTOR);
-  say('The doctor is here. Ctrl+Enter asks, too.');
+  say('The doctor is ready. Ctrl+Enter works, too.');
   return python.globals.get('report');
 }
 
 const ready = start();
-ready.catch(() => say('The doctor couldn’t be fetched. Check the connection, and load this page again.'));
+ready.catch(() => say('The doctor couldn’t be loaded. Check your connection, and reload this page.'));
 
 async function ask() {
   const button = byId('ask'); // not disabled, as that would take the focus from it
@@ -57,7 +57,7 @@ async function ask() {
     showReport(reportParts(told), told.read_as ? `Read as: ${told.read_as}` : told.unusable ?? '');
   } catch (error) {
     console.error(error);
-    showReport([make('p', '', 'The doctor couldn’t answer. Load this page again.')], '');
+    showReport([make('p', '', 'The doctor couldn’t answer. Reload this page.')], '');
   }
   button.removeAttribute('aria-disabled');
 }

@@ -24,7 +24,7 @@
     if (!/^\d\d-[\w-]+\.ipynb$/.test(lesson)) return;
     frame = document.createElement('iframe');
     frame.src = new URL(`read/${lesson.replace('.ipynb', '.html')}?framed`, root);
-    frame.title = 'The lesson, to be read while it loads';
+    frame.title = 'The lesson, to read while it loads';
     frame.style.cssText = 'position:fixed;z-index:19999;inset:0;width:100%;height:100%;border:0;'
       + 'background:Canvas;color-scheme:light dark';
     frame.onload = () => frame && frame.contentDocument.body.classList.add('framed');
@@ -60,7 +60,7 @@
       if (!isRead()) close();
       else if (!line.querySelector('button')) {
         const button = document.createElement('button');
-        button.textContent = 'The lesson is here: change to it';
+        button.textContent = 'The lesson is ready: switch to it';
         button.style.cssText = 'font:inherit;color:inherit;background:none;border:0;'
           + 'text-decoration:underline;cursor:pointer';
         button.onclick = () => { close(); };
@@ -75,15 +75,15 @@
       setTimeout(() => line.remove(), READY_SECONDS * 1000);
     } else if (fetched < total) {
       say(`Python is loading: ${megabytes(fetched)} of ${megabytes(total)} MB. `
-        + 'You can read meanwhile.');
+        + 'You can start reading.');
     } else {
       say(`Python is starting… ${Math.round((Date.now() - began) / 1000)} s. `
-        + 'You can read meanwhile.');
+        + 'You can start reading.');
     }
   };
   const failed = () => {
     clearInterval(looking);
-    say('Python couldn’t be fetched. Check the connection, and load this page again.');
+    say('Python couldn’t be loaded. Check your connection, and reload this page.');
   };
   let looking = 0;
   document.addEventListener('DOMContentLoaded', () => {

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import unquote
 
 import httpx
@@ -137,8 +138,8 @@ def test_a_webhook_has_a_line_of_its_own_and_what_went_wrong_below(sandbox: Sand
         assert re.fullmatch(
             r"\d\d:\d\d:\d\d  no answer  webhook channel_occupied order-41", sandbox.line()
         )
-        assert sandbox.line().strip().startswith("Nobody listens there. Is your server up")
-        assert sandbox.line().strip() == "Attempt 1 of 9. The same bytes again in 1 s."
+        assert sandbox.line().strip().startswith("Nobody is listening there. Is your server up")
+        assert sandbox.line().strip() == "Attempt 1 of 9. The same bytes come again in 1 s."
 
 
 @pytest.mark.parametrize("sandbox", [("--subscription-count",)], indirect=True)
@@ -150,6 +151,19 @@ def test_counts_can_be_switched_on(sandbox: Sandbox) -> None:
 def test_webhooks_go_to_this_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sandbox", "--webhook=http://example.com/"]) == 1
     assert "pusherkit sandbox: webhook: expected a URL on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["clinic", "--seed", "1..9", "--check"], ["vectors", "x"]])
+def test_ctrl_c_leaves_no_traceback(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_check_seeds", interrupted)
+    monkeypatch.setattr(cli, "_read_text", interrupted)
+    assert cli.main(words) == cli.INTERRUPTED
+    assert capsys.readouterr() == ("", "\n")
 
 
 def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:

@@ -89,7 +89,7 @@ FAULTY = {
     ),
     "the last line end gets lost": Fault(
         "vectors",
-        r"it isn't the same request: its body has \d+ bytes, and should have \d+\. The line end",
+        r"it isn't the same request: its body has \d+ bytes, but it should have \d+\. The newline",
         {
             "bash": (
                 'clinic "/vectors/$number" >"$work/$number"',
@@ -138,7 +138,7 @@ FAULTY = {
     ),
     "the coffee is left out": Fault(
         "event",
-        "An event came, without Zażółć ☕",
+        "An event came, but Zażółć ☕",
         dict.fromkeys(LANGUAGES, ("Zażółć ☕", "Zażółć")),
     ),
     "values are encoded before they're signed": Fault(
@@ -159,7 +159,7 @@ FAULTY = {
     ),
     "one value in place of two": Fault(
         "get",
-        "no value in it has a comma",
+        "none of its values has a comma",
         dict.fromkeys(LANGUAGES, ("user_count,subscription_count", "subscription_count")),
     ),
     "a batch under the other path": Fault(
@@ -190,7 +190,7 @@ FAULTY = {
     ),
     "it comes back at once": Fault(
         "wait",
-        r"came again after 0\.\d s, and Retry-After said 1 s",
+        r"came again after 0\.\d s, but Retry-After said 1 s",
         {
             "bash": ('sleep "$(', ': "$('),
             "node": ("await sleep(1000 *", "await sleep(0 *"),
@@ -200,7 +200,7 @@ FAULTY = {
     ),
     "it waits a second, whatever it's told": Fault(
         "wait",
-        r"came again after 1\.\d s, and Retry-After said 2 s",
+        r"came again after 1\.\d s, but Retry-After said 2 s",
         {
             "bash": (
                 "sleep \"$(tr -d '\\r' <\"$work/head\" | sed -n 's/^retry-after: //Ip')\"",
@@ -281,7 +281,7 @@ FAULTY = {
     ),
     "the wrong cause": Fault(
         "fault",
-        r"It wasn't method-in-lower-case: that makes \w+…, and \w+… was sent",
+        r"It wasn't method-in-lower-case: that gives \w+…, but \w+… was sent",
         {
             "bash": ("cause=newline-at-the-end", "cause=method-in-lower-case"),
             "node": ("'newline-at-the-end': signature", "'method-in-lower-case': signature"),

@@ -261,7 +261,7 @@ def test_a_webhook_reaches_the_page_and_its_backlog():
         with opened(server) as later:
             assert told in later.backlog()
     assert (told["kind"], told["said"]) == ("webhook", "channel_occupied order-41")
-    assert told["note"].startswith("Nobody listens there.")
+    assert told["note"].startswith("Nobody is listening there.")
 
 
 def test_the_greeting_tells_the_app_and_the_secret_that_everybody_knows(server):

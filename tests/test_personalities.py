@@ -111,15 +111,27 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
     ("pusher", "another app key, or none", WRONG_KEY, 400, "Unknown auth_key\n"),
     ("pusher", "unknown app", FOREIGN, 404, "Unknown app id\n"),
     ("pusher", "auth_version missing, or not 1.0", VERSION_2, 401, "Version not supported\n"),
-    ("pusher", "timestamp 600 s off, missing, or no number", OLD, 401, "Timestamp expired: "),
-    ("pusher", "timestamp 600 s off, missing, or no number", TIMELESS, 401, "auth_timestamp"),
-    ("pusher", "body_md5 of other bytes, or missing", OTHER_BODY, 401, "Invalid body_md5"),
-    ("pusher", "wrong signature", WRONG_SIGNATURE, 401, 'sent HmacSHA256Hex("POST\\n/apps/'),
-    ("pusher", "name is no text", event(name=5), 400, "Expected name parameter to be a string\n"),
-    ("pusher", "channel name that can't be one", event(channel="a b"), 400, "Bad request: Inv"),
+    ("pusher", "timestamp 600 s off, missing, or not a number", OLD, 401, "Timestamp expired: "),
+    ("pusher", "timestamp 600 s off, missing, or not a number", TIMELESS, 401, "auth_timestamp"),
     (
         "pusher",
-        "channel name that can't be one",
+        "body_md5 that doesn't match the body, or missing",
+        OTHER_BODY,
+        401,
+        "Invalid body_md5",
+    ),
+    ("pusher", "wrong signature", WRONG_SIGNATURE, 401, 'sent HmacSHA256Hex("POST\\n/apps/'),
+    (
+        "pusher",
+        "name that isn't text",
+        event(name=5),
+        400,
+        "Expected name parameter to be a string\n",
+    ),
+    ("pusher", "channel name that isn't valid", event(channel="a b"), 400, "Bad request: Inv"),
+    (
+        "pusher",
+        "channel name that isn't valid",
         event(channel="c" * (PUSHER_CHANNEL_LENGTH + 1)),
         400,
         "Bad request: Invalid channel name",
@@ -127,7 +139,7 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
     ("pusher", "data over 10 KB", event(data="x" * 10_241), 413, "(10240 bytes)"),
     (
         "pusher",
-        "users of a channel without presence, or counts that there aren't",
+        "users of a channel that isn't a presence channel, or counts that don't exist",
         NOT_PRESENCE,
         400,
         "presence",
@@ -168,7 +180,13 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
     ("soketi", "over 100 channels", event(channels=["c"] * 101), 200, "more than 100 channels"),
     ("soketi", "event name over 200 characters", event(name="n" * 201), 200, "too long. Maximum"),
     ("soketi", "data over 100 KB", event(data="x" * 102_401), 200, '100 KB.","code":413}'),
-    ("soketi", "users of a channel without presence", NOT_PRESENCE, 200, "must be a presence"),
+    (
+        "soketi",
+        "users of a channel that isn't a presence channel",
+        NOT_PRESENCE,
+        200,
+        "must be a presence",
+    ),
     (
         "reverb",
         "a request over 10,000 bytes",
@@ -193,7 +211,7 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
         401,
         "Authentication signature invalid.",
     ),
-    ("reverb", "a body that isn't JSON, or no object", NOT_JSON, 500, "Internal server error."),
+    ("reverb", "a body that isn't a JSON object", NOT_JSON, 500, "Internal server error."),
     (
         "reverb",
         "a field missing, empty or of another type",
@@ -239,7 +257,7 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
         '"batch.1.name":["The batch.1.name field is required."]',
     ),
     ("reverb", "a field missing, empty or of another type", signed(body=b"[]"), 422, '"name"'),
-    ("reverb", "users of a channel without presence", NOT_PRESENCE, 400, "{}"),
+    ("reverb", "users of a channel that isn't a presence channel", NOT_PRESENCE, 400, "{}"),
     ("sockudo", "no such path", NO_PATH, 404, "404 NOT FOUND"),
     ("sockudo", "wrong method", WRONG_METHOD, 405, ""),
     (
@@ -266,9 +284,9 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
     ),
     ("sockudo", "another app's path", FOREIGN, 401, "does not match route app_id"),
     ("sockudo", "timestamp missing", TIMELESS, 401, "auth_timestamp is missing"),
-    ("sockudo", "timestamp that is no number", SOON, 401, "Invalid auth_timestamp format"),
+    ("sockudo", "timestamp that isn't a number", SOON, 401, "Invalid auth_timestamp format"),
     ("sockudo", "timestamp over 600 s off", OLD, 401, "Timestamp expired or too far in the fut"),
-    ("sockudo", "body_md5 of other bytes", OTHER_BODY, 401, "body_md5 mismatch"),
+    ("sockudo", "body_md5 that doesn't match the body", OTHER_BODY, 401, "body_md5 mismatch"),
     ("sockudo", "body_md5 missing", UNHASHED, 401, "body_md5 is required and must be non-empty"),
     ("sockudo", "body_md5 missing", signed(body=b""), 401, "body_md5 is required"),
     (
@@ -322,54 +340,54 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
     ("sockudo", "no channel", event(channel=None), 400, "'channels' (list) or 'channel' (string)"),
     ("sockudo", "no channel", event(channels=[]), 400, "missing_channel_info"),
     ("sockudo", "channel name over 100 bytes", event(channel="c" * 101), 400, "Max length is 100"),
-    ("sockudo", "channel name that can't be one", event(channel="a b"), 400, "invalid characters"),
+    ("sockudo", "channel name that isn't valid", event(channel="a b"), 400, "invalid characters"),
     (
         "sockudo",
-        "users of a channel without presence, or counts that there aren't",
+        "users of a channel that isn't a presence channel, or counts that don't exist",
         COUNTS_IN_VAIN,
         400,
         "presence",
     ),
     (
         "poxa",
-        "no such path: no batches, and no ending of connections",
+        "no such path; batches and ending connections have none",
         batch(ITEM),
         404,
         "",
     ),
-    ("poxa", "no such path: no batches, and no ending of connections", NO_PATH, 404, ""),
+    ("poxa", "no such path; batches and ending connections have none", NO_PATH, 404, ""),
     ("poxa", "wrong method", WRONG_METHOD, 405, ""),
     (
         "poxa",
-        "a body that isn't JSON, a field missing, or a name that can't be one",
+        "a body that isn't JSON, a field missing, or a name that isn't valid",
         NOT_JSON,
         400,
         '{"error":"Event must have channel(s), name, and data"}',
     ),
     (
         "poxa",
-        "a body that isn't JSON, a field missing, or a name that can't be one",
+        "a body that isn't JSON, a field missing, or a name that isn't valid",
         event(socket_id="nobody"),
         400,
         "Event must have",
     ),
     (
         "poxa",
-        "a body that isn't JSON, a field missing, or a name that can't be one",
+        "a body that isn't JSON, a field missing, or a name that isn't valid",
         event(channel=None),
         400,
         "Event must have",
     ),
     (
         "poxa",
-        "users of a channel without presence, or counts that there aren't",
+        "users of a channel that isn't a presence channel, or counts that don't exist",
         asked("/channels/chat", info="user_count"),
         400,
         "",
     ),
     (
         "poxa",
-        "body_md5 of other bytes, or missing",
+        "body_md5 that doesn't match the body, or missing",
         OTHER_BODY,
         401,
         '{"error":"Authentication error"}',
@@ -377,7 +395,7 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
     ("poxa", "another app key, or none", WRONG_KEY, 401, "Authentication error"),
     ("poxa", "auth_version missing, or not 1.0", VERSION_2, 401, "Authentication error"),
     ("poxa", "timestamp missing", TIMELESS, 401, "Authentication error"),
-    ("poxa", "timestamp that is no number", SOON, 500, ""),
+    ("poxa", "timestamp that isn't a number", SOON, 500, ""),
     (
         "poxa",  # where the others still take it
         "timestamp 600 s off, or more",
@@ -393,7 +411,7 @@ REFUSED: list[tuple[str, str, Request, int, str]] = [
         401,
         "Authentication error",
     ),
-    ("poxa", "data that is no text", event(data=5), 500, ""),
+    ("poxa", "data that isn't text", event(data=5), 500, ""),
     ("poxa", "data over 10,000 bytes", event(data="x" * 10_001), 413, "smaller than 10000B"),
 ]
 
@@ -698,6 +716,15 @@ def test_a_secret_in_a_request_is_not_repeated() -> None:
     for each in PERSONALITIES.values():
         told = play(each, arrive(app, request, now=NOW))
         assert app.secret not in told.answer.body
+
+
+@pytest.mark.parametrize("name", PERSONALITIES)
+def test_half_a_surrogate_pair_in_a_name_is_answered(name: str) -> None:
+    sandbox = Sandbox(APP, personality=name)
+    for request in (event(channel="\ud800"), event(name="\ud800" * 201)):
+        reply = sandbox.handle(on_the_wire(request), now=NOW)
+        assert reply.status in (200, 400)
+        json.loads(reply.body) if reply.body.startswith(b"{") else reply.body.decode()
 
 
 def test_what_can_be_published_of_a_body() -> None:

@@ -271,7 +271,7 @@ def test_no_redirect_is_followed(receiver, eventually):
     hook = receiver(307, headers=(("Location", other.url),))
     with SandboxServer(webhook=hook.url) as server:
         call = first_call(server, eventually)
-    assert call.note.startswith("It answered 307. No redirect is followed")
+    assert call.note.startswith("It answered 307. Redirects aren't followed")
     assert other.calls == []
 
 
@@ -279,8 +279,8 @@ def test_a_closed_port_is_said(eventually):
     with SandboxServer(webhook=closed_port()) as server:
         call = first_call(server, eventually)
     assert call.note.split("\n") == [
-        "Nobody listens there. Is your server up, and is this its port?",
-        "Attempt 1 of 9. The same bytes again in 1 s.",
+        "Nobody is listening there. Is your server up, and is this its port?",
+        "Attempt 1 of 9. The same bytes come again in 1 s.",
     ]
 
 
@@ -330,8 +330,14 @@ def test_a_secret_that_comes_back_is_not_logged(eventually):
 
 
 def test_another_machine_is_not_called():
-    with pytest.raises(PusherError, match="The practice server calls no other machine"):
+    with pytest.raises(PusherError, match="The practice server never calls another machine"):
         SandboxServer(webhook="http://example.com/webhooks")
+
+
+def test_an_empty_address_is_none():
+    """A shell makes it of a variable that isn't set."""
+    with pytest.raises(PusherError, match="expected a URL on this machine"):
+        SandboxServer(webhook="")
 
 
 # --- in this process ----------------------------------------------------------------------------
@@ -379,9 +385,9 @@ def test_a_function_is_called_at_once_without_socket_or_thread(sandbox, peer, to
     [
         (lambda body, headers: 401, "It answered 401. The receiver refused it."),
         (lambda body, headers: {}["key"], "It answered 500. It raised KeyError: 'key'"),
-        (lambda body, headers: None, "It answered 500. It returned None, and an answer's status"),
-        (lambda body, headers: "200", "It answered 500. It returned '200', and an answer's"),
-        (lambda body, headers: True, "It answered 500. It returned True, and an answer's status"),
+        (lambda body, headers: None, "It answered 500. It returned None; a status"),
+        (lambda body, headers: "200", "It answered 500. It returned '200'; a status"),
+        (lambda body, headers: True, "It answered 500. It returned True; a status"),
         (lambda body: 200, "It answered 500. It raised TypeError: "),
     ],
 )
@@ -447,3 +453,16 @@ def test_a_handler_that_causes_its_own_call_without_end_ends(sandbox, clock, tol
 def test_a_sandbox_without_webhooks_says_so():
     with pytest.raises(ValueError, match="make it with webhooks=Webhooks"):
         call_in_process(Sandbox(), lambda body, headers: 200)
+
+
+def test_a_fault_of_ours_while_posting_is_logged(monkeypatch, caplog, eventually):
+    async def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("pusherkit.sandbox.server.post_webhooks", broken)
+    with SandboxServer():
+        eventually(lambda: caplog.records)
+    (record,) = caplog.records
+    assert record.exc_info[0] is RecursionError
+    assert "until this starts again" in record.message
+    caplog.clear()

@@ -198,7 +198,7 @@ def test_an_event_that_cannot_be_decrypted_is_told_and_the_next_arrives(place):
             told = subscriber.receive()
             assert (told.channel, told.event) == (SECRET_CHANNEL, UNREADABLE_EVENT)
             assert json.loads(told.data)["event"] == "a"
-        assert "doesn't open it" in json.loads(told.data)["reason"]
+        assert "doesn't decrypt it" in json.loads(told.data)["reason"]
         place.publish("b", channel=SECRET_CHANNEL)
         assert subscriber.receive().event == "b"
 

@@ -97,7 +97,7 @@ class Clinic(Sandbox):
             raise Refusal(
                 429,
                 f"Too many requests: come back in {wait:g} s.",
-                fix="Wait as long as Retry-After says, then send the request again, signed again.",
+                fix="Wait as long as Retry-After says, then sign the request again and send it.",
                 headers=(("Retry-After", str(math.ceil(wait))),),
                 retry_after=wait,
             )
@@ -194,7 +194,7 @@ class Clinic(Sandbox):
             raise AssertionError(refused)
         if failed.rule != "auth_signature" or failed.received == "(missing)":
             return f"{failed.error.rstrip('.')}. {failed.fix}", ()
-        unknown = "The signature is wrong, and no known mistake gives it. It may be another secret."
+        unknown = "The signature is wrong, and no known mistake explains it. Right secret?"
         return f"{unknown} {explanation.unfinished or failed.fix}", ()
 
     def _of_the_other_server(self, request: Request) -> bool:
@@ -228,7 +228,7 @@ class Clinic(Sandbox):
             return _not_yet(state)
         if path not in pages:
             names = ", ".join(sorted(name.decode() for name in [*pages, b"/clinic/fingerprint"]))
-            fields = {"error": f"There is no such page. There are: {names}."}
+            fields = {"error": f"There's no such page. These exist: {names}."}
             return Reply(status=404, body=json.dumps(fields).encode(), headers=JSON)
         text, headers = pages[path]
         return Reply(status=200, body=text.encode(), headers=headers)
@@ -239,7 +239,7 @@ _PLACES = ([b"clinic"], [b"clinic.json"])
 
 def _not_yet(state: State) -> Reply:
     titles = "; ".join(goal.title for goal in state.open if goal.id != "report")
-    fields = {"error": f"There is no fingerprint yet. Still open: {titles}."}
+    fields = {"error": f"There's no fingerprint yet. Still open: {titles}."}
     return Reply(status=409, body=json.dumps(fields).encode(), headers=JSON)
 
 

@@ -337,36 +337,36 @@ def _judge_vectors(state: State, credentials: Credentials, arrival: Arrival, sen
     there = set(state.mark("vectors").memory.get("there", ()))
     difference = _difference(VECTORS[number], arrival.request, sent)
     if difference:
-        said = f"Vector {number + 1} came, signed as it should be, but it isn't the same request: "
+        said = f"Vector {number + 1} came, signed correctly, but it isn't the same request: "
         said = credentials.hide(said + difference)
         return _going_on(state, "vectors", "", said, there=sorted(there))
     there.add(number + 1)
     if len(there) == len(VECTORS):
         return shown(state, "vectors", "All three, byte for byte.", now=arrival.time)
     left = [str(number) for number in (1, 2, 3) if number not in there]
-    said = f"{_counted(len(there), 'vector')} came as it should. Left: {' and '.join(left)}."
+    said = f"Vectors right so far: {len(there)}. Still to come: {' and '.join(left)}."
     return _going_on(state, "vectors", said, there=sorted(there))
 
 
 def _difference(wanted: Request, came: Request, sent: Sent) -> str:
     """In which way a request isn't the one that was wanted; "" if it is."""
     if came.path != wanted.path:
-        return f"its path is {came.path[:MAX_SHOWN]}, and should be {wanted.path}."
+        return f"its path is {came.path[:MAX_SHOWN]}, but it should be {wanted.path}."
     if absent := [
         f"{name}={value}" for name, value in wanted.params if (name, value) not in sent.params
     ]:
-        return f"the parameter {absent[0]} isn't there as it's written."
+        return f"the parameter {absent[0]} isn't in it exactly as written."
     if came.body == wanted.body:
         return ""
     body, right = came.body, wanted.body
     if right.rstrip() == body.rstrip():
         return (
-            f"its body has {len(body)} bytes, and should have {len(right)}. The line end after it "
-            "belongs to it."
+            f"its body has {len(body)} bytes, but it should have {len(right)}. The newline at the "
+            "end is part of it."
         )
     pairs = zip(body, right, strict=False)
     at = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(body), len(right)))
-    return f"its body differs from byte {at} on ({len(body)} bytes, and should have {len(right)})."
+    return f"its body differs from byte {at} on (it has {len(body)} bytes; expected {len(right)})."
 
 
 def _counted(count: int, what: str) -> str:
@@ -381,7 +381,7 @@ def _judge_event(state: State, credentials: Credentials, arrival: Arrival, sent:
     if any(TEXT in text for text in texts):
         said = f"{TEXT} arrived in {_counted(len(arrival.request.body), 'byte')} of body."
         return shown(state, "event", said, now=arrival.time)
-    return missing(state, "event", f"An event came, without {TEXT} in its data. {_why(texts)}")
+    return missing(state, "event", f"An event came, but {TEXT} isn't in its data. {_why(texts)}")
 
 
 def _texts(data: str) -> list[str]:
@@ -397,9 +397,9 @@ def _why(texts: list[str]) -> str:
     twice = TEXT.encode().decode("latin-1")
     for text in texts:
         if twice[:4] in text or TEXT.encode()[:4].decode("cp1252") in text:
-            return "Its UTF-8 was taken for Latin-1, and encoded once more."
+            return "Its UTF-8 was mistaken for Latin-1 and encoded a second time."
         if unicodedata.normalize("NFD", TEXT) in text:
-            return "Its accents came as characters of their own (NFD). Send it as it's written."
+            return "Its accents came as separate characters (NFD). Send it as it's written."
         if "Za??" in text or "Za\ufffd" in text:
             return "Letters became question marks: the program doesn't write UTF-8."
     return "Put it there, and send it as UTF-8."
@@ -411,9 +411,9 @@ def _judge_get(state: State, credentials: Credentials, arrival: Arrival, sent: S
             said = credentials.hide(f"{name}={value}")[:MAX_SHOWN]
             return shown(state, "get", f"{said}, and no body_md5.", now=arrival.time)
     said = (
-        "A GET came, and no value in it has a comma."
+        "A GET came, but none of its values has a comma."
         if sent.params
-        else "A GET came, without a parameter of its own."
+        else "A GET came, but it had no parameters of its own."
     )
     return missing(state, "get", f"{said} Ask for info=user_count,subscription_count.")
 
@@ -438,7 +438,7 @@ def _early(memory: Mapping[str, Any], now: float) -> str:
     asked = memory["asked"]
     waited = max(0.0, now - memory["due"] + asked)
     return (
-        f"It came again after {waited:.1f} s, and Retry-After said {asked} s. Wait as long as the "
+        f"It came again after {waited:.1f} s, but Retry-After said {asked} s. Wait as long as the "
         "answer says, each time."
     )
 
@@ -460,7 +460,7 @@ def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: 
         return _going_on(
             state,
             "wait",
-            f"Attempt {step + 1} was answered 429. Now it's your turn to wait.",
+            f"Attempt {step + 1} got a 429. Now wait before you try again.",
             spoiled,
             step=step + 1,
             due=now + asked,
@@ -470,8 +470,8 @@ def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: 
         )
     if not spoiled and memory["first"] == _stamp(arrival.request):
         spoiled = (
-            "It waited, but sent the same auth_timestamp again. After a wait, sign again: an old "
-            "signature runs out while you wait."
+            "It waited, but sent the same auth_timestamp again. After a wait, sign again: the old "
+            "signature can expire while you wait."
         )
     if spoiled:
         return _going_on(state, "wait", "", spoiled)
@@ -489,11 +489,11 @@ def _judge_give_up(state: State, credentials: Credentials, arrival: Arrival, sen
             spoiled = _early(memory, now)
         step += 1
         if step > MAX_ATTEMPTS:
-            spoiled = f"Attempt {step} came. Stop after {MAX_ATTEMPTS}: nobody may try for ever."
+            spoiled = f"Attempt {step} came. Stop after {MAX_ATTEMPTS}: nobody should try for ever."
         return _going_on(
             state,
             "give-up",
-            f"Attempt {step}. At {MAX_ATTEMPTS} at the latest, give up.",
+            f"Attempt {step}. Give up after {MAX_ATTEMPTS} at the latest.",
             spoiled,
             step=step,
             due=now + asked,
@@ -503,7 +503,7 @@ def _judge_give_up(state: State, credentials: Credentials, arrival: Arrival, sen
     if step < MIN_ATTEMPTS and not spoiled:
         spoiled = (
             f"gave-up came after {_counted(step, 'attempt')} on {SHUT_CHANNEL}. Make "
-            f"{MIN_ATTEMPTS} at least: one refusal for want of room isn't the end."
+            f"at least {MIN_ATTEMPTS}: a single 429 is no reason to give up."
         )
     if spoiled:
         return _going_on(state, "give-up", "", spoiled)
@@ -587,7 +587,7 @@ def broken(state: State, credentials: Credentials) -> Request:
 def _judge_fault(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     event = sent.on(CLINIC_CHANNEL, "cause")
     name = event.says("cause") if event else ""
-    tried = f" {_counted(state.tries, 'answer')} before it didn't fit." if state.tries else ""
+    tried = f" Wrong answers before that: {state.tries}." if state.tries else ""
     if name == fault(state):
         return shown(state, "fault", f"It was {name}.{tried}", now=arrival.time)
     if name not in FAULTS:
@@ -598,8 +598,8 @@ def _judge_fault(state: State, credentials: Credentials, arrival: Arrival, sent:
     text = canonical_string(request.method, request.path, request.params)
     made, (sent_one,) = FAULTS[name](credentials, text), request.values("auth_signature")
     said = (
-        f"It wasn't {name}: that makes {made[:SHORT]}…, and {sent_one[:SHORT]}… was sent. "
-        "There's another broken request now, with another fault."
+        f"It wasn't {name}: that gives {made[:SHORT]}…, but {sent_one[:SHORT]}… was sent. "
+        "You've got a new broken request now, with a different fault."
     )
     return missing(replace(state, tries=state.tries + 1), "fault", said)
 
@@ -634,7 +634,7 @@ def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent
     if left:
         return missing(state, "report", f"This comes last. Still open: {'; '.join(left)}.")
     if (size := len(arrival.request.body)) > MAX_REPORT_BYTES:
-        said = f"The event has {size:,} bytes. Send the fingerprint and your name, and no more."
+        said = f"The event has {size:,} bytes. Send the fingerprint and your name, nothing else."
         return missing(state, "report", said)
     event = sent.on(CLINIC_CHANNEL, "report")
     came = event.says("fingerprint") if event else ""
@@ -662,7 +662,7 @@ GOALS = (
     Goal(
         id="vectors",
         title="Three vectors",
-        send="Send the three requests below exactly as they're written, down to the last line end, "
+        send="Send the three requests below exactly as they're written, down to the last newline, "
         "each signed with the time at which you send it.",
         why="They have no blind spot: each of them detects every mistake in the doctor's table.",
         judge=_judge_vectors,
@@ -671,8 +671,8 @@ GOALS = (
         id="event",
         title="An event beyond ASCII",
         send=f"Publish an event on order-41 whose data contains {TEXT}.",
-        why="A hash is made of bytes, and ż has two of them. What counts or hashes letters goes "
-        "wrong here.",
+        why="You hash bytes, and ż is two of them. A program that counts or hashes letters gets "
+        "this wrong.",
         judge=_judge_event,
     ),
     Goal(
@@ -680,7 +680,7 @@ GOALS = (
         title="A GET with a comma",
         send=f"GET /apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-couriers, with "
         "info=user_count,subscription_count.",
-        why="The comma is signed as a comma, however it travels; and without a body there's no "
+        why="You sign the comma as a comma, even if the URL has %2C. And without a body there's no "
         "body_md5.",
         judge=_judge_get,
     ),
@@ -688,7 +688,7 @@ GOALS = (
         id="batch",
         title="A batch",
         send=f"Publish {MIN_BATCH} events or more with one request to {_BATCH_PATH}.",
-        why="It's one signature for all of them, over another path.",
+        why="One signature covers all of them, and it covers a different path.",
         judge=_judge_batch,
     ),
     Goal(
@@ -696,7 +696,7 @@ GOALS = (
         title="Wait when you're told to",
         send=f"Publish an event on {BUSY_CHANNEL}. It's answered 429 twice. Wait as many seconds "
         "as Retry-After says, each time, then sign it again and send it again.",
-        why="The server has too much to do. Whoever comes back at once makes it worse.",
+        why="The server has too much to do. If you come back at once, you make it worse.",
         judge=_judge_wait,
     ),
     Goal(
@@ -705,7 +705,7 @@ GOALS = (
         send=f"Publish an event on {SHUT_CHANNEL}. It's always answered 429. Wait in "
         f"between, stop after {MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, and then publish an event "
         "named gave-up on news.",
-        why="A program that tries for ever hangs, and nobody hears why.",
+        why="A program that tries for ever hangs, and nobody finds out why.",
         judge=_judge_give_up,
     ),
     Goal(
@@ -715,25 +715,25 @@ GOALS = (
         f"/clinic/socket_id. Publish an event named auth on {CLINIC_CHANNEL}, with what your "
         'authorization endpoint would answer as its data: {"auth":"…"}. (A real subscriber on '
         "that channel counts, too.)",
-        why="The secret can't be in a page, so your server signs for it, once it knows who asks.",
+        why="A page can't have the secret, so your server signs for it once it knows who's asking.",
         judge=_judge_private,
     ),
     Goal(
         id="fault",
         title="A fault, found",
-        send="A colleague's request below was refused. Find the mistake that makes its signature, "
-        f"one of those listed, and publish an event named cause on {CLINIC_CHANNEL} with its name: "
+        send="A colleague's request, below, was refused. Find out which listed mistake gives "
+        f"its signature, and publish an event named cause on {CLINIC_CHANNEL} with that name: "
         '{"cause":"NAME"}.',
         why="You know the cause once you can make the same wrong signature. After a wrong answer "
-        "there's another fault.",
+        "you get a different fault.",
         judge=_judge_fault,
     ),
     Goal(
         id="report",
         title="Your results, signed",
-        send="When all of that is shown, take the fingerprint of your results from "
+        send="When you've shown everything else, get the fingerprint of your results from "
         f"/clinic/fingerprint, and publish an event named report on {CLINIC_CHANNEL}: "
-        '{"fingerprint":"…","by":"your name"}. by may be left out.',
+        '{"fingerprint":"…","by":"your name"}. You can leave out by.',
         why="Your own program signs what you've shown, and the server verifies it.",
         judge=_judge_report,
     ),
@@ -772,17 +772,40 @@ def read_state(text: str) -> State:
         if not isinstance(kept, dict) or kept.get("format") != FORMAT:
             found = kept.get("format") if isinstance(kept, dict) else None
             raise UnreadableText(f"Expected format {FORMAT} of the clinic's file, got {found!r}.")
-        marks = {goal.id: _read_mark(kept["marks"].get(goal.id, {})) for goal in GOALS}
+        marks = {goal.id: _read_mark(goal.id, kept["marks"].get(goal.id, {})) for goal in GOALS}
         report = _read_report(kept["report"]) if kept["report"] else None
-        return State(
+        state = State(
             run=str(kept["run"]),
             began=int(kept["began"]),
             tries=int(kept["tries"]),
             marks=marks,
             report=report,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UnreadableText(f"It isn't a file of the clinic's: {error!r}.") from None
+        _check_shows(state)
+        return state
+    except UnreadableText:  # which is a ValueError
+        raise
+    except _NOT_OURS as error:
+        raise UnreadableText(f"It isn't one of the clinic's files: {error!r}.") from None
+
+
+_NOT_OURS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+    OSError,  # what datetime raises for some times, on some systems
+)
+
+
+def _check_shows(state: State) -> None:
+    """Raise an error for a time that no calendar has, or for text that isn't Unicode."""
+    met = [mark.met for mark in state.marks.values() if mark.met is not None]
+    for time in (state.began, *met, *([state.report.time] if state.report else [])):
+        utc(time)
+    to_text(state).encode()
 
 
 def _read_report(kept: dict[str, Any]) -> Report:
@@ -790,21 +813,27 @@ def _read_report(kept: dict[str, Any]) -> Report:
     return Report(time=float(kept["time"]), **{name: str(kept[name]) for name in texts})
 
 
-def _read_mark(kept: dict[str, Any]) -> Mark:
+def _read_mark(goal: str, kept: dict[str, Any]) -> Mark:
     met = kept.get("met")
     return Mark(
         met=None if met is None else float(met),
         said=str(kept.get("said", "")),
         mistakes=tuple(map(str, kept.get("mistakes", ()))),
         under_way=bool(kept.get("under_way")),
-        memory=_read_memory(kept.get("memory", {})),
+        memory=_read_memory(goal, kept.get("memory", {})),
     )
 
 
-def _read_memory(kept: dict[str, Any]) -> dict[str, Any]:
-    """What a goal remembers, if each of it has its kind; nothing at all if not."""
-    kinds = {"step": int, "due": float, "asked": float, "first": str, "spoiled": str}
-    memory = {name: kind(kept[name]) for name, kind in kinds.items() if name in kept}
-    if "there" in kept:
-        memory["there"] = [number for number in (1, 2, 3) if number in kept["there"]]
-    return memory
+_STEPS = {"step": int, "due": float, "asked": float, "spoiled": str}
+_REMEMBERED = {"wait": {**_STEPS, "first": str}, "give-up": _STEPS}
+
+
+def _read_memory(goal: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """What a goal remembers, if all of it is there and has its kind; nothing at all if not."""
+    if goal == "vectors" and "there" in kept:
+        return {"there": [number for number in (1, 2, 3) if number in kept["there"]]}
+    kinds = _REMEMBERED.get(goal, {})
+    if not kinds or not kinds.keys() <= kept.keys():
+        return {}
+    memory = {name: kind(kept[name]) for name, kind in kinds.items()}
+    return memory if memory["step"] >= 0 else {}

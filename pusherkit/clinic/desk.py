@@ -23,11 +23,12 @@ def heading(seed: int, cases: Sequence[Case]) -> str:
     """What comes before the cases: which queue it is, and the app's settings."""
     return "\n".join(
         [
-            f"Seed {seed}. {len(cases)} calls came in, each about something that's refused.",
+            f"Seed {seed}. {len(cases)} calls came in, each about something that was refused.",
             _wrapped(
                 "Name the cause of each. Use whatever you like: the three questions, a program of "
-                "your own, the lessons. These are the app's settings, for practice. To run one of "
-                "the programs, paste them, and have `pusherkit clinic` running in another terminal."
+                "your own, the lessons. Here are the settings of the practice app. To run one of "
+                "the programs, paste these settings into your terminal, and keep `pusherkit "
+                "clinic` running in another one."
             ),
             "",
             f"export PUSHER_APP_ID={APP.app_id}",
@@ -53,7 +54,7 @@ def text_of(case: Case, count: int) -> str:
         _wrapped(case.said, "  "),
     ]
     if case.log:
-        lines += ["", f"{_whose(case)} log says that it signed (⏎ is a newline):", ""]
+        lines += ["", f"{_whose(case)} log says it signed this (⏎ is a newline):", ""]
         lines += [f"  {line}" for line in visible(case.log).split("\n")]
     several = len(case.answer.mistakes) > 1
     lines += ["", "Two things are wrong. Which?" if several else "What's the cause?"]
@@ -66,7 +67,7 @@ def _what(case: Case) -> str:
     if case.kind == "subscription":
         return "What the client got, and what it sent"
     if case.kind == "webhook":
-        return "The webhook, as the receiver has it when it verifies it"
+        return "The webhook, as the receiver sees it when it verifies it"
     if case.form == "curl":
         return "The request"
     return f"The program, in {LANGUAGES[case.form]}"
@@ -110,10 +111,10 @@ def feedback(case: Case, chosen: int) -> str:
     half = case.half_right(chosen)
     said = f"Half of it: {' and '.join(sorted(half))} is right." if half else "That's not it."
     name, made, came = case.objection(chosen)
-    label = f"Made that way, {name} would be"
+    label = f"With that, {name} would be"
     if case.options[chosen].ways > 1:
-        label = f"Made that way, {name} would be, say"
-    return f"{said}\n  {label:<{len(label)}}  {made}\n  {'What came is':<{len(label)}}  {came}"
+        label = f"With that, {name} might be"
+    return f"{said}\n  {label:<{len(label)}}  {made}\n  {'But it was':<{len(label)}}  {came}"
 
 
 def proof(case: Case) -> str:
@@ -121,7 +122,7 @@ def proof(case: Case) -> str:
     first, *others = case.findings
     lines = [*_found(first)]
     if others:
-        lines.append("Another mistake gives the same, so that would be as true:")
+        lines.append("Another mistake gives the same result, so it could be that, too:")
         for other in others:
             lines += _found(other)
     return "\n".join(lines)
@@ -151,12 +152,12 @@ def work(
         (solved if tries == 1 else missed).append(case)
     done = len(solved) + len(missed)
     if not done:
-        say("Nothing named yet. The same seed brings the same queue.")
+        say("You haven't answered any yet. The same seed gives you the same queue again.")
         return
-    say(rule("the end of the shift" if done == len(cases) else "you leave early"))
+    say(rule("the end of the shift" if done == len(cases) else "you're leaving early"))
     say(f"{len(solved)} of {done} at the first try.")
     if missed:
-        say("\n".join(["To read again:", *_where_to_read(missed)]))
+        say("\n".join(["Worth reading again:", *_where_to_read(missed)]))
 
 
 def _asked(case: Case, ask: Callable[[str], str | None], say: Callable[[str], None]) -> int | None:
@@ -164,7 +165,7 @@ def _asked(case: Case, ask: Callable[[str], str | None], say: Callable[[str], No
     tries = 0
     numbers = [str(number) for number in range(1, len(case.options) + 1)]
     while True:
-        line = ask(f"Your answer (1 to {numbers[-1]}, {SHOW} shows it, {QUIT} ends): ")
+        line = ask(f"Your answer (1 to {numbers[-1]}, {SHOW} to see it, {QUIT} to quit): ")
         if line is None or line.strip().lower() == QUIT:
             return None
         given = line.strip().lower()

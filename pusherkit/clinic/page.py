@@ -85,8 +85,8 @@ def _summary(state: State) -> str:
     shown, every = len(GOALS) - len(state.open), len(GOALS)
     much = "All of it" if state.finished else f"{shown} of {every}"
     return (
-        f"{much}, judged from outside by what a program sent to a strict practice server for the "
-        f"Pusher HTTP API. Run {escape(state.run)}, begun {utc(state.began)}."
+        f"{much}, judged by what a program sent to a strict practice server for the Pusher HTTP "
+        f"API. Run {escape(state.run)}, started {utc(state.began)}."
     )
 
 
@@ -107,8 +107,8 @@ def _item(number: int, goal: Goal, state: State) -> str:
 def _report(state: State, report: Report) -> str:
     return f"""\
 <h2>Signed by the program itself, and verified</h2>
-<p>This request reached the server at {utc(report.time)}. Its body holds the fingerprint of the
-results, its <code>body_md5</code> the hash of that body, and the signature covers both.</p>
+<p>This request reached the server at {utc(report.time)}. Its body contains the fingerprint of the
+results, <code>body_md5</code> is the hash of that body, and the signature covers both.</p>
 <dl>
 <dt>Body</dt><dd><pre>{escape(report.body)}</pre></dd>
 <dt>Canonical string</dt><dd><pre>{escape(report.canonical_string)}</pre></dd>
@@ -117,6 +117,6 @@ results, its <code>body_md5</code> the hash of that body, and the signature cove
 <dt>Results, whose SHA-256 is the fingerprint <code>{fingerprint(state)}</code></dt>
 <dd><pre>{escape(report.results)}</pre></dd>
 </dl>
-<p class="quiet">The clinic's secret is for practice, and everybody can know it. So this page shows
-that the pieces fit together; who sat at the keyboard is for you to say.</p>
+<p class="quiet">The clinic's secret is for practice, and it's public. So this page shows that the
+pieces fit together; it can't prove who sat at the keyboard.</p>
 """

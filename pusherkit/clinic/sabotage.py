@@ -119,7 +119,7 @@ class Case:
     said: str
     """The refusal."""
     log: str
-    """What was signed, as whoever signed it noted down; "" if a program shows it, or nobody did."""
+    """What was signed, as its signer noted it down; "" if a program shows it, or nobody did."""
     came: tuple[tuple[str, str], ...]
     """What was sent that gives the mistake away: name and value. The signature is the last."""
     options: tuple[Answer, ...]
@@ -496,17 +496,17 @@ def check(seed: int) -> list[str]:
 def _problems(case: Case) -> Iterator[str]:
     names = [option.names for option in case.options]
     if len(set(names)) != OFFERED:
-        yield f"there are {len(set(names))} different answers, and there should be {OFFERED}."
+        yield f"there are {len(set(names))} different answers, but there should be {OFFERED}."
     fitting = [frozenset(each.name for each in found.mistakes) for found in case.findings]
     if case.form not in ("curl", "frames"):
         rivals = [option for option in case.options if option.made == case.answer.made]
         if len(rivals) != 1:
-            yield "another answer makes the same."
+            yield "another answer gives the same result."
     else:
         report = consult(case.shown, App.of(APP), now=SHIFT_TIMESTAMP)
         (opinion,) = report.opinions
         if opinion.diagnosis.valid:
-            yield "it's signed as it should be, so there's nothing to find."
+            yield "it's signed correctly, so there's nothing to find."
         fitting = [
             frozenset(each.name for each in found.mistakes) for found in opinion.diagnosis.findings
         ]

@@ -128,12 +128,12 @@ def _couriers(chance: Chance) -> Request:
 Scene = tuple[str, Callable[[Chance], Request]]
 SCENES: tuple[Scene, ...] = (
     ("The depot's new scanner reports a parcel.", _status),
-    ("The couriers' app wants to say who is coming.", _courier),
-    ("The office tells several customers at once.", _office),
+    ("The couriers' app tells customers who's on the way.", _courier),
+    ("The office informs several customers at once.", _office),
     ("A cron job sends a body from a template file.", _template),
     ("A cron job sends a template file with curl -d.", _template_by_curl),
     ("The night shift reports two parcels in one request.", _batch),
-    ("The wall display asks who is watching.", _watching),
+    ("The wall display asks who's watching.", _watching),
     ("The help desk asks whether a customer's page is open.", _one_channel),
     ("The planner asks which couriers are on duty.", _couriers),
 )
@@ -158,7 +158,7 @@ def _depot(chance: Chance) -> Subscription:
 
 
 SUBSCRIPTIONS: tuple[tuple[str, Callable[[Chance], Subscription]], ...] = (
-    ("A customer's page wants the private channel of its order.", _private),
+    ("A customer's page wants its order's private channel.", _private),
     ("A courier wants to join the couriers' channel.", _presence),
     ("The depot's screen wants its own channel.", _depot),
 )
@@ -180,8 +180,8 @@ def _said_hello(chance: Chance) -> Webhook:
 
 
 WEBHOOKS: tuple[tuple[str, Callable[[Chance], Webhook]], ...] = (
-    ("The receiver that stops positions for idle pages refuses what it's sent.", _idle),
-    ("The receiver that logs the couriers' chat refuses what it's sent.", _said_hello),
+    ("The receiver that stops sending positions when no page is open refuses its webhooks.", _idle),
+    ("The receiver that logs the couriers' chat refuses its webhooks.", _said_hello),
     (
         "A receiver was moved behind a new proxy, and now it refuses everything.",
         lambda chance: replace(hook := _idle(chance), body=hook.body + b"\n"),

@@ -14,9 +14,9 @@ from pusherkit.signing import Request, canonical_string
 
 WIDTH = 92  # characters of a line
 ABOUT = (
-    "Write a program, in any language, that does what is asked for here. It gets its settings from "
-    "the environment: PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and PUSHER_HOST. Whatever reaches "
-    "this server is judged; the order doesn't matter, and nothing is lost if you try again."
+    "Write a program, in any language, that does these tasks. It gets its settings from the "
+    "environment: PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and PUSHER_HOST. This server judges "
+    "everything that reaches it. The order doesn't matter, and you can try as often as you like."
 )
 
 
@@ -69,7 +69,7 @@ def as_json(state: State, credentials: Credentials) -> dict[str, Any]:
 def as_text(state: State, credentials: Credentials, url: str) -> str:
     """The tasks for people. `url` is where the server is."""
     lines = ["The clinic", "==========", "", *_wrapped(ABOUT, "")]
-    lines += ["", "The same as JSON: /clinic.json. What you've shown, as a page: /clinic/page."]
+    lines += ["", "The same as JSON: /clinic.json. A page with what you've shown: /clinic/page."]
     for number, goal in enumerate(GOALS, start=1):
         lines += ["", *_goal(number, goal, state)]
         lines += [f"   {line}".rstrip() for line in _details(goal, state, credentials, url)]
@@ -111,14 +111,14 @@ def _details(goal: Goal, state: State, credentials: Credentials, url: str) -> It
         return
     if goal.id == "vectors":
         yield ""
-        yield r" \n, \r and \t at the ends of a line are a line end, a carriage return and a tab."
-        yield " The other backslashes are backslashes."
+        yield r" \n, \r and \t outside the text are a newline, a carriage return and a tab."
+        yield " Every other backslash is a backslash."
         for number, vector in enumerate(VECTORS, start=1):
             yield ""
             yield f" Vector {number}: {vector.method} {vector.path}"
             for name, value in vector.params:
                 yield f"   parameter {name}={value}"
-            yield f"   body, {len(vector.body)} bytes; /clinic/vectors/{number} has it as it is:"
+            yield f"   body, {len(vector.body)} bytes; exactly, at /clinic/vectors/{number}:"
             yield from (f"     {line}" for line in _visible(vector.body.decode()))
     if goal.id == "private":
         yield f" The page's socket id: {capstone.socket_id(state)}"
@@ -131,6 +131,6 @@ def _details(goal: Goal, state: State, credentials: Credentials, url: str) -> It
         yield from (f"   {line}" for line in text_of(broken).split("\n"))
         yield " What was sent (/clinic/broken/auth_signature):"
         yield f"   {broken.values('auth_signature')[0]}"
-        yield " The mistakes to choose from:"
+        yield " The mistakes that you can choose from:"
         for mistake in capstone.mistakes_to_choose_from():
             yield from _wrapped(f"{mistake.name}: {mistake.why}", "   ")

@@ -605,7 +605,7 @@ def prove_it(
 @prove_it.judge
 def _all_three(result: Any, now: float, servers: list[int], messages: list[str]) -> None:
     if not isinstance(result, tuple) or len(result) != 3:
-        raise Wrong("Return three things, parted by commas.", Fact("Yours", shown(result)))
+        raise Wrong("Return three things, separated by commas.", Fact("Yours", shown(result)))
     sent, accepted, statuses = result
     _whole_seconds(sent, now)
     off = [server - int(sent) for server in servers]

@@ -57,8 +57,8 @@ APP, NOW = EXAMPLE_CREDENTIALS, EXAMPLE_TIMESTAMP
     "A secret was pasted with a newline at the end. Which of the server's checks fails?",
     {
         "auth_signature": "The newline became part of what keys the HMAC.",
-        "auth_key": "The app key is another value, and it's fine.",
-        "body_md5": "The body hash is made without the secret.",
+        "auth_key": "The app key is a separate value, and it's fine.",
+        "body_md5": "You don't need the secret for the body hash.",
     },
     why="Every other value is made without the secret, so only the signature can be wrong.",
 )
@@ -78,7 +78,7 @@ def pasted_secret() -> str:
         "11": "The practice server keeps to the limit of ten.",
         "0": "One too many refuses the whole batch.",
     },
-    why="A limit takes all or nothing. Not every server draws it at the same place, though.",
+    why="It's all or nothing. Not every server has the same limit, though.",
 )
 def eleven_in_a_batch() -> tuple[str, Fact]:
     server, heard = Practice(), list[Message]()
@@ -92,14 +92,14 @@ def eleven_in_a_batch() -> tuple[str, Fact]:
 
 
 @lesson.predict(
-    "You publish, and within five seconds no answer comes. Has the event gone out?",
+    "You publish, and no answer comes within five seconds. Has the event gone out?",
     {
         "No, or the server would have said so": "Maybe it did say so. Answers get lost, too.",
         "There's no telling": "The same error can mean either.",
         "Yes, and only the server is slow": "It may never have heard of it.",
     },
-    why="A request can get lost on its way there, and an answer on its way back. At your end, both "
-    "are the same silence.",
+    why="A request can get lost on its way there, and an answer on its way back. To you, both "
+    "look exactly the same: nothing comes.",
 )
 def no_answer() -> tuple[str, Fact]:
     arrived, errors = [], set()
@@ -207,7 +207,7 @@ def _shown_once(done: tuple[Any, int, list[str]], line: Line, status: str) -> No
     if reachable and tries < len(line.fates):
         raise Wrong("You stop before an answer came. Try again, up to five times.", *facts)
     if reachable and tries > len(line.fates):
-        raise Wrong("You go on although an answer came.", *facts)
+        raise Wrong("You keep trying even though an answer came.", *facts)
     if tries != (len(line.fates) if reachable else 5):
         raise Wrong("Nobody ever answers here. Stop after five tries.", *facts)
     if seen != ([status] if reachable else []):
@@ -256,21 +256,21 @@ def _always_five(line: Line, status: str) -> bool:
 
 
 deliver.wrong(
-    "Each try has an id of its own here, so to the page they're several events. One event, one id, "
-    "however often it's sent.",
+    "You give each try its own id, so to the page they're different events. Give an event one id, "
+    "however often you send it.",
     _an_id_a_try,
 )
-deliver.wrong("You give up at the first silence, and the event may never have gone out.", _one_try)
+deliver.wrong("You give up after one try, so the event may never have gone out.", _one_try)
 deliver.wrong(
-    "You take silence for success. Where the request got lost, nobody heard of the event.",
+    "You treat no answer as success. If the request got lost, nobody heard of the event.",
     _takes_silence_for_success,
 )
-deliver.wrong("An answer came, and you send it again all the same. Stop there.", _always_five)
+deliver.wrong("An answer came, but you send it again anyway. Stop there.", _always_five)
 deliver.why(
-    "You can't make sure that it goes out once. But you can make sure that it goes out at least "
-    "once, and the id lets every receiver make that once. Each try is signed again, too."
+    "You can't make sure that it goes out exactly once. But you can make sure that it goes out at "
+    "least once, and the id lets every receiver ignore the copies. Each try is signed again, too."
 )
-deliver.next("Between two tries, wait longer each time: that was in lesson 07. Where does it go?")
+deliver.next("Wait longer after each try, as in lesson 07. Where in your loop does that go?")
 
 
 # --- where a secret gets out --------------------------------------------------------------------
@@ -331,14 +331,14 @@ LEAKS: dict[str, tuple[Leak, Leak]] = {
             "shell history",
             "PUSHER_SECRET='{}' python tracker.py",
             "as it is",
-            "What you type is a line in a file now, such as ~/.bash_history.",
+            "The shell saves what you type in a file, such as ~/.bash_history.",
             "Type it where nothing records it: read -rs PUSHER_SECRET; export PUSHER_SECRET.",
         ),
         Leak(
             "ps",
             "openssl dgst -sha256 -hmac {}",
             "as it is",
-            "Arguments are public: anybody on that machine sees them, who runs ps at that moment.",
+            "Arguments are public: anybody on that machine who runs ps at that moment sees them.",
             "Pass it in the environment or on standard input, never as an argument.",
         ),
     ),
@@ -347,8 +347,8 @@ LEAKS: dict[str, tuple[Leak, Leak]] = {
             "CI log",
             "+ curl -H 'Authorization: Basic {}'",
             "base64",
-            "set -x prints it, and logs are kept. A mask hides the plain value, and no other form.",
-            "Store it as a secret of the CI, for one step only, and print nothing.",
+            "set -x prints it, and logs are kept. CI masks the plain value, but no other form.",
+            "Store it as a CI secret, for one step only, and print nothing.",
         ),
         Leak(
             "browser code",
@@ -372,7 +372,7 @@ LEAKS: dict[str, tuple[Leak, Leak]] = {
             "locals: secret_bytes={}",
             "hex",
             "Trackers send local variables along with a traceback, in a spelling of their own.",
-            "Switch that off, or name the variables to leave out. Better: hold no such variable.",
+            "Switch that off, or list the variables to leave out. Better, have no such variable.",
         ),
     ),
 }
@@ -526,9 +526,9 @@ def _the_right_files(result: Any, secret: str, files: dict[str, str]) -> None:
         raise Wrong("Return a list of names of files.", Fact("Yours", shown(result)))
     right = leaking(secret, files)
     if strange := [name for name in result if name not in files]:
-        raise Wrong("There is no file of that name.", Fact("Yours", shown(strange[0])))
+        raise Wrong("There's no file with that name.", Fact("Yours", shown(strange[0])))
     if extra := [name for name in result if name not in right]:
-        raise Wrong("One of yours has nothing to read.", Fact(extra[0], files[extra[0]]))
+        raise Wrong("The secret isn't in one of yours.", Fact(extra[0], files[extra[0]]))
     if missing := [name for name in right if name not in result]:
         raise Wrong("Somebody can read it in this one, too.", Fact(missing[0], files[missing[0]]))
 
@@ -555,8 +555,8 @@ leaking.wrong(
     "Plain and percent-encoded are done. Base64 and hex are left.", _searching(str, _percent)
 )
 leaking.wrong(
-    "Base64 of the secret alone is in none of them: three bytes make four characters, so what goes "
-    "before it changes every one. Decode the words, and look inside.",
+    "The base64 of the secret by itself is in none of them: three bytes make four characters, so "
+    "the text in front of it changes all of them. Decode the words, and look inside.",
     _searching(
         str,
         _percent,
@@ -566,7 +566,7 @@ leaking.wrong(
     ),
 )
 leaking.wrong(
-    "A file that says PUSHER_SECRET has the name in it, and maybe no value.",
+    "PUSHER_SECRET is only the name. A file can contain that without the value.",
     lambda secret, files: [name for name, text in files.items() if "PUSHER_SECRET" in text],
 )
 leaking.wrong(
@@ -574,8 +574,8 @@ leaking.wrong(
     lambda secret, files: [name for name in files if name not in ("tracker.py", ".env.example")],
 )
 leaking.why(
-    "A mask in CI, a search in an editor: both know the plain value only. Decode each word that "
-    "could be something else, and you find the rest, in a second for a whole log."
+    "CI's mask and an editor's search only look for the plain value. If you decode each word that "
+    "could be encoded, you find the rest, and a whole log takes a second."
 )
 leaking.next("Run it over your own shell history and your last CI log. Then over a bundle.")
 
@@ -640,30 +640,30 @@ def _nobody_is_refused(result: Any) -> None:
         raise Wrong("Your customers notice.", Fact("Monday", said, kind="prose"))
     if not in_order(result):
         raise Wrong(
-            "Nobody is refused here, with two servers. But the look into the log comes too early: "
-            "a third one, which you forgot, would still have the old pair."
+            "With these two servers, nobody is refused. But you look into the log too early: "
+            "if you forgot a third server, it would still have the old pair."
         )
 
 
 plan.hint("For a while both pairs have to be valid. Which step begins that, and which ends it?")
-plan.hint("The log can only tell you something once you think that you're done.")
+plan.hint("Looking into the log only helps once you think you're done.")
 plan.wrong(
-    "You switch off first. From then until both servers have the new pair, everything is refused.",
+    "You switch the old pair off first. Until both servers have the new one, they're refused.",
     "ACEBD",
 )
 plan.wrong(
     "The servers have a pair that isn't valid yet. Make it before you give it to anybody.", "EBCDA"
 )
 plan.wrong(
-    "You switch off before you look. If a forgotten server still has the old pair, you'll hear it "
-    "from customers.",
+    "You switch it off before you look. If a forgotten server still has the old pair, you'll hear "
+    "about it from customers.",
     "CEBAD",
 )
 plan.wrong(
     "You look before the servers have the new pair, so of course the old one is in use.", "CDEBA"
 )
 plan.why(
-    "New and old overlap, so nobody has to change at the same second as anybody else. The log is "
+    "New and old overlap, so the servers don't have to change in the same second. And now you see "
     "why you log the app key: it says which pair signed, and gives nothing away."
 )
 plan.next(
@@ -736,7 +736,7 @@ def _servers(sent: Sent, everything: bool) -> View:
         refusing = sum(not each.accepts for each in met)
         status = f"“{last}”: {refusing} of {len(met)} refuse it."
     elif everything:
-        status = "All six are sent. Press one to see what it breaks."
+        status = "All six are sent. Press one to see what's wrong with it."
     return View(
         "The same bytes at six servers",
         (
@@ -959,7 +959,7 @@ def _catches_it(done: tuple[Any, bool], publish: Publisher, sandbox: PusherSandb
         raise Wrong("Return True or False.", Fact("Yours", shown(result)))
     if publish is RIGHT and not result:
         raise Wrong(
-            "This publisher does everything right, and your test fails it.",
+            "This publisher does everything right, but your test fails it.",
             Fact("Events", "\n".join(lines_of(sandbox.events))),
         )
     if publish is not RIGHT and result:
@@ -998,7 +998,7 @@ def _all_of_it(channel: str, status: str) -> Callable[[PusherSandbox], bool]:
 
 
 passes.wrong(
-    "No error came, so you're content. But a publisher can swallow one. Look at what arrived.",
+    "You're satisfied if there's no error. But a publisher can swallow one. Look at what arrived.",
     _publish_and(lambda box: True),
 )
 passes.wrong(
@@ -1006,10 +1006,10 @@ passes.wrong(
     _publish_and(lambda box: all(each.reply.status == 200 for each in box.log)),
 )
 passes.wrong(
-    "You count the events, and don't look inside.", _publish_and(lambda box: len(box.events) == 1)
+    "You count the events, but don't look inside.", _publish_and(lambda box: len(box.events) == 1)
 )
 passes.wrong(
-    "One of them sends everything to order-41, and you test with order 41. Take another.",
+    "One of them sends everything to order-41, and that's what you test with. Take another order.",
     _publish_and(_all_of_it("order-41", "preparing"), order=41),
 )
 passes.wrong(
@@ -1017,8 +1017,8 @@ passes.wrong(
     _publish_and(_all_of_it("order-7", "delivered"), status="delivered"),
 )
 passes.why(
-    "A test is worth what it can catch. Nobody faked the server here: the publisher signed, the "
-    "server verified, and what you looked at is what a subscriber would get."
+    "A test is worth what it can catch. And you didn't fake the server: the publisher signed, the "
+    "server verified, and you looked at what a subscriber would get."
 )
 passes.next("Break your own publisher in one line. Does your test notice?")
 
@@ -1045,7 +1045,7 @@ BLIND_BODY = '{"name":"status","channel":"order-41","data":"delivered"}'
 
 @lesson.value
 def vector_body() -> str:
-    """Give a body, as text, of which no known mistake with a body goes unseen."""
+    """Give a body, as text, with which no known mistake with the body goes unseen."""
     return '{"name":"status","channel":"order-41","data":"Zoë"}\n'
 
 
@@ -1067,8 +1067,8 @@ vector_body.hint("A mistake goes unseen if it changes nothing. Which characters 
 vector_body.hint("Two things are missing: one in the data, and one after the closing brace.")
 vector_body.wrong("That's the body from above.", BLIND_BODY)
 vector_body.wrong(
-    "An accent shows who writes Latin-1 or escapes. But a newline at the end, as echo adds one, "
-    "still goes unseen.",
+    "An accent shows up Latin-1 and escapes. But an extra newline at the end, the kind that echo "
+    "adds, still goes unseen.",
     BLIND_BODY.replace("delivered", "Zoë"),
 )
 vector_body.wrong(
@@ -1076,8 +1076,8 @@ vector_body.wrong(
     BLIND_BODY + "\n",
 )
 vector_body.why(
-    "A test vector is a question, and to an easy one the wrong way gives the right answer, too. "
-    "Zoë and a newline make it a hard one."
+    "A vector is only as good as the mistakes that it shows. With an easy body, a wrong program "
+    "still gets the right answer. Zoë and a newline make it hard."
 )
 vector_body.next("Run pusherkit vectors over your own. It names what each of them can't see.")
 
@@ -1110,7 +1110,7 @@ def describe(environ: dict[str, str]) -> str:
 @describe.judge
 def _no_piece_of_it(result: Any, environ: dict[str, str]) -> None:
     if not isinstance(result, str):
-        raise Wrong("A log wants text, and yours is something else.", Fact("Yours", shown(result)))
+        raise Wrong("Return text: it's a line for the log.", Fact("Yours", shown(result)))
     right = Credentials.from_url(environ["PUSHER_URL"])
     host = right.base_url.partition("://")[2]
     rest = result
@@ -1141,7 +1141,7 @@ def _last_four(environ: dict[str, str]) -> str:
 
 
 describe.wrong(
-    "Four characters of it are enough to make guessing the rest easier. Log none of them.",
+    "Even four characters make the rest easier to guess. Don't log any of them.",
     _last_four,
 )
 describe.wrong(
@@ -1206,7 +1206,7 @@ def _all_four(
     request: Request,
 ) -> None:
     if not isinstance(result, tuple) or len(result) != 4:
-        raise Wrong("Return four lists, parted by commas.", Fact("Yours", shown(result)))
+        raise Wrong("Return four lists, separated by commas.", Fact("Yours", shown(result)))
     leaks, statuses, safe, lenient = result
     _the_right_files(leaks, secret, files)
     _, right, sound, taking = prove_it(secret, files, messages, plans, request)
@@ -1239,15 +1239,15 @@ def _but(part: int, other: Callable[..., Any]) -> Callable[..., Any]:
 
 
 prove_it.wrong(
-    "Plain text alone. In three more of the files the secret is spelled otherwise.",
+    "You only search for the plain text. Other files have the secret in other spellings.",
     _but(0, lambda secret, files, *_: [name for name in files if secret in files[name]]),
 )
 prove_it.wrong(
-    "The copies are all there. A receiver shows an id once.",
+    "You show the copies, too. A receiver shows each id once.",
     _but(1, lambda s, f, messages, *_: [json.loads(each)["status"] for each in messages]),
 )
 prove_it.wrong(
-    "One of your plans switches the old pair off before anybody looked into the log.",
+    "One of your plans switches the old pair off before anybody has looked into the log.",
     _but(2, lambda s, f, m, plans, r: [p for p in plans if not outage(p)]),
 )
 prove_it.wrong(

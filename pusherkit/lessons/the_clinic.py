@@ -69,7 +69,7 @@ ledger = Ledger
     "private-order-42. What does the server do?",
     {
         "It lets the page in": "The auth is real. But what is it an HMAC of?",
-        "It asks your backend": "The server never asks: it has the secret, and computes.",
+        "It asks your backend": "It never asks: it has the secret, so it checks for itself.",
         "It refuses": "The channel's name is in the signed text.",
     },
     why="An auth is the HMAC of socket_id:channel, so it's good for one connection and one "
@@ -89,7 +89,7 @@ def another_channel() -> str:
     "A framework parses a webhook's JSON, and your code writes it as JSON again before it "
     "verifies. Every value is the same. Does X-Pusher-Signature fit?",
     {
-        "No": "It's of the raw bytes, and Python's JSON has a space after each colon.",
+        "No": "The raw bytes were signed, and Python's JSON has a space after each colon.",
         "Yes": "It would, if only the values counted.",
     },
     why="The API signed the bytes that it sent. Verify those, and parse them afterwards.",
@@ -110,12 +110,12 @@ def written_again() -> str:
     "A request has a wrong body hash, and it's signed with the wrong secret, too. How many of the "
     "two does the refusal name?",
     {
-        "Both": "That would be kind. The server stops where it finds the first.",
-        "One": "And it isn't the one you may have thought of.",
-        "None": "It names a rule, always, if the server explains itself.",
+        "Both": "That would be kind. The server stops at the first one it finds.",
+        "One": "And perhaps not the one you'd expect.",
+        "None": "A server that explains itself always names a rule.",
     },
     why="The server checks one rule after the other, the body hash before the signature, and "
-    "refuses at the first that fails. So fix one thing, send, and read again.",
+    "stops at the first that fails. So fix one thing, send, and read again.",
 )
 def two_rules() -> tuple[str, Fact]:
     app, body = EXAMPLE_CREDENTIALS, b'{"name":"status","channel":"order-41","data":"delayed"}'
@@ -232,7 +232,7 @@ def calls() -> Explorer:
     """Take eight calls, and name the cause of each."""
     return Calls(
         _taken,
-        seed=number("Seed", FIRST_SEED, 0, LAST_SEED, hint="the same queue for everybody"),
+        seed=number("Seed", FIRST_SEED, 0, LAST_SEED, hint="same seed, same queue"),
         shift=gesture(Shift(), took),
         code=[verdict, sent_with],
     )
@@ -323,14 +323,14 @@ def _heard(case: Case, tried: tuple[int, ...]) -> tuple[Fact, ...]:
         causes = [Fact("Cause", f"{each.why} {each.fix}", kind="prose") for each in first.mistakes]
         proof = Fact("Proof", first.reproduced, "Made that way, it's exactly what was sent.")
         also = [
-            Fact("Or", f"{each.why} {each.fix} (It gives the same.)", kind="prose")
+            Fact("Or", f"{each.why} {each.fix} (It gives the same result.)", kind="prose")
             for other in others
             for each in other.mistakes
         ]
         return (*causes, proof, *also)
     name, made, came = case.objection(tried[-1])
     ways = case.options[tried[-1]].ways
-    other = f" There are {ways} ways to make it, and none gives what came." if ways > 1 else ""
+    other = f" There are {ways} ways to do that; none gives what came." if ways > 1 else ""
     return (
         Fact("Made that way", made, f"What {name} would be.{other}"),
         Fact("What came", came),
@@ -396,9 +396,9 @@ def _with(name_: str, make: Any) -> Any:
 
 
 broken_text.hint(r"In Python, '\n' is one character, and '\\n' is two: a backslash and an n.")
-broken_text.hint("'-'.join(['a', 'b', '']) is 'a-b-': a last piece that's empty leaves its joint.")
+broken_text.hint("'-'.join(['a', 'b', '']) is 'a-b-': an empty last piece still gets its hyphen.")
 broken_text.wrong(
-    r"In newline-written-out, your text has real newlines. Two characters are wanted: '\\n', or "
+    r"In newline-written-out, your text has real newlines. You need two characters: '\\n', or "
     r"r'\n'.",
     _with("newline-written-out", lambda text: text),
 )
@@ -454,7 +454,7 @@ two_causes.wrong(
     lambda *given: tuple(reversed(two_causes(*given))),
 )
 two_causes.wrong(
-    "One of these was signed with another app's secret, and you blame two accidents. If no pair "
+    "One of these was signed with another app's secret, but you name two mistakes. If no pair "
     "gives what was received, return ().",
     lambda *given: two_causes(*given) or (TEXTS[-1], list(KEYS)[-1]),
 )
@@ -515,7 +515,7 @@ def _broken_night(server: Practice, status: str) -> int:
 
 BODY_FIRST = "The refusal names body_md5. What is hashed, and what is sent?"
 UPPER = "The body hash is right now. Look at the form of the signature that was sent."
-ANOTHER = "The refusal names another rule now, one that the script had right. What's missing?"
+ANOTHER = "Now the refusal names a different rule, one the script had right. What's missing?"
 ORDER = "The signature looks like one now. Compare the two canonical strings: what's in order?"
 
 
@@ -607,17 +607,17 @@ def _named(names: Any, secret: str, text: str, received: str) -> None:
     if sorted(str(name) for name in names) == right:
         raise Wrong("Those are the names. Return them sorted.", *facts)
     if not right:
-        raise Wrong("One of these is signed as it should be. Then return [], and blame nobody.")
+        raise Wrong("One of these is signed correctly. For that one, return [].")
     if right == ["unproven"]:
-        raise Wrong("Nothing known gives one of these. That's an answer, too: unproven.", *facts)
+        raise Wrong('No mistake you know gives one of these. Then return ["unproven"].', *facts)
     if len(right) == 2:
         raise Wrong("One of these has two mistakes: a text and a key at the same time.", *facts)
-    raise Wrong("One of these has a single mistake, and you name something else.", *facts)
+    raise Wrong("One of these has a single mistake, but you name something else.", *facts)
 
 
 prove_it.hint("Make a dict of texts and one of keys, the right ones among them, under the name ''.")
 prove_it.hint("sorted(name for name in (in_text, in_key) if name) leaves out what wasn't wrong.")
-prove_it.why("Made on purpose, each mistake gives itself away, also beside another one.")
+prove_it.why("You make each mistake on purpose, so you can prove it, even next to another one.")
 prove_it.next("On to the capstone, if it isn't done yet: from an empty file, in any language.")
 
 
@@ -663,7 +663,7 @@ class OpenClinic(Live):
     def __init__(self) -> None:
         super().__init__(
             _goals(State(run="", began=0), ()),
-            hint="Run this cell to open the clinic. It takes a program in any language.",
+            hint="Run this cell to open the clinic. Your program can be in any language.",
         )
         self._drawn = 0.0  # by time.monotonic()
         self._is_due = False

@@ -57,7 +57,7 @@ def headers_for(app_key: str, secret: str, body: bytes) -> dict[str, str]:
         "colon, and the sender hadn't.",
         "No, it's other bytes": "Keep the bytes that came, and parse a copy.",
     },
-    why="Two serialisers write the same object differently, and one byte more is another hash.",
+    why="Two serialisers write the same object differently, and one extra byte changes the hash.",
 )
 def written_again() -> tuple[str, Fact]:
     body = json.dumps(VACATED, separators=(",", ":")).encode()
@@ -70,11 +70,11 @@ def written_again() -> tuple[str, Fact]:
 @lesson.recall(
     "The same event reaches a page twice, with the same id. How often should the page chime?",
     {
-        "Once": "It remembers the id, and lets the second copy pass in silence.",
+        "Once": "It remembers the id, and ignores the second copy.",
         "Twice": "That's how order 41 got delivered twice.",
         "Not at all": "Then a repeated event would be lost altogether.",
     },
-    why="The receiver decides what counts as new. Whoever sends can only send again.",
+    why="The receiver decides what counts as new. All the sender can do is send again.",
 )
 def one_chime() -> str:
     seen, chimes = set(), 0
@@ -86,16 +86,16 @@ def one_chime() -> str:
 
 
 @lesson.predict(
-    "The office loads its page anew. For half a second it isn't subscribed, then it's back. "
-    "What does your backend get to hear?",
+    "The office reloads its page. For half a second it isn't subscribed, then it's back. "
+    "What does your backend hear about it?",
     {
         "channel_vacated, then channel_occupied": "It would, if the server told you at once.",
         "nothing": "The server waits three seconds before it tells you that somebody's gone.",
-        "channel_occupied alone": "That one comes when a channel had been empty. For you it never "
-        "was.",
+        "channel_occupied alone": "You get that one when a channel was empty before. As far as the "
+        "server has told you, it never was.",
     },
-    why="People reload pages, and phones lose their network in tunnels. So a departure is only "
-    "told when it has lasted.",
+    why="People reload pages, and phones lose their network in tunnels. So the server reports a "
+    "departure only once it has lasted.",
 )
 def reloaded() -> tuple[str, Fact]:
     webhooks = Webhooks(EXAMPLE_CREDENTIALS)
@@ -266,7 +266,7 @@ def _verdict(night: Night) -> tuple[str, bool | None]:
     again = f" You've acted on one webhook {night.copies + 1} times." if night.copies else ""
     if last and last.is_open:
         return (
-            f"The server waits for your answer, and tells you nothing else meanwhile.{again}",
+            f"The server is waiting for your answer, and sends you nothing else until then.{again}",
             None,
         )
     if last and last.again is not None:
@@ -290,8 +290,8 @@ def who_calls_whom(night: Night) -> Picture:
     last = night.calls[-1] if night.calls else None
     told = f"The last call was answered: {_outcome(last)}. " if last else "No call yet. "
     desc = (
-        "Your backend calls the server to publish. The server calls your backend to tell what "
-        f"happens in the channels, with a webhook. Both have the secret. {told}"
+        "Your backend calls the server to publish. The server calls your backend with a webhook, "
+        f"to report what happens in the channels. Both have the secret. {told}"
         f"The office's page is {page}, and the van {van}."
     )
     return Picture.both(
@@ -352,7 +352,7 @@ def _waits(night: Night) -> str:
         return "waits for you"
     if (wait := night.webhooks.wait(night.seconds)) is not None:
         return f"calls in {wait:g} s"
-    return "has told all"
+    return "is up to date"
 
 
 def _page(x: float, y: float, width: float, night: Night) -> str:
@@ -447,7 +447,7 @@ def _arrivals(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, st
             signed(stranger, "", body),
             "from a stranger, who signed with an empty secret",
         ),
-        (body, key, "é" * 64, "no hex at all"),
+        (body, key, "é" * 64, "not even hex"),
     ):
         yield dict(secrets), sent_body, sent_key, _Sent(signature, what)
 
@@ -470,7 +470,7 @@ def _as_a_careful_server(
         raise Wrong("Return True or False.", *facts, yours=result)
     if result != (signature.what == RIGHT):
         verb = "accepts" if result else "refuses"
-        raise Wrong(f"Your function {verb} this one, and it's {signature.what}.", *facts)
+        raise Wrong(f"Your function {verb} this one, but it's {signature.what}.", *facts)
     if signature.compared:
         raise Wrong(
             "== stops at the first character that differs, and a stranger can measure how soon. "
@@ -480,7 +480,7 @@ def _as_a_careful_server(
 
 webhook_is_genuine.hint("It's the signature from lesson 04, over the body alone.")
 webhook_is_genuine.hint("hmac.new(b'secret', b'body', hashlib.sha256).hexdigest() has 64 digits.")
-webhook_is_genuine.hint("hmac.compare_digest() takes any two bytes, but of text only ASCII.")
+webhook_is_genuine.hint("hmac.compare_digest() takes any bytes; text has to be ASCII.")
 
 
 def _genuine(
@@ -504,17 +504,17 @@ def _again(body: bytes) -> bytes:
 
 
 webhook_is_genuine.wrong(
-    "You sign JSON that was parsed and written again, and those are other bytes. Sign the body as "
-    "it came.",
+    "You sign JSON that was parsed and written again, and those are different bytes. Sign the body "
+    "as it came.",
     _genuine(of_body=_again),
 )
 webhook_is_genuine.wrong(
-    "Somebody without any secret gets in: an unknown key, and a signature made with an empty "
-    "secret. Refuse keys that you don't have.",
+    "Somebody without any secret gets in, with an unknown app key and a signature made with an "
+    "empty secret. Refuse app keys that you don't know.",
     _genuine(secret=lambda secrets, key: secrets.get(key, ""), stranger=True),
 )
 webhook_is_genuine.wrong(
-    "You always take the same secret. The key says whose to take.",
+    "You always use the same secret. The app key tells you which one to use.",
     _genuine(secret=lambda secrets, key: next(iter(secrets.values()))),
 )
 webhook_is_genuine.wrong(
@@ -524,8 +524,8 @@ webhook_is_genuine.wrong(
     ),
 )
 webhook_is_genuine.why(
-    "The bytes that came, the secret of the key that's named, and a comparison that takes the same "
-    "time for every wrong answer."
+    "You took the bytes that came, the secret that belongs to the app key, and a comparison that "
+    "takes the same time for every wrong answer."
 )
 webhook_is_genuine.next("Rotate the secret: for a week, accept the old one as well as the new one.")
 
@@ -568,21 +568,21 @@ def _known_decisions(result: Any) -> None:
 
 
 decisions.hint("Two of them aren't genuine. Of the other three, your van needs one.")
-decisions.hint("Whatever isn't answered with 2xx comes again. Which ones would you want again?")
+decisions.hint("If you don't answer with 2xx, it comes again. Which ones would you want again?")
 decisions.wrong(
-    "You act on D, and it's A once more, byte for byte. Your first answer may have got lost.",
+    "You act on D, but it's A again, byte for byte. Perhaps your first answer got lost.",
     {"A": "act", "B": "refuse", "C": "refuse", "D": "act", "E": "ignore"},
 )
 decisions.wrong(
-    "D is genuine, and you've had it. Refused, it would only come again: say 200, and do nothing.",
+    "D is genuine, but you've had it. If you refuse it, it comes again: say 200, and do nothing.",
     {"A": "act", "B": "refuse", "C": "refuse", "D": "refuse", "E": "ignore"},
 )
 decisions.wrong(
-    "E is genuine. You've no use for it, and refused, it would come again for five minutes.",
+    "E is genuine. You don't need it, but if you refuse it, it keeps coming for five minutes.",
     {"A": "act", "B": "refuse", "C": "refuse", "D": "ignore", "E": "refuse"},
 )
 decisions.wrong(
-    "B has A's signature, and says the opposite. Who could send that? Anybody who saw A.",
+    "B has A's signature, but says the opposite. Who could send that? Anybody who saw A.",
     {"A": "act", "B": "act", "C": "refuse", "D": "ignore", "E": "ignore"},
 )
 decisions.why(
@@ -661,7 +661,7 @@ watched.wrong(
     _plainly,
 )
 watched.wrong(
-    "The copies are gone. But one webhook isn't a copy, and comes late: its first attempt failed, "
+    "You've handled the copies. But one webhook isn't a copy, only late: its first attempt failed, "
     "and newer ones overtook it. Compare time_ms.",
     lambda bodies: _plainly(bodies, once=True),
 )
@@ -687,8 +687,8 @@ watched.wrong(
     ),
 )
 watched.why(
-    "Keeping the newest word on each channel makes copies harmless, and late ones, too. That's "
-    "what idempotent means: twice does what once did."
+    "If you keep the newest news of each channel, copies and latecomers do no harm. That's called "
+    "idempotent: doing it twice changes no more than doing it once."
 )
 watched.next(
     "After a restart your backend remembers nothing. Which request from above fills the gap?"
@@ -746,7 +746,7 @@ receive.broken(
     "It answers 401 to everything, genuine or not. Which bytes does it verify?", _receives_json
 )
 receive.hint("Compare what it verifies with what came: print both.")
-receive.hint("body is there already, as bytes. What's it turned into, and back?")
+receive.hint("body is bytes already. What does Kim turn it into, and back?")
 receive.wrong(
     "Without the spaces it works, until somebody's called Zoë: json.dumps() writes \\u00eb for ë. "
     "Don't write it again at all.",
@@ -762,10 +762,10 @@ receive.wrong(
     ),
 )
 receive.wrong(
-    "Now anybody can tell your van to stop. Keep the check, and give it the right bytes.",
+    "Now anybody can tell your van to stop. Keep the check, but give it the right bytes.",
     lambda secrets, body, headers: 200,
 )
-receive.why("The signature is of the raw body. So verify that, and parse only what you believe.")
+receive.why("The raw body is what was signed. So verify that, and only then parse it.")
 receive.next(
     "In your web framework, how do you get at the raw body? It's often a property of its own."
 )
@@ -810,7 +810,7 @@ def prove_it(secrets: dict[str, str], calls: list[Arrival]) -> tuple[list[int], 
 @prove_it.judge
 def _both(result: Any, secrets: dict[str, str], calls: list[Arrival]) -> None:
     if not isinstance(result, tuple) or len(result) != 2:
-        raise Wrong("Return two things, parted by a comma.", yours=result)
+        raise Wrong("Return two things, separated by a comma.", yours=result)
     statuses, channels = result
     right = [
         200
@@ -861,11 +861,11 @@ def _proves(
 
 
 prove_it.wrong(
-    "You refuse the forged one, and act on it all the same. Parse nothing that you refuse.",
+    "You refuse the forged one, but you act on it anyway. Don't parse anything that you refuse.",
     _proves(believed=lambda status: True),
 )
 prove_it.wrong(
-    "The statuses are right. But you believe the order of arrival, and time_ms says another one.",
+    "The statuses are right. But you trust the order of arrival; go by time_ms instead.",
     _proves(channels=_plainly),
 )
 prove_it.wrong(
@@ -873,7 +873,5 @@ prove_it.wrong(
     "time_ms.",
     _proves(channels=lambda bodies: _plainly(bodies, once=True)),
 )
-prove_it.why(
-    "Genuine or not, news or not: a receiver that a stranger can't fool and a copy can't confuse."
-)
+prove_it.why("That's a receiver that a stranger can't fool and a copy can't confuse.")
 prove_it.next("Go on to lesson 11. Monday it goes live.")

@@ -106,7 +106,7 @@ def say(event: str, data: Mapping[str, Any], socket_id: str = SOCKET_ID) -> Hear
 @lesson.recall(
     "A page shows order 41's events. What did it need to get them?",
     {
-        "the app key and the secret": "The secret is for who publishes. A page can't keep one: "
+        "the app key and the secret": "The secret is for publishing. A page can't keep one: "
         "everybody can read its code.",
         "the app key": "It's in the URL that the page connects to, and it may be public.",
         "nothing at all": "The server wants to know which app the page belongs to.",
@@ -125,13 +125,13 @@ def what_a_page_needs() -> tuple[str, Fact]:
 
 
 @lesson.recall(
-    'You sign {"id": 7}, and {"id":7} is what you send. What comes of it?',
+    'You sign {"id": 7}, but you send {"id":7}. What happens?',
     {
         "It's accepted: it means the same": "To you. To a hash they're different bytes.",
         "It depends on the server": "A strict one refuses it, and so does the service.",
         "It's refused": "One space is enough.",
     },
-    why="What's signed is bytes, and not what they mean. Send exactly the text that you signed.",
+    why="You sign bytes, not their meaning. Send exactly the text that you signed.",
 )
 def one_space() -> tuple[str, Fact]:
     secret = EXAMPLE_CREDENTIALS.secret
@@ -143,8 +143,8 @@ def one_space() -> tuple[str, Fact]:
 @lesson.predict(
     "Kim's fix goes live. Pia's page asks for private-order-42. What does she get to see?",
     {
-        "Whatever she saw this morning": "Kim's endpoint has the secret, and it signs for whoever "
-        "asks. So the lock is there, and everybody is handed a key.",
+        "Whatever she saw this morning": "Kim's endpoint has the secret, and it signs for anyone "
+        "who asks. There's a lock now, but everybody gets a key.",
         "Nothing: her page has no secret": "It doesn't need one. It asks the endpoint, which does.",
         "Nothing: the server knows her order": "The server knows channels and signatures. Orders "
         "and customers are in your database.",
@@ -188,7 +188,7 @@ PAGES = {
 CHANNELS = ("private-order-42", "private-order-41", "order-42")
 ENDPOINTS = {
     "isn't there": None,
-    "signs whatever it's asked": signs_everything,
+    "signs whatever it's asked to": signs_everything,
     "decides, then signs": decides_first,
 }
 
@@ -250,9 +250,9 @@ def attempt(page: User | None, channel: str, endpoint: Callable[..., Any] | None
 def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | None) -> View:
     made = attempt(page, channel, endpoint)
     if not made.is_private:
-        said, good = "In. The channel is public, so nobody is asked.", None
+        said, good = "In. The channel is public, so nobody asks for an auth.", None
     elif made.joined:
-        said = "In, and that's right." if made.should else "In. It's the incident once more."
+        said = "In, and that's right." if made.should else "In. It's this morning all over again."
         good = made.should
     else:
         said = "Kept out, but this page should get in." if made.should else "Kept out. Good."
@@ -430,7 +430,7 @@ channel_auth.wrong(
     _auths(lambda socket_id, channel, *member: f"{socket_id}:{channel}"),
 )
 channel_auth.wrong(
-    "The parts are the right ones, in another order: the socket_id comes first.",
+    "Those are the right parts, in the wrong order: the socket_id comes first.",
     _auths(lambda socket_id, channel, *member: _joined(channel, socket_id, *member)),
 )
 channel_auth.wrong(
@@ -497,12 +497,12 @@ def _decided(result: Any, user: User | None, channel: str) -> None:
     if not isinstance(result, bool):
         raise Wrong("Answer with True or False.", *facts)
     if right:
-        raise Wrong("This one may join, and you said no.", *facts)
-    raise Wrong("This one may not join, and you let them in.", *facts)
+        raise Wrong("This user may join, but you said no.", *facts)
+    raise Wrong("This user may not join, but you let them in.", *facts)
 
 
-may_join.hint("Make a list of what this user may join, and look whether the channel is in it.")
-may_join.hint("What isn't on the list is a no, also a channel that you've never heard of.")
+may_join.hint("Make a list of what this user may join, and check whether the channel is in it.")
+may_join.hint("Anything that isn't on the list is a no, even a channel you've never heard of.")
 
 
 def _all_of(user: User | None) -> list[str]:
@@ -510,14 +510,14 @@ def _all_of(user: User | None) -> list[str]:
 
 
 may_join.wrong(
-    "This lets everybody in, and it's the incident once more.", lambda user, channel: True
+    "This lets everybody in, so it's the same incident again.", lambda user, channel: True
 )
 may_join.wrong(
-    "Everybody who is signed in gets in everywhere. Pia was signed in, too.",
+    "Here anyone who's signed in may join anything. Pia was signed in, too.",
     lambda user, channel: user is not None,
 )
 may_join.wrong(
-    "private-order-417 begins with private-order-41, and it's another order. Compare whole names.",
+    "private-order-417 begins with private-order-41, but it's another order. Compare whole names.",
     lambda user, channel: (
         may_join(user, channel) or any(channel.startswith(each) for each in _all_of(user))
     ),
@@ -527,15 +527,15 @@ may_join.wrong(
     lambda user, channel: may_join(user, channel) or (user is not None and channel == COURIERS),
 )
 may_join.wrong(
-    "You forbid what you know, and let in the rest. Do it the other way round: what isn't allowed "
-    "is refused.",
+    "You forbid a few things and allow the rest. Do it the other way round: allow what you know, "
+    "and refuse everything else.",
     lambda user, channel: (
         may_join(user, channel) or not channel.startswith(("private-order-", COURIERS))
     ),
 )
 may_join.why(
-    "It lists what's allowed, and everything else is a no. So a channel that somebody invents next "
-    "year is closed until you open it."
+    "You list what's allowed, and everything else is a no. So if somebody invents a new channel "
+    "next year, it stays closed until you open it."
 )
 may_join.next("The office may listen to all orders. How would you say that without startswith()?")
 
@@ -577,7 +577,7 @@ def _endpoint(
             raise Wrong("You signed for somebody who may not listen there.", *facts)
         return
     if status != 200:
-        raise Wrong(f"This user may join, and your status is {shown(status)}.", *facts)
+        raise Wrong(f"This user may join, but your status is {shown(status)}.", *facts)
     _gets_in(answer, user, socket_id, channel, facts)
 
 
@@ -642,7 +642,7 @@ def _signs_for_all(app: Credentials, user: Any, socket_id: str, channel: str) ->
 
 
 authorize.wrong(
-    "It signs whatever it's asked, so Pia is back in the stranger's order. Decide first.",
+    "It signs whatever it's asked to, so Pia is back in the stranger's order. Decide first.",
     _signs_for_all,
 )
 authorize.wrong(
@@ -651,7 +651,7 @@ authorize.wrong(
     _answers(lambda user: None, lambda data: {}),
 )
 authorize.wrong(
-    "You signed channel_data and kept it. The server needs the very text: return it beside auth.",
+    "You signed channel_data and kept it. The server needs that exact text: return it with auth.",
     _answers(_member, lambda data: {}),
 )
 authorize.wrong(
@@ -836,7 +836,7 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
             *((Fact("Your endpoint", endpoint.error),) if endpoint.error else ()),
         ),
         f"{NAMES[session].capitalize()} is {'in' if got.is_in else 'kept out'}"
-        + ("." if got.is_in == should else ", and it should be the other way round."),
+        + ("." if got.is_in == should else ", but it should be the other way round."),
         got.is_in == should,
         details=(program,),
         fold="The page's code",
@@ -959,7 +959,7 @@ def _signed_in(result: Any, app: Credentials, user: User, socket_id: str) -> Non
             *facts,
         )
     if json.loads(result["user_data"])["id"] != user["id"]:
-        raise Wrong("That's somebody else: the id is the user's who is signed in.", *facts)
+        raise Wrong("That's somebody else: the id has to be the signed-in user's.", *facts)
 
 
 sign_in.hint("The text has two double colons: socket_id::user::user_data.")
@@ -1000,7 +1000,7 @@ sign_in.wrong(
     _signs_in(_double, lambda user: str(user["id"])),
 )
 sign_in.wrong(
-    "You signed user_data and kept it. The server needs the very text.",
+    "You signed user_data and kept it. The server needs that exact text.",
     _signs_in(_double, back=lambda data: {}),
 )
 sign_in.why("Now the server knows whose connection this is, because you signed it.")
@@ -1058,9 +1058,9 @@ courier_auth.broken(
     "No phone gets in. The doctor's first finding says what the server is missing.",
     _courier_auth,
 )
-courier_auth.hint("Something was signed, and the server never saw it.")
+courier_auth.hint("You signed something that the server never saw.")
 courier_auth.hint(
-    "Connected again, a phone has another socket_id. What does `known` hand out then?"
+    "After a reconnect, a phone has a new socket_id. What does `known` hand out then?"
 )
 
 
@@ -1072,11 +1072,11 @@ def _still_remembers(app: Credentials, socket_id: str, name: str, known: Any) ->
 
 
 courier_auth.wrong(
-    "The first time it works. After a tunnel you hand out the auth of the old connection.",
+    "It works the first time. After a tunnel you hand out the old connection's auth.",
     _still_remembers,
 )
 courier_auth.wrong(
-    "Fresh each time, and the member still stays with you. Return channel_data, too.",
+    "It's fresh each time now, but the server still doesn't get the member: return channel_data.",
     lambda app, socket_id, name, known: _courier_auth(app, socket_id, name, {}),
 )
 courier_auth.wrong(
@@ -1086,8 +1086,8 @@ courier_auth.wrong(
     },
 )
 courier_auth.why(
-    "An auth is good for one connection, so there's nothing to keep. And the server can only check "
-    "a text that it gets."
+    "An auth is good for one connection, so there's no point in keeping it. And the server can "
+    "only check a text that it gets."
 )
 courier_auth.next("What would you have to sign if the app's host changed? Look at the text again.")
 
@@ -1110,15 +1110,15 @@ READERS = {
     "somebody with the master key": SEALED_CHANNEL,
 }
 BECAUSE = {
-    "the server": "It passes on what it can't read. It does see the channel, the event's name, how "
-    "long it is, and when.",
+    "the server": "It passes on data that it can't read. But it does see the channel, the event's "
+    "name, the length and the time.",
     "Pia's page, which joined": "Your endpoint gave it this one channel's key, as shared_secret, "
     "beside auth.",
     "Tom's page, in order 42": "It was given another channel's key.",
-    "Kim, with the app's secret": "The secret opens locks, and no boxes. It can still publish and "
-    "authorize, so guard it all the same.",
-    "somebody with the master key": "It makes every channel's key. So it's the one to guard now, "
-    "and whoever gets into your backend has it.",
+    "Kim, with the app's secret": "The secret signs. It doesn't decrypt. But anyone who has it can "
+    "still publish and authorize, so guard it just as well.",
+    "somebody with the master key": "Every channel's key is made from it. So guard it: anyone who "
+    "gets into your backend has it.",
 }
 
 
@@ -1197,12 +1197,10 @@ def _both_endpoints(result: Any, app: Credentials, user: User | None, form: dict
         _endpoint((status, answer), app, user, form["socket_id"], form["channel_name"])
     elif user is None:
         if status == 200 or "auth" in answer:
-            raise Wrong(
-                "You signed somebody in who isn't logged in with you.", Fact("Yours", shown(result))
-            )
+            raise Wrong("You signed in somebody who isn't logged in.", Fact("Yours", shown(result)))
     elif status != 200:
         raise Wrong(
-            f"This user may sign in, and your status is {shown(status)}.",
+            f"This user may sign in, but your status is {shown(status)}.",
             Fact("Yours", shown(result)),
         )
     else:
@@ -1229,11 +1227,11 @@ def _proves(
 
 
 prove_it.wrong(
-    "Subscriptions are signed for everybody. Decide first, here too.",
+    "You sign subscriptions for everybody. Decide first here, too.",
     _proves(answer=_signs_for_all),
 )
 prove_it.wrong(
-    "Nobody gets signed in, not even who may. Without a channel_name it's a sign-in.",
+    "Nobody gets signed in, not even users who may. Without a channel_name it's a sign-in.",
     _proves(signs_in=lambda *_: (403, NO)),
 )
 prove_it.wrong(

@@ -425,7 +425,7 @@ _PUSHER = Personality(
             found=_no_route,
             status=404,
             says="No such path.\n",
-            source="ours: Pusher's words for it are in no thread that we know",
+            source="ours: we know of no thread that quotes Pusher's words",
         ),
         Row(
             case="wrong method",
@@ -433,7 +433,7 @@ _PUSHER = Personality(
             status=405,
             says="This path takes {allowed}.\n",
             headers=(("Allow", "{allowed}"),),
-            source="ours: Pusher's words for it are in no thread that we know",
+            source="ours: we know of no thread that quotes Pusher's words",
         ),
         Row(
             case="another app key, or none",
@@ -448,7 +448,7 @@ _PUSHER = Personality(
             found=_other_app,
             status=404,
             says="Unknown app id\n",
-            source="ours: Pusher's words for it are in no thread that we know",
+            source="ours: we know of no thread that quotes Pusher's words",
         ),
         Row(
             case="auth_version missing, or not 1.0",
@@ -459,7 +459,7 @@ _PUSHER = Personality(
             source="read: " + GEM + ", which Pusher's other sentences are from",
         ),
         Row(
-            case="timestamp 600 s off, missing, or no number",
+            case="timestamp 600 s off, missing, or not a number",
             found=_failed("auth_timestamp"),
             status=401,
             says="{said}\n",
@@ -467,12 +467,12 @@ _PUSHER = Personality(
             source=_PUSHER_TEXT + "ruby#49",
         ),
         Row(
-            case="body_md5 of other bytes, or missing",
+            case="body_md5 that doesn't match the body, or missing",
             found=_failed("body_md5"),
             status=401,
             says="{said}\n",
             rule="body_md5",
-            source="ours: the reference asks for it; Pusher's words are in no thread that we know",
+            source="ours: the reference asks for it; we know of no thread with Pusher's words",
         ),
         Row(
             case="wrong signature",
@@ -483,14 +483,14 @@ _PUSHER = Personality(
             source=_PUSHER_TEXT + "go#91",
         ),
         Row(
-            case="name is no text",
+            case="name that isn't text",
             found=_each(lambda event: not isinstance(event.get("name"), str)),
             status=400,
             says="Expected name parameter to be a string\n",
             source="thread: pusher/pusher-js#727",
         ),
         Row(
-            case="channel name that can't be one",
+            case="channel name that isn't valid",
             found=_each(lambda event: any(map(_not_pushers, _listed(event)))),
             status=400,
             says="Bad request: Invalid channel name\n",
@@ -505,7 +505,7 @@ _PUSHER = Personality(
             source="thread: always-open/laravel-totem#303",
         ),
         Row(
-            case="users of a channel without presence, or counts that there aren't",
+            case="users of a channel that isn't a presence channel, or counts that don't exist",
             found=_when(lambda arrived: _not_presence(arrived) or _asks_in_vain(arrived)),
             status=400,
             says="Users are in presence channels only\n",
@@ -516,7 +516,7 @@ _PUSHER = Personality(
             found=lambda arrived: {"said": said} if (said := _unreadable(arrived)) else None,
             status=400,
             says="{said}\n",
-            source="ours: documented is 400 with the reason in the body",
+            source="documented: 400, with the reason in the body; the words are ours",
         ),
     ),
     success=lambda call, ours: ours,
@@ -631,7 +631,7 @@ _SOKETI = Personality(
             says=_code(401, "The secret authentication failed"),
             rule="auth_signature",
             source="measured; read: src/app.ts, signingTokenFromRequest. A body that isn't JSON "
-            "counts as {}, if it came with the head in one packet",
+            "counts as {}, if it came in one packet with the headers",
         ),
         Row(
             case="a batch without `batch`, or null for an event",
@@ -639,7 +639,7 @@ _SOKETI = Personality(
             status=502,
             says={
                 "error": "soketi 1.6.1 stops here: its process ends, and the client gets an "
-                "empty answer. 502 is what a proxy before it would say."
+                "empty answer. 502 is what a proxy in front of it would say."
             },
             source="measured: its process ends",
         ),
@@ -648,7 +648,7 @@ _SOKETI = Personality(
             found=_when(_soketi_limits),
             status=200,
             says=_code(429, "Too many requests."),
-            source="measured; each channel counts; how fast it forgets is our bucket's",
+            source="measured; each channel of an event counts; how fast the limit recovers is ours",
         ),
         Row(
             case="over 10 events in a batch",
@@ -692,7 +692,7 @@ _SOKETI = Personality(
             source="measured; read: src/http-handler.ts, checkMessageToBroadcast",
         ),
         Row(
-            case="users of a channel without presence",
+            case="users of a channel that isn't a presence channel",
             found=_when(_not_presence),
             status=200,
             says=_code(400, "The channel must be a presence channel."),
@@ -802,7 +802,7 @@ _REVERB = Personality(
             found=_when(lambda arrived: len(arrived.request.body) > REVERB_REQUEST_BYTES),
             status=413,
             says="Payload too large.",
-            source="measured; Reverb counts the headers as well, and here it's the body alone",
+            source="measured; Reverb counts the headers as well; here only the body counts",
         ),
         Row(case="no such path", found=_no_route, status=404, says="Not found.", source="measured"),
         Row(
@@ -831,7 +831,7 @@ _REVERB = Personality(
             source=_REVERB_CODE + "Controller.php, verifySignature",
         ),
         Row(
-            case="a body that isn't JSON, or no object",
+            case="a body that isn't a JSON object",
             found=_when(
                 lambda arrived: _publishes(arrived) and not isinstance(arrived.content, dict | list)
             ),
@@ -847,7 +847,7 @@ _REVERB = Personality(
             source=_REVERB_CODE + "EventsController.php, EventsBatchController.php",
         ),
         Row(
-            case="users of a channel without presence",
+            case="users of a channel that isn't a presence channel",
             found=_when(_not_presence),
             status=400,
             says={},
@@ -962,7 +962,7 @@ def _slug(status: int, code: str, error: str) -> dict[str, object]:
 
 _SOCKUDO_AUTH = "read: crates/sockudo-core/src/auth.rs"
 _SOCKUDO_EVENTS = "read: crates/sockudo-server/src/http_handler/events/processor.rs"
-_SOCKUDO_AXUM = "read: axum answers before the server's own code; its words shortened"
+_SOCKUDO_AXUM = "read: axum answers before the server's own code; its words are shortened"
 _SOCKUDO = Personality(
     name="sockudo",
     server="Sockudo 5.0.1",
@@ -1041,7 +1041,7 @@ _SOCKUDO = Personality(
             source=_SOCKUDO_AUTH,
         ),
         Row(
-            case="timestamp that is no number",
+            case="timestamp that isn't a number",
             found=_when(
                 lambda arrived: not WHOLE_NUMBER.fullmatch(arrived.sent("auth_timestamp") or "")
             ),
@@ -1059,7 +1059,7 @@ _SOCKUDO = Personality(
             source=_SOCKUDO_AUTH,
         ),
         Row(
-            case="body_md5 of other bytes",
+            case="body_md5 that doesn't match the body",
             found=_when(lambda arrived: _sockudo_md5(arrived) == "other"),
             status=401,
             says=_slug(401, "auth_failed", "body_md5 mismatch"),
@@ -1197,22 +1197,22 @@ _SOCKUDO = Personality(
             source="read: crates/sockudo-core/src/utils.rs, validate_channel_name",
         ),
         Row(
-            case="channel name that can't be one",
+            case="channel name that isn't valid",
             found=_each(_sockudo_bad_channel),
             status=400,
             says=_slug(400, "invalid_input", "Channel name contains invalid characters: {channel}"),
             source="read: crates/sockudo-core/src/utils.rs, validate_channel_name",
         ),
         Row(
-            case="users of a channel without presence, or counts that there aren't",
+            case="users of a channel that isn't a presence channel, or counts that don't exist",
             found=_when(lambda arrived: _not_presence(arrived) or _asks_in_vain(arrived)),
             status=400,
             says=_slug(400, "invalid_input", "Users are in presence channels only"),
-            source="ours: it refuses them, and its words weren't read",
+            source="ours: it refuses them, but we haven't read its words",
         ),
     ),
     success=lambda call, ours: ours or ({"ok": True} if call == "events" else {}),
-    source='read: {"ok":true}, and {} for a batch; with counts also an acknowledgement_id, which '
+    source='read: {"ok":true}, and {} for a batch; with counts, also an acknowledgement_id, which '
     "we leave out",
 )
 
@@ -1280,7 +1280,7 @@ _POXA = Personality(
     server="Poxa 1.3.0",
     rows=(
         Row(
-            case="no such path: no batches, and no ending of connections",
+            case="no such path; batches and ending connections have none",
             found=_when(_poxa_no_route),
             status=404,
             says="",
@@ -1295,20 +1295,22 @@ _POXA = Personality(
             source="measured",
         ),
         Row(
-            case="a body that isn't JSON, a field missing, or a name that can't be one",
+            case="a body that isn't JSON, a field missing, or a name that isn't valid",
             found=_when(_poxa_cannot_use),
             status=400,
             says={"error": "Event must have channel(s), name, and data"},
             source="measured, before the signature; read: lib/poxa/event_handler.ex",
         ),
         Row(
-            case="users of a channel without presence, or counts that there aren't",
+            case="users of a channel that isn't a presence channel, or counts that don't exist",
             found=_when(lambda arrived: _not_presence(arrived) or _asks_in_vain(arrived)),
             status=400,
             says="",
             source="read: lib/poxa/channels_handler.ex, users_handler.ex",
         ),
-        _poxa_refuses("body_md5 of other bytes, or missing", "body_md5", _poxa_md5, _POXA_AUTH),
+        _poxa_refuses(
+            "body_md5 that doesn't match the body, or missing", "body_md5", _poxa_md5, _POXA_AUTH
+        ),
         _poxa_refuses(
             "another app key, or none",
             "auth_key",
@@ -1328,7 +1330,7 @@ _POXA = Personality(
             _POXA_AUTH,
         ),
         Row(
-            case="timestamp that is no number",
+            case="timestamp that isn't a number",
             found=_when(
                 lambda arrived: not WHOLE_NUMBER.fullmatch(arrived.sent("auth_timestamp") or "")
             ),
@@ -1350,7 +1352,7 @@ _POXA = Personality(
             _POXA_AUTH + "; it encodes values again before it signs them",
         ),
         Row(
-            case="data that is no text",
+            case="data that isn't text",
             found=_each(lambda event: not isinstance(event.get("data"), str)),
             status=500,
             says="",
@@ -1365,7 +1367,7 @@ _POXA = Personality(
         ),
     ),
     success=lambda call, ours: {} if call == "events" else ours,
-    source="measured: {}, whatever info asks for. The app id in the path isn't looked at",
+    source="measured: {}, whatever info asks for. The app id in the path isn't checked",
 )
 
 

@@ -78,7 +78,7 @@ async def _post(client: httpx.AsyncClient, url: str, webhook: Webhook) -> tuple[
     except (TimeoutError, httpx.TimeoutException):
         return status, UNANSWERED
     except httpx.ConnectError:
-        return None, "Nobody listens there. Is your server up, and is this its port?"
+        return None, "Nobody is listening there. Is your server up, and is this its port?"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return status, f"No HTTP answer came: {str(error)[:_SHOWN] or 'the connection was cut.'}"
     return status, ""
@@ -128,5 +128,5 @@ def _call(handler: WebhookHandler, webhook: Webhook) -> tuple[int, str]:
     except Exception as error:  # as a web framework does
         return 500, f"It raised {type(error).__name__}: {str(error)[:_SHOWN]}"
     if type(status) is not int:
-        return 500, f"It returned {repr(status)[:_SHOWN]}, and an answer's status is a number: 200."
+        return 500, f"It returned {repr(status)[:_SHOWN]}; a status is a number, such as 200."
     return status, ""

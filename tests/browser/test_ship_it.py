@@ -61,7 +61,7 @@ def test_a_wrong_try_is_answered_and_the_right_one_is_praised(lab, expect):
     lesson = lab.run(NAME)
     cell, output = lesson.exercise(CHECK)
     for line, code, said in (
-        ("return ...", LOOP, "Each try has an id of its own here"),
+        ("return ...", LOOP, "You give each try its own id"),
         ("line.publish(", 'line.publish("e-2041", status)', "goes out at least once"),
     ):
         lesson.rewrite(cell, line, code)

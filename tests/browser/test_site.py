@@ -416,7 +416,7 @@ def test_the_doctors_page_can_tell_nobody(browser: Any, url: str, expect: Any) -
         page = browser.new_page()
         page.goto(f"{url}doctor/index.html")
         expect(page.locator("#state")).to_contain_text(
-            "The doctor is here", timeout=PYTHON_MILLISECONDS
+            "The doctor is ready", timeout=PYTHON_MILLISECONDS
         )
         refusals = page.evaluate(
             """async other => {

@@ -21,8 +21,8 @@ def test_the_lock_opens_for_whoever_is_signed_for(lab, expect):
     status = card.get_by_role("status")
     expect(status).to_have_text("✓ Kept out. Good.")
     lab.picture("09-no-endpoint")
-    choose(card, "Your endpoint", "signs whatever it's asked")
-    expect(status).to_have_text("✗ In. It's the incident once more.")
+    choose(card, "Your endpoint", "signs whatever it's asked to")
+    expect(status).to_have_text("✗ In. It's this morning all over again.")
     for seen in (status, card.locator("svg:visible")):
         expect(seen).to_be_in_viewport(ratio=1)
     lab.picture("09-signs-everything")
@@ -34,7 +34,7 @@ def test_the_lock_opens_for_whoever_is_signed_for(lab, expect):
     choose(card, "Signed in", "a stranger, not signed in")
     expect(status).to_have_text("✓ Kept out. Good.")
     choose(card, "Asks for", "order-42")
-    expect(status).to_have_text("In. The channel is public, so nobody is asked.")
+    expect(status).to_have_text("In. The channel is public, so nobody asks for an auth.")
     lab.picture("09-public")
     lab.page.set_viewport_size({"width": 700, "height": 800})
     assert lab.clipped() == []

@@ -91,7 +91,7 @@ def refused_cases():
     yield "data over 100 KB", event(data=["é" * 51_200])
     yield "data over 100 KB", batch(item, item | {"data": "x" * 102_401})
     yield (
-        "users of a channel without presence",
+        "users of a channel that isn't a presence channel",
         signed("GET", f"/apps/{APP.app_id}/channels/chat/users"),
     )
 

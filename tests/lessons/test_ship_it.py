@@ -99,7 +99,7 @@ def test_too_many_copies_are_shown() -> None:
             line.publish("1", status)
         return bool(answered)
 
-    assert "You go on although an answer came." in said(lesson.deliver, once_more)
+    assert "You keep trying even though an answer came." in said(lesson.deliver, once_more)
 
 
 # --- where a secret gets out ----------------------------------------------------------------------
@@ -132,8 +132,11 @@ def test_a_press_shows_what_is_there() -> None:
     ("answer", "words"),
     [
         (lambda secret, files: 5, "Return a list of names"),
-        (lambda secret, files: [*lesson.leaking(secret, files), "x.py"], "There is no file of"),
-        (lambda secret, files: [*lesson.leaking(secret, files), "tracker.py"], "nothing to read"),
+        (lambda secret, files: [*lesson.leaking(secret, files), "x.py"], "There's no file with"),
+        (
+            lambda secret, files: [*lesson.leaking(secret, files), "tracker.py"],
+            "The secret isn't in one",
+        ),
         (lambda secret, files: lesson.leaking(secret, files)[1:], "in this one, too"),
     ],
 )
@@ -174,7 +177,7 @@ def test_both_right_orders_pass(plan: str) -> None:
         ("ABCDE", "After step A, server one is refused: no app key is valid."),
         ("BCEDA", "After step B, server two is refused: Unknown auth_key."),
         ("CEADB", "After step A, server two is refused: Unknown auth_key."),
-        ("CEDBA", "the look into the log comes too early"),
+        ("CEDBA", "you look into the log too early"),
         ("CCEDA", "Give all five letters"),
         (5, "Give all five letters"),
     ],
@@ -274,7 +277,7 @@ def test_what_else_can_go_wrong_with_a_vector(body: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda environ: 5, "A log wants text"),
+        (lambda environ: 5, "Return text: it's a line"),
         (lambda environ: "using " + environ["PUSHER_URL"][10:], "A piece of the secret"),
         (
             lambda environ: lesson.describe.solve(environ).replace("app_id", "id")[:24],

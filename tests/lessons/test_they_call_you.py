@@ -66,7 +66,7 @@ def test_a_backend_that_fails_gets_the_same_bytes_again() -> None:
 def test_a_backend_that_answers_too_late_acts_on_the_same_webhook_again() -> None:
     made = lesson.at_night()
     made.set(answer=LATE)
-    assert made.view.status.startswith("The server waits for your answer")
+    assert made.view.status.startswith("The server is waiting for your answer")
     assert "no answer yet" in facts(made)["Calls"]
     press(made, *["clock"] * 4)
     assert made.view.status.startswith("Not received, as far as the server knows.")
@@ -102,7 +102,7 @@ def test_before_anybody_came_there_is_no_call() -> None:
     view = lesson._at_night(200, ())
     assert "No call yet." in to_text(view)
     assert [fact.value for fact in view.facts] == ["none yet", "nothing yet"]
-    assert "has told all" in view.picture.shapes
+    assert "is up to date" in view.picture.shapes
 
 
 # --- the exercises ----------------------------------------------------------------------------
@@ -134,8 +134,8 @@ def test_so_is_comparing_with_unequals() -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda *_: True, "accepts this one, and it's signed for another body."),
-        (lambda *_: False, "refuses this one, and it's genuine."),
+        (lambda *_: True, "accepts this one, but it's signed for another body."),
+        (lambda *_: False, "refuses this one, but it's genuine."),
         (lambda *_: "yes", "Return True or False."),
     ],
 )

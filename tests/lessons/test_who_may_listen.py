@@ -132,7 +132,7 @@ def test_a_crash_is_told_with_its_error(place: str) -> None:
     assert "your endpoint failed: KeyError: 'orders'" in got.said
     made = lesson.browser(endpoint)
     made.press("join")
-    assert "Pia is kept out, and it should be the other way round." in made.view.status
+    assert "Pia is kept out, but it should be the other way round." in made.view.status
     assert "KeyError: 'orders'" in to_text(made.view)
 
 
@@ -146,7 +146,7 @@ def test_starting_another_stops_the_first(place: str) -> None:
     made = lesson.browser(second)
     made.set(channel=STRANGERS)
     made.press("join")
-    assert made.view.status == "Pia is in, and it should be the other way round."
+    assert made.view.status == "Pia is in, but it should be the other way round."
     assert made.view.good is False
 
 
@@ -220,7 +220,7 @@ def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda *_: (403, {}), "This user may join, and your status is 403."),
+        (lambda *_: (403, {}), "This user may join, but your status is 403."),
         (signs_then_says_no, "You signed for somebody who may not listen there."),
         (somebody_else, "The member who joins isn't the user who is signed in."),
         (lambda *asked: lesson.authorize(*asked)[1], "Return two things: a status, and a dict."),
@@ -251,10 +251,10 @@ def test_a_refused_answer_comes_with_the_doctor() -> None:
     ("answer", "said"),
     [
         (lambda user, channel: "yes", "Answer with True or False."),
-        (lambda user, channel: False, "This one may join, and you said no."),
+        (lambda user, channel: False, "This user may join, but you said no."),
         (
             lambda user, channel: lesson.may_join(user, channel) or user is None,
-            "This one may not join, and you let them in.",
+            "This user may not join, but you let them in.",
         ),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_sign_in_as_somebody_else() -> None:
     feedback = lesson.sign_in.check(
         lambda app, user, socket_id: lesson.sign_in(app, {"id": "kim"}, socket_id)
     )
-    assert feedback.message == "That's somebody else: the id is the user's who is signed in."
+    assert feedback.message == "That's somebody else: the id has to be the signed-in user's."
 
 
 @pytest.mark.parametrize(
@@ -310,10 +310,10 @@ def test_the_doctor_s_two_findings_are_about_two_faults() -> None:
 @pytest.mark.parametrize(
     ("signs_in", "said"),
     [
-        (lambda user: (200, {"auth": "x"}), "You signed somebody in who isn't logged in with you."),
+        (lambda user: (200, {"auth": "x"}), "You signed in somebody who isn't logged in."),
         (
             lambda user: (404, {}) if user else (403, {}),
-            "This user may sign in, and your status is 404.",
+            "This user may sign in, but your status is 404.",
         ),
     ],
 )
