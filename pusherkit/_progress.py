@@ -123,10 +123,10 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
     A folder means the file in it or, if it has none, those in the folders inside, down to DEPTH.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in paths:
-        for file in _below(path) if path.is_dir() else [path]:
-            found.setdefault(file.resolve(), file)
+        for file in _below(path) if os.path.isdir(path) else [path]:  # is_dir() may raise
+            found.setdefault(os.path.realpath(file), file)  # resolve() raises for a loop of links
     return list(found.values())
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
+INTERRUPTED = 130  # the status that shells give to what Ctrl+C ended: 128 + SIGINT
 MAX_BODY = 300  # characters of another server's answer that `pusherkit sandbox` prints
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
 LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
@@ -45,8 +46,8 @@ LAST_WORDS_SECONDS = 0.5  # until `pusherkit sandbox` ends, read or not
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status.
 
-    1 is a problem, said in a sentence, and 2 a usage error. The doctor and the vectors have
-    statuses of their own, which their help lists.
+    1 is a problem, said in a sentence, 2 a usage error, and INTERRUPTED a Ctrl+C. The doctor and
+    the vectors have statuses of their own, which their help lists.
     """
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -73,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # after the ^C
+        return INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):

@@ -32,7 +32,8 @@ def encrypt(key: bytes, text: str, *, nonce: bytes | None = None) -> str:
     """Encrypt an event's data: JSON text with `nonce` and `ciphertext`, both in base64.
 
     `key` is the channel's, 32 bytes. A `nonce` of your own, 24 bytes, is for tests: the same one
-    twice gives away what two texts have in common. Raises PusherError where PyNaCl is missing.
+    twice gives away what two texts have in common. Raises PusherError where PyNaCl is missing, and
+    its ValueError for a key or a nonce of another length.
     """
     box = secret_box(key).encrypt(text.encode(), nonce)
     parts = {"nonce": box.nonce, "ciphertext": box.ciphertext}
@@ -43,7 +44,8 @@ def decrypt(key: bytes, data: str) -> str:
     """The text in an encrypted event's data.
 
     Raises DecryptionError for data that isn't encrypted, that was changed on its way, or that
-    another key has encrypted; PusherError where PyNaCl is missing.
+    another key has encrypted; PusherError where PyNaCl is missing, and its ValueError for a key of
+    another length.
     """
     box = secret_box(key)
     nonce, ciphertext = _parts(data)

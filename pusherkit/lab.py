@@ -60,7 +60,9 @@ def solutions_folder(here: Path, chosen: Path | None = None) -> tuple[Path, list
     from pusherkit.lessons.kit.solutions import solved
 
     target = here / (chosen or SOLVED)
-    if any(target.glob("*.ipynb")) and not (target / SOLVED_RECORD).exists():
+    # A path that can't be one is told of when it's written to.
+    there = os.path.isdir(target) and any(target.glob("*.ipynb"))
+    if there and not (target / SOLVED_RECORD).exists():
         raise PusherError(
             f"There are notebooks in {target} that aren't solutions. Name a new folder with --dir, "
             "so that nobody's own answers are among the solved ones."
@@ -129,7 +131,7 @@ def _read_record(file: Path) -> dict[str, str]:
     """The record of what was copied; empty where there is none, or none that can be read."""
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -316,8 +316,8 @@ def _key(shared_secret: object) -> bytes:
     if len(key) != MASTER_KEY_BYTES:
         got = "none" if shared_secret is None else "something else"
         raise InvalidEvent(
-            f"expected a shared_secret, {MASTER_KEY_BYTES} bytes in base64, and got {got}. Whoever "
-            "authorizes an encrypted channel needs the master key.",
+            f"expected a shared_secret, {MASTER_KEY_BYTES} bytes in base64, and got {got}. The "
+            "server that authorizes an encrypted channel needs the master key.",
             rule="shared_secret",
         )
     return key

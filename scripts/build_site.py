@@ -234,7 +234,7 @@ def build(out: Path) -> None:
 
 
 def lock() -> None:
-    """Write the hashes of site/*.txt anew, for the versions that stand there."""
+    """Write the hashes of site/*.txt again, for the versions in them."""
     for file, options in ((SITE / "tools.txt", ()), (SITE / "page.txt", FOR_THE_PAGE)):
         lines = file.read_text(encoding="utf-8").splitlines()
         pinned = [line.split()[0] for line in lines if line and not line.startswith("#")]
@@ -253,7 +253,7 @@ def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
-    parser.add_argument("--lock", action="store_true", help="write the hashes in site/*.txt anew")
+    parser.add_argument("--lock", action="store_true", help="write the hashes in site/*.txt again")
     options = parser.parse_args()
     if options.lock:
         lock()

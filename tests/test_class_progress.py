@@ -242,6 +242,18 @@ def test_a_folder_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
     assert find([tmp_path]) == [tmp_path / FILE]
 
 
+def test_a_path_that_cannot_be_one_is_a_problem_like_others(tmp_path: Path) -> None:
+    (problem,) = report(find([tmp_path / ("x" * 5000)])).problems
+    assert problem.problem.startswith("It can't be read: ")
+
+
+def test_a_link_that_leads_to_itself_is_a_problem_like_others(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    (problem,) = report(find([loop])).problems
+    assert problem.problem.startswith("It can't be read: ")
+
+
 def test_a_folder_that_cannot_be_read_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

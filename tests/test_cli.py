@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import unquote
 
 import httpx
@@ -150,6 +151,19 @@ def test_counts_can_be_switched_on(sandbox: Sandbox) -> None:
 def test_webhooks_go_to_this_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sandbox", "--webhook=http://example.com/"]) == 1
     assert "pusherkit sandbox: webhook: expected a URL on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["clinic", "--seed", "1..9", "--check"], ["vectors", "x"]])
+def test_ctrl_c_leaves_no_traceback(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_check_seeds", interrupted)
+    monkeypatch.setattr(cli, "_read_text", interrupted)
+    assert cli.main(words) == cli.INTERRUPTED
+    assert capsys.readouterr() == ("", "\n")
 
 
 def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:

@@ -193,18 +193,38 @@ def test_it_is_kept_as_json_and_read_again(player: Player) -> None:
     ("text", "says"),
     [
         ("", "isn't one of the clinic's files"),
-        ("[]", "Expected format 1 of the clinic's file, got None"),
-        ('{"format": 2}', "Expected format 1 of the clinic's file, got 2"),
+        ("[]", "^Expected format 1 of the clinic's file, got None"),
+        ('{"format": 2}', "^Expected format 1 of the clinic's file, got 2"),
         ('{"format": 1}', "KeyError"),
         ('{"format": 1, "marks": 7}', "AttributeError"),
         ("[" * 100_000, "isn't one of the clinic's files"),
         (to_text(BEGUN).replace('"report": null', '"report": {"time": 1}'), "KeyError"),
         (to_text(BEGUN).replace('"tries": 0', '"tries": "many"'), "ValueError"),
+        (to_text(BEGUN).replace('"tries": 0', '"tries": 1e999'), "OverflowError"),
+        (to_text(BEGUN).replace(f'"began": {NOW}', '"began": 1e18'), "Error"),
+        (to_text(BEGUN).replace('"marks": {}', '"marks": {"get": {"met": NaN}}'), "ValueError"),
+        (to_text(BEGUN).replace('"run": "', r'"run": "\ud800'), "UnicodeEncodeError"),
     ],
 )
 def test_a_file_that_is_not_the_clinics_is_refused_with_a_sentence(text: str, says: str) -> None:
     with pytest.raises(UnreadableText, match=says):
         read_state(text)
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        '{"step": 1}',
+        '{"step": -9, "due": 0, "asked": 0, "first": "","spoiled": ""}',
+        '{"first": "7"}',
+    ],
+)
+@pytest.mark.parametrize(("goal", "channel"), [("wait", "friday"), ("give-up", "shut")])
+def test_a_memory_that_is_not_whole_is_none(goal: str, channel: str, memory: str) -> None:
+    marks = f'"marks": {{"{goal}": {{"memory": {memory}}}}}'
+    state = read_state(to_text(BEGUN).replace('"marks": {}', marks))
+    assert state.mark(goal).memory == {}
+    Player(state).publishes(channel, "status")
 
 
 # --- what came, and what is missing -------------------------------------------------------------

@@ -333,13 +333,71 @@ def test_a_file_that_cannot_be_read_is_put_aside_with_a_sentence(
     assert clinic.ends()[1] == 1
 
 
+def test_no_file_that_was_put_aside_is_lost(starts: Starts, tmp_path: Path) -> None:
+    texts = ("", '{"format": 99}')
+    for text in texts:
+        (tmp_path / command.STATE_FILE).write_text(text, encoding="utf-8")
+        clinic = starts()
+        clinic.opens()
+        assert "You're starting from zero; the old file is" in clinic.line()
+        clinic.ends()
+    kept = [(tmp_path / f".pusherkit-clinic.{old}.json") for old in ("old", "old-2")]
+    assert tuple(file.read_text(encoding="utf-8") for file in kept) == texts
+
+
+def test_what_cannot_be_opened_is_put_aside_too(starts: Starts, tmp_path: Path) -> None:
+    (tmp_path / command.STATE_FILE).mkdir()  # or root's file, after a sudo
+    clinic = starts()
+    clinic.opens()
+    said = clinic.line()
+    assert "can't be read" in said
+    assert "the old file is now .pusherkit-clinic.old.json" in said
+    assert (tmp_path / ".pusherkit-clinic.old.json").is_dir()
+    clinic.plays("event")
+    assert clinic.ends()[1] == 1
+    assert (tmp_path / command.STATE_FILE).is_file()
+
+
+def test_a_clinic_that_cannot_begin_leaves_the_file_alone(tmp_path: Path, starts: Starts) -> None:
+    (tmp_path / command.STATE_FILE).write_text("", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        clinic = starts("--port", str(taken.getsockname()[1]))
+        assert clinic.process.wait(20) == 1
+    assert os.listdir(tmp_path) == [str(command.STATE_FILE)]
+
+
+def test_of_two_clinics_in_a_folder_one_keeps_what_it_saw(starts: Starts, tmp_path: Path) -> None:
+    first = starts()
+    first.opens()
+    second = starts()
+    second.opens()
+    second.line()
+    second.plays("event")
+    assert second.line().startswith("shown  2")
+    first.plays("get")
+    assert first.line().startswith("shown  3")
+    assert "perhaps by another clinic in this folder" in first.line()
+    assert "perhaps by another clinic in this folder" in first.ends()[0]
+    assert "perhaps" not in second.ends()[0]
+    kept = json.loads((tmp_path / command.STATE_FILE).read_text(encoding="utf-8"))
+    assert kept["marks"]["event"]["met"]
+
+
+def test_the_page_does_not_go_over_the_file(starts: Starts, tmp_path: Path) -> None:
+    clinic = starts("--output", f"../{tmp_path.name}/{command.STATE_FILE}")
+    assert clinic.process.wait(20) == 1
+    assert not os.listdir(tmp_path)
+
+
 def test_where_nothing_can_be_written_it_goes_on_and_says_so(
     starts: Starts, tmp_path: Path
 ) -> None:
-    (tmp_path / command.STATE_FILE).mkdir()
     clinic = starts()
     clinic.opens()
-    assert "can't be read" in clinic.line()
+    (tmp_path / command.STATE_FILE).unlink(missing_ok=True)
+    (tmp_path / command.STATE_FILE).mkdir()
+    clinic.plays("get")
+    assert clinic.line().startswith("shown  3")
     assert "can't be written" in clinic.line()
     clinic.plays("event")
     assert clinic.line().startswith("shown  2")

@@ -175,6 +175,11 @@ def test_solved_lessons_never_go_among_a_learners(tmp_path: Path) -> None:
     assert (mine / lab.FIRST_LESSON).read_text(encoding="utf-8") == "my answers"
 
 
+def test_a_folder_that_cannot_be_one_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PusherError, match="The lessons cannot be copied"):
+        lab.solutions_folder(tmp_path, Path("x" * 5000))
+
+
 def test_what_a_trainer_wrote_into_a_solved_lesson_stays(tmp_path: Path) -> None:
     folder, said = lab.solutions_folder(tmp_path, Path("for me"))
     assert (folder, said) == (tmp_path / "for me", [])

@@ -718,6 +718,15 @@ def test_a_secret_in_a_request_is_not_repeated() -> None:
         assert app.secret not in told.answer.body
 
 
+@pytest.mark.parametrize("name", PERSONALITIES)
+def test_half_a_surrogate_pair_in_a_name_is_answered(name: str) -> None:
+    sandbox = Sandbox(APP, personality=name)
+    for request in (event(channel="\ud800"), event(name="\ud800" * 201)):
+        reply = sandbox.handle(on_the_wire(request), now=NOW)
+        assert reply.status in (200, 400)
+        json.loads(reply.body) if reply.body.startswith(b"{") else reply.body.decode()
+
+
 def test_what_can_be_published_of_a_body() -> None:
     arrived = arrive(
         APP,

@@ -334,6 +334,12 @@ def test_another_machine_is_not_called():
         SandboxServer(webhook="http://example.com/webhooks")
 
 
+def test_an_empty_address_is_none():
+    """A shell makes it of a variable that isn't set."""
+    with pytest.raises(PusherError, match="expected a URL on this machine"):
+        SandboxServer(webhook="")
+
+
 # --- in this process ----------------------------------------------------------------------------
 
 
@@ -447,3 +453,16 @@ def test_a_handler_that_causes_its_own_call_without_end_ends(sandbox, clock, tol
 def test_a_sandbox_without_webhooks_says_so():
     with pytest.raises(ValueError, match="make it with webhooks=Webhooks"):
         call_in_process(Sandbox(), lambda body, headers: 200)
+
+
+def test_a_fault_of_ours_while_posting_is_logged(monkeypatch, caplog, eventually):
+    async def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("pusherkit.sandbox.server.post_webhooks", broken)
+    with SandboxServer():
+        eventually(lambda: caplog.records)
+    (record,) = caplog.records
+    assert record.exc_info[0] is RecursionError
+    assert "until this starts again" in record.message
+    caplog.clear()

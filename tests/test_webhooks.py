@@ -210,6 +210,15 @@ def test_one_who_is_back_says_nothing_of_the_others(receiver, peer):
     assert receiver.events() == [vacated(), member("removed", "ann")]
 
 
+def test_what_happens_as_a_departure_is_due_is_told_with_it(receiver, webhooks):
+    """While a shell waits for a slow answer, both come together."""
+    webhooks.note(vacated("order-41"))
+    assert receiver.after(0) is None
+    webhooks.note(occupied("order-42"))
+    assert receiver.after(DEPARTURE_SECONDS) is None
+    assert receiver.events() == [occupied("order-42"), vacated("order-41")]
+
+
 def test_without_a_delay_all_is_told_as_it_happens():
     receiver = Receiver(Webhooks(PRACTICE_CREDENTIALS, departure_delay=0))
     for event in (occupied(), vacated(), occupied()):
@@ -473,7 +482,7 @@ def test_webhooks_go_to_this_machine(url):
         ("http://127.0.0.1:x/", "Port could not be cast"),
         ("http://[::1/", "Invalid IPv6 URL"),
         ("http://127.0.0.1:0/", "with a port and without a user's name"),
-        ("http://ann:pass@127.0.0.1/", "with a port and without a user's name"),
+        ("http://ann:pass@127.0.0.1/", "without a user's name; got 'http://…@127.0.0.1/'"),
     ],
 )
 def test_other_addresses_are_refused_with_a_sentence(url, said):

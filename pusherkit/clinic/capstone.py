@@ -828,17 +828,40 @@ def read_state(text: str) -> State:
         if not isinstance(kept, dict) or kept.get("format") != FORMAT:
             found = kept.get("format") if isinstance(kept, dict) else None
             raise UnreadableText(f"Expected format {FORMAT} of the clinic's file, got {found!r}.")
-        marks = {goal.id: _read_mark(kept["marks"].get(goal.id, {})) for goal in GOALS}
+        marks = {goal.id: _read_mark(goal.id, kept["marks"].get(goal.id, {})) for goal in GOALS}
         report = _read_report(kept["report"]) if kept["report"] else None
-        return State(
+        state = State(
             run=str(kept["run"]),
             began=int(kept["began"]),
             tries=int(kept["tries"]),
             marks=marks,
             report=report,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _check_shows(state)
+        return state
+    except UnreadableText:  # which is a ValueError
+        raise
+    except _NOT_OURS as error:
         raise UnreadableText(f"It isn't one of the clinic's files: {error!r}.") from None
+
+
+_NOT_OURS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+    OSError,  # what datetime raises for some times, on some systems
+)
+
+
+def _check_shows(state: State) -> None:
+    """Raise an error for a time that no calendar has, or for text that isn't Unicode."""
+    met = [mark.met for mark in state.marks.values() if mark.met is not None]
+    for time in (state.began, *met, *([state.report.time] if state.report else [])):
+        utc(time)
+    to_text(state).encode()
 
 
 def _read_report(kept: dict[str, Any]) -> Report:
@@ -846,23 +869,31 @@ def _read_report(kept: dict[str, Any]) -> Report:
     return Report(time=float(kept["time"]), **{name: str(kept[name]) for name in texts})
 
 
-def _read_mark(kept: dict[str, Any]) -> Mark:
+def _read_mark(goal: str, kept: dict[str, Any]) -> Mark:
     met = kept.get("met")
     return Mark(
         met=None if met is None else float(met),
         said=str(kept.get("said", "")),
         mistakes=tuple(map(str, kept.get("mistakes", ()))),
         under_way=bool(kept.get("under_way")),
-        memory=_read_memory(kept.get("memory", {})),
+        memory=_read_memory(goal, kept.get("memory", {})),
     )
 
 
-def _read_memory(kept: dict[str, Any]) -> dict[str, Any]:
-    """What a goal remembers, if each of it has its kind; nothing at all if not."""
-    kinds = {"step": int, "due": float, "asked": float, "first": str, "spoiled": str}
-    memory = {name: kind(kept[name]) for name, kind in kinds.items() if name in kept}
-    if "there" in kept:
-        memory["there"] = [number for number in (1, 2, 3) if number in kept["there"]]
-    if "wrong" in kept:
-        memory["wrong"] = {n: str(kept["wrong"][n]) for n in ("1", "2", "3") if n in kept["wrong"]}
-    return memory
+_STEPS = {"step": int, "due": float, "asked": float, "spoiled": str}
+_REMEMBERED = {"wait": {**_STEPS, "first": str}, "give-up": _STEPS}
+
+
+def _read_memory(goal: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """What a goal remembers, if all of it is there and has its kind; nothing at all if not."""
+    if goal == "vectors" and "there" in kept:
+        wrong, numbers = kept.get("wrong", {}), ("1", "2", "3")
+        return {
+            "there": [number for number in (1, 2, 3) if number in kept["there"]],
+            "wrong": {number: str(wrong[number]) for number in numbers if number in wrong},
+        }
+    kinds = _REMEMBERED.get(goal, {})
+    if not kinds or not kinds.keys() <= kept.keys():
+        return {}
+    memory = {name: kind(kept[name]) for name, kind in kinds.items()}
+    return memory if memory["step"] >= 0 else {}

@@ -41,6 +41,7 @@ from pusherkit.sandbox import SandboxServer
 
 STATE_FILE = Path(".pusherkit-clinic.json")  # in the current folder, beside the learner's program
 PAGE_FILE = Path("pusherkit-clinic.html")
+_OLD = ("old", *(f"old-{number}" for number in range(2, 100)))  # in the names of those set aside
 MAX_STATE_BYTES = 1024 * 1024  # of the file; what the clinic writes has a few thousand
 CALM_SECONDS = 0.1  # between two times that the list is drawn
 LAST_WORDS_SECONDS = 0.5  # for the terminal, at the end
@@ -64,9 +65,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Run the clinic until Ctrl+C; return 0 if everything is shown by then, and 1 if not."""
-    if options.output and not options.output.parent.is_dir():
+    if options.output and not os.path.isdir(options.output.parent):  # is_dir() may raise
         raise PusherError(f"--output: there is no folder {options.output.parent}. Make it first.")
-    state, said = _kept_state(options.fresh)
+    if options.output and os.path.realpath(options.output) == os.path.realpath(STATE_FILE):
+        raise PusherError(f"--output: {STATE_FILE} holds what you've shown. Name another file.")
+    state, said, unusable = _kept_state(options.fresh)
     server = SandboxServer(
         CLINIC_CREDENTIALS, port=options.port, build=partial(Clinic, state=state)
     )
@@ -85,6 +88,8 @@ def run(options: Options) -> int:
     keeper = _Keeper(options.output)
     with server, notices:
         clinic.url = server.url
+        if unusable:  # now that the port is ours, and the clinic does begin
+            said = f"{said} {_set_aside()}"
         view.begin(server.credentials, said)
         drawn: tuple[State, str] | None = None
         while not stopped.is_set():
@@ -107,11 +112,11 @@ def run(options: Options) -> int:
 # --- what is kept -------------------------------------------------------------------------------
 
 
-def _kept_state(fresh: bool) -> tuple[State, str]:
-    """The state to begin with, and what to say of it."""
+def _kept_state(fresh: bool) -> tuple[State, str, bool]:
+    """The state to begin with, what to say of it, and whether there's a file that can't be used."""
     new = State(run=secrets.token_hex(8), began=math.floor(time.time()))
     if fresh or not STATE_FILE.exists():
-        return new, ""
+        return new, "", False
     try:
         with STATE_FILE.open("rb") as opened:
             data = opened.read(MAX_STATE_BYTES + 1)
@@ -119,14 +124,23 @@ def _kept_state(fresh: bool) -> tuple[State, str]:
             raise UnreadableText(f"It's over {MAX_STATE_BYTES:,} bytes, so it isn't the clinic's.")
         state = read_state(data.decode(errors="replace"))
     except OSError as error:
-        return new, f"{STATE_FILE} can't be read ({error.strerror}), so you're starting from zero."
+        return new, f"{STATE_FILE} can't be read ({error.strerror}).", True
     except UnreadableText as error:
-        aside = STATE_FILE.with_suffix(".old.json")
+        return new, f"{STATE_FILE}: {error}", True
+    shown = len(GOALS) - len(state.open)
+    said = f"Going on from last time: {shown} of {len(GOALS)} shown. --fresh starts over."
+    return state, said, False
+
+
+def _set_aside() -> str:
+    """Keep a file that can't be used under a free name; return what to say of it."""
+    asides = (STATE_FILE.with_suffix(f".{old}.json") for old in _OLD)
+    aside = next((each for each in asides if not os.path.lexists(each)), None)
+    if aside is not None:
         with suppress(OSError):
             STATE_FILE.replace(aside)
-        return new, f"{STATE_FILE}: {error} You're starting from zero; the old file is now {aside}."
-    shown = len(GOALS) - len(state.open)
-    return state, f"Going on from last time: {shown} of {len(GOALS)} shown. --fresh starts over."
+            return f"You're starting from zero; the old file is now {aside}."
+    return "You're starting from zero."
 
 
 class _Keeper:
@@ -152,6 +166,11 @@ class _Keeper:
     def _write(self, file: Path, text: str) -> str:
         if self._texts.get(file) == text:
             return ""
+        if file == STATE_FILE and self._is_anothers():
+            return (
+                f"{file} was written by something else, perhaps by another clinic in this folder. "
+                "What's new here is kept only while this runs."
+            )
         try:
             _write(file, text)
         except OSError as error:
@@ -160,6 +179,16 @@ class _Keeper:
             )
         self._texts[file] = text
         return ""
+
+    def _is_anothers(self) -> bool:
+        """Whether the file is there, and isn't what was written last from here."""
+        if STATE_FILE not in self._texts:
+            return False
+        try:
+            with STATE_FILE.open(encoding="utf-8", errors="replace") as opened:
+                return opened.read(MAX_STATE_BYTES) != self._texts[STATE_FILE]
+        except OSError:
+            return False
 
 
 def _write(file: Path, text: str) -> None:

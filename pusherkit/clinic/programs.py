@@ -21,7 +21,7 @@ LANGUAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A text in a snippet, and what stands there in the broken program."""
+    """A text in a snippet, and what the broken program has in its place."""
 
     mistake: str
     language: str

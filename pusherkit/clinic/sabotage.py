@@ -119,7 +119,7 @@ class Case:
     said: str
     """The refusal."""
     log: str
-    """What was signed, as whoever signed it noted down; "" if a program shows it, or nobody did."""
+    """What was signed, as its signer noted it down; "" if a program shows it, or nobody did."""
     came: tuple[tuple[str, str], ...]
     """What was sent that gives the mistake away: name and value. The signature is the last."""
     options: tuple[Answer, ...]

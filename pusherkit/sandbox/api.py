@@ -520,9 +520,9 @@ class Sandbox:
         note: str,
     ) -> Reply:
         answer = played.answer
-        reply = Reply(
-            status=answer.status, body=answer.body.encode(), headers=answer.headers, note=note
-        )
+        # As in the request's JSON: half a surrogate pair in a name is written as \ud8….
+        body = answer.body.encode(errors="backslashreplace")
+        reply = Reply(status=answer.status, body=body, headers=answer.headers, note=note)
         method, path = request.method, request.path
         return self._log(time, method, path, reply, verdict, strict=strict, played=played)
 

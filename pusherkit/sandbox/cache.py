@@ -1,7 +1,7 @@
 """What a cache channel remembers: the last event that was published there. Pure.
 
 A name makes a channel a cache channel: `cache-…`, `private-cache-…`, `presence-cache-…` and
-`private-encrypted-cache-…` (Pusher's documentation, "Cache channels"). Whoever subscribes gets the
+`private-encrypted-cache-…` (Pusher's documentation, "Cache channels"). A new subscriber gets the
 event first, or hears that there is none.
 """
 

@@ -368,7 +368,7 @@ class Channels:
             self._send_all(channel, added, but=connection.socket_id)
         if channel not in connection.subscriptions:
             return  # it read too slowly for all this, and was hung up on
-        # The webhooks come last: whoever hears of them at once may publish at once.
+        # The webhooks come last: a server that hears of them may publish at once.
         if first:
             self._happened({"name": "channel_occupied", "channel": channel})
         if member is not None and new:

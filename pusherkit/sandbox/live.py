@@ -124,7 +124,7 @@ def _refused(entry: RefusedSubscription) -> dict[str, Any]:
 
 
 def _webhook(call: WebhookCall) -> dict[str, Any]:
-    # Without the signature: whoever can open this page could pass the webhook off as theirs.
+    # Without the signature: anybody who can open this page could pass the webhook off as theirs.
     return {
         "kind": "webhook",
         "time": call.time,

@@ -108,7 +108,8 @@ class SandboxServer:
         personality: str | None = None,
         build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
-        self._webhook = webhook and check_webhook_url(credentials, webhook)
+        # An empty one is checked, too: it's what an unset variable of a shell makes.
+        self._webhook = None if webhook is None else check_webhook_url(credentials, webhook)
         self.sandbox = build(
             credentials,
             rate=rate,
@@ -248,6 +249,7 @@ async def _serve(
     ticking = tornado.ioloop.PeriodicCallback(lambda: _tick(shell), TICK_SECONDS * 1_000)
     ticking.start()
     posting = asyncio.create_task(post_webhooks(shell.sandbox, webhook, shell.clock))
+    posting.add_done_callback(_posting_ended)
     ready.set()
     await closing.wait()
     ticking.stop()
@@ -319,6 +321,11 @@ def _socket_ids() -> Iterator[str]:
 
 def _watcher_failed(error: Exception) -> None:
     _log.error("A watcher raised an error, so it will hear of nothing more.", exc_info=error)
+
+
+def _posting_ended(posting: asyncio.Task[None]) -> None:
+    if not posting.cancelled() and (error := posting.exception()):
+        _log.error("Webhooks can't be sent any more, until this starts again.", exc_info=error)
 
 
 def _application(shell: Shell) -> tornado.web.Application:

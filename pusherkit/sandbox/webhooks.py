@@ -270,17 +270,20 @@ class Webhooks:
         return max(0.0, min(dues) - ticks) if dues else None
 
     def _note_ticks(self, ticks: float) -> None:
-        """Begin the waits of what is new, and end those of departures."""
+        """Begin the waits of what is new, and end those of departures.
+
+        In this order: what is new is at the end, until departures come behind it.
+        """
+        for event in reversed(self._events):
+            if event.due is not None:
+                break
+            event.due = ticks + BATCH_SECONDS
         for departure in self._departures.values():
             if departure.due is None:
                 departure.due = ticks + self._delay
         while self._departures and _due(next(iter(self._departures.values()))) <= ticks:
             departure = self._departures.pop(next(iter(self._departures)))
             self._events.append(replace(departure, due=ticks))
-        for event in reversed(self._events):
-            if event.due is not None:
-                break
-            event.due = ticks + BATCH_SECONDS
 
     def _let_go(self, text: str) -> None:
         self._waiting -= 1
@@ -304,7 +307,7 @@ def check_webhook_url(credentials: Credentials, url: str) -> str:
     post to anywhere.
     """
     wanted = "webhook: expected a URL on this machine, such as http://127.0.0.1:5000/webhooks"
-    shown = credentials.hide(repr(url[:100]))
+    shown = credentials.hide(repr(re.sub("//[^/]*@", "//…@", url[:100])))  # without a password
     if len(url) > MAX_URL_LENGTH or not re.fullmatch(r"http://[!-~]+", url):
         raise PusherError(f"{wanted}, in ASCII and without spaces; got {shown}.")
     try:

@@ -229,7 +229,7 @@ class Ledger(Live):
         super().__init__(View(LEDGER, status=UNKNOWN_LEDGER), hint="Run the cell to see yours.")
 
     def untouched(self) -> str:
-        """Whoever reads a saved notebook sees their surprises, and no answer before a choice."""
+        """A saved notebook shows its reader their surprises, and no answer before a choice."""
         return to_static(self.view)
 
     def hear(self, event: Event) -> None:
