@@ -360,7 +360,7 @@ def test_a_log_shows_what_cannot_be_seen():
 def test_what_can_be_made_in_several_ways_is_told_as_one_of_them():
     case = QUEUE[0]
     chosen = (case.right + 1) % OFFERED
-    for ways, said in ((1, "would be  "), (2, "might be  ")):
+    for ways, said in ((1, "would be  "), (2, "For example, that mistake would give ")):
         options = [replace(option, ways=ways) for option in case.options]
         assert said in desk.feedback(replace(case, options=tuple(options)), chosen)
 

@@ -54,9 +54,10 @@ def rows_of_requests(tables: tuple[Table, ...] = (TABLE, IN_REQUESTS, ALONE)) ->
     for axis in TABLE:
         for mistake, make in (row for table in tables for row in table[axis]):
             first.setdefault(mistake.name, (mistake, make))
-    mistake, _ = first[PLACEHOLDER]
-    listed = f"{mistake.why[:-1]}: {', '.join(PLACEHOLDERS[:-1])} or {PLACEHOLDERS[-1]}."
-    first[PLACEHOLDER] = (replace(mistake, why=listed), _placeholders)
+    if row := first.get(PLACEHOLDER):
+        named = f"{', '.join(PLACEHOLDERS[:-1])} or {PLACEHOLDERS[-1]}"
+        told = replace(row[0], why=f"{row[0].why.removesuffix('.')}: {named}.")
+        first[PLACEHOLDER] = (told, _placeholders)
     return list(first.values())
 
 
