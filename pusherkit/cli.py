@@ -241,10 +241,10 @@ def _parser() -> argparse.ArgumentParser:
         help="show what you can do, with a program in any language",
         description="The capstone: write a program in any language, from an empty file. The clinic "
         "runs a practice server, prints its settings, and judges your program by what reaches the "
-        "server. The tasks are at its address, under /clinic; the terminal ticks them off. At the "
-        "end your program signs its own results, and you get a page to keep. Stop it with Ctrl+C: "
-        "what you've shown is kept in .pusherkit-clinic.json in this folder, and next time it goes "
-        "on from there.",
+        "server. The tasks are at its address, under /clinic.html; the terminal ticks them off. "
+        "At the end your program signs its own results, and you get a page to keep. Stop it with "
+        "Ctrl+C: what you've shown is kept in .pusherkit-clinic.json in this folder, and next time "
+        "it goes on from there.",
         epilog="Exit status: 0 everything is shown; 1 something is still open, or the clinic can't "
         "run; 2 the command line is wrong.",
     )

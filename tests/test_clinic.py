@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
+from html import escape, unescape
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from pusherkit import Credentials, UnreadableText, authorize_channel, sign
-from pusherkit.clinic import capstone, page, tasks, terminal
+from pusherkit.clinic import capstone, page, tasks, tasks_page, terminal
 from pusherkit.clinic.api import RATE, Clinic
 from pusherkit.clinic.capstone import (
     CLINIC_CREDENTIALS,
@@ -654,7 +656,7 @@ def test_half_a_character_breaks_nothing(player: Player) -> None:
     assert report is not None
     assert report.by == r"\ud800\u202e"
     assert to_text(player.clinic.state).encode()
-    for path in ("/clinic", "/clinic.json", "/clinic/page", "/clinic/results"):
+    for path in ("/clinic", "/clinic.html", "/clinic.json", "/clinic/page", "/clinic/results"):
         assert player.raw("GET", path).status == 200
 
 
@@ -692,6 +694,75 @@ def test_the_text_says_what_was_shown_and_what_came(player: Player) -> None:
     text = player.raw("GET", "/clinic").body.decode()
     assert "[x] 1. Three vectors\n    Shown: All three, byte for byte." in text
     assert "Vector 1" not in text
+
+
+def words(text: str) -> str:
+    """A text without its line ends, indents and marks; HTML without its tags."""
+    return " ".join(unescape(re.sub(r"<[^<>]*+>", " ", text)).split())
+
+
+def standings(text: str) -> list[str]:
+    """How each goal stands, by the signs in the text of the tasks."""
+    signs = {sign: word for word, sign in tasks.SIGNS.items()}
+    return [signs[line[:3]] for line in text.splitlines() if line[:3] in signs]
+
+
+def test_the_tasks_page_has_the_facts_of_the_text(player: Player) -> None:
+    player.publishes("friday", "status", "x")  # its goal has begun
+    player.publishes("order-41", "status", "no coffee")
+    player.publishes("clinic", "cause", '{"cause":"no-such-mistake"}')
+    player.raw("GET", "/nowhere")
+    state = player.clinic.state
+    text = player.raw("GET", "/clinic").body.decode()
+    html = player.raw("GET", "/clinic.html").body.decode()
+    assert standings(text)[4] == "begun"
+    assert re.findall(r'class="quiet open">(\w+)<', html) == standings(text)
+    assert f"Also came: {state.latest}" in words(text)
+    assert f"Also came: {state.latest}" in words(html)
+    for goal in GOALS:
+        for said in (goal.title, goal.send, goal.why, state.mark(goal.id).said):
+            assert words(said) in words(text)
+            assert words(said).replace(" ", "") in words(html).replace(" ", "")
+        for detail in tasks.details(goal, state, CLINIC_CREDENTIALS, player.clinic.url):
+            if isinstance(detail, tasks.Exact):
+                assert f'<pre tabindex="0">{escape(detail.text)}</pre>' in html
+                assert all(f"      {line}\n" in text for line in detail.text.split("\n"))
+            elif not isinstance(detail, str):
+                assert f"{detail.name}: {detail.why}" in words(text)
+                assert f"<code>{detail.name}</code>: {escape(detail.why)}" in html
+    player = Player()
+    player.shows_everything()
+    text, html = (player.raw("GET", path).body.decode() for path in ("/clinic", "/clinic.html"))
+    assert standings(text) == ["shown"] * 8 + ["open"]
+    assert html.count('<li class="met">') == 8
+    assert "All three, byte for byte." in html
+    assert "Vector 1" not in html
+
+
+def test_every_link_of_the_tasks_page_leads_somewhere(player: Player) -> None:
+    links = set(re.findall(r'href="([^"]*)"', player.raw("GET", "/clinic.html").body.decode()))
+    assert {"clinic", "clinic.json", "clinic/page", "clinic/vectors/3"} <= links
+    statuses = {link: player.raw("GET", f"/{link}").status for link in links}
+    assert statuses.pop("clinic/fingerprint") == 409, "which says what's still open"
+    assert set(statuses.values()) == {200}
+
+
+def test_the_tasks_page_escapes_what_came_and_has_no_script(player: Player) -> None:
+    evil = "<script>alert('1')</script>&<a href=\"//x\">"
+    marks = {goal.id: Mark(said=evil) for goal in GOALS}
+    for state in (
+        replace(BEGUN, marks=marks, latest=evil),
+        replace(BEGUN, marks={name: replace(mark, met=NOW) for name, mark in marks.items()}),
+    ):
+        html = tasks_page.as_html(state, CLINIC_CREDENTIALS, f"http://127.0.0.1/{evil}")
+        assert html.count(escape(evil)) >= len(GOALS)
+        assert "<script" not in html
+        assert '//x"' not in html
+    reply = player.raw("GET", "/clinic.html")
+    assert ("Content-Type", "text/html; charset=utf-8") in reply.headers
+    assert ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") in (
+        reply.headers
+    )
 
 
 @pytest.mark.parametrize(

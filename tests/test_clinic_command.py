@@ -120,7 +120,7 @@ def test_it_prints_its_settings_and_a_line_for_what_is_new(starts: Starts) -> No
     assert lines[1] == f"export PUSHER_APP_ID={CLINIC_CREDENTIALS.app_id}"
     assert (
         lines[5]
-        == f"# The tasks: {clinic.credentials.base_url}/clinic (for a browser, or for curl)"
+        == f"# The tasks: {clinic.credentials.base_url}/clinic.html in a browser, /clinic for curl"
     )
     tasks = httpx.get(f"{clinic.credentials.base_url}/clinic").text
     assert f"curl -X POST '{clinic.credentials.base_url}/apps/" in tasks

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pusherkit.clinic import page, tasks
+from pusherkit.clinic import page, tasks, tasks_page
 from pusherkit.clinic.capstone import (
     CLINIC_CREDENTIALS,
     PRIVATE_CHANNEL,
@@ -52,7 +52,7 @@ JSON = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "
 HTML = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
-    # The page has a style, and nothing else.
+    # A page has a style, and nothing else.
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
 )
 MAX_CAUSES = 2  # explanations of one signature that are told
@@ -212,6 +212,7 @@ class Clinic(Sandbox):
         request = broken(state, app)
         pages: dict[bytes, tuple[str, tuple[tuple[str, str], ...]]] = {
             b"/clinic": (tasks.as_text(state, app, self.url), TEXT),
+            b"/clinic.html": (tasks_page.as_html(state, app, self.url), HTML),
             b"/clinic.json": (json.dumps(tasks.as_json(state, app), indent=1), JSON),
             b"/clinic/page": (page.as_html(state), HTML),
             b"/clinic/results": (tasks.results(state), TEXT),
@@ -234,7 +235,7 @@ class Clinic(Sandbox):
         return Reply(status=200, body=text.encode(), headers=headers)
 
 
-_PLACES = ([b"clinic"], [b"clinic.json"])
+_PLACES = ([b"clinic"], [b"clinic.html"], [b"clinic.json"])
 
 
 def _not_yet(state: State) -> Reply:

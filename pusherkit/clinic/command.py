@@ -275,7 +275,7 @@ class _Lines:
         self.print(
             "# The clinic is open. Its settings, for the terminal where your program runs:\n"
             f"{exports}\n"
-            f"# The tasks: {credentials.base_url}/clinic (for a browser, or for curl)\n"
+            f"# The tasks: {credentials.base_url}/clinic.html in a browser, /clinic for curl\n"
             "# Stop it with Ctrl+C. Next time it goes on from there."
             + (f"\n# {said}" if said else "")
         )

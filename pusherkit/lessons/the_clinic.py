@@ -733,7 +733,11 @@ class OpenClinic(Live):
         exports = "\n".join(f"export {name}={value}" for name, value in self.environment.items())
         return (
             Fact("Settings", exports, kind="code"),
-            Fact("Address", f"{app.base_url}/clinic", "The tasks, for a browser or for curl."),
+            Fact(
+                "Address",
+                f"{app.base_url}/clinic.html",
+                "The tasks, in a browser. /clinic is for curl.",
+            ),
             what,
         )
 
