@@ -29,7 +29,7 @@ ELSEWHERE = (
 )
 BACKSLASHES = (
     r"\t at the start of a line is a tab; \r and \n at its end are a carriage return and a "
-    "newline. Every other backslash is a backslash."
+    "newline. Every other backslash is a backslash. You get each body's bytes at its address."
 )
 SIGNS = {"shown": "[x]", "begun": "[…]", "open": "[ ]"}
 
