@@ -105,9 +105,9 @@ class Player:
             self.publishes("shut", "status")
         self.publishes("news", "gave-up")
 
-    def reports(self, **more: str) -> None:
-        made = fingerprint(self.clinic.state)
-        self.publishes("clinic", "report", {"fingerprint": made, **more})
+    def reports(self, *, credentials: Credentials = CLINIC_CREDENTIALS, **more: str) -> None:
+        made = {"fingerprint": fingerprint(self.clinic.state), **more}
+        self.publishes("clinic", "report", made, credentials=credentials)
 
 
 @pytest.fixture
@@ -152,6 +152,22 @@ def test_what_was_met_stays_met_whatever_else_arrives(player: Player) -> None:
     player.publishes("friday", "status", credentials=PRACTICE_CREDENTIALS)
     assert player.publishes("friday", "status").status == 200
     assert player.clinic.state == before
+
+
+def test_results_that_are_signed_again_replace_the_first_ones(player: Player) -> None:
+    player.shows_everything()
+    player.reports()
+    before = fingerprint(player.clinic.state)
+    player.now += 5
+    player.reports(by="Łucja")
+    state = player.clinic.state
+    assert state.report is not None
+    assert (state.report.by, state.finished) == ("Łucja", True)
+    assert state.mark("report").said.endswith("The page is by Łucja.")
+    assert fingerprint(state) == before
+    player.publishes("clinic", "report", {"fingerprint": "0" * 64, "by": "Nobody"})
+    player.reports(by="Nobody", credentials=PRACTICE_CREDENTIALS)
+    assert player.clinic.state == state
 
 
 def test_it_is_kept_as_json_and_read_again(player: Player) -> None:
@@ -230,11 +246,48 @@ def test_no_vector_has_a_blind_spot(vector: Request, when: int) -> None:
 
 
 def test_the_vectors_are_ticked_off_one_by_one(player: Player) -> None:
-    for number, says in ((0, "Vectors right so far: 1. Still to come: 2 and 3."), (2, "come: 2.")):
+    for number, says in (
+        (0, "Right so far: vector 1. Still to come: vectors 2 and 3."),
+        (2, "Right so far: vectors 1 and 3. Still to come: vector 2."),
+    ):
         vector = VECTORS[number]
         player.sends("POST", vector.path, vector.params, vector.body)
-        assert says in player.said("vectors")
+        assert player.said("vectors") == says
         assert player.mark("vectors").under_way
+
+
+def test_each_vector_is_spoken_of_and_none_hides_another(player: Player) -> None:
+    for vector in VECTORS:
+        player.sends("POST", vector.path, vector.params, vector.body.rstrip())
+    said = player.said("vectors")
+    assert said.count("but it isn't the same request: its body has") == 3
+    assert read_state(to_text(player.clinic.state)).mark("vectors") == player.mark("vectors")
+    player.sends("POST", VECTORS[1].path, VECTORS[1].params, VECTORS[1].body)
+    said = player.said("vectors")
+    assert said.startswith("Right so far: vector 2. Vector 1: It's signed correctly, but")
+    assert ". Vector 3: It's signed correctly, but" in said
+    assert not player.mark("vectors").under_way
+    for vector in VECTORS:
+        player.sends("POST", vector.path, vector.params, vector.body)
+    assert player.mark("vectors").met == NOW
+
+
+def test_vectors_that_are_refused_alike_are_named_together(player: Player) -> None:
+    for vector in (VECTORS[2], VECTORS[0]):
+        params = [*vector.params, ("auth_key", CLINIC_CREDENTIALS.key)]
+        player.raw("POST", f"{vector.path}?{urlencode(params)}", vector.body)
+    assert player.said("vectors").startswith("Vectors 1 and 3: ")
+    assert player.said("vectors").endswith(" Still to come: vector 2.")
+    player.sends("POST", VECTORS[0].path, VECTORS[0].params, VECTORS[0].body)
+    vector = VECTORS[0]
+    player.raw("POST", f"{vector.path}?{urlencode(vector.params)}", vector.body)
+    said = player.said("vectors")
+    assert said.startswith("Right so far: vector 1. Vector 3: "), "what was right stays right"
+    theirs = replace(CLINIC_CREDENTIALS, secret="x" * 20)
+    for vector in VECTORS[1:]:
+        player.sends("POST", vector.path, vector.params, vector.body, credentials=theirs)
+    assert len(player.said("vectors")) <= capstone.MAX_SAID
+    assert "Vectors 2 and 3: The signature is wrong" in player.said("vectors")
 
 
 @pytest.mark.parametrize(
@@ -322,9 +375,40 @@ def test_a_retry_before_its_time_spoils_the_whole_attempt(player: Player) -> Non
 
 
 def test_after_a_silence_a_spoiled_attempt_is_forgotten(player: Player) -> None:
-    for wait in (0, 0.1, 60, 2):
+    for wait in (0, 0.1, 60, 1, 2):
+        player.now += wait
+        reply = player.publishes("friday", "status")
+    assert reply.status == 200
+    assert player.mark("wait").met is not None
+
+
+@pytest.mark.parametrize(
+    ("pauses", "mending"), [((1, 1, 1), 6), ((1, 1, 1), 20), ((0.5, 0.5), 6), ((1,), 60)]
+)
+def test_a_corrected_program_gets_a_round_of_its_own(
+    player: Player, pauses: tuple[float, ...], mending: float
+) -> None:
+    for wait in (0, *pauses):
         player.now += wait
         player.publishes("friday", "status")
+    player.now += mending
+    statuses = [player.publishes("friday", "status").status]
+    for wait in (1, 2):
+        player.now += wait
+        statuses.append(player.publishes("friday", "status").status)
+    assert statuses == [429, 429, 200]
+    assert player.mark("wait").met is not None
+
+
+def test_the_rest_of_a_spoiled_round_says_what_to_do_next(player: Player) -> None:
+    for wait in (0, 1, 1, 1):
+        player.now += wait
+        player.publishes("friday", "status")
+    before = player.said("wait")
+    player.now += 2.5  # a quick hand, or the same program still
+    assert player.publishes("friday", "status").status == 200
+    assert player.said("wait") == f"{before} {capstone.OVER}"
+    player.waits_and_gives_up()
     assert player.mark("wait").met is not None
 
 

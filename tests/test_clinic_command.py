@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import httpx
 import pytest
 
 from pusherkit import Client, Credentials, RateLimited, Unauthorized, cli
-from pusherkit.clinic import command
+from pusherkit.clinic import command, terminal
 from pusherkit.clinic.api import RATE, Clinic
 from pusherkit.clinic.capstone import CLINIC_CREDENTIALS, GOALS, TEXT, Mark, State, to_text
 from pusherkit.sandbox import SandboxServer
@@ -153,7 +154,8 @@ def test_once_it_ends_by_itself_with_0_and_leaves_a_page(starts: Starts, tmp_pat
     rest, status = clinic.ends(None)
     assert status == 0
     assert "shown  9 Your results, signed: Signed by your program, and verified." in rest
-    assert rest.endswith("# 9 of 9 shown.\n# The page to keep: pusherkit-clinic.html\n")
+    assert rest.endswith("# The page to keep: pusherkit-clinic.html\n# 9 of 9 shown.\n")
+    assert rest.count("The page to keep") == 1
     assert "What <bdi>Python</bdi> showed" in (tmp_path / command.PAGE_FILE).read_text(
         encoding="utf-8"
     )
@@ -162,11 +164,37 @@ def test_once_it_ends_by_itself_with_0_and_leaves_a_page(starts: Starts, tmp_pat
     assert again.ends(None)[1] == 0
 
 
+def test_the_page_is_named_as_soon_as_it_is_there(starts: Starts, tmp_path: Path) -> None:
+    keeps(tmp_path, NEARLY)
+    clinic = starts()
+    clinic.opens()
+    assert clinic.line().startswith("# Going on")
+    assert {clinic.line()[:6] for _ in GOALS[:-1]} == {"shown "}
+    clinic.plays("report")
+    assert clinic.line().startswith("shown  9")
+    assert clinic.line() == "# The page to keep: pusherkit-clinic.html"
+    assert clinic.ends() == ("# 9 of 9 shown.\n", 0)
+
+
+def test_in_a_terminal_the_page_is_named_under_the_list(tmp_path: Path) -> None:
+    finished = replace(NEARLY, marks={**NEARLY.marks, "report": SHOWN})
+    with (tmp_path / "screen").open("w+", encoding="utf-8") as stream:
+        screen = command._Screen(stream, terminal.plain)
+        screen.show(NEARLY, "", "")
+        screen.show(finished, "", "pusherkit-clinic.html")
+        screen.end(finished, "pusherkit-clinic.html", "")
+        stream.seek(0)
+        first, second, third = stream.read().split("\x1b[J")
+    assert "page to keep" not in first
+    for drawn in (second, third):
+        assert "9 of 9 shown\n  The page to keep: pusherkit-clinic.html\n" in drawn
+
+
 def test_output_names_the_page_and_gets_it_finished_or_not(starts: Starts, tmp_path: Path) -> None:
     clinic = starts("--output", "my.html")
     clinic.opens()
     rest, status = clinic.ends()
-    assert (rest, status) == ("# 0 of 9 shown.\n# The page to keep: my.html\n", 1)
+    assert (rest, status) == ("# The page to keep: my.html\n# 0 of 9 shown.\n", 1)
     assert "0 of 9, judged by what" in (tmp_path / "my.html").read_text(encoding="utf-8")
     nowhere = starts("--output", "no/such/page.html")
     said = "pusherkit clinic: --output: there is no folder no/such. Make it first.\n"

@@ -17,7 +17,7 @@ import pytest
 
 from pusherkit.authorization import verify_channel, verify_webhook
 from pusherkit.cli import main
-from pusherkit.clinic import desk, sabotage
+from pusherkit.clinic import desk, faults, sabotage
 from pusherkit.clinic.faults import (
     delivered_with,
     rows_of_requests,
@@ -312,7 +312,7 @@ def test_somebody_tries_again_until_it_is_right_and_the_first_try_counts():
     said = "\n".join(at_the_desk((one, other), "?", wrong, right[0], right[1]))
     assert "Type a number from 1 to 4, s or q." in said
     name, made, came = one.objection(int(wrong) - 1)
-    assert f"With that, {name} " in said
+    assert f"With that, {name} would be" in said or f"that mistake would give {name}" in said
     assert made in said
     assert came in said
     assert said.count("Yes.\n") == 2
@@ -360,7 +360,7 @@ def test_a_log_shows_what_cannot_be_seen():
 def test_what_can_be_made_in_several_ways_is_told_as_one_of_them():
     case = QUEUE[0]
     chosen = (case.right + 1) % OFFERED
-    for ways, said in ((1, "would be  "), (2, "might be  ")):
+    for ways, said in ((1, "would be  "), (2, "For example, that mistake would give ")):
         options = [replace(option, ways=ways) for option in case.options]
         assert said in desk.feedback(replace(case, options=tuple(options)), chosen)
 
@@ -437,3 +437,17 @@ def test_the_sheet_and_the_check(capsys, monkeypatch):
     monkeypatch.setattr(sabotage, "check", lambda seed: [f"seed {seed}: bad"] if seed == 2 else [])
     assert main(["clinic", "--seed", "1..3", "--check"]) == 1
     assert capsys.readouterr().out == "seed 2: bad\n1 of 3 seeds aren't solvable and fair.\n"
+
+
+def test_what_was_done_can_be_found_out_by_trying() -> None:
+    rows = {row[0].name: row for row in faults.rows_of_requests()}
+    request = Request("POST", "/apps/3/events", (), b"{}")
+    local = rows["timestamp-in-local-time"]
+    for sent in faults.sent_with(APP, request, {"timestamp": local}, timestamp=SHIFT_TIMESTAMP):
+        (signed,) = re.findall("auth_timestamp=([0-9]+)", sent.signed)
+        assert (int(signed) - SHIFT_TIMESTAMP) % 1800 == 0, (
+            "zones beside the half hour are no fair guess"
+        )
+    mistake, make = rows["placeholder-as-secret"]
+    for placeholder in make(APP):
+        assert placeholder.decode() in mistake.why

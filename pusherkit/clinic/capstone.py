@@ -4,7 +4,8 @@ A State is all that is known. `arrived()` takes a state and one request that was
 returns the next state; `must_wait()` says which requests are answered 429. Time is an argument,
 and what can't be foreseen (the run's name) comes with the first state.
 
-A goal that was met stays met. What else arrives for it is ignored.
+A goal that was met stays met. What else arrives for it is ignored, but for the signed results:
+whoever signs them again, under another name say, gets the later ones on the page.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ WAITS = (1, 2)  # seconds in Retry-After; two values, so that a fixed pause does
 EARLY_SECONDS = 0.1  # that a retry may come before its time: clocks differ
 MIN_ATTEMPTS, MAX_ATTEMPTS = 2, 5  # at the channel that is shut
 SILENCE_SECONDS = 30.0  # after which an attempt is the first of another run of the program
+CORRECTED_SECONDS = 3.0  # the same, after a mistake: somebody mends the program and runs it again
 MIN_BATCH = 2  # events
 MAX_READ_BYTES = 128 * 1024  # of a body that is looked into; an event at its limit has less
 MAX_SAID = 700  # characters of a sentence about what came
@@ -224,7 +226,7 @@ def must_wait(state: State, request: Request, *, now: float) -> float:
         return WAITS[0]
     if goal != "wait" or state.met(goal):
         return 0
-    memory = state.mark(goal).memory
+    memory = _round(state.mark(goal).memory, now)
     step = 0 if _too_early(memory, now) else memory.get("step", 0)
     return WAITS[step] if step < len(WAITS) else 0
 
@@ -237,8 +239,10 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
         return replace(state, latest=one_line(arrival.said)) if arrival.said else state
     state = replace(state, latest="")
     if state.met(goal):
-        return state
+        return _signed_again(state, credentials, arrival, sent) if goal == "report" else state
     if arrival.status >= 400 and not arrival.asked_to_wait:
+        if goal == "vectors":
+            return _vector_refused(state, sent, arrival.said, arrival.mistakes)
         return missing(state, goal, arrival.said, arrival.mistakes)
     (judge,) = (each.judge for each in GOALS if each.id == goal)
     return judge(state, credentials, arrival, sent)
@@ -334,18 +338,55 @@ def nearest_vector(sent: Sent) -> int | None:
 
 def _judge_vectors(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     number = nearest_vector(sent) or 0
-    there = set(state.mark("vectors").memory.get("there", ()))
+    there, wrong = _vectors_so_far(state)
     difference = _difference(VECTORS[number], arrival.request, sent)
     if difference:
-        said = f"Vector {number + 1} came, signed correctly, but it isn't the same request: "
-        said = credentials.hide(said + difference)
-        return _going_on(state, "vectors", "", said, there=sorted(there))
-    there.add(number + 1)
+        said = "It's signed correctly, but it isn't the same request: "
+        wrong[number + 1] = credentials.hide(said + difference)
+    else:
+        there.add(number + 1)
     if len(there) == len(VECTORS):
         return shown(state, "vectors", "All three, byte for byte.", now=arrival.time)
-    left = [str(number) for number in (1, 2, 3) if number not in there]
-    said = f"Vectors right so far: {len(there)}. Still to come: {' and '.join(left)}."
-    return _going_on(state, "vectors", said, there=sorted(there))
+    return _vectors(state, there, wrong)
+
+
+def _vectors_so_far(state: State) -> tuple[set[int], dict[int, str]]:
+    """The numbers of those that were right, and what's wrong with others."""
+    memory = state.mark("vectors").memory
+    return set(memory.get("there", ())), {int(n): t for n, t in memory.get("wrong", {}).items()}
+
+
+def _vectors(
+    state: State, there: set[int], wrong: dict[int, str], mistakes: tuple[str, ...] = ()
+) -> State:
+    """A state that says of each vector how it stands, those with the same fault together."""
+    wrong = {number: wrong[number] for number in sorted(wrong) if number not in there}
+    alike: dict[str, list[int]] = {}
+    for number, text in wrong.items():
+        alike.setdefault(text, []).append(number)
+    left = [number for number in (1, 2, 3) if number not in there and number not in wrong]
+    said = [f"Right so far: {_numbered(sorted(there))}."] if there else []
+    said += [f"{_numbered(numbers).capitalize()}: {text}" for text, numbers in alike.items()]
+    said += [f"Still to come: {_numbered(left)}."] if left else []
+    memory = {"there": sorted(there), "wrong": {str(n): text for n, text in wrong.items()}}
+    text = one_line(" ".join(said))
+    mark = Mark(said=text, mistakes=mistakes, under_way=not wrong, memory=memory)
+    return _with(state, "vectors", mark)
+
+
+def _vector_refused(state: State, sent: Sent, said: str, mistakes: tuple[str, ...]) -> State:
+    there, wrong = _vectors_so_far(state)
+    number = (nearest_vector(sent) or 0) + 1
+    if number not in there:
+        room = MAX_SAID // len(VECTORS) - len("vector 1: …")
+        wrong[number] = said if len(said) <= room else f"{said[:room]}…"
+    return _vectors(state, there, wrong, mistakes)
+
+
+def _numbered(numbers: list[int]) -> str:
+    """vector 1, or vectors 1 and 3."""
+    *first, last = map(str, numbers)
+    return f"vectors {', '.join(first)} and {last}" if first else f"vector {last}"
 
 
 def _difference(wanted: Request, came: Request, sent: Sent) -> str:
@@ -429,6 +470,14 @@ def _judge_batch(state: State, credentials: Credentials, arrival: Arrival, sent:
 
 # --- 429 ----------------------------------------------------------------------------------------
 
+OVER = "That round is over, and the next attempt begins a new one: run your program again."
+
+
+def _round(memory: Mapping[str, Any], now: float) -> Mapping[str, Any]:
+    """What is remembered of the round at hand: nothing, if a request now begins another one."""
+    silence = CORRECTED_SECONDS if memory.get("spoiled") else SILENCE_SECONDS
+    return {} if memory and now > memory["due"] + silence else memory
+
 
 def _too_early(memory: Mapping[str, Any], now: float) -> bool:
     return bool(memory.get("step", 0) and now < memory["due"] - EARLY_SECONDS)
@@ -448,11 +497,9 @@ def _stamp(request: Request) -> str:
 
 
 def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
-    memory, now, asked = state.mark("wait").memory, arrival.time, arrival.asked_to_wait
-    step = memory.get("step", 0)
-    spoiled = memory.get("spoiled", "")
-    if step and now > memory["due"] + SILENCE_SECONDS:
-        spoiled = ""  # somebody began again
+    now, asked = arrival.time, arrival.asked_to_wait
+    memory = _round(state.mark("wait").memory, now)
+    step, spoiled = memory.get("step", 0), memory.get("spoiled", "")
     if _too_early(memory, now):
         spoiled, step = _early(memory, now), 0
     if asked:
@@ -474,7 +521,7 @@ def _judge_wait(state: State, credentials: Credentials, arrival: Arrival, sent: 
             "signature can expire while you wait."
         )
     if spoiled:
-        return _going_on(state, "wait", "", spoiled)
+        return _going_on(state, "wait", "", f"{spoiled} {OVER}")
     said = f"Waited {' s, then '.join(map(str, WAITS))} s, and signed again."
     return shown(state, "wait", said, now=now)
 
@@ -503,10 +550,10 @@ def _judge_give_up(state: State, credentials: Credentials, arrival: Arrival, sen
     if step < MIN_ATTEMPTS and not spoiled:
         spoiled = (
             f"gave-up came after {_counted(step, 'attempt')} on {SHUT_CHANNEL}. Make "
-            f"at least {MIN_ATTEMPTS}: a single 429 is no reason to give up."
+            f"at least {MIN_ATTEMPTS}: being told to wait once is no reason to give up."
         )
     if spoiled:
-        return _going_on(state, "give-up", "", spoiled)
+        return _going_on(state, "give-up", "", f"{spoiled} {OVER}")
     return shown(state, "give-up", f"Gave up after {step} attempts, and said so.", now=now)
 
 
@@ -629,6 +676,14 @@ def fingerprint(state: State) -> str:
     return _plain(state.report.results if state.report else results(state))
 
 
+def _signed_again(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
+    """A finished state, with a later report if that is right as well."""
+    if arrival.status >= 400:
+        return state
+    later = _judge_report(state, credentials, arrival, sent)
+    return later if later.report is not state.report else state
+
+
 def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     left = [goal.title for goal in state.open if goal.id != "report"]
     if left:
@@ -652,7 +707,9 @@ def _judge_report(state: State, credentials: Credentials, arrival: Arrival, sent
         signature="".join(request.values("auth_signature")),
         results=results(state),
     )
-    state = shown(state, "report", "Signed by your program, and verified.", now=arrival.time)
+    said = "Signed by your program, and verified."
+    said += f" The page is by {report.by}." if report.by else ""
+    state = shown(state, "report", said, now=arrival.time)
     return replace(state, report=report)
 
 
@@ -664,7 +721,7 @@ GOALS = (
         title="Three vectors",
         send="Send the three requests below exactly as they're written, down to the last newline, "
         "each signed with the time at which you send it.",
-        why="They have no blind spot: each of them detects every mistake in the doctor's table.",
+        why="A mistake can't hide in these: each one would show it.",
         judge=_judge_vectors,
     ),
     Goal(
@@ -723,9 +780,8 @@ GOALS = (
         title="A fault, found",
         send="A colleague's request, below, was refused. Find out which listed mistake gives "
         f"its signature, and publish an event named cause on {CLINIC_CHANNEL} with that name: "
-        '{"cause":"NAME"}.',
-        why="You know the cause once you can make the same wrong signature. After a wrong answer "
-        "you get a different fault.",
+        '{"cause":"NAME"}. After a wrong answer you get a different fault.',
+        why="You know the cause once you can make the same wrong signature.",
         judge=_judge_fault,
     ),
     Goal(
@@ -831,7 +887,11 @@ _REMEMBERED = {"wait": {**_STEPS, "first": str}, "give-up": _STEPS}
 def _read_memory(goal: str, kept: dict[str, Any]) -> dict[str, Any]:
     """What a goal remembers, if all of it is there and has its kind; nothing at all if not."""
     if goal == "vectors" and "there" in kept:
-        return {"there": [number for number in (1, 2, 3) if number in kept["there"]]}
+        wrong, numbers = kept.get("wrong", {}), ("1", "2", "3")
+        return {
+            "there": [number for number in (1, 2, 3) if number in kept["there"]],
+            "wrong": {number: str(wrong[number]) for number in numbers if number in wrong},
+        }
     kinds = _REMEMBERED.get(goal, {})
     if not kinds or not kinds.keys() <= kept.keys():
         return {}

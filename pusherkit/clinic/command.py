@@ -97,7 +97,7 @@ def run(options: Options) -> int:
             if (state, notices.latest) != drawn:
                 drawn = state, notices.latest
                 notices.add(keeper.keep(state))
-                view.show(state, notices.latest)
+                view.show(state, notices.latest, keeper.page)
             if options.once and state.finished:
                 break
             changed.wait(timeout=1)  # a timeout, so that Windows sees Ctrl+C
@@ -265,7 +265,7 @@ class _Lines:
     def __init__(self, stream: TextIO | None) -> None:
         self.terminal = Terminal(stream)
         self._before: State | None = None
-        self._notice = ""
+        self._notice = self._page = ""
 
     def begin(self, credentials: Credentials, said: str) -> None:
         """Say where the clinic is."""
@@ -280,19 +280,25 @@ class _Lines:
             + (f"\n# {said}" if said else "")
         )
 
-    def show(self, state: State, notice: str) -> None:
+    def show(self, state: State, notice: str, page_file: str) -> None:
         """Say what is new."""
         for line in terminal.told(self._before, state):
             self.print(line)
         if notice != self._notice:
             self.print(f"also   {notice}")
         self._before, self._notice = state, notice
+        self._say_page(page_file)
+
+    def _say_page(self, page_file: str) -> None:
+        if page_file != self._page:
+            self.print(f"# The page to keep: {page_file}")
+        self._page = page_file
 
     def end(self, state: State, page_file: str, problem: str) -> None:
         """Say how it ended."""
         shown = len(GOALS) - len(state.open)
+        self._say_page(page_file)
         lines = [f"# {shown} of {len(GOALS)} shown."] if self.counts else []
-        lines += [f"# The page to keep: {page_file}"] if page_file else []
         lines += [f"# {problem}"] if problem else []
         if lines:
             self.print("\n".join(lines))
@@ -323,11 +329,17 @@ class _Screen(_Lines):
         super().begin(credentials, said)
         self.terminal.print("")
 
-    def show(self, state: State, notice: str) -> None:
+    def show(self, state: State, notice: str, page_file: str) -> None:
         columns, rows = shutil.get_terminal_size()
         height, notice, state = rows - 2, printable(notice), _printable_state(state)
+        if page_file:
+            height -= 1
         bare = terminal.listed(state, columns, height, notice=notice)
         lines = terminal.listed(state, columns, height, notice=notice, paint=self._paint)
+        if page_file:
+            said = f"  The page to keep: {printable(page_file)}"
+            bare, lines = [*bare, said], [*lines, said]
+        self._page = page_file
         # Lines that were wider than the terminal is now have been broken by it.
         up = sum(max(1, math.ceil(len(line) / columns)) for line in self._drawn)
         back = f"\x1b[{up}A\r\x1b[J" if up else ""
@@ -335,7 +347,7 @@ class _Screen(_Lines):
         self.terminal.print(back + "\n".join(lines))
 
     def end(self, state: State, page_file: str, problem: str) -> None:
-        self.show(state, "")
+        self.show(state, "", page_file)
         self.terminal.print("")
         super().end(state, page_file, problem)
 
@@ -346,7 +358,7 @@ class _Json(_Lines):
     def begin(self, credentials: Credentials, said: str) -> None:
         self._say(kind="open", settings=_settings(credentials), said=said)
 
-    def show(self, state: State, notice: str) -> None:
+    def show(self, state: State, notice: str, page_file: str) -> None:
         for goal, mark in terminal.news(self._before, state):
             if goal is None:
                 self._say(kind="also", said=mark.said)
@@ -363,7 +375,7 @@ class _Json(_Lines):
         self._before, self._notice = state, notice
 
     def end(self, state: State, page_file: str, problem: str) -> None:
-        self.show(state, problem)
+        self.show(state, problem, page_file)
         self._say(
             kind="end",
             shown=len(GOALS) - len(state.open),

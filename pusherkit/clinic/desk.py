@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pusherkit.clinic.sabotage import Case, queue
-from pusherkit.clinic.scenes import APP
+from pusherkit.clinic.scenes import APP, CLINIC_URL
 from pusherkit.doctor.search import Finding
 
 WIDTH = 88  # characters of a line of prose; commands and programs keep their own
@@ -28,12 +28,13 @@ def heading(seed: int, cases: Sequence[Case]) -> str:
                 "Name the cause of each. Use whatever you like: the three questions, a program of "
                 "your own, the lessons. Here are the settings of the practice app. To run one of "
                 "the programs, paste these settings into your terminal, and keep `pusherkit "
-                "clinic` running in another one."
+                "clinic` running in another one, without --port: they send to its own port, 8124."
             ),
             "",
             f"export PUSHER_APP_ID={APP.app_id}",
             f"export PUSHER_KEY={APP.key}",
             f"export PUSHER_SECRET={APP.secret}",
+            f"export PUSHER_HOST={CLINIC_URL}",
             "",
         ]
     )
@@ -113,7 +114,7 @@ def feedback(case: Case, chosen: int) -> str:
     name, made, came = case.objection(chosen)
     label = f"With that, {name} would be"
     if case.options[chosen].ways > 1:
-        label = f"With that, {name} might be"
+        label = f"For example, that mistake would give {name}"
     return f"{said}\n  {label:<{len(label)}}  {made}\n  {'But it was':<{len(label)}}  {came}"
 
 

@@ -35,8 +35,9 @@ dl { margin: 0; }
 dt { color: var(--quiet); font-size: 0.85rem; margin-top: 0.7rem; }
 dd { margin: 0; }
 pre, code { font: 0.8125rem/1.45 var(--mono); }
+pre + p, dl + p { margin-top: 1.2rem; }
 pre { margin: 0.2rem 0 0; padding: 0.6rem 0.8rem; background: var(--inset); border-radius: 6px;
-  white-space: pre-wrap; overflow-wrap: anywhere; }
+  white-space: pre; overflow-x: auto; }  /* exact text: it scrolls, and never wraps */
 @media (max-width: 34rem) { li { grid-template-columns: 2rem minmax(0, 1fr); }
   li time, li .open, li p { grid-column: 2; } }
 @media print { :root { color-scheme: light; --back: #fff; --panel: #fff; --text: #000;
@@ -44,7 +45,8 @@ pre { margin: 0.2rem 0 0; padding: 0.6rem 0.8rem; background: var(--inset); bord
   @page { margin: 16mm; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   li { padding: 0.35rem 0.8rem; } ol { margin-top: 0.8rem; } h2 { margin-top: 1.1rem; }
-  h2, dt { break-after: avoid; } pre { break-inside: avoid; } }
+  h2, dt { break-after: avoid; }
+  pre { break-inside: avoid; white-space: pre-wrap; overflow-wrap: anywhere; } }
 """
 
 
@@ -117,6 +119,6 @@ results, <code>body_md5</code> is the hash of that body, and the signature cover
 <dt>Results, whose SHA-256 is the fingerprint <code>{fingerprint(state)}</code></dt>
 <dd><pre>{escape(report.results)}</pre></dd>
 </dl>
-<p class="quiet">The clinic's secret is for practice, and it's public. So this page shows that the
-pieces fit together; it can't prove who sat at the keyboard.</p>
+<p class="quiet">The clinic's secret is for practice, and it's public. So it proves that the numbers
+fit, not who wrote the program.</p>
 """

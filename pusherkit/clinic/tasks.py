@@ -111,8 +111,8 @@ def _details(goal: Goal, state: State, credentials: Credentials, url: str) -> It
         return
     if goal.id == "vectors":
         yield ""
-        yield r" \n, \r and \t outside the text are a newline, a carriage return and a tab."
-        yield " Every other backslash is a backslash."
+        yield r" \t at the start of a line is a tab; \r and \n at its end are a carriage return"
+        yield " and a newline. Every other backslash is a backslash."
         for number, vector in enumerate(VECTORS, start=1):
             yield ""
             yield f" Vector {number}: {vector.method} {vector.path}"

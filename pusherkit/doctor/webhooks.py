@@ -62,7 +62,7 @@ _RAW = (
 @_mistake(
     "header",
     "X-Pusher-Signature has a prefix, such as sha256=, that other services' webhooks have.",
-    "Send the 64 hex digits alone.",
+    "Whatever sends it must put the 64 hex digits there, and nothing before them.",
 )
 def _prefix_before_signature(signature: str) -> Iterator[str]:
     if found := re.fullmatch(r"(?i:hmac-)?(?i:sha-?256|v1)[=: ]+(.*)", signature, re.DOTALL):

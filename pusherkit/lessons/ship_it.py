@@ -212,6 +212,14 @@ def _shown_once(done: tuple[Any, int, list[str]], line: Line, status: str) -> No
         raise Wrong("Nobody ever answers here. Stop after five tries.", *facts)
     if seen != ([status] if reachable else []):
         raise Wrong("That isn't the status that you were given.", *facts)
+    ids = [each["id"] for each in line.arrived]
+    if not all(isinstance(each, str) and each for each in ids):
+        raise Wrong("An id should be text.", Fact("Yours", shown(ids[0])))
+    if status in ids:
+        raise Wrong(
+            "Your id is the status. Another event with that status would be taken for a copy.",
+            Fact("Yours", shown(status)),
+        )
     if result is not reachable:
         raise Wrong(f"Return {reachable} here.", Fact("Yours", shown(result)), *facts)
 
@@ -267,8 +275,8 @@ deliver.wrong(
 )
 deliver.wrong("An answer came, but you send it again anyway. Stop there.", _always_five)
 deliver.why(
-    "You can't make sure that it goes out exactly once. But you can make sure that it goes out at "
-    "least once, and the id lets every receiver ignore the copies. Each try is signed again, too."
+    "You can't make sure that it goes out exactly once. Trying again makes it likely to arrive, "
+    "perhaps twice; the id lets each receiver drop the copies. Each try is signed again, too."
 )
 deliver.next("Wait longer after each try, as in lesson 07. Where in your loop does that go?")
 
@@ -487,22 +495,30 @@ def _basic(key: str, secret: str) -> str:
 
 
 def _some_files(chance: random.Random) -> Iterator[tuple[str, dict[str, str]]]:
-    """A bundle of files and logs of a tracker. Three of the eight have nothing in them."""
+    """A bundle of files and logs of a tracker. Three of the eight have nothing in them, and one or
+    two have another app's secret: a name, or the look of a line, doesn't tell."""
+    others = chance.sample([".bash_history", "bundle.js", "access.log", "trace.txt", "ci.log"], 5)
     for turn in range(3):
         key, secret = _random(chance, 12 + turn), _some_secret(chance)
-        hexed = secret.encode().hex()
-        files = {
-            "tracker.py": "app = Credentials.from_env()  # PUSHER_SECRET, PUSHER_KEY, …",
-            ".bash_history": f"cd tracker\nPUSHER_SECRET='{secret}' python tracker.py",
-            "bundle.js": f'var e="{key}",t={{headers:{{Authorization:"{_basic(key, secret)}"}}}}',
-            "access.log": f'"GET /?url=https://{key}:{quote(secret, safe="")}@push.example.com"',
-            "trace.txt": f"locals: key={key}, raw={hexed.upper() if turn else hexed}",
-            "server.log": f"401 auth_key={key}&auth_signature={hmac_sha256(secret, 'POST')}",
-            ".env.example": "PUSHER_KEY=\nPUSHER_SECRET=",
-            "ci.log": f"+ env\nSETTINGS={b64encode(to_json({'secret': secret}).encode()).decode()}",
-        }
+        files = _files(key, secret, upper=turn > 0)
+        elsewhere = _files(key, _some_secret(chance), upper=turn > 0)
+        files |= {name: elsewhere[name] for name in others[turn::3]}
         names = chance.sample(sorted(files), len(files))
         yield secret, {name: files[name] for name in names}
+
+
+def _files(key: str, secret: str, *, upper: bool) -> dict[str, str]:
+    hexed = secret.encode().hex()
+    return {
+        "tracker.py": "app = Credentials.from_env()  # PUSHER_SECRET, PUSHER_KEY, …",
+        ".bash_history": f"cd tracker\nPUSHER_SECRET='{secret}' python tracker.py",
+        "bundle.js": f'var e="{key}",t={{headers:{{Authorization:"{_basic(key, secret)}"}}}}',
+        "access.log": f'"GET /?url=https://{key}:{quote(secret, safe="")}@push.example.com"',
+        "trace.txt": f"locals: key={key}, raw={hexed.upper() if upper else hexed}",
+        "server.log": f"401 auth_key={key}&auth_signature={hmac_sha256(secret, 'POST')}",
+        ".env.example": "PUSHER_KEY=\nPUSHER_SECRET=",
+        "ci.log": f"+ env\nSETTINGS={b64encode(to_json({'secret': secret}).encode()).decode()}",
+    }
 
 
 @lesson.exercise(given=_some_files)
@@ -528,9 +544,16 @@ def _the_right_files(result: Any, secret: str, files: dict[str, str]) -> None:
     if strange := [name for name in result if name not in files]:
         raise Wrong("There's no file with that name.", Fact("Yours", shown(strange[0])))
     if extra := [name for name in result if name not in right]:
-        raise Wrong("The secret isn't in one of yours.", Fact(extra[0], files[extra[0]]))
+        facts = (Fact(extra[0], files[extra[0]]), Fact("secret", secret))
+        raise Wrong("The secret isn't in one of yours.", *facts)
     if missing := [name for name in right if name not in result]:
-        raise Wrong("Somebody can read it in this one, too.", Fact(missing[0], files[missing[0]]))
+        facts = (Fact(missing[0], files[missing[0]]), Fact("secret", secret))
+        raise Wrong("Somebody can read it in this one, too.", *facts)
+    if len(result) != len(set(result)):
+        raise Wrong(
+            "You name a file twice. Once it's found, go on to the next one.",
+            Fact("Yours", shown(result)),
+        )
 
 
 leaking.hint("Make several readings of each text, and look for the secret in each of them.")
@@ -632,13 +655,22 @@ def plan() -> str:
 
 @plan.judge
 def _nobody_is_refused(result: Any) -> None:
-    if not isinstance(result, str) or sorted(result) != sorted(STEPS):
+    steps = "".join(filter(str.isalpha, result)).upper() if isinstance(result, str) else ""
+    if sorted(steps) != sorted(STEPS):
         raise Wrong(
             'Give all five letters, each once, such as "ABCDE".', Fact("Yours", shown(result))
         )
-    if said := outage(result):
+    for prepared in plan.wrongs:  # in lower case, or with commas
+        if steps == prepared.answer:
+            raise Wrong(prepared.message)
+    if said := outage(steps):
         raise Wrong("Your customers notice.", Fact("Monday", said, kind="prose"))
-    if not in_order(result):
+    if steps.index("A") < steps.index("D"):
+        raise Wrong(
+            "You switch it off before you look. If a forgotten server still has the old pair, "
+            "you'll hear about it from customers."
+        )
+    if not in_order(steps):
         raise Wrong(
             "With these two servers, nobody is refused. But you look into the log too early: "
             "if you forgot a third server, it would still have the old pair."
@@ -653,11 +685,6 @@ plan.wrong(
 )
 plan.wrong(
     "The servers have a pair that isn't valid yet. Make it before you give it to anybody.", "EBCDA"
-)
-plan.wrong(
-    "You switch it off before you look. If a forgotten server still has the old pair, you'll hear "
-    "about it from customers.",
-    "CEBAD",
 )
 plan.wrong(
     "You look before the servers have the new pair, so of course the old one is in use.", "CDEBA"
@@ -750,7 +777,8 @@ def _servers(sent: Sent, everything: bool) -> View:
     )
 
 
-REFUSED, ACCEPTED = "#bfe3c6", "#f6c1bb"  # with dark text on both, in either theme
+TINT = 0.2  # of a cell's colour over the card: soft in both themes, with text that can be read
+REFUSED, ACCEPTED = (f"fill:var(--{name});fill-opacity:{TINT}" for name in ("ok", "bad"))
 
 
 def _plain_name(server: str) -> str:
@@ -768,13 +796,13 @@ def heat_map(seen: set[str], last: str | None = None) -> Picture:
     desc = "A table of six servers and six faulty requests. "
     desc += "; ".join(rows) + "." if rows else "Nothing was sent yet, so all cells are empty."
     title = "Who notices"
-    narrow = Picture(title, desc, 340, 356, _narrow_map(seen, last))
+    narrow = Picture(title, desc, 340, 362, _narrow_map(seen, last))
     return Picture(title, desc, 760, 242, _wide_map(seen, last), narrow)
 
 
 def _wide_map(seen: set[str], last: str | None) -> str:
     left, column, top = 124, 105, 48
-    shapes = []
+    shapes = [_legend(19, 36)]
     for number, name in enumerate(FAULTS):
         x = left + number * column
         one, _, two = name.rpartition(" ")
@@ -798,7 +826,7 @@ def _wide_map(seen: set[str], last: str | None) -> str:
 
 
 def _narrow_map(seen: set[str], last: str | None) -> str:
-    shapes = []
+    shapes = [_legend(138, 153)]
     for number, name in enumerate(FAULTS):
         x, y = 4 + number % 2 * 168, 4 + number // 2 * 40
         label = f"{number + 1} {name}"
@@ -810,14 +838,18 @@ def _narrow_map(seen: set[str], last: str | None) -> str:
                 label=f"Send the request: {name}",
             )
         )
-        shapes.append(text(134 + number * 36, 146, str(number + 1), "strong", "middle"))
+        shapes.append(text(134 + number * 36, 153, str(number + 1), "strong", "middle"))
     for row, server in enumerate(SERVERS):
-        y = 154 + row * 33
+        y = 160 + row * 33
         shapes.append(text(4, y + 20, _plain_name(server), "strong"))
         for number, name in enumerate(FAULTS):
             met = _MET[name][row]
             shapes.append(_cell(118 + number * 36, y, 32, 28, met, sent=name in seen, words=False))
     return "".join(shapes)
+
+
+def _legend(first: float, second: float) -> str:
+    return text(4, first, "✓ refuses it", "small") + text(4, second, "✗ lets it through", "small")
 
 
 def _cell(
@@ -835,8 +867,8 @@ def _cell(
     said = "✗" if met.accepts else "✓"
     said += (" accepted" if met.accepts else " refused") * words
     return group(
-        rect(x, y, width, height, "", fill=ACCEPTED if met.accepts else REFUSED, rx=4),
-        text(x + width / 2, y + 19, said, "inkt", "middle"),
+        rect(x, y, width, height, "", style=ACCEPTED if met.accepts else REFUSED, rx=4),
+        text(x + width / 2, y + 19, said, "t", "middle"),
     )
 
 
@@ -915,6 +947,12 @@ BROKEN = (
         lambda box, order, status: (_trigger(box, order, status), _trigger(box, order, status)),
     ),
     Publisher(
+        "sends it to everybody, too",
+        lambda box, order, status: box.client().trigger(
+            [f"order-{order}", "news"], "status", {"status": status}
+        ),
+    ),
+    Publisher(
         "encodes the data twice",
         lambda box, order, status: box.client().trigger(
             f"order-{order}", "status", to_json(to_json({"status": status}))
@@ -959,8 +997,14 @@ def _catches_it(done: tuple[Any, bool], publish: Publisher, sandbox: PusherSandb
         raise Wrong("Return True or False.", Fact("Yours", shown(result)))
     if publish is RIGHT and not result:
         raise Wrong(
-            "This publisher does everything right, but your test fails it.",
-            Fact("Events", "\n".join(lines_of(sandbox.events))),
+            "This publisher does everything right, but your test fails it. Look at what went out, "
+            "as Python has it: `channels` is a tuple, and `data` is text. Compare what "
+            "json.loads() makes of that: JSON can be written with spaces and without.",
+            *(
+                Fact(what, repr(getattr(each, what)))
+                for each in sandbox.events[:1]
+                for what in ("channels", "name", "data")
+            ),
         )
     if publish is not RIGHT and result:
         raise Wrong(
@@ -976,7 +1020,10 @@ def lines_of(events: tuple[Event, ...]) -> list[str]:
 
 
 passes.hint("pusher_sandbox.events has the events that went out. How many should there be?")
-passes.hint("events[0].channels is a tuple; events[0].data is JSON, as text.")
+passes.hint(
+    "events[0].channels is a tuple; events[0].data is JSON, as text. A broken publisher may send "
+    "no event at all, or data with something other than a dict inside."
+)
 passes.hint("Don't test with the values of the example. A hard-coded one would look right.")
 
 
@@ -1084,7 +1131,9 @@ vector_body.next("Run pusherkit vectors over your own. It names what each of the
 
 # --- find, explain, fix -------------------------------------------------------------------------
 
-_PIECE = 4  # characters in a row that are too much of a secret
+_PIECE = 2  # characters in a row that are too much of a secret: as few as nothing else has
+_RARE = "QZJ"  # letters that a line for a log hardly has in a row
+_STARS = ("*", "•", "●", "…", "...")  # and what else hides the rest of it
 
 
 def broken_describe(environ: dict[str, str]) -> str:
@@ -1092,10 +1141,10 @@ def broken_describe(environ: dict[str, str]) -> str:
 
 
 def _some_urls(chance: random.Random) -> Iterator[tuple[dict[str, str]]]:
-    for _ in range(2):
-        # Upper case, so that no piece of it is in the app key by chance.
-        secret = quote(_some_secret(chance).upper().replace("0", "X"), safe="")
-        address = f"push.example.com:{chance.randint(1_024, 9_999)}"
+    for host in ("push.example.com", "eu.example.org"):
+        parts = ("".join(chance.choices(_RARE, k=k)) for k in (8, 7, 4))
+        secret = quote("{}/{}+{}".format(*parts), safe="")
+        address = f"{host}:{chance.randint(1_024, 9_999)}"
         app_id = chance.randint(100_000, 999_999)
         yield ({"PUSHER_URL": f"https://{_random(chance)}:{secret}@{address}/apps/{app_id}"},)
 
@@ -1112,14 +1161,18 @@ def _no_piece_of_it(result: Any, environ: dict[str, str]) -> None:
     if not isinstance(result, str):
         raise Wrong("Return text: it's a line for the log.", Fact("Yours", shown(result)))
     right = Credentials.from_url(environ["PUSHER_URL"])
-    host = right.base_url.partition("://")[2]
-    rest = result
-    for harmless in (right.key, right.app_id, host):
-        rest = rest.replace(harmless, "")
-    for secret in (right.secret, quote(right.secret, safe="")):
-        pieces = [secret[at : at + _PIECE] for at in range(len(secret) - _PIECE + 1)]
-        if any(piece.isalnum() and piece in rest for piece in pieces):
-            raise Wrong("A piece of the secret is still in it.", Fact("Yours", shown(result)))
+    host = urlsplit(right.base_url).hostname or ""  # with its port or without
+    pieces = (right.secret[at : at + _PIECE] for at in range(len(right.secret) - _PIECE + 1))
+    first, last, line = right.secret[0], right.secret[-1], result.upper()
+    masked = any(f"{first}{star}" in line or f"{star}{last}" in line for star in _STARS)
+    if masked or any(piece.isalpha() and piece in line for piece in pieces):
+        raise Wrong("A piece of the secret is still in it.", Fact("Yours", shown(result)))
+    lengths = len(right.secret), len(quote(right.secret, safe=""))
+    if any(star * length in line for star in (*_STARS, "X") for length in lengths):
+        raise Wrong(
+            "One star for each character tells how long the secret is. Use three, or none.",
+            Fact("Yours", shown(result)),
+        )
     for what, value in (("app id", right.app_id), ("app key", right.key), ("host", host)):
         if value not in result:
             raise Wrong(f"The line should still name the {what}.", Fact("Yours", shown(result)))
@@ -1149,30 +1202,37 @@ describe.wrong(
     lambda environ: "using the app of PUSHER_URL",
 )
 describe.why(
-    "Credentials leaves the secret out whenever it's printed, so nobody has to remember to. The "
-    "app key is safe to log, and tells you which secret it was."
+    "The app key is safe to log, and tells you which secret it was. You could also let "
+    "`Credentials` do it: it leaves the secret out whenever it's printed, so nobody has to "
+    "remember to."
 )
-describe.next("Put a letter into the port. Does the error repeat the secret?")
+describe.next(
+    "Put a letter into the port and call Credentials.from_url. Does its error repeat the secret?"
+)
 
 
 # --- prove it -----------------------------------------------------------------------------------
 
-_PLANS = ("CBEDA", "ACEBD", "EBCDA", "BECDA", "CADEB")  # beside two that are always there
+_PLANS = ("CBEDA", "ACEBD", "EBCDA", "BECDA", "CADEB")  # beside three that are always there
+_REFUSED_WITH_200 = "101 channels"  # by soketi
 
 
 def _some_mondays(
     chance: random.Random,
 ) -> Iterator[tuple[str, dict[str, str], list[str], list[str], Request]]:
-    for secret, files in _some_files(chance):
-        first = chance.randrange(100, 900)
+    faults = [_REFUSED_WITH_200, *chance.choices(list(FAULTS)[1:], k=2)]
+    for (secret, files), fault in zip(_some_files(chance), faults, strict=True):
+        # The same status twice isn't the same event twice.
+        statuses = ("preparing", "out for delivery", chance.choice(["delayed", "delivered"]))
+        ids = chance.sample(range(100, 900), 4)
         events = [
-            to_json({"id": first + n, "status": status})
-            for n, status in enumerate(("preparing", "out for delivery", "delivered"))
+            to_json({"id": id, "status": status})
+            for id, status in zip(ids, (*statuses, statuses[1]), strict=True)
         ]
-        messages = [events[0], *events[:2], events[2], events[1]]
-        plans = [*chance.sample(_PLANS, 3), "CEBDA", "CEBAD"]
+        messages = [events[0], *events[:2], events[2], events[1], events[3]]
+        plans = [*chance.sample(_PLANS, 3), "CEBDA", "CEBAD", "CEDBA"]
         chance.shuffle(plans)
-        yield secret, files, messages, plans, FAULTS[chance.choice(list(FAULTS)[1:])]
+        yield secret, files, messages, plans, FAULTS[fault]
 
 
 @lesson.exercise(given=_some_mondays, covers_lesson=True)
@@ -1205,14 +1265,22 @@ def _all_four(
     plans: list[str],
     request: Request,
 ) -> None:
-    if not isinstance(result, tuple) or len(result) != 4:
+    if not isinstance(result, tuple | list) or len(result) != 4:
         raise Wrong("Return four lists, separated by commas.", Fact("Yours", shown(result)))
+    for number, part in enumerate(result, start=1):
+        if not isinstance(part, list):
+            raise Wrong(f"Part {number} should be a list.", Fact("Yours", shown(part)))
     leaks, statuses, safe, lenient = result
     _the_right_files(leaks, secret, files)
     _, right, sound, taking = prove_it(secret, files, messages, plans, request)
     if statuses != right:
         facts = (Fact("Messages", "\n".join(messages)), Fact("Yours", shown(statuses)))
         raise Wrong("Part 2 isn't right: the statuses, each event once, in order.", *facts)
+    if "CEDBA" in safe:
+        raise Wrong(
+            "One of your plans looks into the log before both servers have the new pair.",
+            Fact("Yours", shown(safe)),
+        )
     if safe != sound:
         facts = (Fact("Plans", ", ".join(plans)), Fact("Yours", shown(safe)))
         raise Wrong("Part 3 isn't right: the plans that refuse nobody and look first.", *facts)
@@ -1256,6 +1324,15 @@ prove_it.wrong(
         3,
         lambda s, f, m, p, request: [
             met.server for met in matrix(APP, request, now=NOW) if not met.accepts
+        ],
+    ),
+)
+prove_it.wrong(
+    "soketi refuses with status 200, so the status doesn't tell. Ask met.accepts.",
+    _but(
+        3,
+        lambda s, f, m, p, request: [
+            met.server for met in matrix(APP, request, now=NOW) if met.answer.status == 200
         ],
     ),
 )

@@ -143,7 +143,7 @@ class Tile:
     now: bool = False
 
 
-MARKS = {"": "", "done": "✓ ", "half": "● ", "wrong": "✗ ", "begun": "… "}
+MARKS = {"": "", "done": "✓ ", "half": "✓ ", "wrong": "✗ ", "begun": "… "}
 SPOKEN = {"": "", "done": ", named", "half": ", named later", "wrong": ", not named yet"}
 LOOKS = {"": "box", "done": "good", "half": "good", "wrong": "wrong", "begun": "slid"}
 HEIGHT, GAP = 46, 8  # px
@@ -292,7 +292,7 @@ def _state(line: _Line, at: int, tried: tuple[int, ...]) -> str:
 def _mark(case: Case, tried: tuple[int, ...], option: int) -> str:
     if option not in tried:
         return "○"
-    return "✓" if option == case.right else "●"
+    return "✓" if option == case.right else "✗"
 
 
 def _said(case: Case, tried: tuple[int, ...], states: list[str]) -> tuple[str, bool | None]:
@@ -464,7 +464,7 @@ two_causes.wrong(
 )
 two_causes.why(
     "Four texts and three keys make twelve signatures, and each says which two mistakes made it. "
-    "The doctor does it with some ninety mistakes, on nine axes."
+    "The doctor does it with some ninety mistakes."
 )
 two_causes.next("How many signatures would three at once take? That's why the doctor stops at two.")
 

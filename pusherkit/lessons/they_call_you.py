@@ -4,10 +4,14 @@ import hashlib
 import hmac
 import json
 import random
+import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
+from pusherkit.credentials import Credentials
 from pusherkit.doctor.webhooks import diagnose_webhook
 from pusherkit.lessons.kit import (
     EXAMPLE_CREDENTIALS,
@@ -27,17 +31,30 @@ from pusherkit.lessons.kit import (
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
 from pusherkit.lessons.kit.calling import calling as calling
 from pusherkit.lessons.kit.picture import arrow, group, handle, line, path, rect, text
+from pusherkit.lessons.kit.view import Action
 from pusherkit.sandbox.api import Sandbox
 from pusherkit.sandbox.channels import Connection
 from pusherkit.sandbox.webhooks import UNANSWERED, Post, Webhooks
 
 lesson = Lesson("10-they-call-you", stages=(1, 5))
 map, recall = lesson.map, lesson.recall_card
-diagnose = diagnose_webhook  # for the notebook
 
 CHANNEL = "positions"
 OCCUPIED = {"name": "channel_occupied", "channel": "positions"}
 VACATED = {"name": "channel_vacated", "channel": "positions"}
+LINE = 68  # characters that fit under a cell in a window of 700 px, and a signature does, too
+
+
+def diagnose(credentials: Credentials, **webhook: Any) -> str:
+    """What the doctor says, in short lines: Jupyter breaks a long one inside a word."""
+    said = str(diagnose_webhook(credentials, **webhook)).splitlines()
+    wrapped = []
+    for each in said:
+        indent = each[: -len(each.lstrip())] if each.startswith(" ") else ""
+        wrapped += textwrap.wrap(
+            each, LINE, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    return "\n".join(wrapped)
 
 
 def headers_for(app_key: str, secret: str, body: bytes) -> dict[str, str]:
@@ -110,7 +127,7 @@ def reloaded() -> tuple[str, Fact]:
 # --- a night at the office -----------------------------------------------------------------------
 
 MOST_STEPS = 60  # presses that are played again for each picture
-MOST_CALLS = 6  # that are listed
+MOST_LISTED = 6  # calls, and events that your backend acted on
 LATE_SECONDS = 4.0  # after which the server gives up waiting for an answer
 
 ANSWERS = {
@@ -118,6 +135,7 @@ ANSWERS = {
     "500: it failed, and did nothing": 500,
     "200, but after five seconds": None,
 }
+START = ("page",)  # the office has opened its page
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +155,7 @@ class Call:
 class Night:
     """What happened: the practice server's own rules, and a clock that is moved by hand."""
 
-    def __init__(self, status: int | None) -> None:
+    def __init__(self, status: int | None = 200) -> None:
         self.webhooks = Webhooks(EXAMPLE_CREDENTIALS)
         self.sandbox = Sandbox(EXAMPLE_CREDENTIALS, webhooks=self.webhooks)
         self.status = status
@@ -145,7 +163,8 @@ class Night:
         self.calls: list[Call] = []
         self.heard: list[str] = []
         """The events that your backend has acted on, copies too."""
-        self.copies = 0  # webhooks that it has acted on before
+        self.acted: Counter[str] = Counter()
+        """How often it has acted on a webhook, by the webhook's signature."""
         self._page: Connection | None = None
 
     @property
@@ -157,7 +176,10 @@ class Night:
         return self.heard[-1:] == ["channel_occupied"]
 
     def press(self, step: str) -> None:
-        """Press the page, or the clock."""
+        """Press the page or the clock, or choose what your backend answers from now on."""
+        if step in ANSWERS:
+            self.status = ANSWERS[step]
+            return
         if step == "clock":
             self.wait(1.0)
             return
@@ -199,7 +221,7 @@ class Night:
         self.calls.append(Call(self.seconds, post, is_open=True))
         if self.status != 500:
             self.heard += [event["name"] for event in post.webhook.events]
-            self.copies += post.attempt > 1
+            self.acted[post.webhook.signature] += 1
         if self.status is not None:
             self._answer(self.status)
 
@@ -217,32 +239,47 @@ class Night:
 @lesson.explorer
 def at_night() -> Explorer:
     """Press the office's page to open or close it, and the clock to let a second pass."""
-    return Explorer(
+    return Nights(
         _at_night,
-        answer=choice("Your backend answers", ANSWERS),
-        steps=gesture(("page",), _pressed),
+        answer=choice("From now on, your backend answers", list(ANSWERS)),
+        steps=gesture(START, _pressed),
         code=[headers_for],
     )
 
 
+class Nights(Explorer):
+    """What your backend answers counts from then on, so each choice becomes one of the steps."""
+
+    def read(self, values: dict[str, Any]) -> None:
+        chosen = values.get("answer")
+        if chosen in ANSWERS and chosen != self.values["answer"]:
+            self.values["steps"] = _pressed(self.values["steps"], Event("press", chosen))
+        super().read(values)
+
+    def hear(self, event: Event) -> None:
+        if event == Event("press", "again"):
+            self.values["steps"] = (self.values["answer"], *START)
+        super().hear(event)
+
+
 def _pressed(steps: tuple[str, ...], event: Event) -> tuple[str, ...]:
-    if event.kind != "press":
-        return steps
-    if event.id == "again":
-        return ()
-    known = event.id in ("page", "clock")
-    return (*steps, event.id)[-MOST_STEPS:] if known and len(steps) < MOST_STEPS else steps
+    known = event.kind == "press" and event.id in ("page", "clock", *ANSWERS)
+    return (*steps, event.id) if known and len(steps) < MOST_STEPS else steps
 
 
-def _at_night(answer: int | None, steps: tuple[str, ...]) -> View:
-    night = Night(answer)
+def _at_night(answer: str, steps: tuple[str, ...]) -> View:
+    night = Night()
     for step in steps:
         night.press(step)
     said, good = _verdict(night)
-    heard = [f"{call.at:g} s  {call.post.webhook} → {_outcome(call)}" for call in night.calls]
+    acted = [
+        name if (times := len(list(same))) == 1 else f"{name} ({times} times)"
+        for name, same in groupby(night.heard)
+    ]
     facts = [
-        Fact("Calls", "\n".join(heard[-MOST_CALLS:]) or "none yet"),
-        Fact("You acted on", ", ".join(night.heard[-6:]) or "nothing yet"),
+        _latest("Calls", "\n", [_listed(call) for call in night.calls])
+        or Fact("Calls", "none yet"),
+        _latest("You acted on", ", ", acted) or Fact("You acted on", "nothing yet"),
     ]
     if night.calls:
         webhook = night.calls[-1].post.webhook
@@ -251,19 +288,39 @@ def _at_night(answer: int | None, steps: tuple[str, ...]) -> View:
             Fact("X-Pusher-Key", webhook.key),
             Fact("X-Pusher-Signature", webhook.signature, "The HMAC of exactly these bytes."),
         ]
-    return View("The office at night", tuple(facts), said, good, picture=who_calls_whom(night))
+    return View(
+        "The office at night",
+        tuple(facts),
+        said,
+        good,
+        picture=who_calls_whom(night),
+        actions=(Action("again", "Start over"),),
+        note="The night ends here. Start over." if len(steps) == MOST_STEPS else "",
+    )
+
+
+def _latest(name: str, between: str, entries: list[str]) -> Fact | None:
+    cut = f"The last {MOST_LISTED} of {len(entries)}." if len(entries) > MOST_LISTED else ""
+    return Fact(name, between.join(entries[-MOST_LISTED:]), cut) if entries else None
+
+
+def _listed(call: Call) -> str:
+    """Two lines: as one, it would be broken anywhere in a narrow window."""
+    webhook = call.post.webhook
+    return f"{call.at:g} s  {webhook}\n    {webhook.signature[:8]}… → {_outcome(call)}"
 
 
 def _outcome(call: Call) -> str:
     if call.is_open:
         return "no answer yet"
-    result = f"{call.status}" if call.status else f"no answer within {LATE_SECONDS:g} s"
+    result = f"{call.status}" if call.status else f"no answer in {LATE_SECONDS:g} s"
     return result if call.again is None else f"{result}, again in {call.again:g} s"
 
 
 def _verdict(night: Night) -> tuple[str, bool | None]:
     last = night.calls[-1] if night.calls else None
-    again = f" You've acted on one webhook {night.copies + 1} times." if night.copies else ""
+    most = max(night.acted.values(), default=0)
+    again = f" You've acted on the same webhook {most} times." if most > 1 else ""
     if last and last.is_open:
         return (
             f"The server is waiting for your answer, and sends you nothing else until then.{again}",
@@ -352,7 +409,7 @@ def _waits(night: Night) -> str:
         return "waits for you"
     if (wait := night.webhooks.wait(night.seconds)) is not None:
         return f"calls in {wait:g} s"
-    return "is up to date"
+    return "nothing left to tell"
 
 
 def _page(x: float, y: float, width: float, night: Night) -> str:
@@ -385,7 +442,7 @@ SECRETS = {EXAMPLE_CREDENTIALS.key: EXAMPLE_CREDENTIALS.secret}  # by app key
 TIME_MS = EXAMPLE_TIMESTAMP * 1_000
 
 
-def _webhook(*events: dict[str, str], time_ms: int = TIME_MS) -> bytes:
+def _webhook(*events: dict[str, Any], time_ms: int = TIME_MS) -> bytes:
     """The body of a webhook, as the server writes it."""
     fields = {"time_ms": time_ms, "events": events}
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
@@ -407,12 +464,16 @@ class _Sent(str):
         made.what, made.compared = what, False
         return made
 
+    def _note(self, other: object) -> None:
+        """Neither `== ""` nor looking for a copy among those that came gives anything away."""
+        self.compared = self.compared or (bool(other) and not isinstance(other, _Sent))
+
     def __eq__(self, other: object) -> bool:
-        self.compared = True
+        self._note(other)
         return str.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
-        self.compared = True
+        self._note(other)
         return str.__ne__(self, other)
 
 
@@ -421,8 +482,10 @@ RIGHT = "genuine"
 
 def _arrivals(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, str, str]]:
     """Some that are genuine, and many that aren't."""
-    secrets = {chance.randbytes(10).hex(): chance.randbytes(10).hex() for _ in range(2)}
-    (key, secret), (other, other_secret) = secrets.items()
+    secrets = {chance.randbytes(10).hex(): chance.randbytes(10).hex() for _ in range(3)}
+    key, other, third = secrets
+    secrets[third] += "ë"
+    secret = secrets[key]
 
     def signed(by: str, with_secret: str, body: bytes) -> str:
         return headers_for(by, with_secret, body)["X-Pusher-Signature"]
@@ -433,21 +496,47 @@ def _arrivals(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, st
     right = signed(key, secret, body)
     forged = body.replace(b"positions", b"order-41")
     stranger = chance.randbytes(10).hex()
+    ended, raw = body + b"\n", body.replace(b"positions", b"\xff\xfe")
     for sent_body, sent_key, signature, what in (
         (body, key, right, RIGHT),
-        (zoe, other, signed(other, other_secret, zoe), RIGHT),
-        (spaced, key, signed(key, secret, spaced), RIGHT),
+        (
+            body,
+            other,
+            signed(other, secrets[other], body),
+            f"{RIGHT}: signed with the secret of the second app key",
+        ),
+        (
+            spaced,
+            key,
+            signed(key, secret, spaced),
+            f"{RIGHT}: its sender puts spaces into JSON, and signed them",
+        ),
+        (zoe, key, signed(key, secret, zoe), f"{RIGHT}: its ë is written as UTF-8"),
+        (
+            ended,
+            key,
+            signed(key, secret, ended),
+            f"{RIGHT}: the newline at the end of its body was signed, too",
+        ),
         (forged, key, right, "signed for another body"),
         (body, other, right, "signed with another app's secret"),
         (body, key, right.upper(), "in capitals"),
-        (body, key, "", "empty"),
+        (body, key, "", "without a signature"),
         (
             body,
             stranger,
             signed(stranger, "", body),
             "from a stranger, who signed with an empty secret",
         ),
-        (body, key, "é" * 64, "not even hex"),
+        # Last, those at which code stops: a stop hides what's wrong with the others.
+        (raw, key, signed(key, secret, raw), f"{RIGHT}, though its body isn't UTF-8"),
+        (
+            body,
+            third,
+            signed(third, secrets[third], body),
+            f"{RIGHT}: signed with a secret that has an ë in it, as UTF-8",
+        ),
+        (body, key, "a header may hold an é, too", "not even hex"),
     ):
         yield dict(secrets), sent_body, sent_key, _Sent(signature, what)
 
@@ -465,12 +554,19 @@ def webhook_is_genuine(secrets: dict[str, str], body: bytes, key: str, signature
 def _as_a_careful_server(
     result: Any, secrets: dict[str, str], body: bytes, key: str, signature: _Sent
 ) -> None:
-    facts = Fact("Body", body.decode()), Fact("Signature", str(signature) or "(empty)")
+    facts = (
+        Fact("Body", _as_text(body)),
+        Fact("Key", key),
+        Fact("Its secret", secrets.get(key, "(none: it isn't one of yours)")),
+        Fact("Signature", str(signature) or "(empty)"),
+    )
+    genuine = signature.what.startswith(RIGHT)
     if not isinstance(result, bool):
         raise Wrong("Return True or False.", *facts, yours=result)
-    if result != (signature.what == RIGHT):
-        verb = "accepts" if result else "refuses"
-        raise Wrong(f"Your function {verb} this one, but it's {signature.what}.", *facts)
+    if result and not genuine:
+        raise Wrong(f"Your function accepts this one, but it's {signature.what}.", *facts)
+    if genuine and not result:
+        raise Wrong(f"Your function refuses this one, but it's {signature.what}.", *facts)
     if signature.compared:
         raise Wrong(
             "== stops at the first character that differs, and a stranger can measure how soon. "
@@ -478,9 +574,16 @@ def _as_a_careful_server(
         )
 
 
+def _as_text(body: bytes) -> str:
+    return body.decode(errors="backslashreplace")
+
+
 webhook_is_genuine.hint("It's the signature from lesson 04, over the body alone.")
 webhook_is_genuine.hint("hmac.new(b'secret', b'body', hashlib.sha256).hexdigest() has 64 digits.")
-webhook_is_genuine.hint("hmac.compare_digest() takes any bytes; text has to be ASCII.")
+webhook_is_genuine.hint(
+    "hmac.compare_digest() takes any bytes; text has to be ASCII, and a stranger's header may not "
+    "be. So encode both."
+)
 
 
 def _genuine(
@@ -500,7 +603,7 @@ def _genuine(
 
 
 def _again(body: bytes) -> bytes:
-    return json.dumps(json.loads(body)).encode()
+    return json.dumps(json.loads(body.decode(errors="replace"))).encode()
 
 
 webhook_is_genuine.wrong(
@@ -523,6 +626,12 @@ webhook_is_genuine.wrong(
         headers_for(key, secrets[key], body)["X-Pusher-Signature"] if key in secrets else False
     ),
 )
+webhook_is_genuine.wrong(
+    "It refuses them all, even the genuine ones, so what you compute isn't the signature. It's an "
+    "HMAC-SHA256 in hex: keyed by secrets[key] (not by the app key itself), over the body as it "
+    "came.",
+    lambda *_: False,
+)
 webhook_is_genuine.why(
     "You took the bytes that came, the secret that belongs to the app key, and a comparison that "
     "takes the same time for every wrong answer."
@@ -532,7 +641,7 @@ webhook_is_genuine.next("Rotate the secret: for a week, accept the old one as we
 
 _FIRST = _webhook(OCCUPIED)
 _COUNT = _webhook(
-    {"name": "subscription_count", "channel": "positions", "subscription_count": 2},  # type: ignore[dict-item]
+    {"name": "subscription_count", "channel": "positions", "subscription_count": 2},
     time_ms=TIME_MS + 9_000,
 )
 _THEIRS = _webhook(OCCUPIED, time_ms=TIME_MS + 4_000)
@@ -552,6 +661,27 @@ def decisions() -> dict[str, str]:
     return {"A": "act", "B": "refuse", "C": "refuse", "D": "ignore", "E": "ignore"}
 
 
+REASONS = {  # by webhook and wrong decision
+    ("A", "ignore"): "A is genuine, and it's what your van waits for: somebody's watching.",
+    ("A", "refuse"): "A is genuine, and it's what your van waits for: somebody's watching.",
+    ("B", "act"): "B has A's signature, but says the opposite. Who could send that? Anybody who "
+    "saw A.",
+    ("B", "ignore"): "B isn't genuine: it has A's signature over another body. If you answer 200, "
+    "its sender takes it that you believed it.",
+    ("C", "act"): "C isn't genuine: its app key isn't yours, so you've no secret to check it with.",
+    ("C", "ignore"): "C isn't genuine: its app key isn't yours. A 200 is for what you've checked; "
+    "this one gets a 401.",
+    ("D", "act"): "You act on D, but it's A again, byte for byte. Perhaps your first answer got "
+    "lost.",
+    ("D", "refuse"): "D is genuine, but you've had it. If you refuse it, it comes again: say 200, "
+    "and do nothing.",
+    ("E", "act"): "E is genuine, but it's a count. A told you that somebody's watching, and E says "
+    "nothing new about that.",
+    ("E", "refuse"): "E is genuine. You have no use for it, but if you refuse it, it'll keep "
+    "coming for five minutes.",
+}
+
+
 @decisions.judge
 def _known_decisions(result: Any) -> None:
     right = decisions()
@@ -563,28 +693,19 @@ def _known_decisions(result: Any) -> None:
                 "ignore or refuse.",
                 yours=result,
             )
+        for letter in right:
+            if letter not in result:
+                raise Wrong(f"{letter} is missing. Decide about all five.", yours=result)
+            if reason := REASONS.get((letter, result[letter])):
+                raise Wrong(reason, yours=result)
     if result != right:
         raise difference(right, result)
 
 
 decisions.hint("Two of them aren't genuine. Of the other three, your van needs one.")
 decisions.hint("If you don't answer with 2xx, it comes again. Which ones would you want again?")
-decisions.wrong(
-    "You act on D, but it's A again, byte for byte. Perhaps your first answer got lost.",
-    {"A": "act", "B": "refuse", "C": "refuse", "D": "act", "E": "ignore"},
-)
-decisions.wrong(
-    "D is genuine, but you've had it. If you refuse it, it comes again: say 200, and do nothing.",
-    {"A": "act", "B": "refuse", "C": "refuse", "D": "refuse", "E": "ignore"},
-)
-decisions.wrong(
-    "E is genuine. You don't need it, but if you refuse it, it keeps coming for five minutes.",
-    {"A": "act", "B": "refuse", "C": "refuse", "D": "ignore", "E": "refuse"},
-)
-decisions.wrong(
-    "B has A's signature, but says the opposite. Who could send that? Anybody who saw A.",
-    {"A": "act", "B": "act", "C": "refuse", "D": "ignore", "E": "ignore"},
-)
+for _slip in (("B", "act"), ("D", "act"), ("D", "refuse"), ("E", "act"), ("E", "refuse")):
+    decisions.wrong(REASONS[_slip], {**decisions(), _slip[0]: _slip[1]})
 decisions.why(
     "Two questions, in this order: is it genuine, and is it news to me? The status answers only "
     "the first."
@@ -604,7 +725,14 @@ def _tidings(chance: random.Random) -> Iterator[tuple[list[bytes]]]:
     order = f"order-{chance.randrange(40, 99)}"
     opened, closed = told("occupied", CHANNEL, 1), told("vacated", CHANNEL, 5)
     also = told("occupied", order, 2)
+
+    def counted(users: int, second: int) -> bytes:
+        count: dict[str, Any] = {"name": "subscription_count", "channel": CHANNEL}
+        return _webhook(count | {"subscription_count": users}, time_ms=TIME_MS + 1_000 * second)
+
     yield ([opened, also, also],)
+    yield ([opened, counted(2, 3)],)  # about the same channel, and nobody has come or left
+    yield ([opened, closed, counted(1, 3)],)
     yield ([opened, also, closed, opened],)  # the copy says something that's long past
     yield ([also, closed, opened],)  # the first attempt of `opened` had failed
     reopened = told("occupied", CHANNEL, 9)
@@ -686,9 +814,25 @@ watched.wrong(
         }
     ),
 )
+
+
+def _either(bodies: list[bytes]) -> set[str]:
+    """Whatever isn't channel_occupied empties the channel."""
+    found: set[str] = set()
+    for body in bodies:
+        for event in json.loads(body)["events"]:
+            (found.add if event["name"] == "channel_occupied" else found.discard)(event["channel"])
+    return found
+
+
+watched.wrong(
+    "You take a channel out for whatever isn't channel_occupied. A subscription_count names it, "
+    "too, and the van would go quiet while somebody's watching.",
+    _either,
+)
 watched.why(
-    "If you keep the newest news of each channel, copies and latecomers do no harm. That's called "
-    "idempotent: doing it twice changes no more than doing it once."
+    "Keep only the latest news of each channel, and neither copies nor latecomers can hurt. That's "
+    "what idempotent means: doing it twice is the same as doing it once."
 )
 watched.next(
     "After a restart your backend remembers nothing. Which request from above fills the gap?"
@@ -698,16 +842,47 @@ watched.next(
 # --- find, explain, fix --------------------------------------------------------------------------
 
 
+class _Raw(bytes):
+    """A body that notices when it's parsed, which json.loads() can't do without decoding it."""
+
+    parsed = False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        self.parsed = self.parsed or errors == "surrogatepass"  # which is json.loads() itself
+        return _Text(bytes.decode(self, encoding, errors), self)
+
+
+class _Text(str):
+    """The text of such a body."""
+
+    body: _Raw
+
+    def __new__(cls, value: str, body: _Raw) -> "_Text":
+        made = super().__new__(cls, value)
+        made.body = body
+        return made
+
+    def startswith(self, *given: Any) -> bool:
+        self.body.parsed = self.body.parsed or given == (BYTE_ORDER_MARK,)  # as json.loads() asks
+        return str.startswith(self, *given)
+
+
+BYTE_ORDER_MARK = "\ufeff"
+
+
 def _calls(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, dict[str, str]]]:
-    """Genuine ones, and two that aren't."""
+    """Genuine ones, written in several ways, and some that aren't."""
     key, secret = chance.randbytes(10).hex(), chance.randbytes(10).hex()
     secrets = {key: secret}
     plain = _webhook(VACATED, time_ms=TIME_MS + chance.randrange(1_000_000))
     zoe = _webhook(_joined(f"Zoë {chance.randrange(9)}"))
+    spaced = json.dumps(json.loads(plain)).encode()
+    escaped = zoe.replace("ë".encode(), b"\\u00eb")
     yield secrets, plain, headers_for(key, secret, plain)
-    yield secrets, zoe, headers_for(key, secret, zoe)
-    yield secrets, plain, headers_for(key, "a-guess", plain)
-    yield secrets, plain, {}
+    for body in (zoe, escaped, spaced):
+        yield secrets, body, headers_for(key, secret, body)
+    yield secrets, _Raw(plain), headers_for(key, "a-guess", plain)
+    yield secrets, _Raw(plain), {}
 
 
 @lesson.exercise(given=_calls)
@@ -732,9 +907,14 @@ def _receives_json(secrets: dict[str, str], body: bytes, headers: dict[str, str]
 def _answers(result: Any, secrets: dict[str, str], body: bytes, headers: dict[str, str]) -> None:
     right = receive(secrets, body, headers)
     if result == right:
+        if isinstance(body, _Raw) and body.parsed:
+            raise Wrong(
+                "This one isn't genuine, and your code parsed it before it checked. A stranger "
+                "may send what isn't JSON, and json.loads() would stop there. Check first."
+            )
         return
     facts = (
-        Fact("Body", body.decode()),
+        Fact("Body", _as_text(body)),
         Fact("Headers", "\n".join(f"{name}: {value}" for name, value in headers.items()) or "none"),
     )
     if right == 401:
@@ -747,19 +927,27 @@ receive.broken(
 )
 receive.hint("Compare what it verifies with what came: print both.")
 receive.hint("body is bytes already. What does Kim turn it into, and back?")
+
+
+def _receives_compact(ensure_ascii: bool) -> Callable[..., int]:
+    def answer(secrets: dict[str, str], body: bytes, headers: dict[str, str]) -> int:
+        webhook = json.loads(body)
+        text = json.dumps(webhook, separators=(",", ":"), ensure_ascii=ensure_ascii)
+        key, signature = headers.get("X-Pusher-Key", ""), headers.get("X-Pusher-Signature", "")
+        return 200 if webhook_is_genuine(secrets, text.encode(), key, signature) else 401
+
+    return answer
+
+
 receive.wrong(
     "Without the spaces it works, until somebody's called Zoë: json.dumps() writes \\u00eb for ë. "
     "Don't write it again at all.",
-    lambda secrets, body, headers: (
-        200
-        if webhook_is_genuine(
-            secrets,
-            json.dumps(json.loads(body), separators=(",", ":")).encode(),
-            headers.get("X-Pusher-Key", ""),
-            headers.get("X-Pusher-Signature", ""),
-        )
-        else 401
-    ),
+    _receives_compact(ensure_ascii=True),
+)
+receive.wrong(
+    "It's still written again, only closer to how this server writes. The day it puts a space "
+    "after a comma, or \\u00eb for ë, you refuse everything. Verify the body as it came.",
+    _receives_compact(ensure_ascii=False),
 )
 receive.wrong(
     "Now anybody can tell your van to stop. Keep the check, but give it the right bytes.",
@@ -778,12 +966,22 @@ Arrival = tuple[bytes, dict[str, str]]
 
 def _everything(chance: random.Random) -> Iterator[tuple[dict[str, str], list[Arrival]]]:
     for (bodies,) in _tidings(chance):
-        key, secret = chance.randbytes(10).hex(), chance.randbytes(10).hex()
-        calls = [(body, headers_for(key, secret, body)) for body in bodies]
-        forged = _webhook(VACATED, time_ms=TIME_MS + 90_000)
-        calls.insert(chance.randrange(len(calls)), (forged, headers_for(key, "a-guess", forged)))
-        calls.append((b'{"oops', {"X-Pusher-Key": key}))
-        yield {key: secret}, calls
+        secrets = {chance.randbytes(10).hex(): chance.randbytes(10).hex() for _ in range(2)}
+        keys = list(secrets)
+        by = {body: chance.choice(keys) for body in bodies} | {bodies[0]: keys[1]}
+        calls = [_sent(secrets, by[body], body) for body in bodies]
+        for with_secret in ("a-guess", secrets[keys[0]]):  # the other app's, the second time
+            forged = _Raw(_webhook(VACATED, time_ms=TIME_MS + 90_000))
+            by_them = _sent({keys[1]: with_secret}, keys[1], forged)
+            calls.insert(chance.randrange(len(calls)), by_them)
+        calls.append((_Raw(b'{"oops'), {"X-Pusher-Key": keys[0]}))
+        yield secrets, calls
+
+
+def _sent(secrets: dict[str, str], key: str, body: bytes) -> Arrival:
+    headers = headers_for(key, secrets[key], body)
+    signature = _Sent(headers["X-Pusher-Signature"], "")
+    return body, headers | {"X-Pusher-Signature": signature}
 
 
 @lesson.exercise(given=_everything, covers_lesson=True)
@@ -828,6 +1026,17 @@ def _both(result: Any, secrets: dict[str, str], calls: list[Arrival]) -> None:
         )
     believed = [body for (body, _), status in zip(calls, right, strict=True) if status == 200]
     _as_it_is(channels, believed)
+    if any(isinstance(body, _Raw) and body.parsed for body, _ in calls):
+        raise Wrong(
+            "Both parts are right. But you parsed a body before you checked its signature. A "
+            "stranger can send anything, so check first."
+        )
+    signatures = [headers.get("X-Pusher-Signature") for _, headers in calls]
+    if any(isinstance(each, _Sent) and each.compared for each in signatures):
+        raise Wrong(
+            "Both parts are right. But == stops at the first character that differs, and a "
+            "stranger can measure how soon. Compare with hmac.compare_digest()."
+        )
 
 
 prove_it.hint("Refuse first, and parse only what's left: one body here isn't JSON at all.")
@@ -837,8 +1046,11 @@ prove_it.hint("The second part is exercise 3, over the bodies that you answered 
 def _proves(
     believed: Callable[[int], bool] = lambda status: status == 200,
     channels: Callable[[list[bytes]], Any] = lambda bodies: watched(bodies),
+    one_secret: bool = False,
 ) -> Callable[..., Any]:
     def answer(secrets: dict[str, str], calls: list[Arrival]) -> Any:
+        if one_secret:
+            secrets = dict.fromkeys(secrets, next(iter(secrets.values())))
         statuses = [
             200
             if webhook_is_genuine(
@@ -872,6 +1084,10 @@ prove_it.wrong(
     "The statuses are right, and the copies are gone. One webhook still came late: compare "
     "time_ms.",
     _proves(channels=lambda bodies: _plainly(bodies, once=True)),
+)
+prove_it.wrong(
+    "You always use the same secret. X-Pusher-Key tells you which one to use.",
+    _proves(one_secret=True),
 )
 prove_it.why("That's a receiver that a stranger can't fool and a copy can't confuse.")
 prove_it.next("Go on to lesson 11. Monday it goes live.")

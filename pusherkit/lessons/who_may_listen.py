@@ -294,25 +294,12 @@ def _verdict(made: Attempt) -> str:
 
 
 def _wide(made: Attempt) -> str:
-    asked = "" if made.answer else "faint"
     kind = "good" if made.joined else "wrong"
-    up = path("M101 138V36H286m-6 -4l6 4 -6 4", "arrow")
-    back = path("M290 62H130V136m-4 -6l4 6 4 -6", "arrow")
     return "".join(
         (
-            group(
-                up,
-                text(112, 26, "1 May I listen?", "small"),
-                back,
-                text(140, 82, "2 auth" if made.allowed else "2 no auth", "small"),
-                kind=asked,
-            ),
             path("M472 50H659V138"),
             text(482, 40, "same secret; they never talk", "small"),
-            group(
-                _holder(290, 6, 180, "Your endpoint", _says(made), secret=True),
-                kind="faint" if made.is_private and not made.answer else "",
-            ),
+            _holder(290, 6, 180, "Your endpoint", _says(made), secret=True, there=_is_there(made)),
             _holder(6, 140, 190, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
             _holder(564, 140, 190, "The server", _checks(made), secret=True),
             text(352, 168, made.channel, "m", "middle"),
@@ -320,6 +307,13 @@ def _wide(made: Attempt) -> str:
             text(352, 203, "3 subscribe", "small", "middle"),
             _padlock(500, 170, made.joined),
             line(534, 182, 562, 182, kind if made.joined else "thread"),
+            _question(
+                made,
+                path("M101 138V36H286m-6 -4l6 4 -6 4", "arrow"),
+                path("M290 62H130V136m-4 -6l4 6 4 -6", "arrow"),
+                (112, 26),
+                (140, 82),
+            ),
         )
     )
 
@@ -328,29 +322,39 @@ def _narrow(made: Attempt) -> str:
     kind = "good" if made.joined else "wrong"
     return "".join(
         (
-            group(
-                _holder(4, 4, 332, "Your endpoint", _says(made), secret=True),
-                kind="faint" if made.is_private and not made.answer else "",
-            ),
-            group(
-                arrow(70, 132, 70, 86),
-                text(80, 114, "1 May I listen?", "small"),
-                arrow(240, 86, 240, 132),
-                text(250, 114, "2 auth" if made.allowed else "2 no auth", "small"),
-                kind="" if made.answer else "faint",
-            ),
+            _holder(4, 4, 332, "Your endpoint", _says(made), secret=True, there=_is_there(made)),
             _holder(4, 134, 332, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
             line(70, 216, 70, 230, kind),
             _padlock(57, 254, made.joined),
             text(100, 258, made.channel, "m"),
             line(70, 276, 70, 292, kind if made.joined else "thread"),
             _holder(4, 294, 332, "The server", _checks(made), secret=True),
+            _question(
+                made, arrow(70, 132, 70, 86), arrow(240, 86, 240, 132), (80, 114), (250, 114)
+            ),
         )
     )
 
 
+def _question(
+    made: Attempt, up: str, back: str, asks: tuple[float, float], told: tuple[float, float]
+) -> str:
+    """The page's question and the endpoint's answer, if there was one.
+
+    It comes last in a picture, so that the shapes before it stay what they are when it goes.
+    """
+    if not made.answer:
+        return ""
+    answer = text(*told, "2 auth" if made.allowed else "2 no auth", "small")
+    return group(up, text(*asks, "1 May I listen?", "small"), back, answer)
+
+
 def _checks(made: Attempt) -> str:
     return "checks the signature" if made.is_private else "asks for no signature"
+
+
+def _is_there(made: Attempt) -> bool:
+    return bool(made.answer) or not made.is_private
 
 
 def _says(made: Attempt) -> str:
@@ -361,11 +365,22 @@ def _says(made: Attempt) -> str:
     return "✓ signs" if made.allowed else "✗ says no: 403"
 
 
-def _holder(x: float, y: float, width: float, name: str, does: str, *, secret: bool = False) -> str:
-    """Somebody, what they do, and which key they hold."""
+def _holder(
+    x: float,
+    y: float,
+    width: float,
+    name: str,
+    does: str,
+    *,
+    secret: bool = False,
+    there: bool = True,
+) -> str:
+    """Somebody, what they do, and which key they hold; in a dashed frame if they aren't there."""
     key = path("M0 0a5 5 0 1 1 0 .1M10 0h11M17 0v4M21 0v4", "s5" if secret else "arrow")
     return group(
-        rect(x, y, width, 80, rx=6),
+        rect(x, y, width, 80, rx=6)
+        if there
+        else rect(x, y, width, 80, "bare", rx=6, stroke_dasharray="5 4"),
         text(x + 12, y + 22, name, "strong"),
         text(x + 12, y + 43, does, "t"),
         group(key, at=(x + 13, y + 62)),
@@ -394,6 +409,10 @@ def _subscriptions(chance: random.Random) -> Iterator[tuple[Any, ...]]:
     member = json.dumps({"user_id": chance.choice(["tom", "zoë", "kim"])})
     yield app.key, app.secret, _socket_id(chance), COURIERS, member
     yield app.key, app.secret, "1234.1234", "private-foobar"
+    # Another app, with a secret that strip() would change; and JSON as JavaScript writes it.
+    key, secret = f"{chance.randrange(16**12):012x}", f" {chance.randrange(16**12):012x} "
+    yield key, secret, _socket_id(chance), f"private-order-{chance.randrange(10, 99)}"
+    yield key, secret, _socket_id(chance), COURIERS, ' {"user_id":"zoë","user_info":null} '
 
 
 @lesson.exercise(given=_subscriptions, keep=True)
@@ -405,6 +424,57 @@ def channel_auth(
     if channel_data is not None:
         text += f":{channel_data}"
     return f"{app_key}:{hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()}"
+
+
+@channel_auth.judge
+def _auth(
+    result: Any,
+    app_key: str,
+    secret: str,
+    socket_id: str,
+    channel: str,
+    channel_data: str | None = None,
+) -> None:
+    called = (app_key, secret, socket_id, channel, *([channel_data] if channel_data else []))
+    right = channel_auth(*called)
+    if result == right:
+        return
+    wrong = difference(right, result, called)
+    if not isinstance(result, str):
+        raise wrong
+    front, _, digest = result.rpartition(":")
+    text = _joined(*called[2:])
+
+    def signed(text: str, key: str = secret) -> bool:
+        return digest == signature(key, text)
+
+    if signed(text, app_key):
+        raise Wrong(
+            "You signed with the app key, which anybody can read. Use the secret.", *wrong.facts
+        )
+    if signed(f"{text}:None") or signed(f"{text}:"):
+        raise Wrong(
+            "Without channel_data the text ends with the channel. Yours goes on.", *wrong.facts
+        )
+    if not signed(text) and signed(text, EXAMPLE_CREDENTIALS.secret):
+        raise Wrong(
+            "You signed with another app's secret. Use the one that you're given.", *wrong.facts
+        )
+    if not signed(text) and (signed(text, secret.strip()) or signed(text.strip())):
+        raise Wrong(
+            "Sign the text as it is, with the secret as it is: strip nothing.", *wrong.facts
+        )
+    if channel_data and signed(f"{socket_id}:{channel}:{json.dumps(json.loads(channel_data))}"):
+        raise Wrong(
+            "You read channel_data and wrote it again. It's text already: sign the very same text.",
+            *wrong.facts,
+        )
+    if signed(text) and front != app_key:
+        raise Wrong(
+            "The signature is right. Put the app key that you're given and a colon before it.",
+            *wrong.facts,
+        )
+    raise wrong
 
 
 channel_auth.hint("Two or three parts, joined by colons. Then the HMAC, as for a request.")
@@ -438,7 +508,7 @@ channel_auth.wrong(
     _auths(lambda *parts: "\n".join(parts)),
 )
 channel_auth.wrong(
-    "channel_data is text already, so sign it as it is. You encoded it once more.",
+    "channel_data is text already, so sign it as it is. You encoded that text once more.",
     _auths(lambda socket_id, channel, *member: _joined(socket_id, channel, *_twice(member))),
 )
 channel_auth.why(
@@ -474,7 +544,15 @@ def _wishes(chance: random.Random) -> Iterator[tuple[User | None, str]]:
     yield tom, COURIERS
     yield tom, f"private-order-{other + 100}"
     yield tom, f"private-order-{other}"
+    yield pia, f"order-{own}"
+    yield pia, f"private-encrypted-order-{own}"
+    yield pia, f"private-order-0{own}"
+    yield pia, f"private-order-{'_'.join(str(own))}"  # which int() reads as her number
+    yield tom, "presence-office"
+    yield tom, f"{COURIERS}-2"
+    yield tom, "private-couriers"
     yield None, f"private-order-{own}"
+    yield pia, "private-order-x"
 
 
 @lesson.exercise(given=_wishes)
@@ -498,11 +576,28 @@ def _decided(result: Any, user: User | None, channel: str) -> None:
         raise Wrong("Answer with True or False.", *facts)
     if right:
         raise Wrong("This user may join, but you said no.", *facts)
+    if not channel.startswith(("private-", "presence-")):
+        raise Wrong("You let in every public name. None is on the list, so it's a no.", *facts)
+    if user is not None and channel == COURIERS:
+        raise Wrong("Customers get into presence-couriers. It's only for couriers.", *facts)
+    if user is not None and user["courier"] and "private-order-" not in channel:
+        raise Wrong("Couriers get into another channel, too. Compare the whole name.", *facts)
+    if user is not None and channel.startswith(("private-order-0", *_with_underscore(user))):
+        raise Wrong(
+            "The number is this user's, but the name isn't: the server compares names. Compare "
+            "the whole name.",
+            *facts,
+        )
     raise Wrong("This user may not join, but you let them in.", *facts)
 
 
 may_join.hint("Make a list of what this user may join, and check whether the channel is in it.")
-may_join.hint("Anything that isn't on the list is a no, even a channel you've never heard of.")
+may_join.hint("Anything that isn't on the list is a no, even if you've never heard of the channel.")
+
+
+def _with_underscore(user: User) -> list[str]:
+    """Their orders' channels with numbers that only Python reads as such: 4_1."""
+    return [f"private-order-{'_'.join(str(number))}" for number in user["orders"]]
 
 
 def _all_of(user: User | None) -> list[str]:
@@ -523,8 +618,8 @@ may_join.wrong(
     ),
 )
 may_join.wrong(
-    "Customers get into presence-couriers. It's for couriers alone.",
-    lambda user, channel: may_join(user, channel) or (user is not None and channel == COURIERS),
+    "Nearly: for nobody you return None, and None isn't False. Wrap it all in bool().",
+    lambda user, channel: user and may_join(user, channel),
 )
 may_join.wrong(
     "You forbid a few things and allow the rest. Do it the other way round: allow what you know, "
@@ -546,8 +641,8 @@ NO = {"error": "You can't listen here."}
 
 
 def _asked(chance: random.Random) -> Iterator[tuple[Credentials, User | None, str, str]]:
-    wishes = list(_wishes(chance))
-    for user, channel in [*wishes[:5], wishes[6], wishes[-1]]:
+    couriers = [{**TOM, "id": name} for name in ("ines", 'joe "the van"')]
+    for user, channel in [*_wishes(chance), *((each, COURIERS) for each in couriers)]:
         yield EXAMPLE_CREDENTIALS, user, _socket_id(chance), channel
 
 
@@ -575,16 +670,30 @@ def _endpoint(
     if not may_join(user, channel):
         if status == 200 or "auth" in answer:
             raise Wrong("You signed for somebody who may not listen there.", *facts)
+        _refuses(status, answer, facts)
         return
     if status != 200:
         raise Wrong(f"This user may join, but your status is {shown(status)}.", *facts)
     _gets_in(answer, user, socket_id, channel, facts)
 
 
+def _refuses(status: Any, answer: dict[str, Any], facts: tuple[Fact, ...]) -> None:
+    """Raise Wrong unless that is a refusal that a page can tell from a failure, and explain."""
+    if status != 403:
+        raise Wrong(
+            f"You're right to refuse, but your status is {shown(status)}. A no is a 403.",
+            *facts,
+        )
+    if not answer.get("error") or not isinstance(answer["error"], str):
+        raise Wrong("Say why you refuse: put text under error in your answer.", *facts)
+
+
 def _two(result: Any) -> tuple[Any, dict[str, Any]]:
     """The status and the answer."""
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
         return result
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], dict):
+        raise Wrong("The status comes first, then the dict.", Fact("Yours", shown(result)))
     raise Wrong("Return two things: a status, and a dict.", Fact("Yours", shown(result)))
 
 
@@ -601,6 +710,8 @@ def _gets_in(
     except (TypeError, ValueError):
         raise Wrong("This can't be written as JSON.", *facts) from None
     if heard.error:
+        if user and '"' in user["id"] and not _is_json(answer.get("channel_data")):
+            raise Wrong(_NO_JSON, *facts)
         doctor = (Fact("The doctor", heard.doctor, kind="prose"),) if heard.doctor else ()
         raise Wrong(
             "The server refuses what you signed.",
@@ -610,6 +721,28 @@ def _gets_in(
         )
     if heard.members and user and heard.members != (user["id"],):
         raise Wrong("The member who joins isn't the user who is signed in.", *facts)
+    if {"orders", "courier"} & _names(answer.get("channel_data", "{}")):
+        raise Wrong(
+            "Every member gets to read channel_data, so keep the user's orders out of it.", *facts
+        )
+
+
+_NO_JSON = "There's a quote in this id, and your text isn't JSON any more. json.dumps() escapes it."
+
+
+def _is_json(text: Any) -> bool:
+    try:
+        json.loads(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _names(text: str) -> set[str]:
+    """Every name in a JSON text, at whatever depth."""
+    found: set[str] = set()
+    json.loads(text, object_hook=found.update)
+    return found
 
 
 authorize.hint("may_join() first. If it says no, nothing is signed.")
@@ -689,7 +822,7 @@ class Running:
         self.error = ""
         """What the handler raised, if it did."""
         self._server: Any = None
-        self._handler = type("Endpoint", (handler,), {"log_message": lambda *_: None})
+        self._handler = handler
         if sys.platform == "emscripten":
             return
         from http.server import ThreadingHTTPServer
@@ -831,7 +964,12 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
     return View(
         title,
         (
-            Fact("Client", got.client, _why_ours() if got.client == OUR_SUBSCRIBER else ""),
+            Fact(
+                "Client",
+                got.client,
+                _why_ours() if got.client == OUR_SUBSCRIBER else "",
+                kind="prose",
+            ),
             Fact("It hears" if got.is_in else "It's told", got.said),
             *((Fact("Your endpoint", endpoint.error),) if endpoint.error else ()),
         ),
@@ -933,6 +1071,7 @@ def _next(lines: queue.SimpleQueue[str]) -> dict[str, Any] | None:
 def _sign_ins(chance: random.Random) -> Iterator[tuple[Credentials, User, str]]:
     for _ in range(2):
         yield EXAMPLE_CREDENTIALS, _customer(chance), _socket_id(chance)
+    yield EXAMPLE_CREDENTIALS, {**PIA, "id": 'ada "41"'}, _socket_id(chance)
 
 
 @lesson.exercise(given=_sign_ins)
@@ -950,6 +1089,8 @@ def _signed_in(result: Any, app: Credentials, user: User, socket_id: str) -> Non
         raise Wrong("Return a dict with auth and user_data.", *facts)
     if not isinstance(result["user_data"], str):
         raise Wrong("user_data has to stay the text that you signed.", *facts)
+    if not _is_json(result["user_data"]) and '"' in user["id"]:
+        raise Wrong(_NO_JSON, *facts)
     heard = say("pusher:signin", result, socket_id)
     if heard.error:
         raise Wrong(
@@ -1000,7 +1141,7 @@ sign_in.wrong(
     _signs_in(_double, lambda user: str(user["id"])),
 )
 sign_in.wrong(
-    "You signed user_data and kept it. The server needs that exact text.",
+    "You signed user_data but didn't send it. The server needs that exact text.",
     _signs_in(_double, back=lambda data: {}),
 )
 sign_in.why("Now the server knows whose connection this is, because you signed it.")
@@ -1013,10 +1154,10 @@ sign_in.next("Pia closes her account while her page is open. What does your back
 def _phones(chance: random.Random) -> Iterator[tuple[Any, ...]]:
     """Couriers who come for the first time, and after a tunnel: with a new socket_id."""
     for name in chance.sample(["tom", "ines", "joe"], 2):
-        before = _socket_id(chance)
-        known = _courier_auth(EXAMPLE_CREDENTIALS, before, name, {})
-        yield EXAMPLE_CREDENTIALS, _socket_id(chance), name, {}
-        yield EXAMPLE_CREDENTIALS, _socket_id(chance), name, {name: known}
+        known: dict[str, Any] = {}  # what the function itself puts there the first time
+        yield EXAMPLE_CREDENTIALS, _socket_id(chance), name, known
+        yield EXAMPLE_CREDENTIALS, _socket_id(chance), name, known
+    yield EXAMPLE_CREDENTIALS, _socket_id(chance), 'joe "the van"', {}
 
 
 def _courier_auth(
@@ -1065,10 +1206,7 @@ courier_auth.hint(
 
 
 def _still_remembers(app: Credentials, socket_id: str, name: str, known: Any) -> Any:
-    member = json.dumps({"user_id": name})
-    return known.setdefault(name, courier_auth(app, socket_id, name, known)) | {
-        "channel_data": member
-    }
+    return known.setdefault(name, courier_auth(app, socket_id, name, known))
 
 
 courier_auth.wrong(
@@ -1076,7 +1214,7 @@ courier_auth.wrong(
     _still_remembers,
 )
 courier_auth.wrong(
-    "It's fresh each time now, but the server still doesn't get the member: return channel_data.",
+    "It's signed afresh each time now, but you still don't send channel_data.",
     lambda app, socket_id, name, known: _courier_auth(app, socket_id, name, {}),
 )
 courier_auth.wrong(
@@ -1086,10 +1224,10 @@ courier_auth.wrong(
     },
 )
 courier_auth.why(
-    "An auth is good for one connection, so there's no point in keeping it. And the server can "
+    "An auth is good for one connection, so the next connection needs its own. And the server can "
     "only check a text that it gets."
 )
-courier_auth.next("What would you have to sign if the app's host changed? Look at the text again.")
+courier_auth.next("Your app moves to another host. Does the text you sign change?")
 
 
 # --- who can read it ----------------------------------------------------------------------------
@@ -1104,19 +1242,19 @@ SEALED = (
 )
 READERS = {
     "the server": "",
-    "Pia's page, which joined": SEALED_CHANNEL,
-    "Tom's page, in order 42": "private-encrypted-order-42",
-    "Kim, with the app's secret": "",
+    "Pia's page on order 41": SEALED_CHANNEL,
+    "Tom's page on order 42": "private-encrypted-order-42",
+    "Kim with the app's secret": "",
     "somebody with the master key": SEALED_CHANNEL,
 }
 BECAUSE = {
     "the server": "It passes on data that it can't read. But it does see the channel, the event's "
     "name, the length and the time.",
-    "Pia's page, which joined": "Your endpoint gave it this one channel's key, as shared_secret, "
+    "Pia's page on order 41": "Your endpoint gave it this one channel's key, as shared_secret, "
     "beside auth.",
-    "Tom's page, in order 42": "It was given another channel's key.",
-    "Kim, with the app's secret": "The secret signs. It doesn't decrypt. But anyone who has it can "
-    "still publish and authorize, so guard it just as well.",
+    "Tom's page on order 42": "It was given another channel's key.",
+    "Kim with the app's secret": "The secret gets you into the channel; it doesn't decrypt "
+    "anything. It can still publish and authorize, so guard it just as well.",
     "somebody with the master key": "Every channel's key is made from it. So guard it: anyone who "
     "gets into your backend has it.",
 }
@@ -1154,7 +1292,7 @@ def _sealed(reader: str) -> View:
             Fact("Reads", read or SEALED),
             Fact("Because", BECAUSE[reader], kind="prose"),
         ),
-        f"{reader[0].upper()}{reader[1:]}: {'can read it' if good else 'sees noise'}.",
+        f"{reader[0].upper()}{reader[1:]} {'can read it' if good else 'sees noise'}.",
         None,
     )
 
@@ -1167,8 +1305,14 @@ def _forms(
 ) -> Iterator[tuple[Credentials, User | None, dict[str, str]]]:
     for app, user, socket_id, channel in _asked(chance):
         yield app, user, {"socket_id": socket_id, "channel_name": channel}
-    for user in (_customer(chance), None):
-        yield EXAMPLE_CREDENTIALS, user, {"socket_id": _socket_id(chance)}
+    for app, user, socket_id in _sign_ins(chance):
+        yield app, user, {"socket_id": socket_id}
+    yield EXAMPLE_CREDENTIALS, None, {"socket_id": _socket_id(chance)}
+    # Pages that say who they are themselves.
+    asked = {"channel_name": COURIERS, "channel_data": '{"user_id":"kim"}'}
+    yield EXAMPLE_CREDENTIALS, TOM, {"socket_id": _socket_id(chance), **asked}
+    posted = {"socket_id": _socket_id(chance), "user_data": '{"id":"kim"}'}
+    yield EXAMPLE_CREDENTIALS, PIA, posted
 
 
 @lesson.exercise(given=_forms, covers_lesson=True)
@@ -1198,6 +1342,7 @@ def _both_endpoints(result: Any, app: Credentials, user: User | None, form: dict
     elif user is None:
         if status == 200 or "auth" in answer:
             raise Wrong("You signed in somebody who isn't logged in.", Fact("Yours", shown(result)))
+        _refuses(status, answer, (Fact("Yours", shown(result)),))
     elif status != 200:
         raise Wrong(
             f"This user may sign in, but your status is {shown(status)}.",

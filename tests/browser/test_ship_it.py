@@ -62,7 +62,7 @@ def test_a_wrong_try_is_answered_and_the_right_one_is_praised(lab, expect):
     cell, output = lesson.exercise(CHECK)
     for line, code, said in (
         ("return ...", LOOP, "You give each try its own id"),
-        ("line.publish(", 'line.publish("e-2041", status)', "goes out at least once"),
+        ("line.publish(", 'line.publish("e-2041", status)', "makes it likely to arrive"),
     ):
         lesson.rewrite(cell, line, code)
         expect(output).to_contain_text(said)

@@ -39,14 +39,22 @@ def test_the_page_is_closed_in_the_picture_and_three_seconds_later_your_server_k
     lab.press("Space")
     expect(status).to_have_text("✓ Nobody's watching, your backend knows, and the van is quiet.")
     lab.picture("10-told")
-    card.get_by_label("Your backend answers").select_option("500: it failed, and did nothing")
+    answers = card.get_by_label("your backend answers")
+    answers.select_option("500: it failed, and did nothing")
+    expect(status).to_contain_text("Nobody's watching")  # what was answered stays answered
+    drawn.locator("[data-press=page]").click()
     expect(status).to_contain_text("✗ Not received, as far as the server knows.")
     clock.click()
     expect(card).to_contain_text("again in 2 s")
     expect(status).to_be_in_viewport(ratio=1)
     lab.picture("10-fails")
-    card.get_by_label("Your backend answers").select_option("200, but after five seconds")
-    expect(card).to_contain_text("no answer within 4 s, again in 1 s")
+    answers.select_option("200, but after five seconds")
+    card.get_by_role("button", name="Start over").click()
+    expect(card).to_contain_text("no answer yet")
+    for at in range(1, 5):
+        clock.click()
+        expect(clock).to_contain_text(f"{at}.25 s")
+    expect(card).to_contain_text("no answer in 4 s, again in 1 s")
     lab.picture("10-late")
 
 
@@ -65,6 +73,8 @@ def test_a_receiver_of_ones_own_keeps_its_check(lab, expect):
     broken = lesson.cell("lesson.receive.check")
     expect(broken).to_contain_text("body-written-again")
     lesson.rewrite(broken, "text = json.dumps(webhook)", "text = body.decode()")
+    expect(broken.locator(".jp-OutputArea")).to_contain_text("parsed it before it checked")
+    lesson.rewrite(broken, "webhook = json.loads(body)", "# nothing is parsed yet")
     expect(broken.locator(".jp-OutputArea")).to_contain_text("Right")
     lesson.to_top("lesson.receive.check")
     lab.picture("10-fixed")
@@ -80,6 +90,15 @@ def test_nothing_is_clipped(lab, narrow):
     assert lesson.lab.clipped() == []
     lesson.to_top(WIDGET)
     lab.picture(f"10-narrow-{narrow}")
+    card = lesson.card(WIDGET)
+    card.get_by_label("your backend answers").select_option("200, but after five seconds")
+    for _ in range(2):
+        card.locator("svg:visible [data-press=page]").click()
+    for _ in range(12):
+        card.locator("svg:visible [data-press=clock]").click()
+    lab.picture(f"10-narrow-late-{narrow}")
+    lesson.to_top("lesson.diagnose(")
+    lab.picture(f"10-narrow-doctor-{narrow}")
 
 
 def test_before_anything_ran_it_is_readable(lab):

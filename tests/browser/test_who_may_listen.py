@@ -71,13 +71,13 @@ def test_who_reads_an_encrypted_event(lab, expect):
     lesson.to_top(code)
     card = lesson.card(code)
     status = card.get_by_role("status")
-    expect(status).to_have_text("The server: sees noise.")
-    choose(card, "Who reads it", "Pia's page, which joined")
-    expect(status).to_have_text("Pia's page, which joined: can read it.")
+    expect(status).to_have_text("The server sees noise.")
+    choose(card, "Who reads it", "Pia's page on order 41")
+    expect(status).to_have_text("Pia's page on order 41 can read it.")
     expect(card).to_contain_text('"code":"7391"')
     lab.picture("09-encrypted")
-    choose(card, "Who reads it", "Tom's page, in order 42")
-    expect(status).to_have_text("Tom's page, in order 42: sees noise.")
+    choose(card, "Who reads it", "Tom's page on order 42")
+    expect(status).to_have_text("Tom's page on order 42 sees noise.")
 
 
 def test_before_it_has_run_it_reads_well(lab):

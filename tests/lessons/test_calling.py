@@ -13,6 +13,7 @@ import pytest
 from pusherkit import PusherError, verify_webhook
 from pusherkit.lessons.kit import calling as kit
 from pusherkit.lessons.kit.calling import CallingPractice, LiveCallingPractice, calling, handle
+from pusherkit.sandbox.webhooks import Webhooks
 
 
 def handler(act: Callable[[Any, bytes], int], read: int | None = None) -> Any:
@@ -114,3 +115,14 @@ def test_what_is_no_longer_referenced_stops() -> None:
     del server
     gc.collect()
     assert threads() == before
+
+
+def test_what_is_seen_in_the_middle_of_a_step_settles_nothing(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, seen = Webhooks.idle.fget, iter([True])  # as if nothing had been noted yet
+    monkeypatch.setattr(Webhooks, "idle", property(lambda each: next(seen, None) or really(each)))
+    server = make(handler(lambda own, body: 200))
+    page = server.open("positions")
+    assert server.calls == ["channel_occupied positions → 200"]
+    page.close()

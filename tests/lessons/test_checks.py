@@ -141,6 +141,30 @@ def test_a_missing_return_is_shown_with_the_call_that_missed_it(biggest: Exercis
     assert biggest.check(some).facts == (Fact("Called with", "[3, 4]"),)
 
 
+def test_an_error_is_shown_with_the_call_that_it_came_from(biggest: Exercise) -> None:
+    def divided(numbers: list[int]) -> int:
+        numbers.append(0)  # what it does to its argument isn't shown
+        return 1 // (max(numbers) - 4)
+
+    biggest._given = lambda chance: [([1, 2],), ([3, 4],), ([5, 6],)]
+    feedback = biggest.check(divided)
+    assert feedback.message.startswith("ZeroDivisionError")
+    line, called = feedback.facts
+    assert line.value == "return 1 // (max(numbers) - 4)"
+    assert called == Fact("Called with", "[3, 4]")
+
+
+def test_a_call_is_shown_in_full_but_not_without_end(biggest: Exercise) -> None:
+    class Anything:
+        pass
+
+    biggest._given = lambda chance: [("a" * 500, Anything(), len, _recursing, "b" * 1_000_000)]
+    called = biggest.check(lambda *anything: 1 // 0).facts[-1].value
+    assert called.startswith(f"'{'a' * 500}', <Anything>, <built-in function len>, <function _")
+    assert " at 0x" not in called
+    assert len(called) < 1_500
+
+
 def test_the_broken_function_is_open_only_until_it_is_changed(biggest: Exercise) -> None:
     def given(numbers: list[int]) -> int:
         """To be fixed."""

@@ -347,7 +347,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _contrast(one: str, other: str) -> float:
+def contrast(one: str, other: str) -> float:
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -356,7 +356,7 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("ground", ["bg", "card"])
 def test_text_can_be_read_on_both_grounds(which: int, ground: str) -> None:
     for name in ("fg", "dim", "ok", "bad", "accent", *(f"s{n}" for n in range(1, 7))):
-        assert _contrast(PALETTE[name][which], PALETTE[ground][which]) >= 4.5, name
+        assert contrast(PALETTE[name][which], PALETTE[ground][which]) >= 4.5, name
 
 
 def test_every_stage_has_its_colour() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import html
 import importlib
 import io
 import re
@@ -14,15 +15,16 @@ from typing import Any
 import nbformat
 import pytest
 
-from pusherkit.lessons.kit import Live, Outcome
+from pusherkit.lessons.kit import Event, Live, Outcome
 from pusherkit.lessons.kit.exercise import MAX_WRONG, Exercise, WrongAnswer
 from pusherkit.lessons.kit.lesson import Lesson, lessons
-from pusherkit.lessons.kit.prediction import Prediction
+from pusherkit.lessons.kit.prediction import Prediction, Recall
 from pusherkit.lessons.kit.solutions import solved
 from pusherkit.lessons.kit.source import solution_of
 from pusherkit.lessons.kit.view import to_html, to_static, to_text
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+MAX_CALL = 3_000  # characters of a call, as a card shows it
 CHECKS = 5  # so that several instances come up
 LESSONS = lessons()
 EXERCISES = [each for lesson in LESSONS for each in lesson.exercises.values()]
@@ -118,7 +120,7 @@ def test_nonsense_neither_passes_nor_raises(exercise: Exercise, nonsense: Any) -
 @pytest.mark.parametrize(
     "exercise", [each for each in EXERCISES if not each.is_value], ids=lambda each: each.name
 )
-def test_a_crash_names_the_line(exercise: Exercise) -> None:
+def test_a_crash_names_the_line_and_the_call(exercise: Exercise) -> None:
     def divide(*_: Any) -> float:
         return 1 / 0
 
@@ -127,7 +129,11 @@ def test_a_crash_names_the_line(exercise: Exercise) -> None:
         Outcome.ERROR,
         "ZeroDivisionError: division by zero",
     )
-    assert [fact.value for fact in feedback.facts] == ["return 1 / 0"]
+    line, called = feedback.facts
+    assert line.value == "return 1 / 0"
+    assert called.name == "Called with"
+    assert " at 0x" not in called.value, "an address"
+    assert len(called.value) < MAX_CALL
 
 
 # --- the notebook's exercises ---------------------------------------------------------------------
@@ -232,6 +238,22 @@ def test_nothing_is_revealed_before_a_choice(question: Prediction) -> None:
     assert question.code.split("\n")[0] in asked.view.code
     asked.choose(question.right())
     assert "✓ Right." in to_text(asked.view), "no surprise, once it has been shown"
+
+
+@each_question
+def test_a_saved_answer_shows_the_options_and_which_was_chosen(question: Prediction) -> None:
+    card = Recall("From memory", [question], again=[question])
+    wrong = next(option for option in question.options if option != question.right())
+    card.hear(Event("press", f"0:{list(question.options).index(wrong)}"))
+    chosen, open_ = card.view.below
+    for saved in (to_static(chosen), to_text(chosen)):
+        rows = html.unescape(re.sub(r"<[^>]++>", "", saved)).replace("`", "")
+        assert f"● {wrong}".replace("`", "") in rows
+        assert f"✓ {question.right()}".replace("`", "") in rows
+        assert f"“{wrong}”. {question.options[wrong]}".replace("`", "") in rows
+    rows = html.unescape(re.sub(r"<[^>]++>", "", to_static(open_)))
+    for option in question.options:
+        assert f"○ {option}".replace("`", "") in rows
 
 
 @each_question

@@ -61,8 +61,8 @@ def test_a_wrong_answer_says_what_it_would_have_made_and_the_right_one_is_proven
     view = press(calls, f"answer-{case.right + 1}")
     assert (view.status, view.good) == (f"Yes, {case.answer.name}.", True)
     assert fact(view, "Proof") == case.findings[0].reproduced
-    assert "● 1" in view.picture.shapes
-    assert [action.mark for action in view.actions][wrong] == "●"
+    assert "✓ 1" in view.picture.shapes
+    assert [action.mark for action in view.actions][wrong] == "✗"
     assert view.actions[-1].label == "Take the next call"
     assert press(calls, view.actions[-1].id).title == f"Call 2: {QUEUE[1].story}"
 

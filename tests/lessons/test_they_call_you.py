@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 from typing import Any
@@ -14,6 +15,7 @@ from pusherkit.lessons.kit import EXAMPLE_CREDENTIALS, Event, Outcome
 from pusherkit.lessons.kit.view import to_text
 
 LATE = "200, but after five seconds"
+WORKS = "200, at once"
 FAILS = "500: it failed, and did nothing"
 
 
@@ -52,27 +54,82 @@ def test_a_page_that_is_back_at_once_was_never_gone() -> None:
 def test_a_backend_that_fails_gets_the_same_bytes_again() -> None:
     made = lesson.at_night()
     made.set(answer=FAILS)
+    press(made, "page", *["clock"] * 4)
     before = facts(made)
     assert made.view.good is False
     press(made, *["clock"] * 3)
     after = facts(made)
-    assert after["Calls"].count("→ 500, again in") == 3
     assert after["Last body"] == before["Last body"]
     assert after["X-Pusher-Signature"] == before["X-Pusher-Signature"]
-    assert after["You acted on"] == "nothing yet"
+    first, *again = after["Calls"].split("… → 500, again in")[:-1]
+    assert len(again) == 2
+    assert {each[-8:] for each in again} == {first[-8:]} == {after["X-Pusher-Signature"][:8]}
+    assert after["You acted on"] == "channel_occupied"
     assert "✗ 500" in made.view.picture.shapes
+
+
+def test_what_a_backend_answers_counts_from_then_on() -> None:
+    made = lesson.at_night()
+    before = facts(made)
+    made.set(answer=FAILS)
+    assert facts(made) == before
+    press(made, "page", *["clock"] * 4)
+    made.set(answer=WORKS)
+    failed = facts(made)
+    press(made, *["clock"] * 4)
+    after = facts(made)
+    assert after["Calls"].startswith(failed["Calls"])
+    assert after["Calls"].endswith("→ 200")
+    assert after["Last body"] == failed["Last body"]
+    assert after["You acted on"] == "channel_occupied, channel_vacated"
+
+
+def test_a_new_night_begins_with_the_answer_that_is_chosen() -> None:
+    made = lesson.at_night()
+    made.set(answer=FAILS)
+    press(made, *["clock"] * lesson.MOST_STEPS)
+    assert made.view.note == "The night ends here. Start over."
+    press(made, "again")
+    assert facts(made)["Calls"].endswith("… → 500, again in 1 s")
+    assert facts(made)["You acted on"] == "nothing yet"
+    assert not made.view.note
 
 
 def test_a_backend_that_answers_too_late_acts_on_the_same_webhook_again() -> None:
     made = lesson.at_night()
     made.set(answer=LATE)
+    press(made, "again")
     assert made.view.status.startswith("The server is waiting for your answer")
     assert "no answer yet" in facts(made)["Calls"]
     press(made, *["clock"] * 4)
     assert made.view.status.startswith("Not received, as far as the server knows.")
     assert "✗ too late" in made.view.picture.shapes
     press(made, "clock")
-    assert made.view.status.endswith("You've acted on one webhook 2 times.")
+    assert made.view.status.endswith("You've acted on the same webhook 2 times.")
+    assert facts(made)["You acted on"] == "channel_occupied (2 times)"
+
+
+def test_two_webhooks_are_not_one_webhook_twice() -> None:
+    made = lesson.at_night()
+    made.set(answer=LATE)
+    press(made, "page", *["clock"] * 9)  # channel_vacated, twice
+    made.set(answer=WORKS)
+    press(made, *["clock"] * 9, "page", *["clock"] * 3)
+    assert "on the same webhook 3 times" not in made.view.status
+    made.set(answer=LATE)
+    press(made, "page", *["clock"] * 9)
+    assert made.view.status.endswith("You've acted on the same webhook 3 times.")
+
+
+def test_a_list_that_is_cut_says_so() -> None:
+    made = lesson.at_night()
+    assert [fact.why for fact in made.view.facts[:2]] == ["", ""]
+    for _ in range(4):
+        press(made, "page", *["clock"] * 4, "page")
+    calls, acted = made.view.facts[:2]
+    assert calls.why == acted.why == "The last 6 of 9."
+    assert calls.value.count("\n    ") == 6
+    assert acted.value.count(", ") == 5
 
 
 def test_what_the_picture_says_is_signed_as_the_server_signs() -> None:
@@ -99,10 +156,10 @@ def test_presses_are_bounded_and_others_do_nothing() -> None:
 
 
 def test_before_anybody_came_there_is_no_call() -> None:
-    view = lesson._at_night(200, ())
+    view = lesson._at_night(WORKS, ())
     assert "No call yet." in to_text(view)
     assert [fact.value for fact in view.facts] == ["none yet", "nothing yet"]
-    assert "is up to date" in view.picture.shapes
+    assert "nothing left to tell" in view.picture.shapes
 
 
 # --- the exercises ----------------------------------------------------------------------------
@@ -135,7 +192,7 @@ def test_so_is_comparing_with_unequals() -> None:
     ("answer", "said"),
     [
         (lambda *_: True, "accepts this one, but it's signed for another body."),
-        (lambda *_: False, "refuses this one, but it's genuine."),
+        (lambda *_: False, "It refuses them all, even the genuine ones"),
         (lambda *_: "yes", "Return True or False."),
     ],
 )
@@ -145,8 +202,74 @@ def test_what_a_check_gets_wrong_is_shown(answer: Any, said: str) -> None:
     assert said in feedback.message
 
 
-def test_text_that_is_not_ascii_stops_a_comparison_of_text() -> None:
+def genuine(
+    body: Any = lambda body: body,
+    secret: Any = lambda secrets, key: secrets[key].encode(),
+    signature: Any = lambda signature: signature.encode(),
+) -> Any:
+    """A check that gets one thing wrong."""
 
+    def check(secrets: Any, came: bytes, key: str, sent: str) -> bool:
+        if key not in secrets:
+            return False
+        right = hmac.new(secret(secrets, key), body(came), "sha256").hexdigest()
+        return hmac.compare_digest(right.encode(), signature(sent))
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (genuine(body=lambda body: body.strip()), "the newline at the end of its body was signed"),
+        (genuine(body=lambda body: body.decode(errors="ignore").encode()), "isn't UTF-8"),
+        (genuine(body=lambda body: body.decode(errors="replace").encode()), "isn't UTF-8"),
+        (genuine(secret=lambda secrets, key: secrets[key].encode("latin-1")), "an ë in it"),
+        (genuine(secret=lambda secrets, key: key.encode()), "keyed by secrets[key] (not by the"),
+        (
+            genuine(
+                body=lambda body: json.dumps(
+                    json.loads(body.decode(errors="replace")), separators=(",", ":")
+                ).encode()
+            ),
+            "its sender puts spaces into JSON",
+        ),
+    ],
+)
+def test_what_is_signed_has_to_be_the_very_bytes(answer: Any, said: str) -> None:
+    feedback = lesson.webhook_is_genuine.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (genuine(body=lambda body: body.decode().encode()), "UnicodeDecodeError"),
+        (genuine(secret=lambda secrets, key: secrets[key].encode("ascii")), "UnicodeEncodeError"),
+    ],
+)
+def test_what_stops_on_a_text_that_may_come_stops(answer: Any, said: str) -> None:
+    feedback = lesson.webhook_is_genuine.check(answer)
+    assert feedback.outcome is Outcome.ERROR
+    assert said in feedback.message
+
+
+def test_a_refusal_of_a_genuine_one_shows_body_key_secret_and_signature() -> None:
+    feedback = lesson.webhook_is_genuine.check(genuine(body=lambda body: body.strip()))
+    assert [fact.name for fact in feedback.facts] == ["Body", "Key", "Its secret", "Signature"]
+
+
+def test_an_empty_signature_may_be_looked_for_with_equals() -> None:
+    right = genuine()
+
+    def careful(secrets: Any, body: bytes, key: str, signature: str) -> bool:
+        return signature != "" and right(secrets, body, key, signature)
+
+    assert lesson.webhook_is_genuine.check(careful).outcome is Outcome.PASSED
+
+
+def test_text_that_is_not_ascii_stops_a_comparison_of_text() -> None:
     def of_text(secrets: Any, body: bytes, key: str, signature: str) -> bool:
         right = lesson.headers_for(key, secrets.get(key, "-"), body)["X-Pusher-Signature"]
         return key in secrets and hmac.compare_digest(right, signature)
@@ -175,11 +298,16 @@ def test_the_five_are_what_the_task_says() -> None:
     ("value", "said"),
     [
         ({**lesson.decisions(), "A": "accept"}, "I don't know 'accept'. The webhooks are A to E"),
-        ({**lesson.decisions(), "A": "refuse"}, "Look again at: 'A'."),
+        ({**lesson.decisions(), "A": "refuse"}, "somebody's watching"),
+        ({**lesson.decisions(), "B": "ignore"}, "B isn't genuine"),
+        ({**lesson.decisions(), "C": "act"}, "its app key isn't yours"),
+        ({**lesson.decisions(), "E": "act"}, "E is genuine, but it's a count"),
+        ({**lesson.decisions(), "C": "act", "D": "act"}, "C isn't genuine"),
+        ({"A": "act", "B": "refuse", "C": "refuse", "D": "ignore"}, "E is missing."),
         ("act", "This should be"),
     ],
 )
-def test_decisions_that_do_not_do(value: Any, said: str) -> None:
+def test_each_decision_that_is_wrong_gets_its_reason(value: Any, said: str) -> None:
     feedback = lesson.decisions.check(value)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
@@ -212,6 +340,113 @@ def test_statuses_that_are_wrong(answer: Any, said: str) -> None:
     feedback = lesson.receive.check(answer)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
+
+
+def test_what_the_doctor_says_fits_under_a_cell() -> None:
+    body, headers = lesson.ARRIVED["A"]
+    said = lesson.diagnose(
+        EXAMPLE_CREDENTIALS,
+        key=headers["X-Pusher-Key"],
+        signature=headers["X-Pusher-Signature"],
+        body=json.dumps(json.loads(body)).encode(),
+    )
+    assert said.startswith("body-written-again: ")
+    assert max(map(len, said.splitlines())) <= lesson.LINE
+    assert f"  {headers['X-Pusher-Signature']}" in said.splitlines()
+
+
+def receiver(parse: Any = None, of_body: Any = lambda body: body) -> Any:
+    """A receiver, which parses before it checks, or verifies something else."""
+
+    def answer(secrets: Any, body: bytes, headers: dict[str, str]) -> int:
+        if parse:
+            parse(body)
+        key, sent = headers.get("X-Pusher-Key", ""), headers.get("X-Pusher-Signature", "")
+        is_genuine = lesson.webhook_is_genuine(secrets, of_body(body), key, sent)
+        return 200 if is_genuine else 401
+
+    return answer
+
+
+COMPACT = {"separators": (",", ":"), "ensure_ascii": False}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            receiver(of_body=lambda body: json.dumps(json.loads(body), **COMPACT).encode()),
+            "It's still written again, only closer",
+        ),
+        (receiver(parse=json.loads), "parsed it before it checked"),
+        (receiver(parse=lambda body: json.loads(body.decode())), "parsed it before it checked"),
+    ],
+)
+def test_a_receiver_checks_what_came_and_checks_it_first(answer: Any, said: str) -> None:
+    feedback = lesson.receive.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+@pytest.mark.parametrize(
+    "answer", [receiver(), receiver(of_body=lambda body: body.decode().encode())]
+)
+def test_a_receiver_that_does_passes(answer: Any) -> None:
+    assert lesson.receive.check(answer).outcome is Outcome.PASSED
+
+
+def proof(
+    same: Any = hmac.compare_digest, secret: Any = dict.get, parse: Any = lambda body: None
+) -> Any:
+    def answer(secrets: Any, calls: Any) -> Any:
+        statuses, believed = [], []
+        for body, headers in calls:
+            parse(body)
+            theirs = (secret(secrets, headers.get("X-Pusher-Key", "")) or "").encode()
+            right = hmac.new(theirs, body, "sha256").hexdigest()
+            is_genuine = same(right, headers.get("X-Pusher-Signature", ""))
+            statuses.append(200 if is_genuine else 401)
+            believed += [body] * is_genuine
+        return statuses, lesson.watched(believed)
+
+    return answer
+
+
+def parsed_if_it_can_be(body: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (proof(same=lambda right, sent: right == sent), "But == stops"),
+        (proof(secret=lambda secrets, key: next(iter(secrets.values()))), "X-Pusher-Key tells you"),
+        (proof(parse=parsed_if_it_can_be), "you parsed a body before you checked"),
+    ],
+)
+def test_a_proof_is_as_careful_as_the_exercises(answer: Any, said: str) -> None:
+    feedback = lesson.prove_it.check(answer)
+    assert feedback.outcome is Outcome.WRONG
+    assert said in feedback.message
+
+
+def test_copies_may_be_told_by_their_signatures() -> None:
+    plain, copies = proof(), []
+
+    def answer(secrets: Any, calls: Any) -> Any:
+        seen: set[str] = set()
+        for _, headers in calls:
+            copies.append(headers.get("X-Pusher-Signature") in seen)
+            seen.add(headers.get("X-Pusher-Signature", ""))
+        return plain(secrets, calls)
+
+    assert lesson.prove_it.check(answer).outcome is Outcome.PASSED
+    assert any(copies)
+
+
+def test_a_proof_of_ones_own_passes() -> None:
+    assert lesson.prove_it.check(proof()).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_the_picture_agrees_with_the_server(page: str, channel: str, endpoint: s
     )
     assert made.view.picture is not None
     assert ("the channel is open" in made.view.picture.desc) is joined
+    asked = signer is not None and channel != "order-42"
+    for picture in (made.view.picture, made.view.picture.narrow):
+        assert picture is not None
+        assert ("1 May I listen?" in picture.shapes) is asked, "nobody who isn't there is asked"
+        assert "faint" not in picture.shapes, "what isn't there can still be read"
     assert made.view.status.startswith("In" if joined else "Kept out")
     if channel == "order-42":
         assert made.view.good is None, "a public channel is open to everybody, so to them"
@@ -196,7 +201,7 @@ def test_who_reads_it(reader: str, has_pynacl: bool, monkeypatch: pytest.MonkeyP
     made = lesson.sealed()
     made.set(reader=reader)
     said = to_text(made.view)
-    knows = reader in ("Pia's page, which joined", "somebody with the master key")
+    knows = reader in ("Pia's page on order 41", "somebody with the master key")
     assert ("7391" in said) is (knows and has_pynacl)
     if lesson.READERS[reader] and not has_pynacl:
         assert made.view.status == "I can't open it here."
@@ -208,9 +213,62 @@ def test_who_reads_it(reader: str, has_pynacl: bool, monkeypatch: pytest.MonkeyP
 # --- the judges -----------------------------------------------------------------------------------
 
 
+def refused(exercise: Any, answer: Any) -> str:
+    """What a wrong answer is told."""
+    feedback = exercise.check(answer)
+    assert feedback.outcome is Outcome.WRONG, feedback.message
+    return feedback.message
+
+
+def auth(app_key: str, secret: str, text: str) -> str:
+    return f"{app_key}:{lesson.signature(secret, text)}"
+
+
+APP = EXAMPLE_CREDENTIALS
+KEYED_ALIKE = "The signature is right. Put the app key that you're given and a colon before it."
+STRIPS = "Sign the text as it is, with the secret as it is: strip nothing."
+NO_THIRD = "Without channel_data the text ends with the channel. Yours goes on."
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda key, secret, *parts: auth(APP.key, secret, ":".join(parts)), KEYED_ALIKE),
+        (lambda key, secret, *parts: ":" + auth("", secret, ":".join(parts))[1:], KEYED_ALIKE),
+        (
+            lambda key, secret, *parts: auth(key, APP.secret, ":".join(parts)),
+            "You signed with another app's secret. Use the one that you're given.",
+        ),
+        (
+            lambda key, secret, *parts: auth(key, key, ":".join(parts)),
+            "You signed with the app key, which anybody can read. Use the secret.",
+        ),
+        (lambda key, secret, *parts: auth(key, secret.strip(), ":".join(parts)), STRIPS),
+        (lambda key, secret, *parts: auth(key, secret, ":".join(parts).strip()), STRIPS),
+        (lambda k, s, i, channel, data=None: auth(k, s, f"{i}:{channel}:{data}"), NO_THIRD),
+        (lambda k, s, i, channel, data="": auth(k, s, f"{i}:{channel}:{data}"), NO_THIRD),
+        (
+            lambda k, s, *p: auth(
+                k, s, ":".join([*p[:2], *(json.dumps(json.loads(d)) for d in p[2:])])
+            ),
+            "You read channel_data and wrote it again. It's text already: sign the very same text.",
+        ),
+        (lambda key, secret, *parts: b"x", "This should be text (str), and yours is bytes."),
+        (lambda key, secret, *parts: "x", "It differs from the very first character on."),
+    ],
+)
+def test_an_auth_that_is_not_one(answer: Any, said: str) -> None:
+    assert refused(lesson.channel_auth, answer) == said
+
+
 def signs_then_says_no(*asked: Any) -> Any:
     status, answer = lesson.authorize(*asked)
     return status, answer if status == 200 else lesson.signs_everything(*asked)[1]
+
+
+def presence(member: Any) -> Any:
+    """An endpoint that is right but for its channel_data."""
+    return lesson._answers(member, lambda data: {"channel_data": data})
 
 
 def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
@@ -224,6 +282,34 @@ def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
         (signs_then_says_no, "You signed for somebody who may not listen there."),
         (somebody_else, "The member who joins isn't the user who is signed in."),
         (lambda *asked: lesson.authorize(*asked)[1], "Return two things: a status, and a dict."),
+        (lambda *asked: lesson.authorize(*asked)[0], "Return two things: a status, and a dict."),
+        (
+            lambda *asked: lesson.authorize(*asked)[::-1],
+            "The status comes first, then the dict.",
+        ),
+        (
+            lambda *asked: (
+                (401, {"error": "no"})
+                if lesson.authorize(*asked)[0] == 403
+                else lesson.authorize(*asked)
+            ),
+            "You're right to refuse, but your status is 401. A no is a 403.",
+        ),
+        (
+            lambda *asked: (
+                (403, {}) if lesson.authorize(*asked)[0] == 403 else lesson.authorize(*asked)
+            ),
+            "Say why you refuse: put text under error in your answer.",
+        ),
+        (
+            presence(lambda user: json.dumps({"user_id": "tom"})),
+            "The member who joins isn't the user who is signed in.",
+        ),
+        (presence(lambda user: '{"user_id":"' + user["id"] + '"}'), lesson._NO_JSON),
+        (
+            presence(lambda user: json.dumps({"user_id": user["id"], "user_info": user})),
+            "Every member gets to read channel_data, so keep the user's orders out of it.",
+        ),
         (lambda *_: (200, {"auth": {1}}), "This can't be written as JSON."),
         (lambda *_: (200, {"auth": "x"}), "The server refuses what you signed."),
         (lambda *_: (200, {}), "The server refuses what you signed."),
@@ -259,8 +345,63 @@ def test_a_refused_answer_comes_with_the_doctor() -> None:
     ],
 )
 def test_a_decision_that_does_not_do(answer: Any, said: str) -> None:
-    feedback = lesson.may_join.check(answer)
-    assert (feedback.outcome, feedback.message) == (Outcome.WRONG, said)
+    assert refused(lesson.may_join, answer) == said
+
+
+def own(user: Any, channel: str) -> bool:
+    return channel in lesson._all_of(user)
+
+
+def by_number(user: Any, channel: str) -> bool:
+    number = channel.removeprefix("private-order-")
+    return number != channel and number != "x" and int(number) in user["orders"]
+
+
+OTHER_CHANNEL = "Couriers get into another channel, too. Compare the whole name."
+PUBLIC_NAME = "You let in every public name. None is on the list, so it's a no."
+
+
+@pytest.mark.parametrize(
+    ("also", "said"),
+    [
+        (lambda user, name: not name.startswith(("private-", "presence-")), PUBLIC_NAME),
+        (lambda user, name: own(user, f"private-{name}"), PUBLIC_NAME),
+        (lambda user, name: name.startswith("presence-") and user["courier"], OTHER_CHANNEL),
+        (lambda user, name: name.startswith(lesson.COURIERS) and user["courier"], OTHER_CHANNEL),
+        (lambda user, name: "couriers" in name and user["courier"], OTHER_CHANNEL),
+        (
+            lambda user, name: name == lesson.COURIERS,
+            "Customers get into presence-couriers. It's only for couriers.",
+        ),
+        (
+            lambda user, name: own(user, name.replace("encrypted-", "")),
+            "This user may not join, but you let them in.",
+        ),
+        (
+            by_number,
+            "The number is this user's, but the name isn't: the server compares names. Compare the "
+            "whole name.",
+        ),
+    ],
+)
+def test_a_decision_that_lets_in_too_many(also: Any, said: str) -> None:
+    def decide(user: Any, channel: str) -> bool:
+        return bool(user and (lesson.may_join(user, channel) or also(user, channel)))
+
+    assert refused(lesson.may_join, decide) == said
+
+
+def test_a_channel_s_name_is_whatever_a_page_says() -> None:
+    feedback = lesson.may_join.check(
+        lambda user, channel: bool(
+            user
+            and (
+                (channel == lesson.COURIERS and user["courier"])
+                or (channel.startswith("private-order-") and int(channel[14:]) in user["orders"])
+            )
+        )
+    )
+    assert feedback.outcome is Outcome.ERROR
 
 
 @pytest.mark.parametrize(
@@ -275,6 +416,36 @@ def test_a_sign_in_that_does_not_do(change: Any, said: str) -> None:
     feedback = lesson.sign_in.check(lambda *asked: change(lesson.sign_in(*asked)))
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
+
+
+def by_hand(name: str, user_id: str) -> str:
+    return '{"' + name + '": "' + user_id + '"}'
+
+
+def test_json_written_by_hand() -> None:
+    def sign_in(app: Any, user: Any, socket_id: str) -> Any:
+        data = by_hand("id", user["id"])
+        text = f"{socket_id}::user::{data}"
+        return {"auth": auth(app.key, app.secret, text), "user_data": data}
+
+    def courier_auth(app: Any, socket_id: str, name: str, known: Any) -> Any:
+        data = by_hand("user_id", name)
+        text = f"{socket_id}:{lesson.COURIERS}:{data}"
+        return {"auth": auth(app.key, app.secret, text), "channel_data": data}
+
+    def prove_it(app: Any, user: Any, form: dict[str, str]) -> Any:
+        if "channel_name" in form:
+            return presence(lambda user: by_hand("user_id", user["id"]))(
+                app, user, form["socket_id"], form["channel_name"]
+            )
+        return lesson.prove_it(app, user, form)
+
+    for exercise, answer in (
+        (lesson.sign_in, sign_in),
+        (lesson.courier_auth, courier_auth),
+        (lesson.prove_it, prove_it),
+    ):
+        assert refused(exercise, answer) == lesson._NO_JSON
 
 
 def test_a_sign_in_as_somebody_else() -> None:
@@ -296,6 +467,23 @@ def test_a_phone_that_stays_out(answer: Any, said: str) -> None:
     assert (feedback.outcome, feedback.message) == (Outcome.WRONG, said)
 
 
+def test_a_phone_after_a_tunnel() -> None:
+    """The likeliest first change: channel_data goes into what is kept, and it is still kept."""
+
+    def keeps(app: Any, socket_id: str, name: str, known: Any) -> Any:
+        if name not in known:
+            member = json.dumps({"user_id": name})
+            text = f"{socket_id}:presence-couriers:{member}"
+            known[name] = {"auth": auth(app.key, app.secret, text), "channel_data": member}
+        return known[name]
+
+    def by_connection(app: Any, socket_id: str, name: str, known: Any) -> Any:
+        return known.setdefault(socket_id, lesson.courier_auth(app, socket_id, name, known))
+
+    assert refused(lesson.courier_auth, keeps).startswith("It works the first time. After a tunnel")
+    assert lesson.courier_auth.check(by_connection).outcome is Outcome.PASSED
+
+
 def test_the_doctor_s_two_findings_are_about_two_faults() -> None:
     before, after = lesson.TOMS_TRIES
     heard = [
@@ -312,7 +500,7 @@ def test_the_doctor_s_two_findings_are_about_two_faults() -> None:
     [
         (lambda user: (200, {"auth": "x"}), "You signed in somebody who isn't logged in."),
         (
-            lambda user: (404, {}) if user else (403, {}),
+            lambda user: (404, {}) if user else (403, {"error": "Sign in first."}),
             "This user may sign in, but your status is 404.",
         ),
     ],
@@ -325,6 +513,42 @@ def test_a_proof_that_signs_in_wrongly(signs_in: Any, said: str) -> None:
 
     feedback = lesson.prove_it.check(prove_it)
     assert (feedback.outcome, feedback.message) == (Outcome.WRONG, said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"channel_data": "the page's"},
+            "The member who joins isn't the user who is signed in.",
+        ),
+        (
+            {"user_data": "the page's"},
+            "That's somebody else: the id has to be the signed-in user's.",
+        ),
+    ],
+)
+def test_a_proof_that_believes_the_page(change: dict[str, str], said: str) -> None:
+    def prove_it(app: Any, user: Any, form: dict[str, str]) -> Any:
+        status, answer = lesson.prove_it(app, user, form)
+        (name,) = change
+        if status == 200 and name in form and name in answer:
+            joined = ":" + form["channel_name"] + ":" if "channel_name" in form else "::user::"
+            text = form["socket_id"] + joined + form[name]
+            answer = {"auth": auth(app.key, app.secret, text), name: form[name]}
+        return status, answer
+
+    assert refused(lesson.prove_it, prove_it) == said
+
+
+def test_a_proof_that_opens_every_presence_channel() -> None:
+    def prove_it(app: Any, user: Any, form: dict[str, str]) -> Any:
+        channel = form.get("channel_name", "")
+        if channel.startswith("presence-") and user and user["courier"]:
+            return lesson._signs_for_all(app, user, form["socket_id"], channel)
+        return lesson.prove_it(app, user, form)
+
+    assert refused(lesson.prove_it, prove_it) == "You signed for somebody who may not listen there."
 
 
 def test_the_published_example_comes_out() -> None:

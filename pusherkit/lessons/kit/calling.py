@@ -107,11 +107,15 @@ class LiveCallingPractice(LivePractice, CallingPractice):
         webhooks = self.sandbox.webhooks
         assert webhooks is not None  # noqa: S101 - it was made with them
         deadline = time.monotonic() + SETTLE_SECONDS
+        settled = False
         while True:
-            # An answer comes after all that the server's loop had to do before.
+            # An answer comes after all that the server's loop had to do before, so what was seen
+            # twice, before and after one, was not seen in the middle of a step.
             self.http.get("/app/nothing")
+            before = settled
             pages = sum(page.is_open for page in tuple(self._pages))
-            if webhooks.idle and self.sandbox.channels.connections == pages:
+            settled = self.sandbox.channels.connections == pages and webhooks.idle
+            if settled and before:
                 return
             if time.monotonic() > deadline:
                 raise PusherError(

@@ -47,17 +47,32 @@ class _Repr(reprlib.Repr):
         shown = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in pairs]
         return "{" + ", ".join(shown + ["…"] * (len(x) > len(pairs))) + "}"
 
+    def repr_instance(self, x: Any, level: int) -> str:
+        """Without the address in memory, which says nothing, and differs each time."""
+        if getattr(type(x), "__repr__", None) is object.__repr__:
+            return f"<{type(x).__name__}>"
+        if isinstance(x, types.FunctionType):
+            return f"<function {x.__name__}>"
+        return super().repr_instance(x, level)
 
-_repr = _Repr()
-_repr.maxstring = _repr.maxother = _repr.maxlong = 200
-_repr.maxlist = _repr.maxtuple = _repr.maxdict = _repr.maxset = 12
-_repr.maxlevel = 4
+
+def _repr(longest: int) -> _Repr:
+    made = _Repr()
+    made.maxstring = made.maxother = made.maxlong = longest
+    made.maxlist = made.maxtuple = made.maxdict = made.maxset = 12
+    made.maxlevel = 4
+    return made
 
 
-def shown(value: Any) -> str:
+SHOWN_CHARACTERS = 400  # of a value, and half as many of a text in it
+CALL_CHARACTERS = 1_200  # of one argument: what broke the code may be anywhere in it
+_reprs = {most: _repr(most // 2) for most in (SHOWN_CHARACTERS, CALL_CHARACTERS)}
+
+
+def shown(value: Any, most: int = SHOWN_CHARACTERS) -> str:
     """A value as Python writes it, cut where it is long, whatever its own repr does."""
-    text = _repr.repr(value)
-    return text if len(text) <= 400 else f"{text[:400]}…"
+    text = _reprs[most].repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 _NOTHING = object()  # not None: that is what a function returns that forgot its return
@@ -254,7 +269,8 @@ class Exercise:
             outcome, message, facts = self._examine(answer, printed)
         except Stopped as stopped:
             where = (Fact(stopped.where, stopped.line),) if stopped.where else ()
-            outcome, message, facts = Outcome.ERROR, str(stopped), where
+            called = _call(self._instances()[stopped.calls])
+            outcome, message, facts = Outcome.ERROR, str(stopped), (*where, *called)
         if printed.text:
             more = "Only the beginning is shown." if printed.dropped else ""
             facts += (Fact("It printed", printed.text.rstrip("\n"), more),)
@@ -351,8 +367,14 @@ class Exercise:
         if printed is None:
             results = [answer(*arguments) for arguments in instances]
         else:
-            with guarded(answer, printed):
-                results = [answer(*arguments) for arguments in instances]
+            results = []
+            try:
+                with guarded(answer, printed):
+                    for arguments in instances:
+                        results.append(answer(*arguments))
+            except Stopped as stopped:
+                stopped.calls = len(results)
+                raise
         return [
             (self._observe(result, *arguments) if result is not ... else ..., arguments)
             for result, arguments in zip(results, instances, strict=True)
@@ -394,7 +416,9 @@ def difference(expected: Any, received: Any, called: tuple[Any, ...] = ()) -> Wr
 
 
 def _call(arguments: tuple[Any, ...]) -> tuple[Fact, ...]:
-    return (Fact("Called with", ", ".join(map(shown, arguments))),) if arguments else ()
+    # Every secret in a check is published or made up for it, so it may be read like the rest.
+    written = ", ".join(shown(each, CALL_CHARACTERS) for each in arguments)
+    return (Fact("Called with", written),) if arguments else ()
 
 
 def _text_difference(expected: Any, received: Any) -> str:

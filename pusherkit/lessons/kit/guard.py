@@ -27,12 +27,13 @@ MAX_ANSWER = 65_536  # bytes of a server's answer that are read for its error
 
 class Stopped(Exception):
     """A learner's function did not finish. The message says why; `where` and `line` say at which
-    line, and are empty where it wasn't a line of theirs."""
+    line, and are empty where it wasn't a line of theirs. `calls` had come to their end before."""
 
     def __init__(self, message: str, where: str = "", line: str = "") -> None:
         super().__init__(message)
         self.where = where
         self.line = line
+        self.calls = 0
 
 
 class _TimeIsUp(BaseException):  # not an Exception, so that `except Exception` lets it through

@@ -132,7 +132,7 @@ class Ask(Live):
         return View(
             self._title(),
             (
-                Fact("Your choice", self.prediction.options[chosen], kind="prose"),
+                Fact("Your choice", f"“{chosen}”. {self.prediction.options[chosen]}", kind="prose"),
                 *facts,
                 Fact("Why", self.prediction.why, kind="prose"),
             ),

@@ -51,6 +51,14 @@ class Event:
 _SCRIPT = r"""
 const QUIET = 'data-lm-suppress-shortcuts';  // JupyterLab's keys stay away from this very element
 const OURS = ['open', QUIET];  // attributes that the browser sets, and Python knows nothing of
+// Ctrl or Cmd is the page's: save, run, find. Not where it edits or copies text, and not in AltGr.
+const EDITS = /^([avxyz]|Arrow.+|Backspace|Delete|Home|End)$/i;
+function isThePages({ target, key, ctrlKey, metaKey, shiftKey, altKey }) {
+  const isText = target.matches('textarea,input:not([type=checkbox],[type=range])');
+  if (key === 'Enter') return !isText && (ctrlKey || metaKey || shiftKey);
+  const copies = /^c$/i.test(key) && !shiftKey;
+  return (ctrlKey || metaKey) && !altKey && !copies && !EDITS.test(key);
+}
 function sync(now, want) {  // make `now` look like `want`, and keep what need not change
   if (now.nodeType !== want.nodeType || now.nodeName !== want.nodeName) {
     now.replaceWith(want.cloneNode(true));
@@ -192,6 +200,11 @@ function render({ model, el }) {
       () => { copy.textContent = 'Copied'; }, () => { copy.textContent = 'Press Ctrl+C'; });
     else if (press && !moved) tell({ kind: 'press', id: press.dataset.press });
   });
+  // JupyterLab listens at the document, before any element does, so this has to be before that.
+  const guard = event => {
+    if (root.contains(event.target)) event.target.toggleAttribute(QUIET, !isThePages(event));
+  };
+  window.addEventListener('keydown', guard, true);
   root.addEventListener('keydown', event => {
     const { target, key } = event;
     const hears = target.closest('[data-keys]');
@@ -207,10 +220,7 @@ function render({ model, el }) {
     }
   });
   root.addEventListener('pointerover', point);
-  root.addEventListener('focusin', event => {
-    event.target.setAttribute(QUIET, 'true');
-    point(event);
-  });
+  root.addEventListener('focusin', point);
   root.addEventListener('pointerleave', point);
 
   let dragged = null, from = null, moved = false, waiting = false;
@@ -260,6 +270,7 @@ function render({ model, el }) {
     if (statusChanged) statusChanged.disconnect(watch);
     clearTimeout(late);
     clearTimeout(resting);
+    window.removeEventListener('keydown', guard, true);
   };
 }
 export default { render };

@@ -83,6 +83,13 @@ class View:
         """The status with a ✓ or a ✗, so that colour never carries the meaning alone."""
         return {True: "✓ ", False: "✗ ", None: ""}[self.good] + self.status
 
+    @property
+    def still_facts(self) -> tuple[Fact, ...]:
+        """The facts where nothing can be pressed: the options of a choice are the first."""
+        options = [f"{each.mark} {each.label}" for each in self.actions if each.mark]
+        row = (Fact("Options", " · ".join(options), kind="prose"),) if options else ()
+        return (*row, *self.facts)
+
 
 # --- live ---------------------------------------------------------------------------------------
 
@@ -229,7 +236,7 @@ def _static(view: View) -> str:
     return (
         f"{title}{status}"
         + (view.picture.image() if view.picture else "")
-        + _static_table(view.facts)
+        + _static_table(view.still_facts)
         + folded
         + "".join(f"<hr>{_static(each)}" for each in view.below)
         + (f"<p><small>{_prose(view.note)}</small></p>" if view.note else "")
@@ -270,7 +277,7 @@ def _static_value(fact: Fact) -> str:
 
 def to_text(view: View) -> str:
     """The View as plain text: title, status, what the picture shows, a line or more per fact."""
-    facts = view.facts + view.details
+    facts = view.still_facts + view.details
     width = max((len(fact.name) for fact in facts), default=0) + 2
     lines = [view.title] if view.title else []
     if view.status:
