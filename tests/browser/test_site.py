@@ -323,7 +323,9 @@ def test_python_is_announced_while_it_loads_and_the_lesson_can_be_read(
     page.route("**/*.wasm", lambda route: held.append(route) if holding else route.continue_())
     page.get_by_role("link", name="Start lesson 00").click()
     line = page.locator("#pusherkit-loading")
-    expect(line).to_have_text(re.compile(r"Python is loading: \d+ of 2\d MB\. You can read"))
+    expect(line).to_have_text(
+        re.compile(r"Python is loading: \d+ of 2\d MB\. You can start reading")
+    )
     reading = page.frame_locator("iframe")
     expect(reading.get_by_role("heading", name="00 · Start here")).to_be_visible()
     expect(page.locator(".jp-NotebookPanel h1")).to_be_visible(timeout=PYTHON_MILLISECONDS)
