@@ -36,6 +36,18 @@ CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")  # of npm's pyodid
 LITE_WHEELS = "share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi"
 # Light or dark as the browser is, and so as the site's own pages.
 ADAPTIVE_THEME = {"@jupyterlab/apputils-extension:themes": {"adaptive-theme": True}}
+# What a visit needn't wait for: a file of others → what stands in it, and what takes its place.
+PATCHES = {
+    # The folder with the lessons is on the other side of a service worker. As the first of Python's
+    # paths it was asked at every import, 100 times until a kernel is ready; now it's the last.
+    "pyodide.mjs": ('sys.path.insert(0,"")', 'sys.path.append("")'),
+    # It passed every file through itself, and none of them is one that it would keep. What it
+    # leaves alone the browser takes from its own cache, compiled scripts included.
+    "service-worker.js": (
+        "shouldDrop(t,a)||(n=maybeFromCache(e))",
+        "enableCache&&!shouldDrop(t,a)&&(n=maybeFromCache(e))",
+    ),
+}
 LONG_AGO = "2020-01-01T00:00:00Z"  # for dates that nobody reads
 QUIET = ("--quiet", "--disable-pip-version-check")
 WHEELS = ("--only-binary=:all:",)  # for any platform, as all of these are
@@ -75,6 +87,18 @@ def tools() -> Path:
         run([_python(folder), *install, "-r", listed])
 
     return _python(kept("tools", listed.read_bytes() + sys.version.encode(), make))
+
+
+def patch(file: Path) -> None:
+    """Change the one place that PATCHES names; a file in which it isn't there ends the build."""
+    old, new = PATCHES[file.name]
+    text = file.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise SystemExit(
+            f"{file.name} should hold this once, and holds it {text.count(old)} times: {old}\n"
+            "A new version may do without the patch: look at PATCHES in scripts/build_site.py."
+        )
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def _python(environment: Path) -> Path:
@@ -134,6 +158,7 @@ def python_for_the_page(core: Path, archives: Path, work: Path) -> tuple[Path, l
     run(["node", SITE / "compile.mjs", core, archives, ready])
     for name in CORE:
         shutil.copy(core / name, ready)
+    patch(ready / "pyodide.mjs")
     packages = {}
     for wheel in sorted(ready.glob("*.whl")):
         name, version = wheel.name.split("-")[:2]
@@ -175,6 +200,7 @@ def lite(out: Path, tool: Path, python: str, packages: list[str], source: Path) 
     (source / "overrides.json").write_text(json.dumps(overrides), encoding="utf-8")
     options = ["--no-sourcemaps", "--apps", "lab", "--output-dir", str(out)]
     run([tool, "-m", "jupyterlite_core", "build", *options], cwd=source)
+    patch(out / "service-worker.js")
     for name in ("rspack.config.*", "jupyterlite.schema.*", "package.json", "doc"):
         for unused in out.glob(name):
             shutil.rmtree(unused) if unused.is_dir() else unused.unlink()

@@ -4,18 +4,24 @@ const FILES = [/* name, bytes */];
 const DOCTOR = await (await fetch('doctor.py')).text();
 const byId = id => document.getElementById(id);
 
-// What `curl -v` showed of a refusal. The app was made for this: its secret is known to everybody.
-const EXAMPLE = `> POST /apps/20817/events?auth_key=5f2c9be0d6a41738c0de&auth_timestamp=1760000000&auth_version=1.0&body_md5=d857c8f2206dd8ba30243b53f64108c8&auth_signature=21479d44ad7e169a90fe2ebdff3306bc9a8008822d65370e269c67d7159aa0d7 HTTP/1.1
-> Host: ws.orchard.example
-> User-Agent: curl/8.9.1
-> Content-Length: 72
->
-* upload completely sent off: 72 bytes
-< HTTP/1.1 401 Unauthorized
+// A request that was refused. The app was made for this: its secret is known to everybody.
+const EXAMPLE = String.raw`curl -X POST 'https://ws.orchard.example/apps/20817/events?auth_key=5f2c9be0d6a41738c0de&auth_timestamp=1760000000&auth_version=1.0&body_md5=7aeaece1bcad82b363f5fdc0ac2310bf&auth_signature=e063e270f71cd3ffd5c421f898f8e8d0dea9c8c1cd40188d4b550da877d2fb8f' \
+  -H 'Content-Type: application/json' \
+  -d '{"name":"picked","channel":"orchard","data":"{\"crates\":12}"}'
 `;
 const EXAMPLE_SECRET = 'orchard-lane-7731';
 
 /* shared */
+
+// A mistake's lesson, to be read beside what was pasted.
+function linkLessons() {
+  for (const lesson of byId('report').querySelectorAll('.mistake .lesson')) {
+    const link = make('a', '', lesson.textContent);
+    link.href = `../read/${lesson.textContent}.html`;
+    link.target = '_blank';
+    lesson.replaceWith(link);
+  }
+}
 
 const say = text => { byId('state').textContent = text; };
 const megabytes = bytes => Math.round(bytes / 1e6);
@@ -55,6 +61,7 @@ async function ask() {
     const report = await ready;
     const told = JSON.parse(report(byId('pasted').value, byId('secret').value));
     showReport(reportParts(told), told.read_as ? `Read as: ${told.read_as}` : told.unusable ?? '');
+    linkLessons();
   } catch (error) {
     console.error(error);
     showReport([make('p', '', 'The doctor couldn’t answer. Reload this page.')], '');

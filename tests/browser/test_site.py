@@ -1,7 +1,7 @@
 """The static site in a real browser, from any plain web server: nothing is installed, nothing sent.
 
 It's built anew for these tests, which needs node and npm. The lessons share one browser profile, as
-a learner's do, so the last test sees what all of them left.
+a learner's do.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def everywhere(cells: list[list[str]]) -> list[list[str]]:
     return [[SAYS_WHERE.sub("", text) for text in cell] for cell in cells]
 
 
-def exercise_of(path: Path, cells: list[str]) -> tuple[str, str, str]:
-    """A cell with an exercise, the same with its solution, and the exercise's name.
+def exercise_of(path: Path, cells: list[str]) -> tuple[str, str, Any]:
+    """A cell with an exercise, the same with its solution, and the exercise.
 
     One whose function goes into my_pusher.py, if there is one.
     """
@@ -201,7 +201,7 @@ def exercise_of(path: Path, cells: list[str]) -> tuple[str, str, str]:
         if check := re.search(r"(\w+)\.(\w+)\.check\(\w+\)", source):
             exercise = lesson.exercises[check[2]]
             solved = f"{source[: check.start()]}\n\n{exercise.solution()}\n\n{check[0]}"
-            found.append((not exercise.keep, source, solved, check[2]))
+            found.append((not exercise.keep, source, solved, exercise))
     return min(found, key=lambda each: each[0])[1:]
 
 
@@ -237,12 +237,23 @@ def use(lesson: Any, learner: Any) -> Any:
     return explorer.locator(".pk-body")
 
 
-def solve(lesson: Any, learner: Any, path: Path, expect: Any) -> None:
-    """Put a solution into the cell of an exercise, run it, and see it accepted."""
-    source, solved, name = exercise_of(path, learner.page.evaluate(CODE))
+def solve(lesson: Any, learner: Any, path: Path, expect: Any) -> Any:
+    """Put a solution into the cell of an exercise, run it, see it accepted; return the exercise."""
+    source, solved, exercise = exercise_of(path, learner.page.evaluate(CODE))
     learner.page.evaluate(ANSWER, [source, solved])
-    card = lesson.card(f".{name}.check(")
+    card = lesson.card(f".{exercise.function}.check(")
     expect(card.get_by_role("status").first).to_contain_text("✓")
+    return exercise
+
+
+def come_back(learner: Any, path: Path) -> None:
+    """Save, and load the page again with the same lesson."""
+    page = learner.page
+    page.evaluate(SAVE)
+    page.goto(f"{page.url.split('?')[0]}?path={path.name}")
+    page.wait_for_function("!!window.jupyterapp")
+    page.evaluate("() => window.jupyterapp.restored")
+    learner.open(path.name)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -253,20 +264,28 @@ def test_a_lesson_runs_moves_and_is_solved(learner: Any, expect: Any, path: Path
     before = lesson.panel.locator(".pk .pk-body").evaluate_all(HTML)
     body = use(lesson, learner)
     page.wait_for_function(CHANGED, arg=[body.element_handle(), before])
-    solve(lesson, learner, path, expect)
+    exercise = solve(lesson, learner, path, expect)
+    answers = page.evaluate(CODE)
+
+    come_back(learner, path)
+    assert page.evaluate(CODE) == answers
+    expect(lesson.panel.locator(".jp-OutputArea-output", has_text="✓").first).to_be_visible()
+    progress = says(learner, "print(open('.pusherkit-progress.json').read())")
+    assert exercise.name in json.loads(progress)["passed"]
+    if exercise.keep:
+        kept = says(learner, "print(open('my_pusher.py').read())")
+        assert f"def {exercise.function}(" in kept
     page.evaluate(CLOSE)
 
 
-def test_after_a_reload_everything_is_still_there(learner: Any, expect: Any) -> None:
+def test_after_a_reload_python_finds_everything_and_nothing_is_broken(
+    learner: Any, expect: Any
+) -> None:
     page, path = learner.page, NOTEBOOKS[1]
     lesson = first_day(learner, path.name)
     solve(lesson, learner, path, expect)
     answers = page.evaluate(CODE)
-    page.evaluate(SAVE)
-    page.reload()
-    page.wait_for_function("!!window.jupyterapp")
-    page.evaluate("() => window.jupyterapp.restored")
-    learner.open(path.name)
+    come_back(learner, path)
     assert page.evaluate(CODE) == answers
     outputs = lesson.panel.locator(".jp-OutputArea-output")
     expect(outputs.filter(has_text="Loading widget")).to_have_count(0)
@@ -304,7 +323,9 @@ def test_python_is_announced_while_it_loads_and_the_lesson_can_be_read(
     page.route("**/*.wasm", lambda route: held.append(route) if holding else route.continue_())
     page.get_by_role("link", name="Start lesson 00").click()
     line = page.locator("#pusherkit-loading")
-    expect(line).to_have_text(re.compile(r"Python is loading: \d+ of 2\d MB\. You can read"))
+    expect(line).to_have_text(
+        re.compile(r"Python is loading: \d+ of 2\d MB\. You can start reading")
+    )
     reading = page.frame_locator("iframe")
     expect(reading.get_by_role("heading", name="00 · Start here")).to_be_visible()
     expect(page.locator(".jp-NotebookPanel h1")).to_be_visible(timeout=PYTHON_MILLISECONDS)
@@ -393,6 +414,20 @@ def test_the_doctor_names_the_mistake_and_signs_the_request_right(
     page.get_by_label("The app's secret").fill("")
     page.get_by_role("button", name="Ask the doctor").click()
     expect(report).to_contain_text("Fill in the app's secret above")
+
+
+def test_the_example_shows_all_that_the_doctor_does(
+    open_page: Any, expect: Any, site: Path, pictures: Path
+) -> None:
+    page = open_page("doctor/index.html", viewport=PHONE)
+    page.get_by_role("button", name="Try an example").click()
+    report = page.locator("#report")
+    expect(report).to_contain_text("newline-written-out", timeout=PYTHON_MILLISECONDS)
+    expect(report).to_contain_text("The same request, signed right, now")
+    lesson = report.get_by_role("link", name="03-canonical-string")
+    assert (site / "doctor" / lesson.get_attribute("href")).is_file()
+    assert page.evaluate(OVERHANGING) == []
+    page.screenshot(path=pictures / "site-example.png", full_page=True)
 
 
 def test_the_doctors_page_can_tell_nobody(browser: Any, url: str, expect: Any) -> None:
