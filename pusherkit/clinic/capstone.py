@@ -5,7 +5,7 @@ returns the next state; `must_wait()` says which requests are answered 429. Time
 and what can't be foreseen (the run's name) comes with the first state.
 
 A goal that was met stays met. What else arrives for it is ignored, but for the signed results:
-whoever signs them again, under another name say, gets the later ones on the page.
+signed again, under another name perhaps, the later ones are those on the page.
 """
 
 from __future__ import annotations

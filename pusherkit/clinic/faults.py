@@ -34,7 +34,7 @@ from pusherkit.signing import AUTH_VERSION, Request, body_digest
 
 HALF_AN_HOUR = 1800  # seconds
 PLACEHOLDER = "placeholder-as-secret"
-# The doctor knows more; whoever has to find it by trying is told a few.
+# The doctor knows more; to be found by trying, there must be few, and the choice says which.
 PLACEHOLDERS = ("undefined", "null", "your-secret", "YOUR_APP_SECRET")
 
 # --- requests ---------------------------------------------------------------------------------
