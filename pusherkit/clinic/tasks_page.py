@@ -61,7 +61,7 @@ def _detail(detail: str | tasks.Exact | Mistake) -> str:
     if isinstance(detail, Mistake):
         return f"<p><code>{escape(detail.name)}</code>: {escape(detail.why)}</p>"
     where = f" ({_link(detail.address, detail.address)})" if detail.address else ""
-    # Whoever has no mouse scrolls it once it has the focus.
+    # With the keyboard alone it can be scrolled once it has the focus.
     return (
         f"<dl><dt>{escape(detail.label)}{where}</dt>"
         f'<dd><pre tabindex="0">{escape(detail.text)}</pre></dd></dl>'
