@@ -364,6 +364,8 @@ class _WebSocket(_Connection):
         while not self.closed:
             code, problem = self._read_until_lost()
             self._socket = None
+            if self.closed:
+                break
             wait = None
             if self._reconnect:
                 wait = self._subscription.lost(code, problem, now=time.time())

@@ -10,6 +10,7 @@ import os
 import re
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -307,6 +308,22 @@ def test_what_hinders_its_return_makes_it_wait_longer_each_time(
         assert lost.receive().event == "after"
         assert waits == [0.1, 0.2, 0.4]
         assert proxy.connections == 4
+
+
+def test_closing_it_is_no_loss(proxy, publish, waits):
+    proxy.listen()
+    before = set(threading.enumerate())
+    with Subscriber(proxy.credentials, "chat") as left:
+        (reader,) = [
+            each
+            for each in set(threading.enumerate()) - before
+            if each.name == "pusherkit-subscriber"
+        ]
+        publish("one")
+        assert left.receive().event == "one"
+    reader.join(10)
+    assert not reader.is_alive()
+    assert waits == []
 
 
 def test_a_server_that_stalls_at_its_return_is_tried_again(proxy, publish, waits):
