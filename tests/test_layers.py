@@ -64,6 +64,7 @@ ORDER = [
     "_terminal",
     "clinic.command",
     "_progress",
+    "classroom",
     "cli",
     "__main__",
     "pytest_plugin",
@@ -133,6 +134,8 @@ PURE = [
     "clinic.scenes",
     "clinic.sabotage",
     "clinic.desk",
+    "classroom",
+    "classroom.roster",
 ]
 
 # What a pure module never imports, though the standard library has it.
