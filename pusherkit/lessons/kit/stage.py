@@ -413,6 +413,11 @@ class Live:
                 self._stage.head = view.title
                 self._stage.html = to_html(view)
 
+    def redraw(self) -> None:
+        """Display what is to be seen now, because something outside changed. On any thread."""
+        with self._lock:
+            self.show(self.now())
+
     def put(self, values: dict[str, Any]) -> None:
         """Write into fields."""
         if self._stage is not None:
