@@ -113,6 +113,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.cache",
+    "sandbox.keys",
     "sandbox.personalities",
     "sandbox.rate",
     "sandbox.routes",
