@@ -91,6 +91,8 @@ def to_the_wall(body: bytes, room: Classroom, now: float) -> Journey:
     except (httpx.HTTPError, OSError):
         return replace(journey, problem="The wall isn't answering. Try again in a while.")
     except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
         return replace(journey, problem="What answered isn't the wall. Tell your trainer.")
     return replace(journey, status=response.status_code, answer=answer)
 
