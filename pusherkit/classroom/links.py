@@ -11,15 +11,19 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tornado.web
 
 from pusherkit.classroom.badges import MAX_SHOWN_NAME, Badges, alike, cleaned
+from pusherkit.classroom.doors import Visitor
 from pusherkit.classroom.learners import MAX_LEARNERS
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import kept_secret
 from pusherkit.errors import PusherError
+from pusherkit.sandbox.visitors import Visitors
 
 LINK_FILE = "trainer-link"
 NAMES_FILE = "names"  # a JSON string on each line
@@ -34,22 +38,45 @@ class NameTaken(PusherError):
 
 
 class LinkDoor:
-    """Who may do what, by their browser's cookies. `port` sets this wall's cookies apart.
+    """Who may do what, by their browser's cookies: the wall is for all, the rest for the trainer.
 
-    A browser gives its cookies to every port of a host, so two walls on one machine need their own.
+    `hosts` are the names that the wall answers to, besides this machine's own. `port` sets this
+    wall's cookies apart: a browser gives a host's cookies to each of its ports.
     """
 
-    def __init__(self, folder: Path, class_secret: str, port: int) -> None:
-        self.roster = Roster(class_secret)
+    prefix = "/wall/"
+    address: tuple[str, int] | None = None  # the pages are where the practice server is, and so is the site
+    settings: Mapping[str, Any] = {}
+
+    def __init__(self, folder: Path, roster: Roster, port: int, hosts: Iterable[str]) -> None:
+        self.roster = roster
+        self.routes: Sequence[Any] = ()
+        self.visitors = Visitors(hosts)
         self._link = kept_secret(folder / LINK_FILE)
-        self._badges = Badges(class_secret, self._link)
+        self._badges = Badges(roster.cookie_secret(), self._link)
         self._cookie, self._trainer_cookie = f"pusherkit-{port}", f"pusherkit-{port}-trainer"
         self._file = folder / NAMES_FILE
         self._taken = _read_names(self._file)
 
+    @property
     def trainer_path(self) -> str:
         """The path of the trainer's link, which is secret."""
-        return f"/wall/trainer?link={self._link}"
+        return f"{self.prefix}enter?link={self._link}"
+
+    # --- what the wall asks ---------------------------------------------------------------------
+
+    async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor:
+        """Who sent this request. HTTPError where it's under another name, or another's page's."""
+        headers = handler.request.headers
+        if objection := self.visitors.objection(headers.get("Host"), headers.get("Origin")):
+            raise tornado.web.HTTPError(403, reason=" ".join(objection))
+        trains = self.may_train(handler)
+        name = self.name(handler) or f"at {handler.request.remote_ip}"  # no name has an @ or…
+        return Visitor(f"trainer, {name}" if trains else name, trains)
+
+    def sign_in(self, handler: tornado.web.RequestHandler) -> None:
+        """Lead somebody to where they can join."""
+        handler.redirect("/join")
 
     # --- who somebody is ------------------------------------------------------------------------
 

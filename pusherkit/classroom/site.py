@@ -9,26 +9,32 @@ holds, too.
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import tornado.routing
 import tornado.web
 from tornado.httputil import HTTPServerRequest
 
-from pusherkit.classroom.badges import MAX_SHOWN_NAME
-from pusherkit.classroom.links import LinkDoor, NameTaken, scheme
+from pusherkit.classroom.links import LINK_FILE, LinkDoor, NameTaken, scheme
+from pusherkit.classroom.roster import Roster
+from pusherkit.classroom.store import class_secret
+from pusherkit.classroom.wall import Wall, course, until_stopped
+from pusherkit.credentials import is_local
 from pusherkit.errors import PusherError
 from pusherkit.lessons.kit.classroom import WHAT_IS_SENT
-from pusherkit.sandbox.visitors import Visitors
 
-WALL = "/wall/"  # the path of the wall's pages
+WALL = LinkDoor.prefix
 SETTINGS = "jupyter-lite.json"
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 LANDING = "index.html"
@@ -85,12 +91,104 @@ class Site:
         return page.replace(HEADER, f"<header>{header}</header>", 1)
 
 
-def rules(site: Site, door: LinkDoor, visitors: Visitors, title: str) -> list[Any]:
-    """Tornado's rules for all of the site, and for joining: for SandboxServer, after the wall's."""
-    shared = {"door": door, "visitors": visitors}
+def run(
+    folder: Path,
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+    *,
+    site: Path,
+    title: str,
+    host: str,
+    port: int,
+    allow_hosts: Iterable[str],
+    learners: int | None,
+) -> None:
+    """Serve a class with browsers only, until Ctrl+C: the built site, and the wall beside it."""
+    names = [*allow_hosts, *names_of(host)]
+    wall, door = in_browsers(
+        folder,
+        Roster(class_secret(folder, environ)),
+        Site(site),
+        title=title,
+        course=course(),
+        host=host,
+        port=port,
+        allow_hosts=names,
+        learners=learners,
+    )
+
+    def welcome(_: str) -> None:
+        url = f"http://{names[0] if names else host}:{urlsplit(wall.server.url).port}"
+        say("\n".join(opening(url, door, folder)))
+
+    asyncio.run(until_stopped(wall, door, welcome))
+
+
+def in_browsers(
+    folder: Path, roster: Roster, site: Site, *, title: str, port: int, **settings: Any
+) -> tuple[Wall, LinkDoor]:
+    """The wall of a class with browsers only, and its door. `settings` are the Wall's."""
+    door = LinkDoor(folder, roster, port, settings.get("allow_hosts", ()))
+    door.routes = rules(site, door, title)
+    wall = Wall(roster, folder, title=title, port=port, **settings)
+    # Over plain http a browser gives the lessons no place to keep their files, so each begins anew.
+    wall.board.learners.adds_up = True
+    return wall, door
+
+
+def names_of(host: str) -> list[str]:
+    """The names under which others reach an address that the wall listens on; the best one first.
+
+    None where it's reached from this machine alone.
+    """
+    if is_local(host):
+        return []
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - nothing is bound here
+        return [host]
+    own = socket.gethostname()
+    return [name for name in (lan_address(), own, f"{own}.local") if name]
+
+
+def lan_address() -> str:
+    """This machine's address in its network, as far as can be told without asking anybody."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
+        return str(probe.getsockname()[0])
+    return ""
+
+
+def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
+    """What the trainer reads once the class is open."""
+    host = urlsplit(url).hostname or ""
+    lines = [
+        "The class is open.",
+        f"  Learners need this address, and nothing else: {url}/",
+        f"  The wall, to be projected: {url}{door.prefix}",
+        f"  Your own view, as the trainer: {url}{door.trainer_path}",
+        "Keep the last one to yourself: whoever has it sees how everybody gets on. If it gets "
+        f"about, delete {folder / LINK_FILE} and start again.",
+    ]
+    if is_local(host):
+        probably = lan_address()
+        lines.append(
+            "Only this machine reaches it. For a room, start it with --host and this machine's "
+            f"address there{f', probably {probably}' if probably else ''}."
+        )
+    else:
+        lines.append(
+            "The address begins with http://, so browsers keep what learners write, but not what "
+            "a lesson notes down for the next one. docs/class.md says how to have https://."
+        )
+    return [*lines, f"Everything is kept in {folder}. Stop with Ctrl+C."]
+
+
+def rules(site: Site, door: LinkDoor, title: str) -> list[Any]:
+    """Tornado's rules for all of the site, for joining, and for the trainer's link."""
+    shared = {"door": door}
     own = shared | {"site": site, "title": title}
     return [
         (r"/join", Join, own),
+        (rf"{WALL}enter", Enter, shared),
         (r"/(?:index\.html)?", Landing, own),
         (rf"/{SETTINGS}", Settings, own),
         tornado.routing.Rule(_OfTheSite(), Files, shared | {"path": str(site.folder)}),
@@ -111,8 +209,8 @@ class _OfTheSite(tornado.routing.Matcher):
 class _Page(tornado.web.RequestHandler):
     """A page or a file of a class, for those whom the practice server lets in, too."""
 
-    def initialize(self, door: LinkDoor, visitors: Visitors) -> None:
-        self.door, self._visitors = door, visitors
+    def initialize(self, door: LinkDoor) -> None:
+        self.door = door
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -122,7 +220,7 @@ class _Page(tornado.web.RequestHandler):
 
     def prepare(self) -> None:
         headers = self.request.headers
-        if objection := self._visitors.objection(headers.get("Host"), headers.get("Origin")):
+        if objection := self.door.visitors.objection(headers.get("Host"), headers.get("Origin")):
             self.set_status(403)
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish("\n".join(objection))
@@ -139,8 +237,10 @@ class _Page(tornado.web.RequestHandler):
 class _OfTheClass(_Page):
     """A page that says something of who looks at it."""
 
-    def initialize(self, door: LinkDoor, visitors: Visitors, site: Site, title: str) -> None:
-        super().initialize(door, visitors)
+    def initialize(  # type: ignore[override]
+        self, door: LinkDoor, site: Site, title: str
+    ) -> None:
+        super().initialize(door)
         self.site, self.title = site, title
 
     def set_default_headers(self) -> None:
@@ -220,6 +320,23 @@ the wall, where everybody sees it.</p>
 """
 
 
+class Enter(_Page):
+    """The trainer's link: it makes this browser the trainer's, and leaves the address bar."""
+
+    def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "no-referrer")
+        if self.door.let_train(self, self.get_argument("link", "")):
+            self.redirect(f"{WALL}trainer")
+        else:
+            self.set_status(403)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(
+                "This link opens nothing any more. The one that does is printed where the wall was "
+                "started.\n"
+            )
+
+
 class Landing(_OfTheClass):
     """/: the site's first page for who has joined, with a line about the class."""
 
@@ -258,8 +375,8 @@ class Settings(_OfTheClass):
 class Files(_Page, tornado.web.StaticFileHandler):
     """Every other file of the site, as any web server would send it."""
 
-    def initialize(self, door: LinkDoor, visitors: Visitors, path: str) -> None:
-        _Page.initialize(self, door, visitors)
+    def initialize(self, door: LinkDoor, path: str) -> None:  # type: ignore[override]
+        _Page.initialize(self, door)
         tornado.web.StaticFileHandler.initialize(self, path, default_filename="index.html")
 
     async def get(self, path: str, include_body: bool = True) -> None:

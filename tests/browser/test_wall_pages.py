@@ -9,13 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-import pytest
 import tornado.httpserver
 import tornado.web
 import tornado.websocket
