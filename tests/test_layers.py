@@ -136,6 +136,9 @@ PURE = [
     "clinic.desk",
     "classroom",
     "classroom.roster",
+    "classroom.calls",
+    "classroom.learners",
+    "classroom.board",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -145,7 +148,9 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
-    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
+    | {"classroom.wall", "classroom.doors"},
+    "jupyterhub": {"classroom.doors"},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
