@@ -137,6 +137,10 @@ PURE = [
     "clinic.desk",
     "classroom",
     "classroom.roster",
+    "classroom.badges",
+    "classroom.calls",
+    "classroom.learners",
+    "classroom.board",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -146,7 +150,9 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "_page", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
-    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
+    | {f"classroom.{name}" for name in ("wall", "doors", "links", "site")},
+    "jupyterhub": {"classroom.doors"},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},

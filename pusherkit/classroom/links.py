@@ -45,7 +45,9 @@ class LinkDoor:
     """
 
     prefix = "/wall/"
-    address: tuple[str, int] | None = None  # the pages are where the practice server is, and so is the site
+    address: tuple[str, int] | None = (
+        None  # the pages are where the practice server is, and so is the site
+    )
     settings: Mapping[str, Any] = {}
 
     def __init__(self, folder: Path, roster: Roster, port: int, hosts: Iterable[str]) -> None:
