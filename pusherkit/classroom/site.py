@@ -13,6 +13,7 @@ import asyncio
 import html
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -40,6 +41,7 @@ KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 LANDING = "index.html"
 LAB = "lab/index.html"
 HEADER = "<header></header>"  # the place on the site's first page that is kept free for a class
+ALONE = re.compile("<!--alone-->.*?<!--/alone-->", re.DOTALL)  # what a class makes untrue
 FIRST_LESSON = "00-start-here.ipynb"
 HOW_TO_BUILD = (
     "In a checkout of pusherkit, `python scripts/build_site.py` builds one into build/site."
@@ -86,8 +88,9 @@ class Site:
         return settings
 
     def landing(self, header: str) -> str:
-        """The first page, with HTML at its top."""
+        """The first page, with HTML at its top, and without what holds outside a class alone."""
         page = (self.folder / LANDING).read_text(encoding="utf-8")
+        page = ALONE.sub("", page)
         return page.replace(HEADER, f"<header>{header}</header>", 1)
 
 
@@ -367,7 +370,7 @@ class Settings(_OfTheClass):
                 "PUSHER_KEY": own.key,
                 "PUSHER_SECRET": own.secret,
                 "PUSHER_HOST": own.base_url,
-                "PUSHERKIT_CLASS": WALL,
+                "PUSHERKIT_CLASS": self.origin() + WALL,
             }
         self.finish(self.site.settings(environment))
 

@@ -29,7 +29,7 @@ SETTINGS = {
     }
 }
 FILES = {
-    "index.html": "<!doctype html><body><header></header><h1>The lessons</h1>",
+    "index.html": "<header></header><h1>Lessons</h1><!--alone-->Private.<!--/alone-->",
     "lab/index.html": "<!doctype html><title>Lab</title>",
     "style.css": "body {}",
     "python-0123/python.wasm": "\0asm",
@@ -136,10 +136,10 @@ async def test_a_name_is_all_it_takes_to_send_to_the_wall(klass: Class) -> None:
         assert "in, Zoë<" in page.text
         landing = await browser.get("/")
         assert "<strong>Zoë</strong> in Tues&lt;day&gt;" in landing.text
-        assert "<h1>The lessons</h1>" in landing.text
+        assert landing.text.endswith("<h1>Lessons</h1>"), "nothing is private that isn't"
         assert (await browser.get("/lab/index.html")).status_code == 200
         found = await environment(browser)
-    assert found["PUSHERKIT_CLASS"] == "/wall/"
+    assert found["PUSHERKIT_CLASS"] == f"{klass.url}/wall/"
     assert found["PUSHER_HOST"] == klass.url
     async with AsyncClient(Credentials.from_env(found)) as client:
         assert await client.trigger("order-41", "status", "ready") == {}
