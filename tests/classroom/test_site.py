@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import socket
@@ -17,7 +18,7 @@ from websockets.asyncio.client import connect
 from pusherkit import AsyncClient, Credentials, PusherError, Unauthorized
 from pusherkit.classroom.links import LINK_FILE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
-from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening
+from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
 from tests.classroom.conftest import COURSE, SECRET
@@ -28,12 +29,14 @@ SETTINGS = {
         "litePluginSettings": {KERNEL: {"loadPyodideOptions": {"packages": ["pusherkit"]}}},
     }
 }
+LARGE = "let i = 1;\n" * 2_000
 FILES = {
     "index.html": "<header></header><h1>Lessons</h1><!--alone-->Private.<!--/alone-->",
     "lab/index.html": "<!doctype html><title>Lab</title>",
     "style.css": "body {}",
     "python-0123/python.wasm": "\0asm",
     "lab/loading.js": "1",
+    "lab/large.js": LARGE,
     "jupyter-lite.json": json.dumps(SETTINGS),
 }
 
@@ -354,6 +357,31 @@ async def test_files_are_kept_by_the_browser_as_long_as_they_are_right(klass: Cl
         )
         assert again.status_code == 304
         assert (await browser.head("/lab/loading.js")).status_code == 200
+
+
+async def test_large_files_travel_packed(klass: Class, folder: Path) -> None:
+    source = folder / "site" / "lab" / "large.js"
+    async with klass.browser() as browser:
+        answer = await browser.get("/lab/large.js")
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.headers["content-type"].startswith("text/javascript")
+        assert int(answer.headers["content-length"]) < 1_000
+        assert answer.text == LARGE
+        plain = await browser.get("/lab/large.js", headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.text == LARGE
+        assert plain.headers["etag"] != answer.headers["etag"]
+        assert "content-encoding" not in (await browser.get("/lab/loading.js")).headers
+    small = folder / "data" / "packed"
+    assert packed(source.parents[1], small) == {"lab/large.js"}
+    before = (small / "lab" / "large.js").stat()
+    packed(source.parents[1], small)
+    assert (small / "lab" / "large.js").stat().st_ctime_ns == before.st_ctime_ns, "made once"
+    source.write_text(LARGE[1:])
+    packed(source.parents[1], small)
+    assert gzip.decompress((small / "lab" / "large.js").read_bytes()).decode() == LARGE[1:]
+    (folder / "a file").write_text("")
+    assert packed(source.parents[1], folder / "a file") == frozenset(), "no room there"
 
 
 @pytest.mark.parametrize("path", ["/", "/join", "/lab/loading.js", "/jupyter-lite.json", "/wall/"])
