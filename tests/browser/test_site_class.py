@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import OPEN, RUN_ALL
 from tests.browser.test_site import (
     ANSWER,
     ASK,
@@ -33,7 +34,6 @@ ROOT = Path(__file__).parents[2]
 LESSON = ROOT / "notebooks" / "00-start-here.ipynb"
 OPENING = 7  # lines that the command prints once it's up
 TITLE = "Friday <class>"
-RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 STATUS = "async path => (await fetch(path)).status"
 OVERHANG = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 WHO = """
@@ -107,8 +107,8 @@ class Visitor:
         page.get_by_role("link", name="Start lesson 00").click()
         page.wait_for_function("!!window.jupyterapp")
         page.evaluate("() => window.jupyterapp.restored")
-        page.wait_for_selector(".jp-NotebookPanel h1")
-        page.evaluate(RUN_ALL)
+        page.evaluate(OPEN, LESSON.name)
+        assert page.evaluate(RUN_ALL) == []
         page.get_by_role("button", name="Send to the wall").wait_for()
 
 
