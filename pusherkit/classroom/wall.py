@@ -31,7 +31,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tornado.httpserver
-import tornado.netutil
 import tornado.web
 
 from pusherkit.classroom.board import Board
@@ -633,11 +632,7 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
         websocket_max_message_size=MAX_POST_BYTES,
         **door.settings,
     )
-    host, port = door.address
-    try:
-        sockets = tornado.netutil.bind_sockets(port, host)
-    except (OSError, UnicodeError) as error:
-        raise PusherError(f"The wall's pages can't listen on {host}:{port}: {error}.") from error
+    listener = _listen(*door.address)
     server = tornado.httpserver.HTTPServer(
         application,
         max_header_size=MAX_HEAD_BYTES,
@@ -647,9 +642,9 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
     )
     try:
         async with wall.running():
-            server.add_sockets(sockets)
+            server.add_socket(listener)
             try:
-                yield f"http://{_bound(sockets[0])}{door.prefix}"
+                yield f"http://{_bound(listener)}{door.prefix}"
             finally:
                 server.stop()
                 for each in tuple(wall.open_sockets):
@@ -657,8 +652,20 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
     finally:
-        for each_socket in sockets:
-            each_socket.close()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise PusherError(
+            f"The wall's pages can't listen on port {port} of {host}: {error.strerror}. The hub "
+            "says where, in the URL of the service."
+        ) from error
+    listener.setblocking(False)
+    return listener
 
 
 def _bound(listener: socket.socket) -> str:
