@@ -271,8 +271,8 @@ class Calls(Explorer):
             return made
         if self._is_in_round():
             said = (
-                "You're in. Your trainer sees how many calls you've answered, and how many were "
-                "right at the first try. They don't see your answers."
+                "You're in. Your trainer sees how many calls you've answered, and how many right "
+                "at the first try, but not your answers."
             )
             return View(f"The round with seed {opened}", status=said, below=(made,))
         said = "Your trainer has opened it. Everybody who joins gets the same eight calls."

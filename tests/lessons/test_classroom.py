@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +38,7 @@ from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.source import cell_of
 from pusherkit.lessons.kit.view import Fact, View, to_html, to_static, to_text
 from pusherkit.sandbox import Sandbox, SandboxTransport
+from pusherkit.sandbox.api import Reply
 
 ZOE = Credentials(
     app_id="6855671",
@@ -57,33 +59,35 @@ EXERCISE = body_is_bytes.body_md5
 
 
 class Wall:
-    """A wall that a test can take away, and make say what it likes. Judges every signature."""
+    """A wall that a test can take away, and make say what it likes. It judges like the real one."""
 
     def __init__(self) -> None:
-        self.sandbox = Sandbox(ZOE)
+        self.sandbox = Sandbox(ZOE, calls={"class": self._answer})
         self.now = 1_800_000_000.0
         self.messages: list[dict[str, Any]] = []
         self.help: list[str] = []
         self.round: dict[str, Any] | None = None
         self.away = False
         self.refusal: tuple[int, Any] | None = None
-        self._passing = SandboxTransport(self.sandbox, clock=lambda: self.now)
+        self._judge = SandboxTransport(self.sandbox, clock=lambda: self.now)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("refused", request=request)
         if self.refusal is not None:
             return httpx.Response(self.refusal[0], json=self.refusal[1])
-        if not request.url.path.endswith("/class"):
-            return self._passing.handle_request(request)
-        message = json.loads(request.content)
+        return self._judge.handle_request(request)
+
+    def _answer(self, key: str, body: bytes, now: float) -> Reply:
+        assert key == ZOE.key
+        message = json.loads(body)
         self.messages.append(message)
         if message["kind"] == "help":
             self.help.append(message["exercise"])
         elif message["kind"] == "help-over" and message["exercise"] in self.help:
             self.help.remove(message["exercise"])
         said = {"title": "Friday", "round": self.round, "help": self.help}
-        return httpx.Response(200, json=said)
+        return Reply(status=200, body=json.dumps(said).encode())
 
     @property
     def kinds(self) -> list[str]:
@@ -281,7 +285,7 @@ def test_while_the_wall_is_away_it_tries_less_and_less_often_and_then_sends_all(
     assert waits[:4] == sorted(waits[:4])
     assert waits[-1] >= LONGEST_PAUSE_SECONDS * (1 - SPREAD)
     assert max(waits) <= LONGEST_PAUSE_SECONDS * (1 + SPREAD)
-    assert (card.now().status, card.now().good) == (AWAY, False)
+    assert card.now().status == AWAY
     wall.away = False
     while not wall.messages:
         now += room.step(now)
@@ -305,31 +309,29 @@ def test_a_wall_that_comes_back_gets_the_record_even_if_it_was_a_hello_that_fail
     assert wall.kinds == ["progress", "hello", "hello", "progress"]
 
 
-def test_a_clock_that_differs_and_a_wrong_key_get_a_sentence_each(wall: Wall) -> None:
-    """What the practice server really says to such a request."""
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"clock": -7_300}, "7,300 s behind the wall's"),
+        ({"clock": 700}, "700 s ahead of the wall's"),
+        ({"secret": "of-another-class"}, WRONG_KEY),
+        ({"key": "nobody"}, WRONG_KEY),
+    ],
+)
+def test_a_clock_that_differs_and_a_wrong_key_get_a_sentence_each(
+    wall: Wall, wrong: dict[str, Any], said: str
+) -> None:
+    clock = wall.now + wrong.pop("clock", 0)
+    client = Client(replace(ZOE, **wrong), transport=httpx.MockTransport(wall), clock=lambda: clock)
+    status, answer = classroom._posting(client)(b'{"kind":"hello"}')
+    assert said in classroom.problem_of(status, answer)
+    assert wall.messages == []
 
-    def judged(clock: float, app: Credentials, call: str = "events") -> tuple[int, Any]:
-        transport = SandboxTransport(Sandbox(ZOE), clock=lambda: wall.now)
-        client = Client(app, transport=transport, clock=lambda: clock)
-        answer = client.http.post(f"/apps/{app.app_id}/{call}", content=b"{}")
-        return answer.status_code, answer.json()
 
-    other = Credentials(app_id=ZOE.app_id, key=ZOE.key, secret="of-another-class")
-    stranger = Credentials(app_id=ZOE.app_id, key="nobody", secret="of-another-class")
-    said = {}
-    for name, clock, app in (
-        ("behind", wall.now - 7_300, ZOE),
-        ("ahead", wall.now + 700, ZOE),
-        ("secret", wall.now, other),
-        ("key", wall.now, stranger),
-    ):
-        status, answer = judged(clock, app)
-        said[name] = classroom.problem_of(status, answer)
-    assert "7,300 s behind the wall's" in said["behind"]
-    assert "700 s ahead of the wall's" in said["ahead"]
-    assert said["secret"] == said["key"] == WRONG_KEY
-    assert "knows of no class" in classroom.problem_of(*judged(wall.now, ZOE, "class"))
-    assert not any(ZOE.secret in each or other.secret in each for each in said.values())
+def test_a_server_that_is_no_wall_gets_a_sentence() -> None:
+    client = Client(ZOE, transport=SandboxTransport(Sandbox(ZOE)))
+    said = classroom.problem_of(*classroom._posting(client)(b"{}"))
+    assert "knows of no class" in said
 
 
 def test_a_problem_is_said_on_one_card_and_not_on_the_next(
@@ -347,7 +349,7 @@ def test_a_problem_is_said_on_one_card_and_not_on_the_next(
     ("status", "answer", "part"),
     [
         (200, ["a proxy's"], "knows of no class"),
-        (503, None, "answered 503"),
+        (503, None, AWAY),
         (400, {"error": "no"}, "answered 400"),
         (401, {"rule": "auth_timestamp", "fix": 3}, "doesn't accept"),
     ],

@@ -95,13 +95,17 @@ class Outbox:
         self._next, self._hello = now + SPACE_SECONDS, now + self._about(HELLO_SECONDS)
         return was_away
 
-    def failed(self, kind: str, message: Message, now: float) -> None:
-        """Keep a message that didn't get through, unless there's a later one of its kind."""
+    def failed(self, kind: str, message: Message, now: float) -> bool:
+        """Keep a message that didn't get through, unless there's a later one of its kind.
+
+        Returns whether it's been going on for a while: the wall may only have been restarted.
+        """
         with self._lock:
             self._waiting.setdefault(kind, message)
         doubled = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
         self._pause = max(FIRST_PAUSE_SECONDS, doubled)
         self._next = now + self._about(self._pause)
+        return self._pause > 2 * FIRST_PAUSE_SECONDS
 
     def _about(self, seconds: float) -> float:
         return seconds * self._chance.uniform(1 - SPREAD, 1 + SPREAD)
@@ -133,10 +137,7 @@ def heard(answer: Any) -> Heard:
     )
 
 
-AWAY = (
-    "The wall isn't answering, so your trainer doesn't see how you get on. You needn't wait: I "
-    "keep trying, and nothing is lost."
-)
+AWAY = "The wall isn't answering, so your trainer sees nothing new. I'll keep trying: go on."
 WRONG_KEY = (
     "The wall doesn't accept this notebook's key, so your trainer doesn't see how you get on. "
     "Tell them. Often it helps to stop your server and start it again: File ▸ Hub Control Panel."
@@ -158,6 +159,8 @@ def problem_of(status: int, answer: Any) -> str:
         return WRONG_KEY
     if status in (200, 404):  # a proxy's own page, for example
         return "What answers at the wall's address knows of no class. Tell your trainer."
+    if status >= 429:  # too many at once, or a proxy whose wall is away
+        return AWAY
     return f"The wall answered {status}, so your trainer doesn't see how you get on. Tell them."
 
 
@@ -293,8 +296,8 @@ class Classroom:
         try:
             status, answer = self._post(body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
-            self.problem = AWAY
-            self.outbox.failed(kind, message, now)
+            if self.outbox.failed(kind, message, now):
+                self.problem = AWAY
             return
         if status == 200 and isinstance(answer, dict):
             self.problem = ""
@@ -302,12 +305,12 @@ class Classroom:
                 self.progress(self._record)  # the wall may have begun from nothing
             self._hear(message, heard(answer))
             return
-        self.problem = problem_of(status, answer)
         if status in (400, 413):  # it would never be taken
             self.outbox.arrived(now)
             self._forget(message)
-        else:
-            self.outbox.failed(kind, message, now)
+            self.problem = problem_of(status, answer)
+        elif self.outbox.failed(kind, message, now) or status < 429:
+            self.problem = problem_of(status, answer)
 
     def _hear(self, message: Message, said: Heard) -> None:
         ended = {message["exercise"]} if message["kind"] == "help-over" else set()
