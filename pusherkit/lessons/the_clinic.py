@@ -50,7 +50,7 @@ from pusherkit.lessons.kit import (
     visible,
 )
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
-from pusherkit.lessons.kit.classroom import joined
+from pusherkit.lessons.kit.classroom import Classroom, joined
 from pusherkit.lessons.kit.picture import group, handle, rect, text
 from pusherkit.lessons.kit.view import Action
 from pusherkit.sandbox.transport import SandboxTransport
@@ -231,6 +231,7 @@ class Calls(Explorer):
         super().__init__(*given, **controls)
         if self._room is not None:
             self._room.watch("calls", self)
+            self._room.listen()
 
     def read(self, values: dict[str, Any]) -> None:
         if values.get("seed", self._raw["seed"]) != self._raw["seed"]:
@@ -245,11 +246,17 @@ class Calls(Explorer):
             self.set(seed=str(opened))
         else:
             super().hear(event)
+        if self._room is not None:
+            self._tell(self._room, before)
+
+    def _tell(self, room: Classroom, before: Shift | None) -> None:
+        """Tell how far it is, in numbers, if that's about a round, and more than before."""
+        room.listen()
         shift = self.values["shift"]
-        if self._room is not None and self._is_in_round() and shift != before:
+        if self._is_in_round() and shift != before:
             states = _states(_line(self.values["seed"]), shift)
             answered = len([each for each in states if each])
-            self._room.report(self.values["seed"], answered, states.count("done"))
+            room.report(self.values["seed"], answered, states.count("done"))
 
     def redraw(self) -> None:
         with self._lock:

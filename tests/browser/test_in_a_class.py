@@ -2,66 +2,45 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pusherkit import Credentials
-from pusherkit.sandbox import SandboxServer
-from pusherkit.sandbox.api import Reply
+from pusherkit.classroom.roster import Roster
+from pusherkit.classroom.wall import Wall, course
 
-ZOE = Credentials(app_id="6855671", key="zo_c3_ab", secret="0123456789abcdef0123456789abcdef")
 FIRST, CLINIC = "00-start-here.ipynb", "12-the-clinic.ipynb"
 SEND, MAP, CALLS = "lesson.send_status()", "lesson.map()", "lesson.calls()"
 ANNOUNCE = "lesson.announce.check(announce)"
 
 
-class Wall:
-    """The class's own call, with what came in, and a trainer who can be played."""
+@pytest.fixture
+def wall(tmp_path: Path) -> Iterator[Wall]:
+    """A class's wall, with its API up."""
+    made = Wall(Roster("0123456789abcdef" * 2), tmp_path, course=course(), title="Friday")
+    made.server.start()
+    yield made
+    made.server.stop()
 
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.help: list[str] = []
-        self.round: dict[str, Any] | None = None
 
-    def answer(self, key: str, body: bytes, now: float) -> Reply:
-        message = json.loads(body)
-        self.messages.append(message)
-        if message["kind"] == "help":
-            self.help.append(message["exercise"])
-        elif message["kind"] == "help-over":
-            self.help.remove(message["exercise"])
-        said = {"title": "Friday", "round": self.round, "help": self.help}
-        return Reply(status=200, body=json.dumps(said).encode())
-
-    def last(self, kind: str) -> dict[str, Any]:
-        return [each for each in self.messages if each["kind"] == kind][-1]
+def zoe(wall: Wall) -> dict[str, Any]:
+    """What the trainer's view has of Zoë; nothing if she wasn't heard of."""
+    with wall.lock:
+        learners, _ = wall.board.learners.since(0, time.time(), 10)
+    return learners[0] if learners else {}
 
 
 @pytest.fixture
-def wall() -> Wall:
-    return Wall()
-
-
-@pytest.fixture
-def served(wall: Wall) -> Iterator[SandboxServer]:
-    with SandboxServer(ZOE, calls={"class": wall.answer}) as server:
-        yield server
-
-
-@pytest.fixture
-def in_class(day: Any, served: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def in_class(day: Any, wall: Wall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """JupyterLab as a class starts it for Zoë."""
-    for name, value in {
-        "PUSHER_APP_ID": ZOE.app_id,
-        "PUSHER_KEY": ZOE.key,
-        "PUSHER_SECRET": ZOE.secret,
-        "PUSHER_HOST": served.url,
-        "PUSHERKIT_CLASS": "/services/wall/",
-    }.items():
-        monkeypatch.setenv(name, value)
+    app = Roster("0123456789abcdef" * 2).credentials("zoë", wall.server.url)
+    settings = {"APP_ID": app.app_id, "KEY": app.key, "SECRET": app.secret, "HOST": app.base_url}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PUSHER_{name}", value)
+    monkeypatch.setenv("PUSHERKIT_CLASS", "/services/wall/")
     with day() as lab:
         lab.page.wait_for_selector(".jp-NotebookPanel h1:has-text('Start here')")
         lab.laptop()
@@ -76,8 +55,7 @@ def test_a_learner_in_a_class(in_class, wall, expect, eventually, look):
     expect(lesson.card(MAP)).to_contain_text("In this class your trainer sees")
     lesson.to_top(MAP)
     lab.picture("class-00-map")
-    eventually(lambda: wall.messages)
-    assert wall.messages[0]["lesson"] == "00-start-here"
+    eventually(lambda: zoe(wall).get("lesson") == "00-start-here")
 
     lesson.to_top(SEND)
     card = lesson.card(SEND)
@@ -99,20 +77,21 @@ def test_a_learner_in_a_class(in_class, wall, expect, eventually, look):
     lab.press("Enter")
     expect(card).to_contain_text("This is what your trainer gets")
     lab.picture("class-00-asking")
-    assert "help" not in [each["kind"] for each in wall.messages]
+    assert zoe(wall)["help"] == [], "shown, and not sent"
     expect(card.get_by_role("button", name="Don't send it")).to_be_focused()
     lab.press("Tab", "Enter")
     expect(card).to_contain_text("Your trainer has it.")
     expect(card.get_by_role("button", name="Take it back")).to_be_focused()
     lab.picture("class-00-there")
-    sent = wall.last("help")
+    (sent,) = zoe(wall)["help"]
     assert sent["exercise"] == "start_here.announce"
     assert sent["code"].startswith("def announce(client):\n    return client.trigger('status'")
     assert sent["code"].endswith(ANNOUNCE)
-    assert wall.last("progress")["record"]["attempts"] == {"start_here.announce": 1}
+    assert zoe(wall)["cells"]["start_here.announce"][:2] == ["tried", 1]
+    assert wall.board.wall_view(time.time())["lines"][0]["who"] == "zoë"
     lab.press("Enter")
     expect(card.get_by_role("button", name="Ask for help")).to_be_visible()
-    eventually(lambda: not wall.help)
+    eventually(lambda: not zoe(wall)["help"])
 
     lab.page.set_viewport_size({"width": 700, "height": 900})
     card.get_by_role("button", name="Ask for help").click()
@@ -129,7 +108,7 @@ def test_a_learner_in_a_class(in_class, wall, expect, eventually, look):
 def test_a_round_is_joined(in_class, wall, expect, eventually, look):
     lab = in_class
     lab.theme(look)
-    wall.round = {"seed": 8, "open": True}
+    wall.board.open_round(8, time.time())
     lesson = lab.run(CLINIC)
     card = lesson.card(CALLS)
     lesson.to_top(CALLS)
@@ -141,16 +120,16 @@ def test_a_round_is_joined(in_class, wall, expect, eventually, look):
     expect(card.locator("button[data-press=answer-1]")).to_be_focused()
     lab.picture("class-12-joined")
     card.locator("button[data-press=answer-1]").press("Enter")
-    eventually(lambda: wall.last("round")["answered"] == 1)
+    eventually(lambda: zoe(wall)["round"] == {"answered": 1, "right": 1})
     lab.page.set_viewport_size({"width": 700, "height": 900})
     lab.settle()
     assert lab.clipped() == []
     lab.picture("class-12-narrow")
 
 
-def test_a_wall_that_went_away_is_said_once_and_changes_nothing_else(in_class, served, expect):
+def test_a_wall_that_went_away_is_said_once_and_changes_nothing_else(in_class, wall, expect):
     lab = in_class
-    served.stop()
+    wall.server.stop()
     lesson = lab.run(FIRST)
     expect(lesson.card(MAP).get_by_role("status")).to_contain_text("The wall isn't answering")
     lesson.to_top(MAP)

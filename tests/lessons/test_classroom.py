@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pusherkit.lessons.kit import Event, classroom
 from pusherkit.lessons.kit.classroom import (
     AWAY,
     HELLO_SECONDS,
+    LISTEN_SECONDS,
     LONGEST_PAUSE_SECONDS,
     MAX_BODY,
     MAX_CODE,
@@ -248,13 +250,25 @@ def test_an_exercise_alone_says_which_lesson_it_is_in(
     assert wall.messages[-1]["record"]["attempts"] == {EXERCISE.name: 1}
 
 
-def test_in_silence_the_kit_says_hello_now_and_then(room: Classroom, wall: Wall) -> None:
+def test_in_silence_nothing_is_sent(room: Classroom, wall: Wall) -> None:
     body_is_bytes.lesson.map()
-    at = 0.0
-    for _ in range(10):
-        at += room.step(at)
-    assert wall.kinds[:3] == ["progress", "hello", "hello"]
-    assert at / (len(wall.kinds) - 1) > HELLO_SECONDS * (1 - SPREAD) / 2
+    assert room.step(0) == 0
+    assert math.isinf(room.step(1)), "to the wall, somebody who is heard of is there"
+
+
+def test_who_waits_for_news_asks_now_and_then_but_not_for_ever(room: Classroom, wall: Wall) -> None:
+    body_is_bytes.lesson.map()
+    room.listen()
+    at, waits = 0.0, []
+    while math.isfinite(wait := room.step(at)):
+        at += wait
+        waits += [wait] if wait else []
+    low, high = HELLO_SECONDS * (1 - SPREAD), HELLO_SECONDS * (1 + SPREAD)
+    assert all(low <= wait <= high for wait in waits)
+    assert set(wall.kinds[1:]) == {"hello"}
+    assert LISTEN_SECONDS <= at < LISTEN_SECONDS + high
+    room.listen()
+    assert room.step(at + 1) == 0, "the learner is back"
 
 
 def test_a_record_that_is_too_large_is_not_sent(
@@ -297,6 +311,7 @@ def test_a_wall_that_comes_back_gets_the_record_even_if_it_was_a_hello_that_fail
     room: Classroom, wall: Wall
 ) -> None:
     body_is_bytes.lesson.map()
+    room.listen()
     now = 0.0
     while wall.kinds != ["progress", "hello"]:
         now += room.step(now)
@@ -380,11 +395,10 @@ def test_an_answer_is_read_as_it_is_meant(answer: Any, expected: Heard) -> None:
 def test_a_newer_message_is_not_replaced_by_one_that_failed() -> None:
     outbox = Outbox(random.Random(1))
     outbox.put("progress", {"record": 1})
-    taken = outbox.take(0)
-    assert taken == ("progress", {"record": 1})
+    assert outbox.take(0, listening=False) == ("progress", {"record": 1})
     outbox.put("progress", {"record": 2})
     outbox.failed("progress", {"record": 1}, 0)
-    assert outbox.take(100) == ("progress", {"record": 2})
+    assert outbox.take(100, listening=False) == ("progress", {"record": 2})
 
 
 # --- help ---------------------------------------------------------------------------------------
@@ -427,6 +441,7 @@ def test_a_cell_is_shown_before_it_is_sent_and_can_be_taken_back(
     (message,) = [each for each in wall.messages if each["kind"] == "help"]
     assert message == {"kind": "help", "exercise": EXERCISE.name, "code": cell.value}
     assert card.view.below[0].status.startswith("Your trainer has it.")
+    assert card.view.below[0].details == (Fact("The cell", cell.value, kind="code"),)
     assert "Ask for help" not in [each.label for each in card.view.actions]
     again = EXERCISE.check(notebook_function(CELL))
     assert again.view.below[0].status.startswith("Your trainer has it.")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import os
 import random
 import re
@@ -49,7 +50,8 @@ WHAT_IS_SENT = (
 MAX_CODE = 8_000  # characters of the one cell that goes along with a call for help
 MAX_BODY = 64_000  # bytes of a message; the wall takes 64 KB, and everything passed has some 30,000
 SPACE_SECONDS = 1.0  # between two messages
-HELLO_SECONDS = 20.0  # of silence, before the kit asks whether a round is open or help is over
+HELLO_SECONDS = 20.0  # between two questions: is a round open, is the call for help closed?
+LISTEN_SECONDS = 30 * 60.0  # since the learner did something; then it asks no more
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0  # while the wall is away; doubled each time
 SPREAD = 0.2  # of each wait, by chance: a whole class was put off at the same moment
 
@@ -71,18 +73,34 @@ class Outbox:
         self._waiting: dict[str, Message] = {}
         self._lock = threading.Lock()
         self._next = 0.0  # when a message may go
-        self._hello = 0.0  # when one has to, even if there's nothing to say
+        self._hello = 0.0  # when to ask again, with nothing to say
         self._pause = 0.0
+        self._did_something = False
+        self._active = 0.0  # when the learner did something last
 
     def put(self, kind: str, message: Message) -> None:
         """Have a message sent in place of an earlier one of its kind."""
         with self._lock:
             self._waiting[kind] = message
+        self.touch()
 
-    def take(self, now: float) -> tuple[str, Message] | float:
-        """The message to send now, with its kind; or the seconds until there can be one."""
+    def touch(self) -> None:
+        """Note that the learner did something."""
+        self._did_something = True
+
+    def take(self, now: float, *, listening: bool) -> tuple[str, Message] | float:
+        """The message to send now, with its kind; or the seconds until there can be one.
+
+        With `listening` a hello goes now and then, because its answer may have news. Not for
+        ever: to the wall, somebody who is heard of is there.
+        """
         with self._lock:
-            due = self._next if self._waiting else max(self._next, self._hello)
+            if self._did_something:
+                self._did_something, self._active = False, now
+            due = self._next
+            if not self._waiting:
+                listening = listening and now - self._active < LISTEN_SECONDS
+                due = max(due, self._hello) if listening else math.inf
             if now < due:
                 return due - now
             for kind in self._waiting:
@@ -200,6 +218,8 @@ class Classroom:
         self._asked: dict[str, Message] = {}  # calls for help, and their ends, on their way
         self._closed: set[str] = set()  # calls that the trainer closed
         self._told = ""  # the problem that the last card mentioned
+        self._sent: dict[str, str] = {}  # the code that went along with each call
+        self._expects_round = False
         self._cards: dict[str, weakref.ref[Live]] = {}
         self._lock = threading.Lock()
 
@@ -226,6 +246,7 @@ class Classroom:
     def ask(self, exercise: str, code: str) -> None:
         """Call for help with an exercise, with the cell as it was shown to the learner."""
         self._closed.discard(exercise)
+        self._sent[exercise] = code
         self._call({"kind": "help", "exercise": exercise, "code": code})
 
     def take_back(self, exercise: str) -> None:
@@ -233,6 +254,12 @@ class Classroom:
         if self.help(exercise) in ("sending", "there"):
             self._call({"kind": "help-over", "exercise": exercise})
         self._closed.discard(exercise)
+
+    def listen(self) -> None:
+        """Hear of a round when it's opened or closed, as long as the learner is there."""
+        self._expects_round = True
+        self.outbox.touch()
+        self._wake_up()
 
     def fit(self, code: str) -> str:
         """A cell as it may be sent: never with the learner's secret in it, and not too long."""
@@ -246,6 +273,9 @@ class Classroom:
 
     def _send(self, kind: str, message: Message) -> None:
         self.outbox.put(kind, message)
+        self._wake_up()
+
+    def _wake_up(self) -> None:
         if self._start is not None:
             start, self._start = self._start, None
             start(self)
@@ -261,6 +291,10 @@ class Classroom:
             return "there"
         return "closed" if exercise in self._closed else ""
 
+    def sent(self, exercise: str) -> str:
+        """The code that this kernel sent with a call for help; empty if it was another one."""
+        return self._sent.get(exercise, "")
+
     def told_once(self) -> str:
         """The problem, for the first card that shows it; the next ones needn't repeat it."""
         problem, self._told = self.problem if self.problem != self._told else "", self.problem
@@ -274,7 +308,8 @@ class Classroom:
 
     def step(self, now: float) -> float:
         """Send one message, if one may go now. Returns how many seconds to wait for the next."""
-        taken = self.outbox.take(now)
+        listening = self._expects_round or bool(self._asked or self.heard.help)
+        taken = self.outbox.take(now, listening=listening)
         if isinstance(taken, float):
             return taken
         kind, message = taken
@@ -366,7 +401,7 @@ def _on_a_thread(room: Classroom) -> None:
         while True:
             room.wake.clear()
             if wait := room.step(time.monotonic()):
-                room.wake.wait(wait)
+                room.wake.wait(min(wait, threading.TIMEOUT_MAX))
 
     threading.Thread(target=work, name="pusherkit-class", daemon=True).start()
 
