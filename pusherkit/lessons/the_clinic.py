@@ -24,7 +24,7 @@ from pusherkit.clinic import page, tasks
 from pusherkit.clinic.api import Clinic
 from pusherkit.clinic.capstone import CLINIC_CREDENTIALS, GOALS, Goal, State
 from pusherkit.clinic.faults import sent_with
-from pusherkit.clinic.sabotage import PLAN, Case
+from pusherkit.clinic.sabotage import MAX_SEED, PLAN, Case
 from pusherkit.clinic.sabotage import calls as answered_calls
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError
@@ -181,7 +181,7 @@ def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int
 
 # --- the queue ----------------------------------------------------------------------------------
 
-FIRST_SEED, LAST_SEED = 7, 9_999
+FIRST_SEED = 7
 
 
 class _Line:
@@ -265,7 +265,7 @@ class Calls(Explorer):
     def _opened(self) -> int | None:
         """The seed of the round that is open."""
         seed = self._room.heard.round if self._room is not None else None
-        return seed if seed is not None and 0 <= seed <= LAST_SEED else None
+        return seed if seed is not None and 0 <= seed <= MAX_SEED else None
 
     def _is_in_round(self) -> bool:
         return self._round is not None and self._round == self.values["seed"]
@@ -293,7 +293,7 @@ def calls() -> Explorer:
     """Take eight calls, and name the cause of each."""
     return Calls(
         _taken,
-        seed=number("Seed", FIRST_SEED, 0, LAST_SEED, hint="same seed, same queue"),
+        seed=number("Seed", FIRST_SEED, 0, MAX_SEED, hint="same seed, same queue"),
         shift=gesture(Shift(), took),
         code=[verdict, sent_with],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import math
 import random
 import subprocess
@@ -18,6 +19,7 @@ import httpx
 import pytest
 
 from pusherkit import Client, Credentials
+from pusherkit.clinic.sabotage import MAX_SEED
 from pusherkit.lessons import body_is_bytes, start_here, the_clinic
 from pusherkit.lessons.kit import Event, classroom
 from pusherkit.lessons.kit.classroom import (
@@ -260,7 +262,9 @@ def test_who_waits_for_news_asks_now_and_then_but_not_for_ever(room: Classroom, 
     body_is_bytes.lesson.map()
     room.listen()
     at, waits = 0.0, []
-    while math.isfinite(wait := room.step(at)):
+    for _ in range(4 * int(LISTEN_SECONDS / HELLO_SECONDS)):
+        if math.isinf(wait := room.step(at)):
+            break
         at += wait
         waits += [wait] if wait else []
     low, high = HELLO_SECONDS * (1 - SPREAD), HELLO_SECONDS * (1 + SPREAD)
@@ -406,8 +410,6 @@ def test_a_newer_message_is_not_replaced_by_one_that_failed() -> None:
 
 def notebook_function(source: str) -> Any:
     """A function as a notebook's cell defines it, and as IPython keeps its source."""
-    import linecache
-
     name = "<ipython-input-1>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     checks = SimpleNamespace(body_md5=SimpleNamespace(check=lambda function: None))
@@ -416,9 +418,11 @@ def notebook_function(source: str) -> Any:
     return names["body_md5"]
 
 
-CELL = (
-    f"def body_md5(body):\n    return '{ZOE.secret}'  # mine\n\n\nlesson.body_md5.check(body_md5)"
-)
+CELL = f"""def body_md5(body):
+    return "{ZOE.secret}"  # mine
+
+
+lesson.body_md5.check(body_md5)"""
 
 
 def test_a_cell_is_shown_before_it_is_sent_and_can_be_taken_back(
@@ -484,9 +488,9 @@ def test_a_call_is_kept_while_the_wall_is_away_and_says_so(
 
 @pytest.mark.usefixtures("room")
 def test_help_is_offered_for_what_was_tried_alone() -> None:
-    labels = [each.label for each in EXERCISE.check(...).view.actions]
-    labels += [each.label for each in EXERCISE.check(EXERCISE.solve).view.actions]
-    assert "Ask for help" not in labels
+    for answer in (notebook_function(CELL.replace(f'"{ZOE.secret}"', "...")), EXERCISE.solve):
+        labels = [each.label for each in EXERCISE.check(answer).view.actions]
+        assert "Ask for help" not in labels
 
 
 def test_a_long_cell_is_cut_and_the_card_says_so(room: Classroom) -> None:
@@ -575,7 +579,7 @@ def test_a_seed_that_lesson_12_does_not_have_is_no_round(
     wall: Wall, send: Callable[[], float]
 ) -> None:
     calls = the_clinic.calls()
-    wall.round = {"seed": 10_000, "open": True}
+    wall.round = {"seed": MAX_SEED + 1, "open": True}
     body_is_bytes.lesson.map()
     send()
     assert calls.view.below == ()
