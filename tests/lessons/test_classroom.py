@@ -465,7 +465,7 @@ def test_a_call_that_the_trainer_closes_and_one_that_isnt_needed_any_more(
     wall.help.clear()
     room.outbox.put("hello", {"kind": "hello"})
     send()
-    assert "closed it" in card.view.below[0].status
+    assert "has closed your call" in card.view.below[0].status
     assert card.view.actions[-1].label == "Ask for help"
     card.hear(Event("press", "help-send"))
     send()

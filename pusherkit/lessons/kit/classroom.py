@@ -43,8 +43,8 @@ NEEDED = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_HOST", PAGE_VA
 
 WHAT_IS_SENT = (
     "In this class your trainer sees which lesson you have open, which exercises you've tried and "
-    "passed, how often, which known mistake an answer made, and which predictions surprised you. "
-    "Never your code, unless you press Ask for help."
+    "passed, how often, which known mistake an answer made, and what you predicted. Never your "
+    "code, unless you press Ask for help."
 )
 
 MAX_CODE = 8_000  # characters of the one cell that goes along with a call for help
@@ -285,8 +285,8 @@ class Classroom:
 
     def help(self, exercise: str) -> str:
         """How a call for help stands: "sending", "there", "closed" by the trainer, or ""."""
-        if exercise in self._asked:
-            return "sending" if self._asked[exercise]["kind"] == "help" else ""
+        if (waiting := self._asked.get(exercise)) is not None:
+            return "sending" if waiting["kind"] == "help" else ""
         if exercise in self.heard.help:
             return "there"
         return "closed" if exercise in self._closed else ""

@@ -630,7 +630,7 @@ class Feedback(Live):
         if room is None or not (called := self._called()):
             return ()
         if called == "closed":
-            said = "Your trainer has seen it, and closed it. You can ask again."
+            said = "Your trainer has closed your call. You can ask again."
             return (View("Ask for help", status=said),)
         if called == "there":
             said = "Your trainer has it. Go on as long as you like; it stays there."
