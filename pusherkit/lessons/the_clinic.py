@@ -24,7 +24,7 @@ from pusherkit.clinic import page, tasks
 from pusherkit.clinic.api import Clinic
 from pusherkit.clinic.capstone import CLINIC_CREDENTIALS, GOALS, Goal, State
 from pusherkit.clinic.faults import sent_with
-from pusherkit.clinic.sabotage import PLAN, Case
+from pusherkit.clinic.sabotage import MAX_SEED, PLAN, Case
 from pusherkit.clinic.sabotage import calls as answered_calls
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError
@@ -50,7 +50,7 @@ from pusherkit.lessons.kit import (
     visible,
 )
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
-from pusherkit.lessons.kit.classroom import joined
+from pusherkit.lessons.kit.classroom import Classroom, joined
 from pusherkit.lessons.kit.picture import group, handle, rect, text
 from pusherkit.lessons.kit.view import Action
 from pusherkit.sandbox.transport import SandboxTransport
@@ -181,7 +181,7 @@ def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int
 
 # --- the queue ----------------------------------------------------------------------------------
 
-FIRST_SEED, LAST_SEED = 7, 9_999
+FIRST_SEED = 7
 
 
 class _Line:
@@ -231,6 +231,7 @@ class Calls(Explorer):
         super().__init__(*given, **controls)
         if self._room is not None:
             self._room.watch("calls", self)
+            self._room.listen()
 
     def read(self, values: dict[str, Any]) -> None:
         if values.get("seed", self._raw["seed"]) != self._raw["seed"]:
@@ -245,11 +246,17 @@ class Calls(Explorer):
             self.set(seed=str(opened))
         else:
             super().hear(event)
+        if self._room is not None:
+            self._tell(self._room, before)
+
+    def _tell(self, room: Classroom, before: Shift | None) -> None:
+        """Tell how far it is, in numbers, if that's about a round, and more than before."""
+        room.listen()
         shift = self.values["shift"]
-        if self._room is not None and self._is_in_round() and shift != before:
+        if self._is_in_round() and shift != before:
             states = _states(_line(self.values["seed"]), shift)
             answered = len([each for each in states if each])
-            self._room.report(self.values["seed"], answered, states.count("done"))
+            room.report(self.values["seed"], answered, states.count("done"))
 
     def redraw(self) -> None:
         with self._lock:
@@ -258,7 +265,7 @@ class Calls(Explorer):
     def _opened(self) -> int | None:
         """The seed of the round that is open."""
         seed = self._room.heard.round if self._room is not None else None
-        return seed if seed is not None and 0 <= seed <= LAST_SEED else None
+        return seed if seed is not None and 0 <= seed <= MAX_SEED else None
 
     def _is_in_round(self) -> bool:
         return self._round is not None and self._round == self.values["seed"]
@@ -271,8 +278,8 @@ class Calls(Explorer):
             return made
         if self._is_in_round():
             said = (
-                "You're in. Your trainer sees how many calls you've answered, and how many were "
-                "right at the first try. They don't see your answers."
+                "You're in. Your trainer sees how many calls you've answered, and how many right "
+                "at the first try, but not your answers."
             )
             return View(f"The round with seed {opened}", status=said, below=(made,))
         said = "Your trainer has opened it. Everybody who joins gets the same eight calls."
@@ -286,7 +293,7 @@ def calls() -> Explorer:
     """Take eight calls, and name the cause of each."""
     return Calls(
         _taken,
-        seed=number("Seed", FIRST_SEED, 0, LAST_SEED, hint="same seed, same queue"),
+        seed=number("Seed", FIRST_SEED, 0, MAX_SEED, hint="same seed, same queue"),
         shift=gesture(Shift(), took),
         code=[verdict, sent_with],
     )

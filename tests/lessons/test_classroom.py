@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import linecache
+import math
 import random
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +20,13 @@ import httpx
 import pytest
 
 from pusherkit import Client, Credentials
+from pusherkit.clinic.sabotage import MAX_SEED
 from pusherkit.lessons import body_is_bytes, start_here, the_clinic
 from pusherkit.lessons.kit import Event, classroom
 from pusherkit.lessons.kit.classroom import (
     AWAY,
     HELLO_SECONDS,
+    LISTEN_SECONDS,
     LONGEST_PAUSE_SECONDS,
     MAX_BODY,
     MAX_CODE,
@@ -38,6 +43,7 @@ from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.source import cell_of
 from pusherkit.lessons.kit.view import Fact, View, to_html, to_static, to_text
 from pusherkit.sandbox import Sandbox, SandboxTransport
+from pusherkit.sandbox.api import Reply
 
 ZOE = Credentials(
     app_id="6855671",
@@ -58,33 +64,35 @@ EXERCISE = body_is_bytes.body_md5
 
 
 class Wall:
-    """A wall that a test can take away, and make say what it likes. Judges every signature."""
+    """A wall that a test can take away, and make say what it likes. It judges like the real one."""
 
     def __init__(self) -> None:
-        self.sandbox = Sandbox(ZOE)
+        self.sandbox = Sandbox(ZOE, calls={"class": self._answer})
         self.now = 1_800_000_000.0
         self.messages: list[dict[str, Any]] = []
         self.help: list[str] = []
         self.round: dict[str, Any] | None = None
         self.away = False
         self.refusal: tuple[int, Any] | None = None
-        self._passing = SandboxTransport(self.sandbox, clock=lambda: self.now)
+        self._judge = SandboxTransport(self.sandbox, clock=lambda: self.now)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("refused", request=request)
         if self.refusal is not None:
             return httpx.Response(self.refusal[0], json=self.refusal[1])
-        if not request.url.path.endswith("/class"):
-            return self._passing.handle_request(request)
-        message = json.loads(request.content)
+        return self._judge.handle_request(request)
+
+    def _answer(self, key: str, body: bytes, now: float) -> Reply:
+        assert key == ZOE.key
+        message = json.loads(body)
         self.messages.append(message)
         if message["kind"] == "help":
             self.help.append(message["exercise"])
         elif message["kind"] == "help-over" and message["exercise"] in self.help:
             self.help.remove(message["exercise"])
         said = {"title": "Friday", "round": self.round, "help": self.help}
-        return httpx.Response(200, json=said)
+        return Reply(status=200, body=json.dumps(said).encode())
 
     @property
     def kinds(self) -> list[str]:
@@ -272,13 +280,27 @@ def test_an_exercise_alone_says_which_lesson_it_is_in(
     assert wall.messages[-1]["record"]["attempts"] == {EXERCISE.name: 1}
 
 
-def test_in_silence_the_kit_says_hello_now_and_then(room: Classroom, wall: Wall) -> None:
+def test_in_silence_nothing_is_sent(room: Classroom, wall: Wall) -> None:
     body_is_bytes.lesson.map()
-    at = 0.0
-    for _ in range(10):
-        at += room.step(at)
-    assert wall.kinds[:3] == ["progress", "hello", "hello"]
-    assert at / (len(wall.kinds) - 1) > HELLO_SECONDS * (1 - SPREAD) / 2
+    assert room.step(0) == 0
+    assert math.isinf(room.step(1)), "to the wall, somebody who is heard of is there"
+
+
+def test_who_waits_for_news_asks_now_and_then_but_not_for_ever(room: Classroom, wall: Wall) -> None:
+    body_is_bytes.lesson.map()
+    room.listen()
+    at, waits = 0.0, []
+    for _ in range(4 * int(LISTEN_SECONDS / HELLO_SECONDS)):
+        if math.isinf(wait := room.step(at)):
+            break
+        at += wait
+        waits += [wait] if wait else []
+    low, high = HELLO_SECONDS * (1 - SPREAD), HELLO_SECONDS * (1 + SPREAD)
+    assert all(low <= wait <= high for wait in waits)
+    assert set(wall.kinds[1:]) == {"hello"}
+    assert LISTEN_SECONDS <= at < LISTEN_SECONDS + high
+    room.listen()
+    assert room.step(at + 1) == 0, "the learner is back"
 
 
 def test_a_record_that_is_too_large_is_not_sent(
@@ -309,7 +331,7 @@ def test_while_the_wall_is_away_it_tries_less_and_less_often_and_then_sends_all(
     assert waits[:4] == sorted(waits[:4])
     assert waits[-1] >= LONGEST_PAUSE_SECONDS * (1 - SPREAD)
     assert max(waits) <= LONGEST_PAUSE_SECONDS * (1 + SPREAD)
-    assert (card.now().status, card.now().good) == (AWAY, False)
+    assert card.now().status == AWAY
     wall.away = False
     while not wall.messages:
         now += room.step(now)
@@ -321,6 +343,7 @@ def test_a_wall_that_comes_back_gets_the_record_even_if_it_was_a_hello_that_fail
     room: Classroom, wall: Wall
 ) -> None:
     body_is_bytes.lesson.map()
+    room.listen()
     now = 0.0
     while wall.kinds != ["progress", "hello"]:
         now += room.step(now)
@@ -333,31 +356,29 @@ def test_a_wall_that_comes_back_gets_the_record_even_if_it_was_a_hello_that_fail
     assert wall.kinds == ["progress", "hello", "hello", "progress"]
 
 
-def test_a_clock_that_differs_and_a_wrong_key_get_a_sentence_each(wall: Wall) -> None:
-    """What the practice server really says to such a request."""
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"clock": -7_300}, "7,300 s behind the wall's"),
+        ({"clock": 700}, "700 s ahead of the wall's"),
+        ({"secret": "of-another-class"}, WRONG_KEY),
+        ({"key": "nobody"}, WRONG_KEY),
+    ],
+)
+def test_a_clock_that_differs_and_a_wrong_key_get_a_sentence_each(
+    wall: Wall, wrong: dict[str, Any], said: str
+) -> None:
+    clock = wall.now + wrong.pop("clock", 0)
+    client = Client(replace(ZOE, **wrong), transport=httpx.MockTransport(wall), clock=lambda: clock)
+    status, answer = classroom._posting(client)(b'{"kind":"hello"}')
+    assert said in classroom.problem_of(status, answer)
+    assert wall.messages == []
 
-    def judged(clock: float, app: Credentials, call: str = "events") -> tuple[int, Any]:
-        transport = SandboxTransport(Sandbox(ZOE), clock=lambda: wall.now)
-        client = Client(app, transport=transport, clock=lambda: clock)
-        answer = client.http.post(f"/apps/{app.app_id}/{call}", content=b"{}")
-        return answer.status_code, answer.json()
 
-    other = Credentials(app_id=ZOE.app_id, key=ZOE.key, secret="of-another-class")
-    stranger = Credentials(app_id=ZOE.app_id, key="nobody", secret="of-another-class")
-    said = {}
-    for name, clock, app in (
-        ("behind", wall.now - 7_300, ZOE),
-        ("ahead", wall.now + 700, ZOE),
-        ("secret", wall.now, other),
-        ("key", wall.now, stranger),
-    ):
-        status, answer = judged(clock, app)
-        said[name] = classroom.problem_of(status, answer)
-    assert "7,300 s behind the wall's" in said["behind"]
-    assert "700 s ahead of the wall's" in said["ahead"]
-    assert said["secret"] == said["key"] == WRONG_KEY
-    assert "knows of no class" in classroom.problem_of(*judged(wall.now, ZOE, "class"))
-    assert not any(ZOE.secret in each or other.secret in each for each in said.values())
+def test_a_server_that_is_no_wall_gets_a_sentence() -> None:
+    client = Client(ZOE, transport=SandboxTransport(Sandbox(ZOE)))
+    said = classroom.problem_of(*classroom._posting(client)(b"{}"))
+    assert "knows of no class" in said
 
 
 def test_a_problem_is_said_on_one_card_and_not_on_the_next(
@@ -375,7 +396,7 @@ def test_a_problem_is_said_on_one_card_and_not_on_the_next(
     ("status", "answer", "part"),
     [
         (200, ["a proxy's"], "knows of no class"),
-        (503, None, "answered 503"),
+        (503, None, AWAY),
         (400, {"error": "no"}, "answered 400"),
         (401, {"rule": "auth_timestamp", "fix": 3}, "doesn't accept"),
     ],
@@ -406,11 +427,10 @@ def test_an_answer_is_read_as_it_is_meant(answer: Any, expected: Heard) -> None:
 def test_a_newer_message_is_not_replaced_by_one_that_failed() -> None:
     outbox = Outbox(random.Random(1))
     outbox.put("progress", {"record": 1})
-    taken = outbox.take(0)
-    assert taken == ("progress", {"record": 1})
+    assert outbox.take(0, listening=False) == ("progress", {"record": 1})
     outbox.put("progress", {"record": 2})
     outbox.failed("progress", {"record": 1}, 0)
-    assert outbox.take(100) == ("progress", {"record": 2})
+    assert outbox.take(100, listening=False) == ("progress", {"record": 2})
 
 
 # --- help ---------------------------------------------------------------------------------------
@@ -418,8 +438,6 @@ def test_a_newer_message_is_not_replaced_by_one_that_failed() -> None:
 
 def notebook_function(source: str) -> Any:
     """A function as a notebook's cell defines it, and as IPython keeps its source."""
-    import linecache
-
     name = "<ipython-input-1>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     checks = SimpleNamespace(body_md5=SimpleNamespace(check=lambda function: None))
@@ -428,9 +446,11 @@ def notebook_function(source: str) -> Any:
     return names["body_md5"]
 
 
-CELL = (
-    f"def body_md5(body):\n    return '{ZOE.secret}'  # mine\n\n\nlesson.body_md5.check(body_md5)"
-)
+CELL = f"""def body_md5(body):
+    return "{ZOE.secret}"  # mine
+
+
+lesson.body_md5.check(body_md5)"""
 
 
 def test_a_cell_is_shown_before_it_is_sent_and_can_be_taken_back(
@@ -453,6 +473,7 @@ def test_a_cell_is_shown_before_it_is_sent_and_can_be_taken_back(
     (message,) = [each for each in wall.messages if each["kind"] == "help"]
     assert message == {"kind": "help", "exercise": EXERCISE.name, "code": cell.value}
     assert card.view.below[0].status.startswith("Your trainer has it.")
+    assert card.view.below[0].details == (Fact("The cell", cell.value, kind="code"),)
     assert "Ask for help" not in [each.label for each in card.view.actions]
     again = EXERCISE.check(notebook_function(CELL))
     assert again.view.below[0].status.startswith("Your trainer has it.")
@@ -472,7 +493,7 @@ def test_a_call_that_the_trainer_closes_and_one_that_isnt_needed_any_more(
     wall.help.clear()
     room.outbox.put("hello", {"kind": "hello"})
     send()
-    assert "closed it" in card.view.below[0].status
+    assert "has closed your call" in card.view.below[0].status
     assert card.view.actions[-1].label == "Ask for help"
     card.hear(Event("press", "help-send"))
     send()
@@ -495,9 +516,9 @@ def test_a_call_is_kept_while_the_wall_is_away_and_says_so(
 
 @pytest.mark.usefixtures("room")
 def test_help_is_offered_for_what_was_tried_alone() -> None:
-    labels = [each.label for each in EXERCISE.check(...).view.actions]
-    labels += [each.label for each in EXERCISE.check(EXERCISE.solve).view.actions]
-    assert "Ask for help" not in labels
+    for answer in (notebook_function(CELL.replace(f'"{ZOE.secret}"', "...")), EXERCISE.solve):
+        labels = [each.label for each in EXERCISE.check(answer).view.actions]
+        assert "Ask for help" not in labels
 
 
 def test_a_long_cell_is_cut_and_the_card_says_so(room: Classroom) -> None:
@@ -586,7 +607,7 @@ def test_a_seed_that_lesson_12_does_not_have_is_no_round(
     wall: Wall, send: Callable[[], float]
 ) -> None:
     calls = the_clinic.calls()
-    wall.round = {"seed": 10_000, "open": True}
+    wall.round = {"seed": MAX_SEED + 1, "open": True}
     body_is_bytes.lesson.map()
     send()
     assert calls.view.below == ()

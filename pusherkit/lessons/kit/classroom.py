@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import math
 import os
 import random
 import re
@@ -44,14 +45,15 @@ NEEDED = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_HOST", PAGE_VA
 
 WHAT_IS_SENT = (
     "In this class your trainer sees which lesson you have open, which exercises you've tried and "
-    "passed, how often, which known mistake an answer made, and which predictions surprised you. "
-    "Never your code, unless you press Ask for help."
+    "passed, how often, which known mistake an answer made, and what you predicted. Never your "
+    "code, unless you press Ask for help."
 )
 
 MAX_CODE = 8_000  # characters of the one cell that goes along with a call for help
 MAX_BODY = 64_000  # bytes of a message; the wall takes 64 KB, and everything passed has some 30,000
 SPACE_SECONDS = 1.0  # between two messages
-HELLO_SECONDS = 20.0  # of silence, before the kit asks whether a round is open or help is over
+HELLO_SECONDS = 20.0  # between two questions: is a round open, is the call for help closed?
+LISTEN_SECONDS = 30 * 60.0  # since the learner did something; then it asks no more
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0  # while the wall is away; doubled each time
 TAB_SECONDS = 2.0  # for an answer in a browser tab, where nothing else goes on meanwhile
 SPREAD = 0.2  # of each wait, by chance: a whole class was put off at the same moment
@@ -74,18 +76,34 @@ class Outbox:
         self._waiting: dict[str, Message] = {}
         self._lock = threading.Lock()
         self._next = 0.0  # when a message may go
-        self._hello = 0.0  # when one has to, even if there's nothing to say
+        self._hello = 0.0  # when to ask again, with nothing to say
         self._pause = 0.0
+        self._did_something = False
+        self._active = 0.0  # when the learner did something last
 
     def put(self, kind: str, message: Message) -> None:
         """Have a message sent in place of an earlier one of its kind."""
         with self._lock:
             self._waiting[kind] = message
+        self.touch()
 
-    def take(self, now: float) -> tuple[str, Message] | float:
-        """The message to send now, with its kind; or the seconds until there can be one."""
+    def touch(self) -> None:
+        """Note that the learner did something."""
+        self._did_something = True
+
+    def take(self, now: float, *, listening: bool) -> tuple[str, Message] | float:
+        """The message to send now, with its kind; or the seconds until there can be one.
+
+        With `listening` a hello goes now and then, because its answer may have news. Not for
+        ever: to the wall, somebody who is heard of is there.
+        """
         with self._lock:
-            due = self._next if self._waiting else max(self._next, self._hello)
+            if self._did_something:
+                self._did_something, self._active = False, now
+            due = self._next
+            if not self._waiting:
+                listening = listening and now - self._active < LISTEN_SECONDS
+                due = max(due, self._hello) if listening else math.inf
             if now < due:
                 return due - now
             for kind in self._waiting:
@@ -98,13 +116,17 @@ class Outbox:
         self._next, self._hello = now + SPACE_SECONDS, now + self._about(HELLO_SECONDS)
         return was_away
 
-    def failed(self, kind: str, message: Message, now: float) -> None:
-        """Keep a message that didn't get through, unless there's a later one of its kind."""
+    def failed(self, kind: str, message: Message, now: float) -> bool:
+        """Keep a message that didn't get through, unless there's a later one of its kind.
+
+        Returns whether it's been going on for a while: the wall may only have been restarted.
+        """
         with self._lock:
             self._waiting.setdefault(kind, message)
         doubled = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
         self._pause = max(FIRST_PAUSE_SECONDS, doubled)
         self._next = now + self._about(self._pause)
+        return self._pause > 2 * FIRST_PAUSE_SECONDS
 
     def _about(self, seconds: float) -> float:
         return seconds * self._chance.uniform(1 - SPREAD, 1 + SPREAD)
@@ -136,10 +158,7 @@ def heard(answer: Any) -> Heard:
     )
 
 
-AWAY = (
-    "The wall isn't answering, so your trainer doesn't see how you get on. You needn't wait: I "
-    "keep trying, and nothing is lost."
-)
+AWAY = "The wall isn't answering, so your trainer sees nothing new. I'll keep trying: go on."
 WRONG_KEY = (
     "The wall doesn't accept this notebook's key, so your trainer doesn't see how you get on. "
     "Tell them. Often it helps to stop your server and start it again: File ▸ Hub Control Panel."
@@ -164,6 +183,8 @@ def problem_of(status: int, answer: Any) -> str:
         return WRONG_KEY
     if status in (200, 404):  # a proxy's own page, for example
         return "What answers at the wall's address knows of no class. Tell your trainer."
+    if status >= 429:  # too many at once, or a proxy whose wall is away
+        return AWAY
     return f"The wall answered {status}, so your trainer doesn't see how you get on. Tell them."
 
 
@@ -203,6 +224,8 @@ class Classroom:
         self._asked: dict[str, Message] = {}  # calls for help, and their ends, on their way
         self._closed: set[str] = set()  # calls that the trainer closed
         self._told = ""  # the problem that the last card mentioned
+        self._sent: dict[str, str] = {}  # the code that went along with each call
+        self._expects_round = False
         self._cards: dict[str, weakref.ref[Live]] = {}
         self._lock = threading.Lock()
 
@@ -229,6 +252,7 @@ class Classroom:
     def ask(self, exercise: str, code: str) -> None:
         """Call for help with an exercise, with the cell as it was shown to the learner."""
         self._closed.discard(exercise)
+        self._sent[exercise] = code
         self._call({"kind": "help", "exercise": exercise, "code": code})
 
     def take_back(self, exercise: str) -> None:
@@ -236,6 +260,12 @@ class Classroom:
         if self.help(exercise) in ("sending", "there"):
             self._call({"kind": "help-over", "exercise": exercise})
         self._closed.discard(exercise)
+
+    def listen(self) -> None:
+        """Hear of a round when it's opened or closed, as long as the learner is there."""
+        self._expects_round = True
+        self.outbox.touch()
+        self._wake_up()
 
     def fit(self, code: str) -> str:
         """A cell as it may be sent: never with the learner's secret in it, and not too long."""
@@ -249,6 +279,9 @@ class Classroom:
 
     def _send(self, kind: str, message: Message) -> None:
         self.outbox.put(kind, message)
+        self._wake_up()
+
+    def _wake_up(self) -> None:
         if self._start is not None:
             start, self._start = self._start, None
             start(self)
@@ -258,11 +291,15 @@ class Classroom:
 
     def help(self, exercise: str) -> str:
         """How a call for help stands: "sending", "there", "closed" by the trainer, or ""."""
-        if exercise in self._asked:
-            return "sending" if self._asked[exercise]["kind"] == "help" else ""
+        if (waiting := self._asked.get(exercise)) is not None:
+            return "sending" if waiting["kind"] == "help" else ""
         if exercise in self.heard.help:
             return "there"
         return "closed" if exercise in self._closed else ""
+
+    def sent(self, exercise: str) -> str:
+        """The code that this kernel sent with a call for help; empty if it was another one."""
+        return self._sent.get(exercise, "")
 
     def told_once(self) -> str:
         """The problem, for the first card that shows it; the next ones needn't repeat it."""
@@ -277,7 +314,8 @@ class Classroom:
 
     def step(self, now: float) -> float:
         """Send one message, if one may go now. Returns how many seconds to wait for the next."""
-        taken = self.outbox.take(now)
+        listening = self._expects_round or bool(self._asked or self.heard.help)
+        taken = self.outbox.take(now, listening=listening)
         if isinstance(taken, float):
             return taken
         kind, message = taken
@@ -299,8 +337,8 @@ class Classroom:
         try:
             status, answer = self._post(body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
-            self.problem = AWAY
-            self.outbox.failed(kind, message, now)
+            if self.outbox.failed(kind, message, now):
+                self.problem = AWAY
             return
         if status == 200 and isinstance(answer, dict):
             self.problem = ""
@@ -308,12 +346,12 @@ class Classroom:
                 self.progress(self._record)  # the wall may have begun from nothing
             self._hear(message, heard(answer))
             return
-        self.problem = problem_of(status, answer)
         if status in (400, 413):  # it would never be taken
             self.outbox.arrived(now)
             self._forget(message)
-        else:
-            self.outbox.failed(kind, message, now)
+            self.problem = problem_of(status, answer)
+        elif self.outbox.failed(kind, message, now) or status < 429:
+            self.problem = problem_of(status, answer)
 
     def _hear(self, message: Message, said: Heard) -> None:
         ended = {message["exercise"]} if message["kind"] == "help-over" else set()
@@ -372,7 +410,7 @@ def _on_a_thread(room: Classroom) -> None:
         while True:
             room.wake.clear()
             if wait := room.step(time.monotonic()):
-                room.wake.wait(wait)
+                room.wake.wait(min(wait, threading.TIMEOUT_MAX))
 
     threading.Thread(target=work, name="pusherkit-class", daemon=True).start()
 

@@ -626,19 +626,29 @@ class Feedback(Live):
                     ),
                 ),
             )
-        back = (Action("help-over", "Take it back"),)
-        match self._called():
-            case "sending":
-                away = self._room.problem if self._room is not None else ""
-                said = f"Not sent yet. {away}" if away else "On its way to your trainer …"
-                return (View("Ask for help", status=said, actions=back),)
-            case "there":
-                said = "Your trainer has it. Go on as long as you like; it stays there."
-                return (View("Ask for help", status=said, good=True, actions=back),)
-            case "closed":
-                said = "Your trainer has seen it, and closed it. You can ask again."
-                return (View("Ask for help", status=said),)
-        return ()
+        room, name = self._room, self.exercise.name
+        if room is None or not (called := self._called()):
+            return ()
+        if called == "closed":
+            said = "Your trainer has closed your call. You can ask again."
+            return (View("Ask for help", status=said),)
+        if called == "there":
+            said = "Your trainer has it. Go on as long as you like; it stays there."
+        else:
+            said = (
+                f"Not sent yet. {room.problem}" if room.problem else "On its way to your trainer."
+            )
+        sent = room.sent(name)
+        return (
+            View(
+                "Ask for help",
+                status=said,
+                good=True if called == "there" else None,
+                details=(Fact("The cell", sent, kind="code"),) if sent else (),
+                fold="What you sent",
+                actions=(Action("help-over", "Take it back"),),
+            ),
+        )
 
     def _standing(self) -> str:
         if self.outcome is not Outcome.PASSED:

@@ -164,8 +164,7 @@ class StageMap(Live):
         room = joined()
         if room is None:
             return self.twin
-        good = False if room.problem else None
-        return replace(self.twin, status=room.problem, good=good, note=WHAT_IS_SENT)
+        return replace(self.twin, status=room.problem, note=WHAT_IS_SENT)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         # There is nothing to press, so a saved notebook needn't say how to bring it back.
