@@ -645,7 +645,7 @@ class _Hub:
                 raise PusherError(
                     f"The hub doesn't answer after {READY_SECONDS} seconds. {self.why()}"
                 )
-            if self.stopped.wait(0.2):
+            if self.stopped.wait(0.5):
                 return
 
     def _answers(self) -> bool:
@@ -664,7 +664,7 @@ class _Hub:
         """What its log says: the last words that tell of something wrong."""
         with contextlib.suppress(OSError):
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-            telling = [each for each in lines if "Error" in each or each.startswith(("[E", "[C"))]
+            telling = [each for each in lines if each.startswith(("[E ", "[C ", "pusherkit"))]
             if telling:
                 return f"It says: {printable(telling[-1])}\nThe rest is in {self._log}."
         return f"What it says is in {self._log}."
