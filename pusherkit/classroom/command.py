@@ -20,6 +20,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import urllib.request
@@ -51,6 +52,7 @@ STARTS = 3  # of a hub that ends by itself; then something is wrong that a start
 PORTS = ("hub", "proxy", "pages", "api")  # that only this machine's own programs use
 
 LINKS_SHOWN = 30  # in the terminal; all of them are in the file
+NOTE_INDENT, NOTE_WIDTH = 12, 96  # characters
 NAMES_SHOWN = 3  # in the line; the trainer's view has everybody
 LINE_SECONDS = 60.0  # between two lines where there's no terminal
 MAX_VIEW = 64_000_000  # bytes of one message of the trainer's view, with a thousand learners in it
@@ -128,6 +130,7 @@ def _follow(hub: _Hub, watch: _Watch, out: TextIO) -> None:
                     "The hub has ended by itself. I'm starting it again; its words are in hub/log.",
                 )
                 hub.start()
+                _say(out, "It's back.")
             line.show(watch.line, time.monotonic())
     finally:
         line.close()
@@ -411,48 +414,62 @@ def welcome(options: Options, kept: Class, folder: Path, url: str) -> list[str]:
         *[f"  {name:<{width}}  {link}" for name, link in shown],
         *([f"  and {left_out} more in the file"] if left_out else []),
         "",
-        f"As a table: {folder / 'links.csv'}",
+        *_note("As a table", str(folder / "links.csv")),
         *_reach(options),
-        f"The data:   {folder}. The lessons, what everybody wrote, the wall, the links.",
+        *_note("The data", f"{folder}: what everybody wrote, the wall, the links"),
         *_roommates(),
         *_memory(len(kept.names)),
+        "",
         "To stop, press Ctrl+C here. Start it again in the same place, and the class goes on.",
         "",
     ]
 
 
+def _note(about: str, text: str) -> list[str]:
+    """A few lines in a column of their own. A path isn't broken, so that it can be copied."""
+    return textwrap.wrap(
+        text,
+        NOTE_WIDTH,
+        initial_indent=f"{about + ':':<{NOTE_INDENT}}",
+        subsequent_indent=" " * NOTE_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _reach(options: Options) -> list[str]:
     if ip_address(_address(options.host)).is_loopback:
-        address = lan_address() or "ADDRESS"
-        return [
-            "Reachable:  from this machine only. For a room, give the address that the others see: "
-            f"--host {address}"
-        ]
-    told = [
-        f"Reachable:  by everybody who can open {options.host}:{options.port}. Only the hub "
-        "listens "
-        "there; the wall and its API stay on this machine."
-    ]
+        return _note(
+            "Reachable",
+            "from this machine only. For a room, start it with the address that the others see: "
+            f"--host {lan_address() or 'ADDRESS'}",
+        )
+    told = _note(
+        "Reachable",
+        f"by everybody who can open {options.host}:{options.port}. Only the hub is there; the "
+        "wall and its API are reached through it, or from this machine.",
+    )
     if options.certificate is None:
-        told.append(
-            "Careful:    without TLS, others in this network can read what goes by, invitations "
-            "included. If you don't know everybody there, add --certificate and --key."
+        told += _note(
+            "Careful",
+            "there's no TLS, so others in this network can read what goes by, invitations "
+            "included. If you don't know everybody there, add --certificate and --key.",
         )
     return told
 
 
 def _roommates() -> list[str]:
     if os.geteuid() == 0:
-        return [
-            "Careful:    you're root, so everything that learners run is root on this machine. "
-            "Start "
-            "the class as a user who owns nothing else; docs/class.md has a hub that keeps people "
-            "apart.",
-        ]
-    return [
-        f"Careful:    what learners run, runs as you ({getpass.getuser()}). They could read each "
-        "other's files, and yours. To keep people apart, take one of the hubs in docs/class.md.",
-    ]
+        return _note(
+            "Careful",
+            "you're root, so whatever a learner runs is root on this machine. Start the class as "
+            "a user who owns nothing else. docs/class.md has hubs that keep people apart.",
+        )
+    return _note(
+        "Careful",
+        f"whatever a learner runs, runs as you ({getpass.getuser()}). Learners could read each "
+        "other's files, and yours. docs/class.md has hubs that keep people apart.",
+    )
 
 
 def _memory(learners: int) -> list[str]:
@@ -463,11 +480,11 @@ def _memory(learners: int) -> list[str]:
         return []
     if need < have * 0.8:  # the rest is the system's, and the browser's
         return []
-    return [
-        f"Careful:    {learners} learners take about {need:.0f} GB, and this machine has "
-        f"{have:.0f}. "
-        "When it runs out, the system ends programs."
-    ]
+    return _note(
+        "Careful",
+        f"{learners} learners take about {need:.0f} GB, and this machine has {have:.0f}. When it "
+        "runs out, the system ends programs.",
+    )
 
 
 # --- the line ---------------------------------------------------------------------------------
