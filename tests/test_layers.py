@@ -114,6 +114,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.cache",
+    "sandbox.keys",
     "sandbox.personalities",
     "sandbox.rate",
     "sandbox.routes",

@@ -988,7 +988,11 @@ async def test_a_peer_that_does_not_read_is_not_read_either():
     stream = Stream()
     peer = peer_with(stream, kind=_Subscription)
     peer.shell = Shell(
-        sandbox=Sandbox(), clock=lambda: 0.0, visitors=Visitors(), explainer=Explainer(Sandbox())
+        sandbox=Sandbox(),
+        clock=lambda: 0.0,
+        visitors=Visitors(),
+        explainer=Explainer(Sandbox()),
+        url="http://127.0.0.1",
     )
     peer._connection = peer.shell.sandbox.channels.open(
         peer.send, peer.hang_up, key="practice-key", protocol="7", now=0

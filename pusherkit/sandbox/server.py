@@ -1,4 +1,4 @@
-"""The practice server's shell: Tornado on a thread and a loop of its own, on 127.0.0.1 only.
+"""The practice server's shell: Tornado on a thread and a loop of its own.
 
 It moves bytes between sockets and a Sandbox, within limits, and does nothing else. It has its own
 thread because a server on the notebook kernel's loop couldn't answer while a cell waits for it.
@@ -7,6 +7,7 @@ thread because a server on the notebook kernel's loop couldn't answer while a ce
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ from pusherkit.sandbox.api import (
     PRACTICE_CREDENTIALS,
     Entry,
     Exchange,
+    OwnCall,
     RefusedSubscription,
     Sandbox,
     Unauthorized,
@@ -40,6 +42,7 @@ from pusherkit.sandbox.channels import PATH_NOT_FOUND, Connection, turn_away
 from pusherkit.sandbox.entrance import Entrance
 from pusherkit.sandbox.explainer import Explainer
 from pusherkit.sandbox.handler import BodyHandler, Handler, Shell, timed
+from pusherkit.sandbox.keys import FindKey
 from pusherkit.sandbox.live import DoctorDesk, LiveFeed, LivePage
 from pusherkit.sandbox.posting import post_webhooks
 from pusherkit.sandbox.sockets import BoundedWebSocket
@@ -51,7 +54,9 @@ from pusherkit.sandbox.webhooks import (
     check_webhook_url,
 )
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.1"  # this machine alone can reach it
+# The addresses that stand for every one of the machine's, each with one that leads there.
+_ANY = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 MAX_PORT = 65_535  # of TCP
 BACKLOG = 1_024  # connections that may wait to be accepted; the system may allow fewer
 MAX_HEAD_BYTES = 64 * 1024  # of request line and headers; a browser's cookies can be long
@@ -68,7 +73,7 @@ _log = logging.getLogger("pusherkit.sandbox")
 
 
 class SandboxServer:
-    """A practice server on a free port of 127.0.0.1, or on `port`.
+    """A practice server on a free port of 127.0.0.1, or on `port` and `host`.
 
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
@@ -85,6 +90,13 @@ class SandboxServer:
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
     through a proxy; `allow_origins` are other pages' origins, such as http://my-app.test:3000.
+
+    `find_key` and `calls` are as for Sandbox: other keys of the app, and calls of your own. They
+    are called on the server's thread.
+
+    `host` is the address that it listens on, where that isn't this machine alone: 0.0.0.0 for all
+    of its addresses. Then give the names under which others reach it as `allow_hosts`. Whoever
+    reaches it sees the live page; with `pages=False` there is none, nor the doctor in it.
 
     `build` makes the app that is served, from the credentials, the rate and the socket ids: a
     Sandbox, or one that does more.
@@ -106,6 +118,10 @@ class SandboxServer:
         departure_delay: float = DEPARTURE_SECONDS,
         subscription_count: bool = False,
         personality: str | None = None,
+        find_key: FindKey | None = None,
+        calls: Mapping[str, OwnCall] | None = None,
+        host: str = HOST,
+        pages: bool = True,
         build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
         # An empty one is checked, too: it's what an unset variable of a shell makes.
@@ -117,12 +133,15 @@ class SandboxServer:
             webhooks=Webhooks(credentials, departure_delay=departure_delay) if webhook else None,
             subscription_count=subscription_count,
             personality=personality,
+            find_key=find_key,
+            calls=calls,
         )
         self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
             self.sandbox.watchers.append(watch)
         self.credentials = credentials
-        self._port = port
+        self._host, self._port = host, port
+        self._pages = pages
         self._clock = clock
         self._visitors = Visitors(allow_hosts, allow_origins)
         self._stop: weakref.finalize[..., Any] | None = None
@@ -130,24 +149,19 @@ class SandboxServer:
     def start(self) -> Self:
         """Bind the port and serve.
 
-        Raises PusherError where the port is taken, or where `clock` returns no time.
+        Raises PusherError where the host isn't this machine's, where the port is taken, or where
+        `clock` returns no time.
         """
         if self._stop is not None and self._stop.alive:
             return self
         if not 0 <= self._port <= MAX_PORT:
             raise PusherError(f"port: expected 0 to {MAX_PORT}, got {self._port}.")
         clock = _Clock(self._clock)
-        try:
-            listener = socket.create_server((HOST, self._port), backlog=BACKLOG)
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            raise PusherError(
-                f"Port {self._port} on {HOST} cannot be used: {reason}. "
-                "Choose another, or 0 for any free one."
-            ) from error
-        listener.setblocking(False)
+        listener = _listen(self._host, self._port)
         port = listener.getsockname()[1]
-        self.credentials = replace(self.credentials, base_url=f"http://{HOST}:{port}")
+        name = _ANY.get(self._host, self._host)
+        url = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+        self.credentials = replace(self.credentials, base_url=url)
         # The thread must not hold the server, or an unreferenced server would never be collected.
         loop = asyncio.SelectorEventLoop()  # on Windows, too: the other kind has no add_reader()
         closing, ready = asyncio.Event(), threading.Event()
@@ -156,10 +170,11 @@ class SandboxServer:
             clock=clock,
             visitors=self._visitors,
             explainer=Explainer(self.sandbox),
+            url=url,
         )
         thread = threading.Thread(
             target=_run,
-            args=(loop, _serve(shell, listener, closing, ready, self._webhook)),
+            args=(loop, _serve(shell, listener, closing, ready, self._webhook, self._pages)),
             name=f"pusherkit-sandbox-{port}",
             daemon=True,
         )
@@ -180,7 +195,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """Where the HTTP API is: http://127.0.0.1:PORT."""
+        """Where this machine reaches the HTTP API: http://127.0.0.1:PORT, or another `host`."""
         return self.credentials.base_url
 
     @property
@@ -223,6 +238,41 @@ class SandboxServer:
         return f"<SandboxServer app {self.credentials.app_id}, {(self.running and 'up') or 'down'}>"
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there and doesn't block; PusherError where there can't be one."""
+    six = ":" in host
+    try:
+        listener = socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if six else socket.AF_INET,
+            backlog=BACKLOG,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except (OSError, UnicodeError, ValueError) as error:  # a ValueError is a NUL in the name
+        raise PusherError(_why_not(error, host, port)) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _why_not(error: Exception, host: str, port: int) -> str:
+    """Why a server can't listen there, and what to do."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRNOTAVAIL:
+        return (
+            f"host: {host} isn't an address of this machine. Expected one of its own, 0.0.0.0 for "
+            f"all of them, or {HOST} for this machine alone."
+        )
+    if number is None or isinstance(error, socket.gaierror):
+        return (
+            "host: expected an address or a name of this machine alone, such as 0.0.0.0, without "
+            f"http:// and without a port; got {host[:SHOWN]!r}, which can't be looked up."
+        )
+    return (
+        f"Port {port} on {host} cannot be used: {os.strerror(number)}. "
+        "Choose another, or 0 for any free one."
+    )
+
+
 def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main)
@@ -234,9 +284,10 @@ async def _serve(
     closing: asyncio.Event,
     ready: threading.Event,
     webhook: str | None,
+    pages: bool,
 ) -> None:
     server = tornado.httpserver.HTTPServer(
-        _application(shell),
+        _application(shell, pages),
         max_header_size=MAX_HEAD_BYTES,
         max_body_size=MAX_IDLE_BODY_BYTES,
         idle_connection_timeout=HEAD_SECONDS,
@@ -328,15 +379,16 @@ def _posting_ended(posting: asyncio.Task[None]) -> None:
         _log.error("Webhooks can't be sent any more, until this starts again.", exc_info=error)
 
 
-def _application(shell: Shell) -> tornado.web.Application:
+def _application(shell: Shell, pages: bool) -> tornado.web.Application:
     shared = {"shell": shell}
+    feed = [(r"/live", LiveFeed, shared)]
+    for_browsers = [(r"/", LivePage, shared), (r"/doctor", DoctorDesk, shared)]
     return tornado.web.Application(
         [
-            (r"/live", LiveFeed, shared),
+            *(feed if pages else []),
             (r"/app/([^/]+)", _Subscription, shared),
             tornado.routing.Rule(_Upgrade(), _UnknownPath, shared),
-            (r"/", LivePage, shared),
-            (r"/doctor", DoctorDesk, shared),
+            *(for_browsers if pages else []),
             (r".*", _Api, shared),
         ],
         log_function=lambda handler: None,  # the sandbox keeps the log
@@ -430,7 +482,8 @@ class _Subscription(Handler, BoundedWebSocket):
     def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
         if self._connection is not None:
             shell, shown = self.shell, message if isinstance(message, str) else "(binary)"
-            with timed(lambda: f"frame {shell.sandbox.credentials.hide(shown[:SHOWN])!r}"):
+            hide = self._connection.credentials.hide
+            with timed(lambda: f"frame {hide(shown[:SHOWN])!r}"):
                 shell.sandbox.channels.receive(self._connection, message, now=shell.clock())
         return self.drained()
 
