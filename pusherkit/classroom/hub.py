@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -26,14 +25,13 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from traitlets import Unicode
 
-from pusherkit.classroom.invitations import TRAINER, Invitations, load, write_private
+from pusherkit.classroom.invitations import TRAINER, Invitations, load
 from pusherkit.classroom.roster import Roster
+from pusherkit.classroom.store import class_secret
 
 WALL = "wall"  # the service's name, and so its path: /services/wall/
 TRAIN = "custom:wall:train"  # the scope that opens the trainer's view
 CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105  # the environment variable's name
-SECRET_FILE = "secret"  # noqa: S105  # in the wall's folder
-SECRET_BYTES = 32  # of the class's secret, as many as the HMAC's own digest has
 
 PAGES_PORT = 8091  # of the wall's pages, which people reach through the hub
 API_PORT = 8090  # of the wall's API, which learners' programs reach directly
@@ -66,8 +64,8 @@ def configure(
     system user that the wall runs as, where the hub is root.
     """
     folder = Path(data).absolute()
-    class_secret = _class_secret(folder)
-    roster = Roster(class_secret)
+    secret = class_secret(folder, os.environ)
+    roster = Roster(secret)
     api = f"http://127.0.0.1:{api_port}"
 
     c.JupyterHub.custom_scopes = {TRAIN: {"description": "See the trainer's view of the class."}}
@@ -94,7 +92,7 @@ def configure(
                 *([f"--title={title}"] if title else []),
                 *([f"--learners={learners}"] if learners else []),
             ],
-            "environment": {CLASS_SECRET: class_secret},
+            "environment": {CLASS_SECRET: secret},
             "user": wall_user,
             "oauth_no_confirm": True,  # it's part of the hub: nobody is asked whether they trust it
             "oauth_client_allowed_scopes": [TRAIN, f"access:services!service={WALL}"],
@@ -113,23 +111,13 @@ def configure(
     )
     c.Spawner.mem_guarantee = MEMORY_GUARANTEE
     c.Spawner.mem_limit = MEMORY_LIMIT
+    c.Spawner.default_url = ""  # each learner's own: the lesson where they left off
     c.Spawner.start_timeout = c.Spawner.http_timeout = START_SECONDS
 
 
 def _wall_path(spawner: Any) -> str:
     base = spawner.hub.base_url.removesuffix("hub/")
     return str(url_path_join(base, "services", WALL)) + "/"
-
-
-def _class_secret(folder: Path) -> str:
-    """The secret that everybody's keys are made from; kept, so that they stay the same."""
-    if given := os.environ.get(CLASS_SECRET):
-        return given
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / SECRET_FILE
-    if not file.exists():
-        write_private(file, secrets.token_hex(SECRET_BYTES) + "\n")
-    return file.read_text(encoding="ascii").strip()
 
 
 # --- invitations ------------------------------------------------------------------------------
