@@ -1,4 +1,4 @@
-"""class/: values that the chart takes, a wall that fits them, an image that pyproject agrees with."""
+"""class/: values that the chart takes, a wall that fits them, an image as pyproject says."""
 
 from __future__ import annotations
 
