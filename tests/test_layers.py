@@ -136,6 +136,9 @@ PURE = [
     "clinic.desk",
     "classroom",
     "classroom.roster",
+    "classroom.calls",
+    "classroom.learners",
+    "classroom.board",
 ]
 
 # What a pure module never imports, though the standard library has it.

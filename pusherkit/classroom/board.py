@@ -22,7 +22,6 @@ from typing import Any
 from pusherkit.classroom.calls import read_call
 from pusherkit.classroom.learners import Course, Learners, Round
 from pusherkit.classroom.roster import Roster
-from pusherkit.doctor.mistakes import Mistake
 from pusherkit.events import ENCRYPTED
 from pusherkit.sandbox.api import Entry, Exchange, Refusal, RefusedSubscription, Reply
 from pusherkit.sandbox.channels import Delivery
@@ -45,6 +44,10 @@ BUSY_HALF_LIFE_SECONDS = 60.0  # of an event, in how busy a channel is
 MINUTE = 60  # seconds
 MAX_LOG_WAITING = 1_000  # lines of the log that aren't kept yet; of more, the rest is left out
 
+UNEXPLAINED = (
+    "The signature is wrong, and no known mistake gives it.",
+    "Look at the secret first: it has to be the one that belongs to this key.",
+)
 GOALS = {
     "event": "First event accepted",
     "letters": "First event beyond ASCII",
@@ -282,17 +285,22 @@ class Board:
         elif exchange.path.startswith("/apps/") and not exchange.path.endswith("/class"):
             # Not what browsers ask every server for, and not what the lessons say by themselves.
             answer = json.loads(reply.body)
-            found = [Mistake(**each) for f in answer.get("diagnosis", ()) for each in f["mistakes"]]
-            why = found[0].why if found else str(answer.get("error", ""))
-            fix = found[0].fix if found else str(answer.get("fix", ""))
-            rule = str(answer.get("rule") or reply.status)
+            rule = answer.get("rule") or str(reply.status)
+            why, fix = answer["error"], answer.get("fix", "")
+            if answer.get("diagnosis"):
+                mistakes = answer["diagnosis"][0]["mistakes"]
+                why, fix = (" ".join(each[part] for each in mistakes) for part in ("why", "fix"))
+            elif rule == "auth_signature":
+                why, fix = UNEXPLAINED  # the server's own sentence is a paragraph of digits
             self._refusal(exchange.key, who, rule, why, fix, now)
 
     def _refused_subscription(self, entry: RefusedSubscription) -> None:
-        found = [mistake for finding in entry.diagnosis.findings for mistake in finding.mistakes]
-        why = found[0].why if found else entry.error
-        fix = found[0].fix if found else " ".join(entry.diagnosis.notes)
-        self._refusal(entry.key, "", entry.diagnosis.what, why, fix, entry.time)
+        found, why = entry.diagnosis, entry.error
+        fix = " ".join(found.notes)
+        if found.findings:
+            mistakes = found.findings[0].mistakes
+            why, fix = " ".join(m.why for m in mistakes), " ".join(m.fix for m in mistakes)
+        self._refusal(entry.key, "", found.what, why, fix, entry.time)
 
     def _refusal(self, key: str, who: str, rule: str, why: str, fix: str, now: float) -> None:
         key_of = for_people(Roster.name_of(key) or "")

@@ -101,7 +101,8 @@ def _help(sent: dict[str, Any]) -> Help:
     code = sent.get("code")
     if not isinstance(code, str) or len(code) > MAX_CODE:
         raise _refused(f"help has code, the text of one cell, at most {MAX_CODE:,} characters")
-    return Help(_exercise(sent), code)
+    # Half a surrogate pair is no text, and no database takes it.
+    return Help(_exercise(sent), code.encode(errors="replace").decode())
 
 
 def _help_over(sent: dict[str, Any]) -> HelpOver:

@@ -25,12 +25,12 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from traitlets import Unicode
 
+from pusherkit.classroom.doors import TRAIN
 from pusherkit.classroom.invitations import TRAINER, Invitations, load
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import class_secret
 
 WALL = "wall"  # the service's name, and so its path: /services/wall/
-TRAIN = "custom:wall:train"  # the scope that opens the trainer's view
 CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105  # the environment variable's name
 
 PAGES_PORT = 8091  # of the wall's pages, which people reach through the hub

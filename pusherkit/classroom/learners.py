@@ -311,7 +311,7 @@ class Learners:
     def summary(self, now: float, problem: str) -> dict[str, Any]:
         """The class in a few numbers. `problem` is what the trainer has to know besides."""
         if self.turned_away:
-            full = f"More than {MAX_LEARNERS:,} learners came. The others aren't shown here."
+            full = f"More than {MAX_LEARNERS:,} learners came. The others aren't shown."
             problem = f"{problem} {full}".lstrip()
         return {
             "kind": "summary",

@@ -84,6 +84,10 @@ class Roster:
         """The credentials of a key, wherever they're used; None for a text that's nobody's."""
         return None if self.name_of(key) is None else self._made(key, DEFAULT_BASE_URL)
 
+    def cookie_secret(self) -> str:
+        """What signs the cookies of the wall's pages: the same after each restart."""
+        return hmac.new(self._secret, b"pusherkit wall cookies", hashlib.sha256).hexdigest()
+
     def _made(self, key: str, base_url: str) -> Credentials:
         signed = hmac.new(self._secret, _LABEL + key.encode(), hashlib.sha256)
         return Credentials(
