@@ -157,6 +157,12 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         return username  # with its capitals, as the trainer wrote it
 
 
+NO_INVITATION = (
+    "This link isn't an invitation to this class. Copy the whole link that you were given; if it "
+    "still doesn't work, ask your trainer for yours."
+)
+
+
 class InvitationHandler(BaseHandler):  # type: ignore[misc]
     """GET /hub/invitation/TOKEN signs in; with /wall at its end, it goes on to the wall."""
 
@@ -167,12 +173,9 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
         name = self.authenticator.invitations.who(token)
         if name is None:
-            raise web.HTTPError(
-                403,
-                reason="Not an invitation to this class",
-                log_message="This link isn't an invitation to this class. Copy the whole link that "
-                "you were given; if it still doesn't work, ask your trainer for a new one.",
-            )
+            error = web.HTTPError(403, "Not an invitation to this class")
+            error.jupyterhub_message = NO_INVITATION  # type: ignore[attr-defined]  # its own page shows it
+            raise error
         if self.current_user is not None and self.current_user.name != name:
             # Somebody tries another's link: without this, they'd be both, each in some pages.
             self.clear_login_cookie()
