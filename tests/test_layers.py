@@ -151,9 +151,9 @@ WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "_page", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
-    | {f"classroom.{name}" for name in ("wall", "doors", "links", "site")},
-    "jupyterhub": {"classroom.doors"},
-    "websockets": {"subscriber", "sandbox.sockets"},
+    | {f"classroom.{name}" for name in ("wall", "doors", "hub", "links", "site")},
+    "websockets": {"subscriber", "sandbox.sockets", "classroom.command"},
+    "jupyterhub": {"classroom.doors", "classroom.hub", "classroom.learner"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
     "jupyterlab": {"lab", "cli"},
