@@ -285,13 +285,14 @@ def _parser() -> argparse.ArgumentParser:
         help="the queue with this number, which is the same everywhere; --check also takes a "
         "range, such as 1..200",
     )
-    sabotage.add_argument(
+    one_of = sabotage.add_mutually_exclusive_group()
+    one_of.add_argument(
         "--print",
         action="store_true",
         help="print the whole queue, to hand out, without asking anything; a pipe does the same",
     )
-    sabotage.add_argument("--sheet", action="store_true", help="print the answers, for a trainer")
-    sabotage.add_argument(
+    one_of.add_argument("--sheet", action="store_true", help="print the answers, for a trainer")
+    one_of.add_argument(
         "--check",
         action="store_true",
         help="check that every case can be solved, and by only one of the answers on offer; exit "

@@ -67,7 +67,8 @@ class _Calls(Generic[Returned]):
 
     def trigger_batch(self, batch: Iterable[events.Event]) -> Returned:
         """Publish 1 to 10 events of one channel each: `POST /apps/{app_id}/batch_events`."""
-        body = events.batch_body(encrypted(self.credentials, event) for event in batch)
+        checked = map(events.check_event, batch)
+        body = events.batch_body(encrypted(self.credentials, event) for event in checked)
         return self._send(Request("POST", self._path("batch_events"), body=body))
 
     def send_to_user(self, user_id: str, name: str, data: object) -> Returned:
