@@ -431,7 +431,7 @@ def test_it_tells_who_published_what_and_what_was_refused_and_why(wall, expect):
         ["order-140 events1 subscriber", "news10 events12 subscribers"]
     )
     expect(wall.all("#goals > li")).to_have_text(
-        ["First event acceptedFirst: zoë9 of 20", "A batchNobody yet"]
+        ["First event acceptedzoë was first9 of 20", "A batchNobody yet"]
     )
     bars = "#channels .bar i, #goals .bar i"
     shares = wall.page.evaluate(
@@ -512,8 +512,12 @@ def test_a_refusal_can_be_read_and_the_other_stays_where_it_is(wall, expect):
     assert wall.all("#refusals > li").last.bounding_box() == before
     wall.view(refusals=[refusal(3, key_of="kim"), refusal(2, key_of="max")])
     expect(wall.all("#refusals > li").first).to_contain_text("the app key of kim")
+    wall.view(refusals=[refusal(9, who="kim", rule="channel")])
+    wall.page.clock.run_for(8000)
+    expect(wall.all("#refusals")).to_contain_text("channelfrom kim")
     many = [refusal(number, key_of=f"key {number}") for number in range(6, 2, -1)]
     wall.view(refusals=many)
+    wall.page.clock.run_for(800)
     expect(wall.all("#refusals-more")).to_have_text("and 2 more")
 
 
