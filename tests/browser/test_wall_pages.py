@@ -465,6 +465,7 @@ PLACES = """() => [...document.querySelectorAll("#board li")].map(each => {
 })"""
 
 
+@pytest.mark.slow
 def test_at_fifty_events_a_second_the_eye_can_follow(wall, expect):
     """20 learners, each at a channel of their own, for 20 s: a line keeps its place for 2 s."""
     people = [f"learner {number}" for number in range(20)]
@@ -619,6 +620,7 @@ def test_a_screen_reader_hears_of_goals_and_refusals_but_not_of_every_line(wall,
 SCREENS = [(1280, 720), (1920, 1080), (3840, 2160), (1024, 768), (700, 900), (390, 844)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SCREENS)
 def test_the_wall_is_for_every_screen(wall, axe, expect, pictures, scheme, width, height):
@@ -822,6 +824,7 @@ def test_the_wall_is_cleared_and_everything_exported(trainer, expect):
     )
 
 
+@pytest.mark.slow
 def test_a_thousand_learners_are_usable(trainer, expect, pictures):
     everybody = [learner(f"learner-{n}", 1 + n % 73) for n in range(1000)]
     for each in everybody[::50]:
@@ -885,6 +888,7 @@ def test_after_a_restart_the_page_has_who_is_there_now(trainer, expect):
     expect(rows.locator("td").nth(13)).to_have_text("10")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080), (700, 900), (390, 844)])
 def test_the_trainer_s_view_is_for_everybody(trainer, axe, expect, pictures, scheme, width, height):
