@@ -33,6 +33,7 @@ from typing import Any, TextIO
 
 from pusherkit._terminal import printable
 from pusherkit.classroom import invitations
+from pusherkit.classroom.addresses import lan_address
 from pusherkit.classroom.invitations import Class, cannot_write, write_private
 from pusherkit.errors import PusherError
 
@@ -192,15 +193,6 @@ def _address(host: str) -> str:
 def _probably() -> str:
     address = lan_address()
     return f", which is probably {address}" if address else ""
-
-
-def lan_address() -> str:
-    """This machine's address in its network, as far as can be told without asking anybody."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
-        address = str(probe.getsockname()[0])
-        return "" if ip_address(address).is_loopback else address
-    return ""
 
 
 def _check_certificate(options: Options) -> None:

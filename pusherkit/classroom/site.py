@@ -15,7 +15,6 @@ import html
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import resources
@@ -28,6 +27,7 @@ import tornado.routing
 import tornado.web
 from tornado.httputil import HTTPServerRequest
 
+from pusherkit.classroom.addresses import lan_address, names_of
 from pusherkit.classroom.links import LINK_FILE, LinkDoor, NameTaken, scheme
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import class_secret
@@ -149,27 +149,6 @@ def in_browsers(
     # Over plain http a browser gives the lessons no place to keep their files, so each begins anew.
     wall.board.learners.adds_up = True
     return wall, door
-
-
-def names_of(host: str) -> list[str]:
-    """The names under which others reach an address that the wall listens on; the best one first.
-
-    None where it's reached from this machine alone.
-    """
-    if is_local(host):
-        return []
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - nothing is bound here
-        return [host]
-    own = socket.gethostname()
-    return [name for name in (lan_address(), own, f"{own}.local") if name]
-
-
-def lan_address() -> str:
-    """This machine's address in its network, as far as can be told without asking anybody."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
-        return str(probe.getsockname()[0])
-    return ""
 
 
 def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:

@@ -16,6 +16,8 @@ import websockets
 from websockets.asyncio.client import connect
 
 from pusherkit import AsyncClient, Credentials, PusherError, Unauthorized
+from pusherkit.classroom import addresses
+from pusherkit.classroom.addresses import names_of
 from pusherkit.classroom.links import LINK_FILE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
@@ -436,6 +438,14 @@ def test_a_port_that_is_taken_is_a_sentence(
         port = str(taken.getsockname()[1])
         assert main(["wall", "--site", site, "--data", data, "--port", port]) == 1
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
+
+
+def test_a_wall_answers_to_what_it_is_called_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "lan_address", lambda: "192.0.2.7")
+    monkeypatch.setattr("socket.gethostname", lambda: "desk")
+    assert names_of("127.0.0.1") == names_of("localhost") == []
+    assert names_of("192.0.2.9") == ["192.0.2.9"]
+    assert names_of("0.0.0.0") == ["192.0.2.7", "desk", "desk.local"]
 
 
 def test_the_trainer_reads_what_to_do(folder: Path) -> None:
