@@ -133,8 +133,12 @@ def run(
     )
 
     def welcome(_: str) -> None:
-        url = f"http://{names[0] if names else host}:{urlsplit(wall.server.url).port}"
-        say("\n".join(opening(url, door, folder)))
+        here = wall.server.url
+        if is_local(host) and names:  # a proxy on this machine answers to them
+            url = f"https://{names[0]}"
+        else:
+            url = f"http://{names[0] if names else host}:{urlsplit(here).port}"
+        say("\n".join(opening(url, here, door, folder)))
 
     asyncio.run(until_stopped(wall, door, welcome))
 
@@ -151,9 +155,8 @@ def in_browsers(
     return wall, door
 
 
-def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
-    """What the trainer reads once the class is open."""
-    host = urlsplit(url).hostname or ""
+def opening(url: str, here: str, door: LinkDoor, folder: Path) -> list[str]:
+    """What the trainer reads once the class is open: to others at `url`, to this machine `here`."""
     lines = [
         "The class is open.",
         f"  Learners need this address, and nothing else: {url}/",
@@ -162,7 +165,9 @@ def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
         "Keep the last one to yourself: whoever has it sees how everybody gets on. If it gets "
         f"about, delete {folder / LINK_FILE} and start again.",
     ]
-    if is_local(host):
+    if url.startswith("https:"):
+        lines.append(f"Your proxy has to pass that on to {here}")
+    elif is_local(urlsplit(url).hostname or ""):
         probably = lan_address()
         lines.append(
             "Only this machine reaches it. For a room, start it with --host and this machine's "
@@ -170,8 +175,8 @@ def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
         )
     else:
         lines.append(
-            "The address begins with http://, so browsers keep what learners write, but not what "
-            "a lesson notes down for the next one. docs/class.md says how to have https://."
+            "The address begins with http://. Browsers keep what learners write there, but not what "
+            "a lesson notes down for the next one; docs/class.md says how to have https://."
         )
     return [*lines, f"Everything is kept in {folder}. Stop with Ctrl+C."]
 

@@ -450,9 +450,13 @@ def test_a_wall_answers_to_what_it_is_called_in_the_room(monkeypatch: pytest.Mon
 
 def test_the_trainer_reads_what_to_do(folder: Path) -> None:
     door = LinkDoor(folder / "data", Roster(SECRET), 8090, [])
-    here = "\n".join(opening("http://127.0.0.1:8090", door, folder / "data"))
-    assert f"http://127.0.0.1:8090{door.trainer_path}" in here
-    assert "--host" in here
-    there = "\n".join(opening("http://192.0.2.7:8090", door, folder / "data"))
-    assert "--host" not in there
-    assert "https://" in there
+    local = "http://127.0.0.1:8090"
+
+    def told(url: str) -> str:
+        return "\n".join(opening(url, local, door, folder / "data"))
+
+    assert f"{local}{door.trainer_path}" in told(local)
+    assert "start it with --host" in told(local)
+    assert "docs/class.md says how to have https" in told("http://192.0.2.7:8090")
+    assert f"https://class.example{door.trainer_path}" in told("https://class.example")
+    assert f"pass that on to {local}" in told("https://class.example")
