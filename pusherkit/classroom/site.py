@@ -175,8 +175,8 @@ def opening(url: str, here: str, door: LinkDoor, folder: Path) -> list[str]:
         )
     else:
         lines.append(
-            "The address begins with http://. Browsers keep what learners write there, but not what "
-            "a lesson notes down for the next one; docs/class.md says how to have https://."
+            "The address begins with http://. Browsers keep what learners write there, but not "
+            "what a lesson notes down for the next one; docs/class.md says how to have https://."
         )
     return [*lines, f"Everything is kept in {folder}. Stop with Ctrl+C."]
 
