@@ -307,7 +307,7 @@ class Join(_OfTheClass):
 
 
 def _form(title: str, typed: str = "", problem: str = "", *, secret: bool = False) -> str:
-    said = f'<p class="problem" id="problem" role="alert">{html.escape(problem)}</p>'
+    said = f'<p class="mistake" id="problem" role="alert">{html.escape(problem)}</p>'
     ask = (
         '<label for="secret">Your PUSHER_SECRET, if the name is yours</label>\n'
         '<input id="secret" name="secret" type="password" autocomplete="off">\n'
