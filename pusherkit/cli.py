@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8123  # of `pusherkit sandbox`; any free one would change at every start
 CLINIC_PORT = 8124  # of `pusherkit clinic`, so that both can run
+WALL_PORT = 8090  # of `pusherkit wall`, so that every learner's settings can name it
 INTERRUPTED = 130  # the status that shells give to what Ctrl+C ended: 128 + SIGINT
 MAX_BODY = 300  # characters of another server's answer that `pusherkit sandbox` prints
 MAX_PATH = 500  # characters of a path that `pusherkit sandbox` prints
@@ -67,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "progress": _progress,
             "clinic": _clinic,
             "sandbox": _sandbox,
+            "wall": _wall,
             "doctor": _doctor,
             "vectors": _vectors,
         }
@@ -236,6 +239,43 @@ def _parser() -> argparse.ArgumentParser:
         help="print the settings that make an app's official client talk to this server, and exit: "
         + ", ".join(STACKS),
     )
+    wall = commands.add_parser(
+        "wall",
+        help="show a class what everybody sends, and its trainers who needs help",
+        description="Run the wall of a class: one practice server that all learners send to, each "
+        "with a key of their own, a page to project, and a view for the trainers. It's a service "
+        "of a JupyterHub, which starts it and says who may look; `pusherkit class` starts both.",
+        epilog="The class secret, from which every learner's is made, comes from "
+        "PUSHERKIT_CLASS_SECRET, or from the file `secret` in the folder, which is made if it "
+        "isn't there.",
+    )
+    wall.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where it keeps what a restart needs; it's made if it isn't there yet",
+    )
+    wall.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="the address where learners' programs reach it (default: 127.0.0.1)",
+    )
+    wall.add_argument(
+        "--port",
+        type=_port,
+        default=WALL_PORT,
+        help=f"the port to listen on, 0 for any free one (default: {WALL_PORT})",
+    )
+    wall.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another host name that learners' programs reach it by: wall (can be repeated)",
+    )
+    wall.add_argument("--title", default="The wall", help="the class's name, for the page")
+    wall.add_argument("--learners", type=_count, metavar="N", help="how many there should be")
     clinic = commands.add_parser(
         "clinic",
         help="show what you can do, with a program in any language",
@@ -346,6 +386,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    return int(text)
+
+
 def _rate(text: str) -> float:
     try:
         rate = float(text)
@@ -452,6 +498,22 @@ def _sandbox(options: argparse.Namespace) -> int:
             pass
     terminal.print("# Stopped.")
     terminal.close(LAST_WORDS_SECONDS)
+    return 0
+
+
+def _wall(options: argparse.Namespace) -> int:
+    from pusherkit.classroom import wall
+
+    wall.run(
+        options.data,
+        os.environ,
+        _out,
+        title=options.title,
+        learners=options.learners,
+        host=options.host,
+        port=options.port,
+        allow_hosts=options.allow_host,
+    )
     return 0
 
 

@@ -63,6 +63,7 @@ ORDER = [
     "_terminal",
     "clinic.command",
     "_progress",
+    "classroom",
     "cli",
     "__main__",
     "pytest_plugin",
@@ -133,6 +134,11 @@ PURE = [
     "clinic.scenes",
     "clinic.sabotage",
     "clinic.desk",
+    "classroom",
+    "classroom.roster",
+    "classroom.calls",
+    "classroom.learners",
+    "classroom.board",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -142,7 +148,9 @@ CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.re
 WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
-    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
+    | {"classroom.wall", "classroom.doors"},
+    "jupyterhub": {"classroom.doors"},
     "websockets": {"subscriber", "sandbox.sockets"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},

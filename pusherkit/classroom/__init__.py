@@ -1,0 +1,5 @@
+"""A class: everybody's requests on one wall, and who needs help in one trainer's view.
+
+roster says whose key is whose, and board what there is to see; they are pure. store keeps it, wall
+serves it, and doors says who may look.
+"""
