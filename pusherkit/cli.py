@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `progress`, `clinic`, `sandbox`, `doctor`, `vectors`."""
+"""The command line: `pusherkit lab`, `class`, `progress`, `clinic`, `sandbox` and so on."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "lab":
             return _lab(options, rest)
         run = {
+            "class": _class,
             "progress": _progress,
             "clinic": _clinic,
             "sandbox": _sandbox,
@@ -137,6 +138,58 @@ def _parser() -> argparse.ArgumentParser:
         "--stock",
         action="store_true",
         help="leave JupyterLab's settings and its kernel connection as they are, to compare",
+    )
+
+    room = commands.add_parser(
+        "class",
+        help="open the lessons for a room of people, from this machine",
+        description="Run a JupyterHub for a class, with a link for each learner, a wall to "
+        "project, "
+        "and a view for you of who needs help. Everything is kept in one folder. Ctrl+C stops it, "
+        "and when you start it again in the same place, everybody goes on with the same link. "
+        "It needs the extra: pip install 'pusherkit[class]'",
+        epilog="What learners run, runs on this machine and as you. docs/class.md says how to keep "
+        "them apart, and what a larger class takes.",
+    )
+    room.add_argument(
+        "--learners",
+        type=_learners,
+        metavar="N",
+        help="how many learners, called 01, 02 and so on (default: as before, or 20)",
+    )
+    room.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="the learners' names, one a line, instead of numbers",
+    )
+    room.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="this machine's address in your room's network (default: 127.0.0.1, which only this "
+        "machine can reach)",
+    )
+    room.add_argument(
+        "--port", type=_port, default=8000, help="the port to listen on (default: 8000)"
+    )
+    room.add_argument(
+        "--dir",
+        type=Path,
+        metavar="FOLDER",
+        default=Path("pusherkit-class"),
+        help="the class's folder; it's made if it isn't there yet (default: ./pusherkit-class)",
+    )
+    room.add_argument("--title", help="what the wall is headed with (default: as before)")
+    room.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="a certificate (PEM), for https"
+    )
+    room.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    room.add_argument(
+        "--base-url",
+        default="/",
+        metavar="PATH",
+        help="where it is, behind a web server of yours: /class/",
     )
 
     progress = commands.add_parser(
@@ -386,6 +439,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _learners(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000, got {text!r}")
+    return int(text)
+
+
 def _count(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
         raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
@@ -426,6 +485,25 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     ]
     lab.run(argv, told, stock=options.stock, verbose=options.verbose)
     return 0
+
+
+def _class(options: argparse.Namespace) -> int:
+    from pusherkit.classroom import command
+
+    return command.run(
+        command.Options(
+            folder=options.dir,
+            learners=options.learners,
+            names=options.names,
+            title=options.title,
+            host=options.host,
+            port=options.port,
+            base_url=options.base_url,
+            certificate=options.certificate,
+            key=options.key,
+        ),
+        sys.stdout,
+    )
 
 
 def _progress(options: argparse.Namespace) -> int:

@@ -149,9 +149,9 @@ WHO_MAY_IMPORT = {
     "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
-    | {"classroom.wall", "classroom.doors"},
-    "jupyterhub": {"classroom.doors"},
-    "websockets": {"subscriber", "sandbox.sockets"},
+    | {"classroom.wall", "classroom.doors", "classroom.hub"},
+    "websockets": {"subscriber", "sandbox.sockets", "classroom.command"},
+    "jupyterhub": {"classroom.doors", "classroom.hub", "classroom.learner"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
     "jupyterlab": {"lab", "cli"},

@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import re
 import secrets
 import signal
@@ -62,6 +63,7 @@ MAX_FEEDS_EACH = 10  # open pages of one visitor
 MAX_POST_BYTES = 4_096  # of what a trainer's view sends
 MAX_HEAD_BYTES = 64 * 1024  # of a request to a page; a hub's cookies can be long
 HEAD_SECONDS = 20.0  # until a request's headers are there
+PARENT_SECONDS = 1.0  # between two looks whether the hub that started the wall is still there
 GOODBYE_SECONDS = 1.0  # for open pages to end, once the wall stops
 OWN_KEY = "_wall"  # the app's own key, which is no learner's: no name is written like that
 
@@ -678,6 +680,26 @@ def _bound(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+@asynccontextmanager
+async def _with_parent(stopped: asyncio.Event) -> AsyncIterator[None]:
+    """Set the event once the process that started this one is gone.
+
+    A hub that was killed starts a wall when it's back, and the file has one writer.
+    """
+    parent = os.getppid()
+
+    async def look() -> None:
+        await asyncio.sleep(PARENT_SECONDS)
+        if os.getppid() != parent:
+            stopped.set()
+
+    watch = _forever(look)
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
 def run(
     folder: Path, environ: Mapping[str, str], say: Callable[[str], None], **settings: Any
 ) -> None:
@@ -693,6 +715,7 @@ def run(
                 asyncio.get_running_loop().add_signal_handler(each, stopped.set)
         async with serving(wall, door) as pages:
             say(f"The wall is up. Programs send to {wall.server.url}; its page is {pages}")
-            await stopped.wait()
+            async with _with_parent(stopped):
+                await stopped.wait()
 
     asyncio.run(serve())
