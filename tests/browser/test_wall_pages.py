@@ -10,13 +10,9 @@ import asyncio
 import json
 import re
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-import pytest
 import tornado.httpserver
 import tornado.web
 import tornado.websocket
