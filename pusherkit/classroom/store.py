@@ -111,6 +111,8 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            # Of one machine's users, its owner alone reads what learners wrote.
+            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600))
             database = sqlite3.connect(self.file, timeout=LOCK_SECONDS, check_same_thread=False)
             try:
                 database.execute("PRAGMA journal_mode = WAL")

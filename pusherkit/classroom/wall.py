@@ -215,8 +215,10 @@ class Wall:
 
     async def _show(self) -> None:
         """One round of showing the wall: at once after quiet, then not for a moment."""
+        # Not wait_for(): before Python 3.12, it now and then swallows that a task is cancelled.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), QUIET_SECONDS)
+            async with asyncio.timeout(QUIET_SECONDS):
+                await self._changed.wait()
         self._changed.clear()
         if self.feeds:
             text, now = self.view(), self._time()
@@ -479,7 +481,8 @@ class TrainerFeed(_Feed):
             self.send(json.dumps({**summary, "time": now}))
         await asyncio.sleep(TRAINER_SECONDS)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.news.wait(), STUCK_LOOK_SECONDS)
+            async with asyncio.timeout(STUCK_LOOK_SECONDS):
+                await self.news.wait()
         self.news.clear()
 
     async def _tell_learners(self) -> None:
@@ -496,7 +499,8 @@ class TrainerFeed(_Feed):
             first = False
             if (sent := self.drained()) is not None:
                 try:
-                    await asyncio.wait_for(sent, SLOW_SECONDS)
+                    async with asyncio.timeout(SLOW_SECONDS):
+                        await sent
                 except TimeoutError:
                     self.hang_up(TOO_SLOW, "This page reads too slowly")
                     return
@@ -652,7 +656,8 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
                 for each in tuple(wall.open_sockets):
                     each.cut()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+                    async with asyncio.timeout(GOODBYE_SECONDS):
+                        await server.close_all_connections()
     finally:
         listener.close()
 

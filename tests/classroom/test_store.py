@@ -36,6 +36,7 @@ def test_what_is_saved_is_loaded_again(tmp_path):
     assert store.load()[0] == {"zoë\n": {"seen": 2}}
     store.close()
     store.close()  # twice does no harm
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
     assert (store.problem, store.notice) == ("", "")
 
 
