@@ -297,10 +297,18 @@ def _parser() -> argparse.ArgumentParser:
         help="show a class what everybody sends, and its trainers who needs help",
         description="Run the wall of a class: one practice server that all learners send to, each "
         "with a key of their own, a page to project, and a view for the trainers. It's a service "
-        "of a JupyterHub, which starts it and says who may look; `pusherkit class` starts both.",
+        "of a JupyterHub, which starts it and says who may look; `pusherkit class` starts both. "
+        "With --site there's no hub, and nothing to install for anybody: learners open one "
+        "address, choose a name, and do the lessons in their browser.",
         epilog="The class secret, from which every learner's is made, comes from "
         "PUSHERKIT_CLASS_SECRET, or from the file `secret` in the folder, which is made if it "
         "isn't there.",
+    )
+    wall.add_argument(
+        "--site",
+        type=Path,
+        metavar="FOLDER",
+        help="serve a class with browsers only: the folder of a built site, build/site",
     )
     wall.add_argument(
         "--data",
@@ -327,7 +335,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="another host name that learners' programs reach it by: wall (can be repeated)",
     )
-    wall.add_argument("--title", default="The wall", help="the class's name, for the page")
+    wall.add_argument("--title", help="the class's name, for the page")
     wall.add_argument("--learners", type=_count, metavar="N", help="how many there should be")
     clinic = commands.add_parser(
         "clinic",
@@ -580,13 +588,20 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _wall(options: argparse.Namespace) -> int:
-    from pusherkit.classroom import wall
+    run: Callable[..., None]
+    if options.site is None:
+        from pusherkit.classroom import wall
 
-    wall.run(
+        run, title = wall.run, "The wall"
+    else:
+        from pusherkit.classroom import site  # it needs the lessons, which take their time
+
+        run, title = partial(site.run, site=options.site), "Signing for Pusher"
+    run(
         options.data,
         os.environ,
         _out,
-        title=options.title,
+        title=title if options.title is None else options.title,
         learners=options.learners,
         host=options.host,
         port=options.port,

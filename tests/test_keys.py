@@ -289,6 +289,9 @@ def test_another_server_is_played_for_every_key(asked, personality):
     sandbox.handle(signed(ADA, name=ZOE.key), now=NOW)
     assert not sandbox.log[-1].played.accepts
     assert [entry.key for entry in sandbox.log] == [OWN.key, "ada", "zo_c3_ab", "zo_c3_ab"]
+    counts = signed(ADA, path=f"/apps/{OWN.app_id}/channels", body=b"", method="GET")
+    sandbox.handle(counts, now=NOW)
+    assert (sandbox.log[-1].key, sandbox.log[-1].played.accepts) == ("ada", True)
     assert [entry.key for entry in sandbox.deliveries] == [OWN.key, "ada", "zo_c3_ab"]
     assert hides(sandbox)
 

@@ -78,6 +78,9 @@ def _has_bytes(text: str) -> bool:
     return not re.search("[\ud800-\udfff]", text)
 
 
+_FIELDS = tuple(each.name for each in fields(Credentials))
+
+
 class _Guarded(Credentials):
     """The same credentials, whose hide() and holds() know other secrets, too."""
 
@@ -93,8 +96,8 @@ class _Guarded(Credentials):
         everything: bool = False,
     ) -> None:
         put = object.__setattr__  # frozen, as they are; and they were checked once
-        for each in fields(Credentials):
-            put(self, each.name, getattr(credentials, each.name))
+        for name in _FIELDS:
+            put(self, name, getattr(credentials, name))
         put(self, "_guarded", guarded)
         put(self, "_everything", everything)
 
