@@ -566,6 +566,7 @@ def test_a_lost_connection_is_said_and_found_again(visit, feeder, expect, pictur
     expect(wall.all("#lost")).to_be_hidden()
     feeder.stop()
     expect(wall.all("#lost")).to_contain_text("The connection to the wall is lost. This is how")
+    expect(wall.all("#lost")).to_be_visible()
     expect(wall.all("#state")).to_have_text("Not connected")
     expect(wall.all("#lines > li")).to_have_count(1)
     wall.page.screenshot(path=pictures / "wall-lost.png")
