@@ -162,7 +162,7 @@ class Credentials:
             found = [(0, len(text))] if text == self.secret else []
         if self.encryption_master_key_base64 is None:
             return found
-        return _merged([*found, *places(self.encryption_master_key_base64, text)])
+        return merged([*found, *places(self.encryption_master_key_base64, text)])
 
 
 # --- reading and checking -------------------------------------------------------------------
@@ -249,14 +249,14 @@ def _check_master_key(text: object) -> None:
         raise InvalidCredentials(f"{wanted}; got {length} bytes.")
 
 
-def _merged(found: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def merged(found: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Places in order, those that overlap as one."""
-    merged: list[tuple[int, int]] = []
+    apart: list[tuple[int, int]] = []
     for start, end in sorted(found):
-        if merged and start < merged[-1][1]:
-            start, end = merged[-1][0], max(end, merged.pop()[1])
-        merged.append((start, end))
-    return merged
+        if apart and start < apart[-1][1]:
+            start, end = apart[-1][0], max(end, apart.pop()[1])
+        apart.append((start, end))
+    return apart
 
 
 def _refuse_paste_damage(name: str, value: object) -> None:

@@ -208,7 +208,7 @@ def _check_name(name: object) -> None:
 def _check_data(data: object) -> None:
     if not isinstance(data, str):
         raise InvalidEvent(
-            f"data: expected a string holding JSON, got {_kind(data)}. Encode it first: the "
+            f"data: expected text that holds JSON, got {_kind(data)}. Encode it first: the "
             'reference shows "data": "{\\"text\\":\\"hello\\"}".',
             rule="data",
         )
@@ -266,9 +266,20 @@ def event_body(event: Event) -> bytes:
     ).encode()
 
 
+def check_event(event: object) -> Event:
+    """Return `event` if it's an Event; raise InvalidEvent if it's a dict, say."""
+    if not isinstance(event, Event):
+        raise InvalidEvent(
+            f"batch: expected Events, got {_kind(event)}. "
+            'Event.of("order-41", "status", {"text": "on its way"}) makes one.',
+            rule="batch",
+        )
+    return event
+
+
 def batch_body(events: Iterable[Event]) -> bytes:
     """The body of `POST /apps/{app_id}/batch_events`: 1 to 10 events of one channel each."""
-    events = tuple(events)
+    events = tuple(map(check_event, events))
     _check_batch(events)
     return to_json(
         {

@@ -228,6 +228,7 @@ def test_the_timeout_is_five_seconds_or_as_given(call, service):
         (("trigger", "chat", "n", "d", "1"), "socket_id"),
         (("trigger_batch", []), "batch"),
         (("trigger_batch", [Event.of(["a", "b"], "n", "")]), "batch"),
+        (("trigger_batch", [{"channel": "chat", "name": "n", "data": ""}]), "batch"),
         (("channel_info", "a/b"), "channel"),
         (("users", ""), "channel"),
         (("send_to_user", "", "n", "d"), "user_id"),

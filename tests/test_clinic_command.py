@@ -345,14 +345,17 @@ def test_no_file_that_was_put_aside_is_lost(starts: Starts, tmp_path: Path) -> N
     assert tuple(file.read_text(encoding="utf-8") for file in kept) == texts
 
 
-def test_what_cannot_be_opened_is_put_aside_too(starts: Starts, tmp_path: Path) -> None:
-    (tmp_path / command.STATE_FILE).mkdir()  # or root's file, after a sudo
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_put_aside_too(starts: Starts, tmp_path: Path, make: Any) -> None:
+    make(tmp_path / command.STATE_FILE)
     clinic = starts()
     clinic.opens()
     said = clinic.line()
-    assert "can't be read" in said
+    assert "It isn't a file." in said
     assert "the old file is now .pusherkit-clinic.old.json" in said
-    assert (tmp_path / ".pusherkit-clinic.old.json").is_dir()
+    aside = tmp_path / ".pusherkit-clinic.old.json"
+    assert aside.exists()
+    assert not aside.is_file()
     clinic.plays("event")
     assert clinic.ends()[1] == 1
     assert (tmp_path / command.STATE_FILE).is_file()

@@ -29,6 +29,7 @@ ORDER = [
     "encryption",
     "httpx_auth",
     "_proxies",
+    "_page",
     "client",
     "authorization",
     "snippets",
@@ -63,6 +64,7 @@ ORDER = [
     "_terminal",
     "clinic.command",
     "_progress",
+    "classroom",
     "cli",
     "__main__",
     "pytest_plugin",
@@ -113,6 +115,7 @@ PURE = [
     "sandbox.api",
     "sandbox.channels",
     "sandbox.cache",
+    "sandbox.keys",
     "sandbox.personalities",
     "sandbox.rate",
     "sandbox.routes",
@@ -132,6 +135,12 @@ PURE = [
     "clinic.scenes",
     "clinic.sabotage",
     "clinic.desk",
+    "classroom",
+    "classroom.roster",
+    "classroom.badges",
+    "classroom.calls",
+    "classroom.learners",
+    "classroom.board",
 ]
 
 # What a pure module never imports, though the standard library has it.
@@ -139,10 +148,12 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
+    "httpx": {"httpx_auth", "_page", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
-    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")},
-    "websockets": {"subscriber", "sandbox.sockets"},
+    "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
+    | {f"classroom.{name}" for name in ("wall", "doors", "hub", "links", "site")},
+    "websockets": {"subscriber", "sandbox.sockets", "classroom.command"},
+    "jupyterhub": {"classroom.doors", "classroom.hub", "classroom.learner"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
     "jupyterlab": {"lab", "cli"},

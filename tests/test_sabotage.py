@@ -375,7 +375,8 @@ def test_what_can_be_made_in_several_ways_is_told_as_one_of_them():
         ("-1", "a whole number"),
         ("1..", "a whole number"),
         ("٧", "a whole number"),
-        ("9" * 5_000, "a whole number"),
+        ("9" * 5_000, "a number up to 1,000,000,000"),
+        ("99999999999", "a number up to 1,000,000,000"),
         ("9999999999", "a number up to 1,000,000,000"),
         ("5..1", "a range that goes up"),
         ("1..20000", "at most 10,000 seeds"),
@@ -401,6 +402,9 @@ def test_the_command_says_what_is_wrong_with_a_seed(capsys):
     assert "need a seed" in capsys.readouterr().err
     assert main(["clinic", "--seed", "7", "--json", "--settings-for", "node"]) == 1
     assert "so --json and --settings-for can't go with it" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["clinic", "--seed", "7", "--check", "--sheet"])
+    assert "not allowed with argument --check" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -766,7 +766,7 @@ def test_what_went_out_is_remembered_and_watched(sandbox, peer):
     accepted(sandbox, publishing(HELLO))
     refused(sandbox, edited(publishing(HELLO), auth_key="x"), 401, NOW + 1)
     (delivery,) = sandbox.deliveries
-    assert delivery == Delivery(time=NOW, event=HELLO, subscribers=1)
+    assert delivery == Delivery(time=NOW, event=HELLO, subscribers=1, key=PRACTICE_CREDENTIALS.key)
     assert seen == [delivery, *sandbox.log]
     sandbox.watchers.remove(seen.append)
     accepted(sandbox, publishing(HELLO))

@@ -160,6 +160,7 @@ class Clinic(Sandbox):
                     auth=auth,
                     channel_data=None,
                     user_data=None,
+                    credentials=self.credentials,
                 )
             )
 

@@ -118,6 +118,8 @@ def _kept_state(fresh: bool) -> tuple[State, str, bool]:
     if fresh or not STATE_FILE.exists():
         return new, "", False
     try:
+        if not STATE_FILE.is_file():  # a pipe may never end
+            raise UnreadableText("It isn't a file.")
         with STATE_FILE.open("rb") as opened:
             data = opened.read(MAX_STATE_BYTES + 1)
         if len(data) > MAX_STATE_BYTES:

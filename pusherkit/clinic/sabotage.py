@@ -54,20 +54,23 @@ from pusherkit.snippets import curl
 
 OFFERED = 4  # answers to choose from
 MAX_SEED = 10**9  # ours, so that a seed can be read out
+MAX_SEED_DIGITS = len(str(MAX_SEED))
 MAX_SEEDS = 10_000  # in one range; ours
 
 
 def read_seeds(text: str) -> range:
     """The seeds of "7", or of "1..200". Raises PusherError, with a sentence, for anything else."""
-    found = re.fullmatch(r"([0-9]{1,10})(?:\.\.([0-9]{1,10}))?", text)
+    found = re.fullmatch(r"([0-9]++)(?:\.\.([0-9]++))?", text)
     if found is None:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         raise PusherError(
             f"expected a whole number, such as 7, or a range, such as 1..200; got {shown!r}."
         )
-    first, last = int(found[1]), int(found[2] or found[1])
-    if max(first, last) > MAX_SEED:
+    digits = [found[1], found[2] or found[1]]
+    # Counted first: Python refuses to read thousands of them.
+    if any(len(each) > MAX_SEED_DIGITS or int(each) > MAX_SEED for each in digits):
         raise PusherError(f"expected a number up to {MAX_SEED:,}.")
+    first, last = map(int, digits)
     if not 0 <= last - first < MAX_SEEDS:
         raise PusherError(
             f"expected a range that goes up, of at most {MAX_SEEDS:,} seeds; got {text}."

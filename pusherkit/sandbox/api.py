@@ -12,11 +12,11 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import Mistake
@@ -38,6 +38,7 @@ from pusherkit.events import (
 )
 from pusherkit.sandbox.cache import is_cache_channel
 from pusherkit.sandbox.channels import Channels, Delivery, UnauthorizedSubscription
+from pusherkit.sandbox.keys import FindKey, Keys, Named
 from pusherkit.sandbox.personalities import (
     PERSONALITIES,
     Answer,
@@ -51,7 +52,7 @@ from pusherkit.sandbox.personalities import (
     refusal,
 )
 from pusherkit.sandbox.rate import TokenBucket
-from pusherkit.sandbox.routes import route
+from pusherkit.sandbox.routes import Route, check_own_call, route
 from pusherkit.sandbox.webhooks import WebhookCall, Webhooks
 from pusherkit.signing import Request, Verdict, judge
 
@@ -114,6 +115,12 @@ class Exchange:
     """What the practice server itself would have answered, where it played another one."""
     played: Played | None = None
     """The server that it played, and why that one refused it; `reply` is its answer."""
+    key: str = ""
+    """The key that the request names; "" where it names none of this app's.
+
+    Where the practice server itself accepts a request, its sender had that key's secret. A refused
+    one only says so.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +136,8 @@ class RefusedSubscription:
     """What the client was told, with `error`: None, 4300 for a bad name, 4009 in a sign-in."""
     error: str
     diagnosis: Diagnosis
+    key: str = ""
+    """The key with which its client connected, which proves nothing: a key is no secret."""
 
     @property
     def note(self) -> str:
@@ -144,6 +153,8 @@ class RefusedSubscription:
 
 Entry = Exchange | Delivery | RefusedSubscription | WebhookCall
 Act = Callable[[], Reply]
+OwnCall = Callable[[str, bytes, float], Reply]
+"""Answers a call of one's own: the key that signed it, its body, and the time in Unix seconds."""
 _Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription | WebhookCall)
 
 
@@ -248,6 +259,8 @@ class Unauthorized:
     time: float
     request: Request
     verdict: Verdict
+    named: Named
+    """Whose key it names, and what it was judged with."""
     played: Played | None = None
     """What goes out all the same, where another server is played. The refusal is for the log."""
     note: str = ""
@@ -272,6 +285,17 @@ class Sandbox:
     there are any; a shell posts them. `subscription_count` is as for Channels. `personality` is a
     server to judge and answer as, a name in PERSONALITIES; the log then also says what the strict
     server would have answered.
+
+    `find_key` returns the credentials of another key of the same app, or None where there is no
+    such key; it's asked with whatever text arrives, and mustn't raise. The key that a request or a
+    subscriber names decides the secret that it's judged with. `credentials` stay the app's own, and
+    sign its webhooks.
+
+    `calls` are calls of your own, by name: `POST /apps/{app_id}/NAME`. Each is judged strictly like
+    any other request, the rate included; only then it's called with the key that signed it, the
+    body and the time, and returns the answer, whose body is a JSON object. The log has those that
+    were refused, here or by their own answer, and no watcher hears of the others. Raises ValueError
+    for a name that can't be a call's.
     """
 
     def __init__(
@@ -283,8 +307,12 @@ class Sandbox:
         webhooks: Webhooks | None = None,
         subscription_count: bool = False,
         personality: str | None = None,
+        find_key: FindKey | None = None,
+        calls: Mapping[str, OwnCall] | None = None,
     ) -> None:
         self.credentials = credentials
+        self.keys = Keys(credentials, find_key)
+        self._calls = {check_own_call(name): call for name, call in (calls or {}).items()}
         self.webhooks = webhooks
         self.personality = None if personality is None else named(personality)
         self.channels = Channels(
@@ -294,6 +322,7 @@ class Sandbox:
             webhooks.note if webhooks else lambda event: None,
             socket_ids=socket_ids,
             subscription_count=subscription_count,
+            find_key=find_key,
         )
         self.log = Recent[Exchange]()
         self.deliveries = Recent[Delivery]()
@@ -316,8 +345,14 @@ class Sandbox:
 
     def turn_away(self, raw: RawRequest, refusal: Refusal, *, now: float) -> Reply:
         """Answer a request that a shell does not let in: a foreign page's, or one too large."""
-        reply = refusal.reply
-        return self._log(now, raw.method, _path(raw), reply, None)
+        return self._log(now, raw.method, _path(raw), refusal.reply, None, self.named_by(raw))
+
+    def named_by(self, raw: RawRequest) -> Named:
+        """The key that a request names which isn't judged, so that no secret of it is shown."""
+        query = raw.target.partition(b"?")[2].decode(errors="replace")
+        pairs = [pair.partition("=") for pair in query.split("&")]
+        names = [value for name, _, value in pairs if unquote_plus(name).lower() == "auth_key"]
+        return self.keys.named(map(unquote_plus, names))
 
     # A shell may take handle()'s three steps one by one: explain() is the only long one, and as it
     # touches nothing of the sandbox's, it can run on another thread while others are answered.
@@ -326,66 +361,80 @@ class Sandbox:
         """Answer a request; or say which rule of signing it broke, for refuse() to answer."""
         try:
             path, params = read_target(raw.target)
-            if len(raw.body) > MAX_BODY_BYTES and route(raw.method, path).call:
+            if len(raw.body) > MAX_BODY_BYTES and self._found(raw.method, path).call:
                 raise too_large(len(raw.body))
         except Refusal as refused:
-            return self._log(now, raw.method, _path(raw), refused.reply, None)
+            return self._log(now, raw.method, _path(raw), refused.reply, None, self.named_by(raw))
         request = Request(raw.method, path, params, raw.body)
-        if self.personality is not None:
-            return self._play(request, now)
-        judged, verdict = self.strictly(request, now)
+        named = self.keys.named(request.values("auth_key"))
+        own_call = bool(self._calls) and self._found(raw.method, path).call in self._calls
+        if self.personality is not None and not own_call:
+            return self._play(request, named, now)
+        judged, verdict = self.strictly(request, named, now)
         if isinstance(judged, Unauthorized):
             return judged
-        reply = judged if isinstance(judged, Reply) else self._carry_out(judged)
-        return self._log(now, request.method, request.path, reply, verdict)
+        reply = judged if isinstance(judged, Reply) else self._carry_out(judged, named)
+        if own_call and reply.status < 400:
+            return reply  # there may be many of them, and they are nobody's lesson
+        return self._log(now, request.method, request.path, reply, verdict, named)
 
     def strictly(
-        self, request: Request, now: float
+        self, request: Request, named: Named, now: float
     ) -> tuple[Reply | Unauthorized | Act, Verdict | None]:
         """What the practice server itself makes of a request, and its verdict on the signing.
 
-        An act is a request that it takes, and that isn't carried out yet. Everything else is.
+        `named` is the key that the request names. An act is a request that it takes, and that isn't
+        carried out yet. Everything else is.
         """
         verdict = None
         try:
-            answer, arguments = self._route(request.method, request.path)
-            verdict = judge(self.credentials, request, now=now)
+            found = self._route(request.method, request.path, named)
+            verdict = judge(named.credentials, request, now=now)
             if verdict.failed:
-                return Unauthorized(time=now, request=request, verdict=verdict), verdict
-            if self.personality is None:  # another server looks at its rate when it does
+                if not named.key and self.keys.several:
+                    verdict = _of_no_key(verdict, self.credentials.app_id)
+                refused = Unauthorized(time=now, request=request, verdict=verdict, named=named)
+                return refused, verdict
+            own_call = self._calls.get(found.call)
+            # A server that's played looks at its rate when it does, and has no calls of one's own.
+            if self.personality is None or own_call:
                 self.admit(request, now=now)
-            return answer(self, request, now, *arguments), verdict
+            if own_call:
+                return partial(own_call, named.key, request.body, now), verdict
+            return _ANSWERS[found.call](self, request, named, now, *found.arguments), verdict
         except InvalidEvent as error:
-            return _invalid(error, self._hide(str(error))).reply, verdict
-        except Refusal as refused:
-            return refused.reply, verdict
+            return _invalid(error, named.credentials.hide(str(error))).reply, verdict
+        except Refusal as refusing:
+            return refusing.reply, verdict
 
-    def _play(self, request: Request, now: float) -> Reply | Unauthorized:
+    def _play(self, request: Request, named: Named, now: float) -> Reply | Unauthorized:
         """Judge, act and answer as another server does."""
         personality = self.personality
         assert personality is not None  # noqa: S101 - judge() asked
-        strict, verdict = self.strictly(request, now)
+        strict, verdict = self.strictly(request, named, now)
         bucket = self._bucket
         wait = partial(bucket.take, now) if bucket else lambda cost: 0.0
-        arrived = arrive(self.credentials, request, now=now, wait=wait)
+        arrived = arrive(named.credentials, request, now=now, wait=wait)
         played, note = refusal(personality, arrived), ""
         if played is None:
-            done = self._do(strict, arrived, now)
+            done = self._do(strict, arrived, named, now)
             note = done.note
             played = acceptance(personality, arrived.route.call, json.loads(done.body))
         if isinstance(strict, Unauthorized):
             return replace(strict, played=played, note=note)
         strict = strict if isinstance(strict, Reply) else _ok({})
-        return self._log_played(now, request, verdict, strict, played, note)
+        return self._log_played(now, request, verdict, strict, played, note, named)
 
-    def _carry_out(self, act: Act) -> Reply:
+    def _carry_out(self, act: Act, named: Named) -> Reply:
         done = act()
-        return replace(done, note=self._hide(done.note))
+        return replace(done, note=named.credentials.hide(done.note))
 
-    def _do(self, strict: Reply | Unauthorized | Act, arrived: Arrived, now: float) -> Reply:
+    def _do(
+        self, strict: Reply | Unauthorized | Act, arrived: Arrived, named: Named, now: float
+    ) -> Reply:
         """Carry out a request that the server played takes, whatever the strict one thinks."""
         if callable(strict):
-            return self._carry_out(strict)
+            return self._carry_out(strict, named)
         if isinstance(strict, Reply) and strict.status == 200:
             return strict
         call, request = arrived.route.call, arrived.request
@@ -393,22 +442,24 @@ class Sandbox:
             # Nothing but counts can be asked for wrongly, and those are ignored then.
             kept = [(name, value) for name, value in request.params if name != "info"]
             plain = Request(request.method, request.path, dict(kept))
-            made = _ANSWERS[call](self, plain, now, *arrived.route.arguments)
-            return made if isinstance(made, Reply) else self._carry_out(made)
+            made = _ANSWERS[call](self, plain, named, now, *arrived.route.arguments)
+            return made if isinstance(made, Reply) else self._carry_out(made, named)
         events, why_not = publishable(arrived)
-        delivered = sum(self.channels.publish(event, now=now) for event in events)
+        delivered = sum(self._deliver(event, named, now) for event in events)
         names = tuple(event.channels[0] for event in events)
         note = f"{_list(names)} ({_deliveries(delivered)})" if names else ""
         left_out = f"not delivered, as it can't be here: {why_not}" if why_not else ""
-        return _ok({}, self._hide("; ".join(filter(None, [note, left_out]))))
+        return _ok({}, named.credentials.hide("; ".join(filter(None, [note, left_out]))))
 
     def explain(
         self, refused: Unauthorized, go_on: Callable[[], bool] = lambda: True
     ) -> Explanation:
         """Search for the mistake that broke a rule. `go_on` is the doctor's: False ends it."""
-        request = refused.request
+        request, named = refused.request, refused.named
         if not (request.values("auth_signature") or request.values("body_md5")):
             return Explanation()  # nothing was signed, so no mistake was made in signing
+        if not named.key and self.keys.several:
+            return Explanation()  # nobody knows which secret it should have been signed with
         if len(request.body) > MAX_SEARCHED_BYTES:
             return Explanation(unfinished=TOO_LARGE_TO_SEARCH)
         stopped = False
@@ -418,7 +469,7 @@ class Sandbox:
             stopped = stopped or not go_on()
             return not stopped
 
-        found = explain(self.credentials, request, refused.verdict, go_on=asked)
+        found = explain(named.credentials, request, refused.verdict, go_on=asked)
         return Explanation(findings=found.findings, unfinished=UNFINISHED if stopped else "")
 
     def refuse(self, refused: Unauthorized, explanation: Explanation) -> Reply:
@@ -443,10 +494,10 @@ class Sandbox:
                 for check in verdict.checks
             ],
         ).reply
-        time, played = refused.time, refused.played
+        time, played, named = refused.time, refused.played, refused.named
         if played is not None:
-            return self._log_played(time, request, verdict, reply, played, refused.note)
-        return self._log(time, request.method, request.path, reply, verdict)
+            return self._log_played(time, request, verdict, reply, played, refused.note, named)
+        return self._log(time, request.method, request.path, reply, verdict, named)
 
     # A refused subscription was answered by the channels. What's left is to explain it, in the log.
 
@@ -459,7 +510,7 @@ class Sandbox:
     ) -> Diagnosis:
         """Search for the mistake in a subscription, or a sign-in. `go_on` is as for explain()."""
         return diagnose_subscription(
-            self.credentials,
+            refused.credentials,
             socket_id=refused.socket_id,
             channel=refused.channel,
             auth=refused.auth,
@@ -473,10 +524,11 @@ class Sandbox:
         entry = RefusedSubscription(
             time=refused.time,
             socket_id=refused.socket_id,
-            channel=self._hide(refused.channel[:MAX_SHOWN_CHANNEL]),
+            channel=refused.credentials.hide(refused.channel[:MAX_SHOWN_CHANNEL]),
             code=refused.code,
             error=refused.error,
             diagnosis=diagnosis,
+            key=refused.credentials.key,
         )
         self.refused_subscriptions.append(entry)
         self._tell(entry)
@@ -493,18 +545,21 @@ class Sandbox:
         path: str,
         reply: Reply,
         verdict: Verdict | None,
+        named: Named,
         *,
         strict: Reply | None = None,
         played: Played | None = None,
     ) -> Reply:
+        hide = named.credentials.hide
         exchange = Exchange(
             time=time,
-            method=self._hide(method),
-            path=self._hide(path),
+            method=hide(method),
+            path=hide(path),
             reply=reply,
             verdict=verdict,
             strict=strict,
             played=played,
+            key=named.key,
         )
         self.log.append(exchange)
         self._tell(exchange)
@@ -518,13 +573,14 @@ class Sandbox:
         strict: Reply,
         played: Played,
         note: str,
+        named: Named,
     ) -> Reply:
         answer = played.answer
         # As in the request's JSON: half a surrogate pair in a name is written as \ud8….
         body = answer.body.encode(errors="backslashreplace")
         reply = Reply(status=answer.status, body=body, headers=answer.headers, note=note)
         method, path = request.method, request.path
-        return self._log(time, method, path, reply, verdict, strict=strict, played=played)
+        return self._log(time, method, path, reply, verdict, named, strict=strict, played=played)
 
     def clear(self) -> None:
         """Forget the log, the deliveries, the refused subscriptions and the webhooks' calls."""
@@ -546,34 +602,35 @@ class Sandbox:
                     self.watchers.remove(watcher)
                 self.watcher_failed(error)
 
-    def _hide(self, text: str) -> str:
-        """A piece of a request as it may be repeated: without a secret that was sent by mistake."""
-        # Only pieces: in a whole answer, a secret that is a word would be found by chance.
-        return self.credentials.hide(text)
-
     # --- which call is it -------------------------------------------------------------------
 
-    def _route(self, method: str, path: str) -> tuple[Callable[..., Reply | Act], tuple[str, ...]]:
-        found = route(method, path)
+    # Each piece of a request is repeated as hide() leaves it. Only pieces: in a whole answer, a
+    # secret that is a word would be found by chance.
+
+    def _found(self, method: str, path: str) -> Route:
+        return route(method, path, self._calls)
+
+    def _route(self, method: str, path: str, named: Named) -> Route:
+        found, hide = self._found(method, path), named.credentials.hide
         if found.call:
             if unquote(found.app_id) != self.credentials.app_id:
                 raise Refusal(
                     404,
-                    f"Unknown app id {self._hide(found.app_id)!r}: this server has app "
+                    f"Unknown app id {hide(found.app_id)!r}: this server has app "
                     f"{self.credentials.app_id}.",
                     fix="Put the app id, not the key, after /apps/.",
                 )
-            return _ANSWERS[found.call], found.arguments
+            return found
         if found.allowed:
             allowed = ", ".join(found.allowed)
             raise Refusal(
                 405,
-                f"{self._hide(method)} is not for this path; it takes {allowed}.",
+                f"{hide(method)} is not for this path; it takes {allowed}.",
                 headers=(("Allow", allowed),),
             )
         raise Refusal(
             404,
-            f"No such path: {self._hide(path)[:200]!r}.",
+            f"No such path: {hide(path)[:200]!r}.",
             fix=_other_path(self.credentials.app_id, path),
         )
 
@@ -597,12 +654,15 @@ class Sandbox:
 
     # What changes something is read first, and done by what reading it returns.
 
-    def _events(self, request: Request, now: float) -> Act:
-        event = read_event_body(request.body or _from_query(request))
-        return partial(self._publish, event, now)
+    def _deliver(self, event: Event, named: Named, now: float) -> int:
+        return self.channels.publish(event, now=now, key=named.key)
 
-    def _publish(self, event: Event, now: float) -> Reply:
-        delivered = self.channels.publish(event, now=now)
+    def _events(self, request: Request, named: Named, now: float) -> Act:
+        event = read_event_body(request.body or _from_query(request))
+        return partial(self._publish, event, named, now)
+
+    def _publish(self, event: Event, named: Named, now: float) -> Reply:
+        delivered = self._deliver(event, named, now)
         note = f"{event.name} → {_list(event.channels)} ({_deliveries(delivered)})"
         note += _not_encrypted([event])
         if not event.info:
@@ -610,18 +670,18 @@ class Sandbox:
         counts = {name: self._counts(name, event.info) for name in event.channels}
         return _ok({"channels": counts}, note)
 
-    def _batch_events(self, request: Request, now: float) -> Act:
-        return partial(self._publish_batch, read_batch_body(request.body), now)
+    def _batch_events(self, request: Request, named: Named, now: float) -> Act:
+        return partial(self._publish_batch, read_batch_body(request.body), named, now)
 
-    def _publish_batch(self, batch: tuple[Event, ...], now: float) -> Reply:
-        delivered = sum(self.channels.publish(event, now=now) for event in batch)
+    def _publish_batch(self, batch: tuple[Event, ...], named: Named, now: float) -> Reply:
+        delivered = sum(self._deliver(event, named, now) for event in batch)
         note = f"batch of {len(batch)} ({_deliveries(delivered)})" + _not_encrypted(batch)
         if not any(event.info for event in batch):
             return _ok({}, note)
         counts = [self._counts(event.channels[0], event.info) for event in batch]
         return _ok({"batch": counts}, note)
 
-    def _channels(self, request: Request, now: float) -> Reply:
+    def _channels(self, request: Request, named: Named, now: float) -> Reply:
         prefix, info = _once(request, "filter_by_prefix"), _info(request)
         if "user_count" in info and not prefix.startswith("presence-"):
             raise InvalidEvent(
@@ -632,7 +692,7 @@ class Sandbox:
         names = self.channels.occupied(prefix)
         return _ok({"channels": {name: self._counts(name, info) for name in names}})
 
-    def _channel(self, request: Request, now: float, channel: str) -> Reply:
+    def _channel(self, request: Request, named: Named, now: float, channel: str) -> Reply:
         info = _info(request, (*INFO_ATTRIBUTES, "cache"))
         if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
@@ -652,7 +712,7 @@ class Sandbox:
         event = self.channels.cached(channel, now=now)
         return {"data": event.data, "ttl": math.ceil(event.until - now)} if event else None
 
-    def _users(self, request: Request, now: float, channel: str) -> Reply:
+    def _users(self, request: Request, named: Named, now: float, channel: str) -> Reply:
         if not channel.startswith("presence-"):
             raise InvalidEvent(
                 f"Users may only be requested for presence channels; {channel} is none.",
@@ -660,12 +720,12 @@ class Sandbox:
             )
         return _ok({"users": [{"id": user} for user in self.channels.users(channel)]})
 
-    def _terminate(self, request: Request, now: float, user_id: str) -> Act:
-        return partial(self._close, user_id)
+    def _terminate(self, request: Request, named: Named, now: float, user_id: str) -> Act:
+        return partial(self._close, user_id, named)
 
-    def _close(self, user_id: str) -> Reply:
+    def _close(self, user_id: str, named: Named) -> Reply:
         closed = self.channels.terminate(user_id)
-        name = self._hide(user_id)[:MAX_SHOWN_CHANNEL]
+        name = named.credentials.hide(user_id)[:MAX_SHOWN_CHANNEL]
         return _ok({}, f"user {name}: closed {closed} connection{'' if closed == 1 else 's'}")
 
     def _counts(self, channel: str, info: Iterable[str]) -> dict[str, int]:
@@ -694,7 +754,9 @@ def matrix(credentials: Credentials, request: Request, *, now: float) -> tuple[P
     Nothing is published. An accepted request's answer is the one that has no counts, which there
     are only where somebody subscribes. `now` is the servers' clock in Unix seconds.
     """
-    strict, _ = Sandbox(credentials).strictly(request, now)
+    sandbox = Sandbox(credentials)
+    named = sandbox.keys.named(request.values("auth_key"))
+    strict, _ = sandbox.strictly(request, named, now)
     arrived = arrive(credentials, request, now=now)
     return (_played(strict), *(play(each, arrived) for each in PERSONALITIES.values()))
 
@@ -717,6 +779,12 @@ def _played(strict: Reply | Unauthorized | Act) -> Played:
         answer=Answer(status=reply.status, body=reply.body.decode(), headers=reply.headers),
         source="measured: this server",
     )
+
+
+def _of_no_key(verdict: Verdict, app_id: str) -> Verdict:
+    """The verdict on a request that names none of several keys: none of them was expected."""
+    about_key, *others = verdict.checks
+    return replace(verdict, checks=(replace(about_key, expected=f"a key of app {app_id}"), *others))
 
 
 def _other_path(app_id: str, path: str) -> str:

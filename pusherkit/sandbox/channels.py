@@ -21,6 +21,7 @@ from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError, InvalidEvent
 from pusherkit.events import ENCRYPTED, SERVER_TO_USER, Event, check_channel_name, to_json
 from pusherkit.sandbox.cache import Cache, Cached, is_cache_channel
+from pusherkit.sandbox.keys import FindKey, Keys, Named
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.users import MAX_USER_ID_LENGTH, MAX_WATCHLIST, User, Users
 
@@ -67,6 +68,8 @@ class Delivery:
     """How many frames went out; a subscriber to two of the event's channels counts twice."""
     client_event: bool = False
     """Whether a client sent it; `event.socket_id` is then the sender."""
+    key: str = ""
+    """The key that published it, or with which the client connected; "" where it's none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,8 @@ class UnauthorizedSubscription:
     channel_data: str | None
     user_data: str | None
     """Of a sign-in; None in a subscription."""
+    credentials: Credentials
+    """Those of the key with which the client connected: what it was judged with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class Connection:
     ping: Callable[[], None]
     """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
+    credentials: Credentials
+    """Those of the key with which it connected: what its subscriptions are judged with."""
     subscriptions: dict[str, None] = field(default_factory=dict)  # in the order of subscription
     user: User | None = None
     """Who is signed in on it."""
@@ -124,7 +131,8 @@ class Channels:
     was refused, `happened` with each event that webhooks tell of, as its fields. `socket_ids` names
     the connections; where it is None they are counted. A server that starts again should hand in
     ids that nobody can foresee: an `auth` is good for one socket id, and would fit again if that
-    came again. With `subscription_count`, subscribers hear how many of them there are.
+    came again. With `subscription_count`, subscribers hear how many of them there are. `find_key`
+    is as for Sandbox: a connection is judged with the secret of the key that it named.
     """
 
     def __init__(
@@ -136,8 +144,9 @@ class Channels:
         *,
         socket_ids: Iterator[str] | None = None,
         subscription_count: bool = False,
+        find_key: FindKey | None = None,
     ) -> None:
-        self._credentials = credentials
+        self._keys = Keys(credentials, find_key)
         self._delivered = delivered
         self._unauthorized = unauthorized
         self._happened = happened
@@ -175,8 +184,11 @@ class Channels:
         """The event that a cache channel remembers."""
         return self._cache.recall(channel, now=now)
 
-    def publish(self, event: Event, *, now: float) -> int:
-        """Deliver an event to every subscriber of its channels; return how many frames went out."""
+    def publish(self, event: Event, *, now: float, key: str = "") -> int:
+        """Deliver an event to every subscriber of its channels; return how many frames went out.
+
+        `key` is the one that published it, for the Delivery.
+        """
         for channel in filter(is_cache_channel, event.channels):
             self._cache.remember(channel, event.name, event.data, now=now)
             self._missed.discard(channel)
@@ -188,7 +200,7 @@ class Channels:
             )
             for channel in dict.fromkeys(event.channels)
         )
-        self._delivered(Delivery(time=now, event=event, subscribers=sent))
+        self._delivered(Delivery(time=now, event=event, subscribers=sent, key=key))
         return sent
 
     def terminate(self, user_id: str) -> int:
@@ -217,10 +229,11 @@ class Channels:
         `key`, `protocol` and `version` are those of `/app/KEY?protocol=7&version=8.6.0`. `ping`
         pings by WebSocket, where there is one.
         """
-        if refusal := self._refusal(key, protocol, version):
+        named = self._keys.named([key])
+        if refusal := self._refusal(key, named, protocol, version):
             turn_away(send, hang_up, protocol, *refusal)
             return None
-        connection = Connection(next(self._socket_ids), send, hang_up, ping, heard_at=now)
+        connection = Connection(next(self._socket_ids), send, hang_up, ping, now, named.credentials)
         self._connections.add(connection)
         greeting = {
             "socket_id": connection.socket_id,
@@ -230,10 +243,10 @@ class Channels:
         return connection
 
     def _refusal(
-        self, key: str, protocol: str | None, version: str | None
+        self, key: str, named: Named, protocol: str | None, version: str | None
     ) -> tuple[int, str] | None:
-        if key != self._credentials.key:
-            shown = self._credentials.hide(key)[:60]
+        if not named.key:
+            shown = named.credentials.hide(key)[:60]
             return APP_DOES_NOT_EXIST, f"App key {shown} does not exist here."
         if protocol is None:
             return NO_PROTOCOL, "No protocol version supplied. Connect with ?protocol=7."
@@ -243,7 +256,7 @@ class Channels:
                 f"Unsupported protocol version {protocol[:20]}; expected 4, 5, 6 or 7.",
             )
         if version and not VERSION.fullmatch(version):
-            shown = self._credentials.hide(version[:1_000])[:40]
+            shown = named.credentials.hide(version[:1_000])[:40]
             return BAD_VERSION, f"Invalid version string format: {shown}. Expected one like 8.6.0."
         if self.connections >= MAX_CONNECTIONS:
             return OVER_CAPACITY, f"Over capacity: {MAX_CONNECTIONS} connections are open."
@@ -421,7 +434,17 @@ class Channels:
             raise InvalidEvent(bad_auth(channel), rule="auth")
         if not isinstance(channel_data, str | None):
             raise InvalidEvent("channel_data: expected a string holding JSON.", rule="channel_data")
-        verify_channel(self._credentials, connection.socket_id, channel, auth, channel_data)
+        judging = self._judging(connection, auth)
+        verify_channel(judging, connection.socket_id, channel, auth, channel_data)
+
+    def _judging(self, connection: Connection, auth: str) -> Credentials:
+        """What an `auth` is judged with: its connection's key, whichever key it names itself.
+
+        Where that's another one, its secret stays out of sight, too.
+        """
+        own = connection.credentials
+        key, _, _ = auth.rpartition(":")
+        return own if key in ("", own.key) else self._keys.named([own.key, key]).credentials
 
     def _own_messages(self, connection: Connection, channel: str) -> None:
         """Raise unless these are the messages for the user who is signed in."""
@@ -511,7 +534,8 @@ class Channels:
                 raise InvalidEvent(
                     "Signing in needs auth and user_data, both strings.", rule="auth"
                 )
-            verify_user(self._credentials, connection.socket_id, auth, user_data)
+            judging = self._judging(connection, auth)
+            verify_user(judging, connection.socket_id, auth, user_data)
             user = User.of(read_user_data(user_data))
         except (AuthenticationError, InvalidEvent) as error:
             self._refuse_access(connection, UNAUTHORIZED, str(error), data, now, sign_in=True)
@@ -583,7 +607,15 @@ class Channels:
             self._refuse(connection, None, str(error))
             return
         sent = self._send_all(channel, text, but=connection.socket_id)
-        self._delivered(Delivery(time=now, event=event, subscribers=sent, client_event=True))
+        self._delivered(
+            Delivery(
+                time=now,
+                event=event,
+                subscribers=sent,
+                client_event=True,
+                key=connection.credentials.key,
+            )
+        )
         about = {"event": event.name, "data": event.data, "socket_id": connection.socket_id}
         self._happened({"name": "client_event", "channel": channel} | about | sender)
 
@@ -614,11 +646,20 @@ class Channels:
                 sent += 1
         return sent
 
-    def _refuse(self, connection: Connection, code: int | None, message: str) -> str:
-        """Answer with an error. It repeats what came, but not a secret that came by mistake."""
+    def _refuse(
+        self,
+        connection: Connection,
+        code: int | None,
+        message: str,
+        judging: Credentials | None = None,
+    ) -> str:
+        """Answer with an error. It repeats what came, but not a secret that came by mistake.
+
+        `judging` is what it was judged with, where that isn't what the connection is.
+        """
         if len(message) > MAX_ERROR_LENGTH:  # cut first: hiding takes long in a long text
             message = f"{message[:MAX_ERROR_LENGTH]}…"
-        message = self._credentials.hide(message)
+        message = (judging or connection.credentials).hide(message)
         connection.send(error_frame(code, message))
         return message
 
@@ -642,16 +683,19 @@ class Channels:
                 return to_json(value)  # what should be text, and came as an object
             return ""
 
+        auth = text("auth") or ""
+        judging = self._judging(connection, auth)
         self._unauthorized(
             UnauthorizedSubscription(
                 time=now,
                 socket_id=connection.socket_id,
                 code=code,
-                error=self._refuse(connection, code, message),
+                error=self._refuse(connection, code, message, judging),
                 channel=text("channel") or "",
-                auth=text("auth") or "",
+                auth=auth,
                 channel_data=text("channel_data"),
                 user_data=text("user_data") or "" if sign_in else None,
+                credentials=judging,
             )
         )
 

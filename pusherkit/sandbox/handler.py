@@ -42,6 +42,8 @@ class Shell:
     """Unix seconds."""
     visitors: Visitors
     explainer: Explainer
+    url: str
+    """Where this machine reaches the server."""
     open_sockets: set[BoundedWebSocket] = field(default_factory=set)
     held_bytes: int = 0
     """Of bodies that are not answered yet, all requests together."""
@@ -72,9 +74,9 @@ class Handler(tornado.web.RequestHandler):
         self.finish({"error": f"{status_code}: {self._reason}."})
 
     def prepare(self) -> None:
-        headers, hide = self.request.headers, self.shell.sandbox.credentials.hide
+        headers = self.request.headers
         if objection := self.shell.visitors.objection(headers.get("Host"), headers.get("Origin")):
-            error, fix = map(hide, objection)
+            error, fix = map(self.hide, objection)
             self.turn_away(Refusal(403, error, fix=fix))
 
     def turn_away(self, refusal: Refusal) -> None:
@@ -87,6 +89,10 @@ class Handler(tornado.web.RequestHandler):
         """The request as it arrived. Tornado reads the request line as Latin-1; here it's bytes."""
         target = (self.request.uri or "/").encode("latin-1")
         return RawRequest(method=self.request.method or "", target=target, body=body)
+
+    def hide(self, text: str) -> str:
+        """A piece of the request as it may be repeated: without the secret of a key it names."""
+        return self.shell.sandbox.named_by(self.raw()).credentials.hide(text)
 
     def write_reply(self, reply: Reply) -> None:
         """Make a reply the answer; it is not sent yet."""
@@ -137,7 +143,7 @@ class BodyHandler(Handler):
 
     def what(self) -> str:
         """The request in a few words, for the log."""
-        path = self.shell.sandbox.credentials.hide(self.request.path[:SHOWN])
+        path = self.hide(self.request.path[:SHOWN])
         return f"{self.request.method} {path}, {self._arrived:,} bytes"
 
     def prepare(self) -> None:

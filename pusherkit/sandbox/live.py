@@ -190,6 +190,7 @@ class LiveFeed(Handler, BoundedWebSocket):
             "key": credentials.key,
             "secret": credentials.secret if practice else None,
             "keep": PAGE_ENTRIES,
+            "url": self.shell.url,
             "plays": self._sandbox.personality.server if self._sandbox.personality else None,
         }
         self.send(json.dumps(hello))

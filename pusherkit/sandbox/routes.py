@@ -7,6 +7,7 @@ HTTP API documentation.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -34,8 +35,11 @@ class Route:
     """The methods that this path takes."""
 
 
-def route(method: str, path: str) -> Route:
-    """Find the call that `method` and `path` make. Whose app it is, is not looked at."""
+def route(method: str, path: str, own_calls: Collection[str] = ()) -> Route:
+    """Find the call that `method` and `path` make. Whose app it is, is not looked at.
+
+    `own_calls` are names that check_own_call() took: POST /apps/{app_id}/NAME.
+    """
     app = re.fullmatch(r"/apps/([^/]+)(/.*)?", path, flags=re.DOTALL)
     app_id, rest = (app[1], app[2] or "") if app else ("", "")
     matching = [
@@ -43,9 +47,23 @@ def route(method: str, path: str) -> Route:
         for call, verb, pattern in CALLS
         if (match := re.fullmatch(pattern, rest))
     ]
+    if rest[1:] in own_calls:
+        matching.append((rest[1:], "POST", ()))
     allowed = tuple(verb for _, verb, _ in matching)
     for call, verb, groups in matching:
         if verb == method:
             arguments = tuple(map(unquote, groups))
             return Route(call=call, app_id=app_id, arguments=arguments, allowed=allowed)
     return Route(call="", app_id=app_id, allowed=allowed)
+
+
+def check_own_call(name: str) -> str:
+    """Return the name of a call of one's own; raise ValueError where it can't be one's."""
+    if not re.fullmatch("[a-z][a-z0-9_-]{0,39}", name):
+        raise ValueError(
+            "calls: expected a name of lower-case letters, digits, _ and -, at most 40; "
+            f"got {name!r}."
+        )
+    if any(path == f"/{name}" for _, _, path in CALLS):
+        raise ValueError(f"calls: {name!r} is a call of the HTTP API already; take another name.")
+    return name

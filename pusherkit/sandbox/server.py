@@ -1,4 +1,4 @@
-"""The practice server's shell: Tornado on a thread and a loop of its own, on 127.0.0.1 only.
+"""The practice server's shell: Tornado on a thread and a loop of its own.
 
 It moves bytes between sockets and a Sandbox, within limits, and does nothing else. It has its own
 thread because a server on the notebook kernel's loop couldn't answer while a cell waits for it.
@@ -7,6 +7,7 @@ thread because a server on the notebook kernel's loop couldn't answer while a ce
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import math
 import os
@@ -15,7 +16,8 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -32,6 +34,7 @@ from pusherkit.sandbox.api import (
     PRACTICE_CREDENTIALS,
     Entry,
     Exchange,
+    OwnCall,
     RefusedSubscription,
     Sandbox,
     Unauthorized,
@@ -40,10 +43,11 @@ from pusherkit.sandbox.channels import PATH_NOT_FOUND, Connection, turn_away
 from pusherkit.sandbox.entrance import Entrance
 from pusherkit.sandbox.explainer import Explainer
 from pusherkit.sandbox.handler import BodyHandler, Handler, Shell, timed
+from pusherkit.sandbox.keys import FindKey
 from pusherkit.sandbox.live import DoctorDesk, LiveFeed, LivePage
 from pusherkit.sandbox.posting import post_webhooks
 from pusherkit.sandbox.sockets import BoundedWebSocket
-from pusherkit.sandbox.visitors import SHOWN, Visitors
+from pusherkit.sandbox.visitors import SHOWN, Visitors, host_name
 from pusherkit.sandbox.webhooks import (
     DEPARTURE_SECONDS,
     WebhookCall,
@@ -51,7 +55,9 @@ from pusherkit.sandbox.webhooks import (
     check_webhook_url,
 )
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.1"  # this machine alone can reach it
+# The addresses that stand for every one of the machine's, each with one that leads there.
+_ANY = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 MAX_PORT = 65_535  # of TCP
 BACKLOG = 1_024  # connections that may wait to be accepted; the system may allow fewer
 MAX_HEAD_BYTES = 64 * 1024  # of request line and headers; a browser's cookies can be long
@@ -68,7 +74,7 @@ _log = logging.getLogger("pusherkit.sandbox")
 
 
 class SandboxServer:
-    """A practice server on a free port of 127.0.0.1, or on `port`.
+    """A practice server on a free port of 127.0.0.1, or on `port` and `host`.
 
     `start()` returns once it answers, `stop()` once its thread and port are free; `with` does
     both. A server that is no longer referenced stops by itself, so running a cell again leaves
@@ -85,6 +91,13 @@ class SandboxServer:
     Requests are answered under this machine's own names (127.0.0.1, localhost), and pages from
     there may use it. `allow_hosts` are other names, such as hub.example, under which it is reached
     through a proxy; `allow_origins` are other pages' origins, such as http://my-app.test:3000.
+
+    `find_key` and `calls` are as for Sandbox: other keys of the app, and calls of your own. They
+    are called on the server's thread.
+
+    `host` is an address or a name of this machine for others to reach it by, and 0.0.0.0 stands for
+    all of them; then give the names that they use as `allow_hosts`. Whoever can reach it can open
+    the live page, which shows everything: with `pages=False` there is none, and no doctor in it.
 
     `build` makes the app that is served, from the credentials, the rate and the socket ids: a
     Sandbox, or one that does more.
@@ -106,6 +119,10 @@ class SandboxServer:
         departure_delay: float = DEPARTURE_SECONDS,
         subscription_count: bool = False,
         personality: str | None = None,
+        find_key: FindKey | None = None,
+        calls: Mapping[str, OwnCall] | None = None,
+        host: str = HOST,
+        pages: bool = True,
         build: Callable[..., Sandbox] = Sandbox,
     ) -> None:
         # An empty one is checked, too: it's what an unset variable of a shell makes.
@@ -117,56 +134,81 @@ class SandboxServer:
             webhooks=Webhooks(credentials, departure_delay=departure_delay) if webhook else None,
             subscription_count=subscription_count,
             personality=personality,
+            find_key=find_key,
+            calls=calls,
         )
         self.sandbox.watcher_failed = _watcher_failed
         if watch is not None:
             self.sandbox.watchers.append(watch)
         self.credentials = credentials
-        self._port = port
+        self._host, self._port = host_name("host", host).strip("[]"), port
+        self._pages = pages
         self._clock = clock
-        self._visitors = Visitors(allow_hosts, allow_origins)
+        own_name = [] if self._host in {HOST, *_ANY} else [self._host]
+        self._visitors = Visitors([*own_name, *allow_hosts], allow_origins)
         self._stop: weakref.finalize[..., Any] | None = None
 
     def start(self) -> Self:
         """Bind the port and serve.
 
-        Raises PusherError where the port is taken, or where `clock` returns no time.
+        Raises PusherError where the host isn't this machine's, where the port is taken, or where
+        `clock` returns no time.
         """
         if self._stop is not None and self._stop.alive:
             return self
-        if not 0 <= self._port <= MAX_PORT:
-            raise PusherError(f"port: expected 0 to {MAX_PORT}, got {self._port}.")
-        clock = _Clock(self._clock)
-        try:
-            listener = socket.create_server((HOST, self._port), backlog=BACKLOG)
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            raise PusherError(
-                f"Port {self._port} on {HOST} cannot be used: {reason}. "
-                "Choose another, or 0 for any free one."
-            ) from error
-        listener.setblocking(False)
-        port = listener.getsockname()[1]
-        self.credentials = replace(self.credentials, base_url=f"http://{HOST}:{port}")
+        shell, listener = self._bound()
         # The thread must not hold the server, or an unreferenced server would never be collected.
         loop = asyncio.SelectorEventLoop()  # on Windows, too: the other kind has no add_reader()
         closing, ready = asyncio.Event(), threading.Event()
-        shell = Shell(
-            sandbox=self.sandbox,
-            clock=clock,
-            visitors=self._visitors,
-            explainer=Explainer(self.sandbox),
-        )
+        application = _application(shell, self._pages)
         thread = threading.Thread(
             target=_run,
-            args=(loop, _serve(shell, listener, closing, ready, self._webhook)),
-            name=f"pusherkit-sandbox-{port}",
+            args=(loop, _serve(application, shell, listener, closing, ready, self._webhook)),
+            name=f"pusherkit-sandbox-{listener.getsockname()[1]}",
             daemon=True,
         )
         thread.start()
         ready.wait(START_SECONDS)
         self._stop = weakref.finalize(self, _stop, loop, closing, thread)
         return self
+
+    @asynccontextmanager
+    async def serving(self, rules: Iterable[Any] = ()) -> AsyncIterator[Self]:
+        """Serve on the running loop, which has add_reader(), instead of on a thread.
+
+        `rules` are routes of your own, as Tornado's Application takes them. They're looked at
+        first. Raises as start() does.
+        """
+        shell, listener = self._bound()
+        closing = asyncio.Event()
+        application = _application(shell, self._pages, rules)
+        served = asyncio.create_task(
+            _serve(application, shell, listener, closing, threading.Event(), self._webhook)
+        )
+        try:
+            yield self
+        finally:
+            closing.set()
+            await served
+
+    def _bound(self) -> tuple[Shell, socket.socket]:
+        """The port, taken, and what all handlers share."""
+        if not 0 <= self._port <= MAX_PORT:
+            raise PusherError(f"port: expected 0 to {MAX_PORT}, got {self._port}.")
+        clock = _Clock(self._clock)
+        listener = _listen(self._host, self._port)
+        port = listener.getsockname()[1]
+        name = _ANY.get(self._host, self._host)
+        url = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+        self.credentials = replace(self.credentials, base_url=url)
+        shell = Shell(
+            sandbox=self.sandbox,
+            clock=clock,
+            visitors=self._visitors,
+            explainer=Explainer(self.sandbox),
+            url=url,
+        )
+        return shell, listener
 
     def stop(self) -> None:
         """Close every connection and the port, and end the thread. Stopping twice does no harm."""
@@ -180,7 +222,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """Where the HTTP API is: http://127.0.0.1:PORT."""
+        """Where this machine reaches the HTTP API: http://127.0.0.1:PORT, or another `host`."""
         return self.credentials.base_url
 
     @property
@@ -223,12 +265,40 @@ class SandboxServer:
         return f"<SandboxServer app {self.credentials.app_id}, {(self.running and 'up') or 'down'}>"
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there and doesn't block; PusherError where there can't be one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    own = f"Expected one of this machine's, 0.0.0.0 for all of them, or {HOST} for it alone."
+    try:
+        (_, _, _, _, (address, *_)), *_ = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # the latter for a name that can't be in the DNS
+        raise PusherError(f"host: {host[:SHOWN]} can't be looked up. {own}") from error
+    try:
+        listener = socket.create_server(
+            (str(address), port),
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise PusherError(f"host: {host} is another machine's address. {own}") from error
+        reason = os.strerror(error.errno or 0)
+        raise PusherError(
+            f"Port {port} on {host} cannot be used: {reason}. "
+            "Choose another, or 0 for any free one."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
 def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main)
 
 
 async def _serve(
+    application: tornado.web.Application,
     shell: Shell,
     listener: socket.socket,
     closing: asyncio.Event,
@@ -236,7 +306,7 @@ async def _serve(
     webhook: str | None,
 ) -> None:
     server = tornado.httpserver.HTTPServer(
-        _application(shell),
+        application,
         max_header_size=MAX_HEAD_BYTES,
         max_body_size=MAX_IDLE_BODY_BYTES,
         idle_connection_timeout=HEAD_SECONDS,
@@ -328,15 +398,17 @@ def _posting_ended(posting: asyncio.Task[None]) -> None:
         _log.error("Webhooks can't be sent any more, until this starts again.", exc_info=error)
 
 
-def _application(shell: Shell) -> tornado.web.Application:
+def _application(shell: Shell, pages: bool, rules: Iterable[Any] = ()) -> tornado.web.Application:
     shared = {"shell": shell}
+    feed = [(r"/live", LiveFeed, shared)]
+    for_browsers = [(r"/", LivePage, shared), (r"/doctor", DoctorDesk, shared)]
     return tornado.web.Application(
         [
-            (r"/live", LiveFeed, shared),
+            *rules,
+            *(feed if pages else []),
             (r"/app/([^/]+)", _Subscription, shared),
             tornado.routing.Rule(_Upgrade(), _UnknownPath, shared),
-            (r"/", LivePage, shared),
-            (r"/doctor", DoctorDesk, shared),
+            *(for_browsers if pages else []),
             (r".*", _Api, shared),
         ],
         log_function=lambda handler: None,  # the sandbox keeps the log
@@ -430,7 +502,8 @@ class _Subscription(Handler, BoundedWebSocket):
     def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
         if self._connection is not None:
             shell, shown = self.shell, message if isinstance(message, str) else "(binary)"
-            with timed(lambda: f"frame {shell.sandbox.credentials.hide(shown[:SHOWN])!r}"):
+            hide = self._connection.credentials.hide
+            with timed(lambda: f"frame {hide(shown[:SHOWN])!r}"):
                 shell.sandbox.channels.receive(self._connection, message, now=shell.clock())
         return self.drained()
 

@@ -1,0 +1,138 @@
+"""Who may look at the wall's pages: a door asks, the wall asks the door.
+
+HubDoor is JupyterHub's sign-in. Whoever it lets in sees the wall; whoever has the custom scope
+TRAIN in their token sees the trainer's view as well. For that the hub's configuration defines the
+scope, gives it to the trainers by a role, and names it in the service's
+oauth_client_allowed_scopes.
+
+On a hub without domains of their own for users (c.JupyterHub.subdomain_host), a page that somebody
+serves from their own server is of the same origin as the wall. If a trainer opens it, it can do
+what that trainer can. No check here can tell the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+import tornado.web
+
+from pusherkit.errors import PusherError
+
+TRAIN = "custom:wall:train"  # the custom scope of those who may see the trainer's view
+NOT_LET_IN = "Your account may not see this class's wall. Ask whoever runs the hub.\n"
+PAGES_HOST = "127.0.0.1"  # where the pages listen, if nobody says
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who was let in."""
+
+    name: str
+    trains: bool
+
+
+Routes = Sequence[Any]  # Tornado's rules
+
+
+class Door(Protocol):
+    """What a wall asks of a door."""
+
+    prefix: str
+    """The path that all pages are under, with a slash at both ends."""
+    address: tuple[str, int] | None
+    """Where the pages listen: host and port. None: where the practice server does."""
+    settings: Mapping[str, Any]
+    """For the pages' Tornado application."""
+    routes: Routes
+    """The door's own pages."""
+
+    async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor | None:
+        """Who sent this request; None where nobody knows. May raise Tornado's HTTPError."""
+
+    def sign_in(self, handler: tornado.web.RequestHandler) -> None:
+        """Answer a request by leading its sender to where they can sign in."""
+
+
+class HubDoor:
+    """JupyterHub's OAuth, for a wall that is a service of the hub.
+
+    `environ` has what a hub tells its services: JUPYTERHUB_SERVICE_PREFIX, JUPYTERHUB_API_TOKEN
+    and so on, and JUPYTERHUB_SERVICE_URL, which is where the hub's proxy looks for the pages.
+    `cookie_secret` returns what signs the sign-in's cookies; with the same one after a restart,
+    open pages come back by themselves. Raises PusherError where jupyterhub is missing, or no hub is
+    in sight.
+    """
+
+    def __init__(self, environ: Mapping[str, str], cookie_secret: Callable[[], str]) -> None:
+        prefix = environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+        if not (prefix and environ.get("JUPYTERHUB_API_TOKEN")):
+            raise PusherError(
+                "There's nobody to ask who may look. A JupyterHub starts the wall as one of its "
+                "services: `pusherkit class` starts both, and docs/class.md shows the settings "
+                "for a hub of your own."
+            )
+        self.prefix = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
+        self.address: tuple[str, int] | None = _address(environ.get("JUPYTERHUB_SERVICE_URL", ""))
+        try:
+            from jupyterhub.services.auth import (
+                HubOAuth,
+                HubOAuthCallbackHandler,
+                HubOAuthenticated,
+            )
+        except ImportError:
+            raise PusherError(
+                "The wall asks JupyterHub who may look, and jupyterhub isn't installed here: "
+                "pip install 'pusherkit[class]'."
+            ) from None
+        self._hub = HubOAuth.instance()
+
+        class SignIn(HubOAuthenticated, tornado.web.RequestHandler):  # type: ignore[misc]
+            """Signs somebody in, and sends them on."""
+
+            async def get(handler) -> None:
+                # Not get_current_user(), which everybody would wait for.
+                model = await self._hub.get_user(handler, sync=False)
+                if not model:
+                    handler.redirect(handler.get_login_url())
+                elif not self._lets_in(model):
+                    handler.set_status(403)
+                    handler.set_header("Content-Type", "text/plain; charset=utf-8")
+                    handler.finish(NOT_LET_IN)
+                else:
+                    handler.redirect(next_page(handler.get_argument("next", ""), self.prefix))
+
+        self.settings: Mapping[str, Any] = {"cookie_secret": cookie_secret()}
+        self.routes: Routes = [
+            (f"{self.prefix}sign-in", SignIn, {}),
+            (f"{self.prefix}oauth_callback", HubOAuthCallbackHandler, {}),
+        ]
+
+    async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor | None:
+        """Who the hub says that this is; None if it doesn't, or if they mayn't use the wall."""
+        model = await self._hub.get_user(handler, sync=False)
+        if not model or not self._lets_in(model):
+            return None
+        return Visitor(model["name"], bool(self._hub.check_scopes({TRAIN}, model)))
+
+    def _lets_in(self, model: Mapping[str, Any]) -> bool:
+        """Whether somebody may use this service at all."""
+        return bool(self._hub.check_scopes(self._hub.access_scopes, model))
+
+    def sign_in(self, handler: tornado.web.RequestHandler) -> None:
+        """Lead somebody to the hub, and back to the page that they asked for."""
+        asked = urlencode({"next": handler.request.uri or self.prefix})
+        handler.redirect(f"{self.prefix}sign-in?{asked}")
+
+
+def next_page(asked: str, prefix: str) -> str:
+    """The page that somebody asked for, if it's one of the wall's; otherwise the wall."""
+    return asked if asked.startswith(prefix) and "//" not in asked and "\\" not in asked else prefix
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Host and port of a service's URL; any free port where there is none."""
+    parts = urlsplit(url)
+    return parts.hostname or PAGES_HOST, parts.port or 0

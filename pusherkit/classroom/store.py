@@ -1,0 +1,221 @@
+"""What a wall keeps on its disk: a SQLite file that a restart reads, with a bounded log.
+
+The wall never waits for the disk, and never ends because of it. What can't be written stays in
+memory, is said in one sentence (`problem`), and is tried again. A file that's damaged is set
+aside, for somebody to look at, and a new one is begun.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from pusherkit.classroom.board import Changes
+from pusherkit.errors import PusherError
+
+FILE = "wall.sqlite"
+SECRET_FILE = "secret"  # noqa: S105 - a file's name
+SECRET_BYTES = 32  # of a new class secret
+MAX_SECRET_BYTES = 4_096  # of a file that's read as one
+FORMAT = 1  # of the file: PRAGMA user_version
+LOG_ROWS = 20_000  # that are kept, some 8 MB; the oldest leave first
+MAX_WAL_BYTES = 16 * 1024 * 1024  # that stay allocated for the file that SQLite writes first
+LOCK_SECONDS = 5.0  # that a write waits for somebody who reads the file, such as a backup
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS learners (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parts (part TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL,
+    place TEXT NOT NULL, what TEXT NOT NULL, more TEXT NOT NULL
+);
+"""
+
+_log = logging.getLogger("pusherkit.classroom")
+
+
+class Store:
+    """The file in a folder. One thread at a time may use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / FILE
+        self.problem = ""
+        """Why nothing can be kept now, in a sentence; "" as long as it can."""
+        self.notice = ""
+        """What happened to an earlier file, in a sentence; "" if nothing did."""
+        self._database: sqlite3.Connection | None = None
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Learners and parts as Board.restore() takes them. Empty where there's nothing to read.
+
+        Raises PusherError where a newer pusherkit wrote the file: it isn't ours to set aside.
+        """
+        try:
+            return self._load()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # no file, no right, no room
+                self._failed(error)
+                return {}, {}
+            self._set_aside(error)
+        except OSError as error:
+            self._failed(error)
+            return {}, {}
+        try:
+            return self._load()
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            return {}, {}
+
+    def save(self, changes: Changes) -> bool:
+        """Write what has changed, all of it or nothing. False where it can't be written now."""
+        try:
+            self._write(changes)
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            self.close()  # a folder that comes back has to be opened anew
+            return False
+        if self.problem:
+            _log.warning("The wall keeps everything again, in %s.", self.file)
+            self.problem = ""
+        return True
+
+    def _write(self, changes: Changes) -> None:
+        database = self._opened()
+        with database:
+            database.executemany(
+                "INSERT OR REPLACE INTO learners VALUES (?, ?)", _rows(changes.learners)
+            )
+            database.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?)", _rows(changes.parts))
+            database.executemany(
+                "INSERT INTO log (time, kind, who, place, what, more) VALUES (?, ?, ?, ?, ?, ?)",
+                changes.log,
+            )
+            database.execute(
+                "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", (LOG_ROWS,)
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        database, self._database = self._database, None
+        if database is not None:
+            with suppress(sqlite3.Error):
+                database.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            # Of one machine's users, its owner alone reads what learners wrote.
+            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600))
+            database = sqlite3.connect(self.file, timeout=LOCK_SECONDS, check_same_thread=False)
+            try:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = NORMAL")  # a power cut costs the last second
+                database.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
+                (written,) = database.execute("PRAGMA user_version").fetchone()
+                if written > FORMAT:
+                    raise PusherError(
+                        f"{self.file} was written by a newer pusherkit, and this one can't read "
+                        "it. Update pusherkit, or choose another --data folder."
+                    )
+                if written < FORMAT:  # it's new
+                    database.executescript(_TABLES)
+                    database.execute(f"PRAGMA user_version = {FORMAT}")
+            except BaseException:
+                database.close()
+                raise
+            self._database = database
+        return self._database
+
+    def _load(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        database = self._opened()
+        ((found,),) = database.execute("PRAGMA quick_check(1)").fetchall()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+        read: list[dict[str, Any]] = []
+        for table in ("learners", "parts"):
+            with closing(database.execute(f"SELECT * FROM {table}")) as rows:  # noqa: S608 - ours
+                read.append({name: _state(text) for name, text in rows})
+        learners, parts = read
+        return learners, parts
+
+    def _failed(self, error: Exception) -> None:
+        problem = f"Nothing can be kept in {self.file.parent}: {_reason(error)}. The wall goes on, "
+        problem += "but after a restart it would be empty. Make room, or let it write there."
+        if problem != self.problem:
+            _log.warning("%s", problem)
+        self.problem = problem
+
+    def _set_aside(self, error: Exception) -> None:
+        """Give a damaged file another name, which is free."""
+        self.close()
+        number = 1
+        while (aside := self.file.with_name(f"{FILE}.damaged-{number}")).exists():
+            number += 1
+        for ending in ("-wal", "-shm", ""):
+            with suppress(OSError):
+                os.replace(f"{self.file}{ending}", f"{aside}{ending}")
+        self.notice = (
+            f"{self.file.name} was damaged, so the wall began a new one. The old one is "
+            f"{aside.name} in the same folder. Learners' progress comes back with what each of "
+            "them does next."
+        )
+        _log.warning("%s (%s)", self.notice, error)
+
+
+def _rows(states: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, json.dumps(state)) for name, state in states.items()]
+
+
+def _state(text: object) -> Any:
+    """What a row holds; None where it's no JSON, which Board.restore() then counts."""
+    with suppress(ValueError, RecursionError, TypeError):
+        return json.loads(text)  # type: ignore[arg-type]
+    return None
+
+
+def _reason(error: Exception) -> str:
+    said = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
+    return said[:1].lower() + said[1:]
+
+
+def class_secret(folder: Path, environ: Mapping[str, str]) -> str:
+    """PUSHERKIT_CLASS_SECRET, or what's in the folder's file, as kept_secret() has it."""
+    return environ.get("PUSHERKIT_CLASS_SECRET") or kept_secret(
+        folder / SECRET_FILE, ", or set PUSHERKIT_CLASS_SECRET"
+    )
+
+
+def kept_secret(file: Path, otherwise: str = "") -> str:
+    """What's in a file, which is made where there is none. Only its owner may read it.
+
+    Raises PusherError where it can't be read or made. `otherwise` is what else would help.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            _make(file)
+        with file.open("rb") as opened:
+            return opened.read(MAX_SECRET_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PusherError(
+            f"The secret in {file} can't be read or made: "
+            f"{_reason(error) if isinstance(error, OSError) else 'it is no text'}. "
+            f"Let this user write there{otherwise}."
+        ) from None
+
+
+def _make(file: Path) -> None:
+    """Make the secret, whole from the start: hub and wall may both be starting."""
+    new = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(secrets.token_hex(SECRET_BYTES) + "\n")
+    with suppress(FileExistsError):
+        os.link(new, file)
+    new.unlink()
