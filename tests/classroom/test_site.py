@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -31,6 +33,7 @@ SETTINGS = {
         "litePluginSettings": {KERNEL: {"loadPyodideOptions": {"packages": ["pusherkit"]}}},
     }
 }
+OPENING_LINES = 7  # that the command prints once it's up
 LARGE = "let i = 1;\n" * 2_000
 FILES = {
     "index.html": "<header></header><h1>Lessons</h1><!--alone-->Private.<!--/alone-->",
@@ -438,6 +441,28 @@ def test_a_port_that_is_taken_is_a_sentence(
         port = str(taken.getsockname()[1])
         assert main(["wall", "--site", site, "--data", data, "--port", port]) == 1
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
+
+
+def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
+    command = [sys.executable, "-m", "pusherkit", "wall", "--site", folder / "site", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--data", folder / "data", "--allow-host", "class.example"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        told = "".join(process.stdout.readline() for _ in range(OPENING_LINES))
+        try:
+            assert "https://class.example/wall/enter?link=" in told
+            (port,) = re.findall(r"pass that on to http://127.0.0.1:(\d+)\n", told)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+                here = browser.get("/join")
+                there = browser.get("/join", headers={"Host": "class.example"})
+            assert here.status_code == there.status_code == 200
+            assert "Signing for Pusher" in here.text
+        finally:
+            process.terminate()
+        assert (process.wait(15), process.stdout.read()) == (0, "")
 
 
 def test_a_wall_answers_to_what_it_is_called_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
