@@ -44,6 +44,10 @@ LAB = "lab/index.html"
 HEADER = "<header></header>"  # the place on the site's first page that is kept free for a class
 ALONE = re.compile("<!--alone-->.*?<!--/alone-->", re.DOTALL)  # what a class makes untrue
 FIRST_LESSON = "00-start-here.ipynb"
+NOT_KEPT = (
+    "Your browser keeps your notebooks. But this address begins with http://, so what a lesson "
+    "notes down, my_pusher.py and your progress, lasts only until you reload."
+)
 HOW_TO_BUILD = (
     "In a checkout of pusherkit, `python scripts/build_site.py` builds one into build/site."
 )
@@ -184,9 +188,9 @@ def opening(url: str, here: str, door: LinkDoor, folder: Path) -> list[str]:
 def packed(site: Path, into: Path) -> frozenset[str]:
     """The site's large files as gzip, in a folder with the same names; returns their paths.
 
-    A room shares one network, and this is what takes the time there: of the 30 MB that a first
-    visit fetches, some 13 needn't travel. Packing takes a second, once. Where there's no room for
-    them, the files are sent as they are.
+    A room shares one network, and that's what everybody waits for at the start. Packed, a first
+    visit fetches 20 MB; as they are, Python's files alone would be 7 MB more. Packing takes some
+    two seconds, once. Where there's no room for them, the files are sent as they are.
     """
     names = set()
     with suppress(OSError):
@@ -277,13 +281,21 @@ class _OfTheClass(_Page):
     def compute_etag(self) -> None:
         return None
 
+    def keeps(self) -> str:
+        """What a browser doesn't keep for this address; empty if it keeps everything.
+
+        Service workers, through which Python reaches the site's files, are for secure contexts.
+        """
+        secure = scheme(self) == "https" or is_local(self.request.host_name)
+        return "" if secure else NOT_KEPT
+
 
 class Join(_OfTheClass):
     """/join: a name, or what to do now that one has one."""
 
     def get(self) -> None:
         name = self.door.name(self)
-        self._show(_joined(name, self.title) if name else _form(self.title))
+        self._show(_joined(name, self.title, self.keeps()) if name else _form(self.title))
 
     def post(self) -> None:
         origin = self.request.headers.get("Origin")
@@ -327,7 +339,7 @@ browser.</p>
 """
 
 
-def _joined(name: str, title: str) -> str:
+def _joined(name: str, title: str, keeps: str) -> str:
     return f"""<h1>You're in, {html.escape(name)}</h1>
 <p class="lead">This is {html.escape(title)}. Begin with lesson 00; its first event can go to
 the wall, where everybody sees it.</p>
@@ -336,7 +348,7 @@ the wall, where everybody sees it.</p>
 <a class="button" href="/">All lessons</a>
 <a class="button" href="{WALL}">Look at the wall</a>
 </p>
-<p class="private">{html.escape(WHAT_IS_SENT)}</p>
+<p class="private">{html.escape(WHAT_IS_SENT)} {keeps}</p>
 <details><summary>Not {html.escape(name)}, or another name?</summary>
 <form method="post" action="/join">
 <label for="name">Your name</label>
@@ -374,7 +386,7 @@ class Landing(_OfTheClass):
         self.finish(
             self.site.landing(
                 f'<p class="private">You’re <strong>{html.escape(name)}</strong> in '
-                f"{html.escape(self.title)}. {html.escape(WHAT_IS_SENT)} "
+                f"{html.escape(self.title)}. {html.escape(WHAT_IS_SENT)} {self.keeps()} "
                 f'<a href="{WALL}">The wall</a> · <a href="/join">Another name</a></p>'
             )
         )

@@ -25,6 +25,7 @@ from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
+from pusherkit.sandbox.visitors import Visitors
 from tests.classroom.conftest import COURSE, SECRET
 
 SETTINGS = {
@@ -214,6 +215,18 @@ async def test_no_other_page_makes_a_browser_join(klass: Class, origin: str, sta
         answer = await browser.post("/join", data={"name": "zoë"}, headers=headers)
         assert answer.status_code == status
         assert ("set-cookie" in answer.headers) == (status == 303)
+
+
+async def test_what_a_browser_does_not_keep_over_plain_http_is_said(klass: Class) -> None:
+    klass.door.visitors = Visitors(["class.example"])
+    named, tls = {"Host": "class.example"}, {"X-Forwarded-Proto": "https"}
+    async with klass.browser("zoë") as browser:
+        cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    async with klass.browser() as browser:
+        for path in ("/", "/join"):
+            for headers, said in (({}, False), (named, True), (named | tls, False)):
+                page = (await browser.get(path, headers=headers | cookie)).text
+                assert ("lasts only until you reload" in page) == said, (path, headers)
 
 
 async def test_behind_a_proxy_with_tls_the_address_is_the_browser_s(klass: Class) -> None:
