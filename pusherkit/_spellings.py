@@ -41,7 +41,7 @@ def places(secret: str, text: str) -> Iterable[tuple[int, int]]:
     escapes = "%" in text or "\\" in text or "+" in text
     # Where no escape is, a secret in ASCII begins as it is. It's looked at before the expressions,
     # which take half a millisecond to make, because there may be a thousand secrets in turn.
-    if not escapes and secret.isascii() and _folded(secret[:_BEGINNING]) not in folded:
+    if not escapes and secret.isascii() and secret[:_BEGINNING].lower() not in folded:
         return []  # nearly always, and far quicker
     return _found(_spellings(secret), folded)
 

@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `progress`, `clinic`, `sandbox`, `doctor`, `vectors`."""
+"""The command line: `pusherkit lab`, `progress`, `sandbox`, `wall`, `clinic` and so on."""
 
 from __future__ import annotations
 

@@ -317,6 +317,8 @@ def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFix
         (["lab", "--port", "-1"], "expected"),
         (["sandbox", "--", "x"], "takes nothing after --"),
         (["fly"], "invalid choice: 'fly'"),
+        (["wall"], "--data"),
+        (["wall", "--data", "x", "--learners", "0"], "expected a number from 1 on, got '0'"),
     ],
 )
 def test_wrong_words_are_a_usage_error(
@@ -326,6 +328,15 @@ def test_wrong_words_are_a_usage_error(
         cli.main(words)
     assert caught.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_wall_without_a_hub_says_what_starts_it_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
+    assert cli.main(["wall", "--data", str(tmp_path / "data")]) == 1
+    assert "`pusherkit class` starts both" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

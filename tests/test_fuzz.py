@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pusherkit import Client, Event, authenticate_user, authorize_channel, sign
+from pusherkit import Client, Credentials, Event, authenticate_user, authorize_channel, sign
 from pusherkit.events import batch_body, event_body
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, RawRequest, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import LOG_ENTRIES, MAX_BODY_BYTES
@@ -33,6 +33,7 @@ from .fuzzing import ANY_TEXT, JSON_VALUES, TEXT, examples, mutations
 APP = f"/apps/{PRACTICE_CREDENTIALS.app_id}"
 EVENTS = f"{APP}/events".encode()
 SECRET = PRACTICE_CREDENTIALS.secret
+ADA = replace(PRACTICE_CREDENTIALS, key="ada", secret="lovelace-1815-engine")  # another key
 
 # What tends to break a reader, to be put anywhere.
 TOKENS = st.one_of(
@@ -76,14 +77,16 @@ TARGETS = st.sampled_from(
 )
 
 
-def signed(method: str, target: bytes, body: bytes) -> RawRequest:
+def signed(
+    method: str, target: bytes, body: bytes, credentials: Credentials = PRACTICE_CREDENTIALS
+) -> RawRequest:
     """A request signed as it stands; where its URL cannot be read, not signed."""
     try:
         path, _, query = target.decode().partition("?")
         params = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         return RawRequest(method=method, target=target, body=body)
-    signature = sign(PRACTICE_CREDENTIALS, method, path, params, body, timestamp=NOW)
+    signature = sign(credentials, method, path, params, body, timestamp=NOW)
     return RawRequest(
         method=method, target=f"{path}?{urlencode(signature.query)}".encode(), body=body
     )
@@ -107,6 +110,7 @@ def answered(sandbox: Sandbox, request: RawRequest) -> Reply:
 
 # Each for all the requests of its test: what grows would be seen to grow.
 ANYTHING, UNSIGNED, RIGHT, WRONG = Sandbox(), Sandbox(), Sandbox(), Sandbox()
+SEVERAL = Sandbox(find_key={"ada": ADA}.get)
 
 
 @examples(2)
@@ -134,6 +138,27 @@ def test_any_change_of_a_signed_request_is_answered(
         body=data.draw(mutations(st.just(body), TOKENS)),
     )
     answered(WRONG, changed)
+
+
+NAMING = st.sampled_from([b"", b"&auth_key=ada", b"&AUTH%5fKEY=%61da", b"&auth_key=practice-key"])
+
+
+@examples(0.5)
+@given(st.data(), TARGETS, BODIES)
+def test_any_change_of_a_learners_request_hides_the_secrets_of_the_keys_that_it_names(
+    data: st.DataObject, target: bytes, body: bytes
+) -> None:
+    request = signed("POST", target, body, ADA)
+    tokens = TOKENS | st.just(ADA.secret.encode())
+    changed = RawRequest(
+        method=data.draw(METHODS | st.just(ADA.secret)),
+        target=data.draw(mutations(st.just(request.target), tokens)) + data.draw(NAMING),
+        body=data.draw(mutations(st.just(body), tokens)),
+    )
+    reply = answered(SEVERAL, changed)
+    if SEVERAL.named_by(changed).credentials.holds(ADA.secret):
+        assert ADA.secret not in repr(SEVERAL.log[-1])
+        assert reply.status == 200 or ADA.secret.encode() not in reply.body
 
 
 # Words that stand in every refusal.

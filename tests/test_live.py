@@ -272,6 +272,7 @@ def test_the_greeting_tells_the_app_and_the_secret_that_everybody_knows(server):
             "key": "practice-key",
             "secret": "practice-secret",
             "keep": PAGE_ENTRIES,
+            "url": server.url,
             "plays": None,
         }
 

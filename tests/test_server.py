@@ -32,7 +32,7 @@ from tornado.iostream import StreamClosedError
 from websockets.exceptions import ConnectionClosed
 
 from pusherkit import APIError, Client, Diagnosis, PusherAuth, PusherError, RateLimited
-from pusherkit.sandbox import Entry, Sandbox, SandboxServer
+from pusherkit.sandbox import PRACTICE_CREDENTIALS, Entry, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import MAX_BODY_BYTES, Explanation, Unauthorized
 from pusherkit.sandbox.entrance import Entrance
 from pusherkit.sandbox.explainer import MAX_WAITING, MAX_WAITING_SUBSCRIPTIONS, Explainer
@@ -136,13 +136,13 @@ def test_a_chosen_port_is_taken_and_taken_again(http):
             assert http.get(f"{chosen.url}/nowhere").status_code == 404
 
 
-def refusal_to_start(port: int) -> str:
+def refusal_to_start(port: int, **options: Any) -> str:
     """The message of a start that must fail and leave nothing open."""
     gc.collect()  # what earlier tests left is not counted here
     with warnings.catch_warnings(record=True) as leaks:
         warnings.simplefilter("always")
         with pytest.raises(PusherError) as caught:
-            SandboxServer(port=port).start()
+            SandboxServer(port=port, **options).start()
         message = str(caught.value)
         del caught
         gc.collect()
@@ -161,6 +161,102 @@ def test_a_port_in_use_is_told_and_leaves_nothing_behind(server):
 @pytest.mark.parametrize("port", [-1, 65_536])
 def test_a_number_that_is_no_port_is_told(port):
     assert refusal_to_start(port) == f"port: expected 0 to 65535, got {port}."
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        # TEST-NET-1, which is no machine's (RFC 5737); nothing is sent there.
+        ("192.0.2.1", "host: 192.0.2.1 is another machine's address."),
+        ("1:2:3", "host: 1:2:3 can't be looked up."),
+        ("a" * 70, f"host: {'a' * 70} can't be looked up."),
+    ],
+)
+def test_a_host_that_is_not_this_machines_is_told(host, said):
+    message = refusal_to_start(0, host=host)
+    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for it alone."
+    assert message == f"{said} {own}"
+
+
+@pytest.mark.parametrize("host", ["", "http://127.0.0.1", "127.0.0.1:8123", "a b", "\0", "x" * 300])
+def test_what_can_not_be_a_host_is_told_at_once(host):
+    with pytest.raises(PusherError, match=r"^host: expected a name alone, such as hub\.example"):
+        SandboxServer(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_as"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("Localhost", "localhost"),
+    ],
+)
+def test_a_server_may_listen_elsewhere(http, monkeypatch, host, reached_as):
+    bound, really = [], socket.create_server
+
+    def create_server(address: tuple[str, int], **options: Any) -> socket.socket:
+        bound.append((address[0], options["family"], options["dualstack_ipv6"]))
+        return really((HOST, address[1]))  # a test shall not be reached from outside
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    with SandboxServer(host=host) as server:
+        port = port_of(server)
+        assert server.url == f"http://{reached_as}:{port}"
+        assert server.ws_url.startswith(f"ws://{reached_as}:{port}/app/")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        address = host.replace("Localhost", HOST)
+        assert bound == [(address, family, host == "::" and socket.has_dualstack_ipv6())]
+        here = f"http://{HOST}:{port}/apps/6855671/channels"
+        # Its own name is known, and one that stands for all is nobody's.
+        for name, status in [(reached_as, 401), (f"{reached_as}:{port}", 401), ("0.0.0.0", 403)]:
+            assert http.get(here, headers={"Host": name}).status_code == status
+        told = http.get(here, headers={"Host": "other.example"}).json()
+        assert "other.example" in told["fix"]
+
+
+def test_pages_can_be_left_out(http):
+    with SandboxServer(pages=False) as server:
+        for method, path in [("GET", "/"), ("GET", "/live"), ("POST", "/doctor"), ("GET", "/x")]:
+            answer = http.request(method, f"{server.url}{path}")
+            assert answer.status_code == 404
+            assert answer.json()["error"] == f"No such path: {path!r}."
+        socket_url = f"{server.url.replace('http', 'ws')}/live?protocol=7"
+        with websockets.sync.client.connect(socket_url, proxy=None) as feed:
+            with pytest.raises(ConnectionClosed) as caught:
+                feed.recv(timeout=5)
+            assert caught.value.rcvd.code == 4005
+        with Subscriber(server.credentials, "chat") as subscriber, Client(server.credentials) as c:
+            c.trigger("chat", "n", "d")
+            assert subscriber.receive(timeout=5).data == "d"
+
+
+def test_each_learner_has_a_key_and_a_call_of_ones_own_reaches_the_trainer(http, eventually):
+    ada = replace(PRACTICE_CREDENTIALS, key="ada", secret="lovelace-1815-engine")
+    told = queue.SimpleQueue[tuple[str, bytes]]()
+
+    def call(key: str, body: bytes, now: float) -> Reply:
+        told.put((key, body))
+        return Reply(status=200, body=b'{"title":"Monday"}')
+
+    with SandboxServer(find_key={"ada": ada}.get, calls={"class": call}) as server:
+        ada = replace(ada, base_url=server.url)
+        url = f"{server.url}/apps/6855671/class"
+        assert http.post(url, json={}, auth=PusherAuth(ada)).json() == {"title": "Monday"}
+        assert told.get(timeout=5) == ("ada", b"{}")
+        with Subscriber(server.credentials, "private-chat") as own, Client(ada) as client:
+            client.trigger("private-chat", "n", "d")
+            assert own.receive(timeout=5).data == "d"
+        impostor = replace(server.credentials, key="ada")
+        with pytest.raises(PusherError, match="Invalid signature"):
+            Subscriber(impostor, "private-chat")
+        told_off = http.get(url, headers={"Host": ada.secret}, auth=PusherAuth(ada))
+        assert (told_off.status_code, ada.secret in told_off.text) == (403, False)
+        assert [entry.key for entry in server.log] == ["ada", "ada"]
+        assert ada.secret not in repr(server.log)
+        eventually(lambda: [entry.key for entry in server.refused_subscriptions] == ["ada"])
 
 
 def test_an_unreferenced_server_vanishes(eventually):

@@ -22,6 +22,7 @@ import tornado.web
 from pusherkit.errors import PusherError
 
 TRAIN = "custom:wall:train"  # the custom scope of those who may see the trainer's view
+NOT_LET_IN = "Your account may not see this class's wall. Ask whoever runs the hub.\n"
 PAGES_HOST = "127.0.0.1"  # where the pages listen, if nobody says
 
 
@@ -91,9 +92,17 @@ class HubDoor:
         class SignIn(HubOAuthenticated, tornado.web.RequestHandler):  # type: ignore[misc]
             """Signs somebody in, and sends them on."""
 
-            @tornado.web.authenticated
-            def get(self) -> None:
-                self.redirect(next_page(self.get_argument("next", ""), prefix))
+            async def get(handler) -> None:
+                # Not get_current_user(), which everybody would wait for.
+                model = await self._hub.get_user(handler, sync=False)
+                if not model:
+                    handler.redirect(handler.get_login_url())
+                elif not self._lets_in(model):
+                    handler.set_status(403)
+                    handler.set_header("Content-Type", "text/plain; charset=utf-8")
+                    handler.finish(NOT_LET_IN)
+                else:
+                    handler.redirect(next_page(handler.get_argument("next", ""), self.prefix))
 
         self.settings: Mapping[str, Any] = {"cookie_secret": cookie_secret()}
         self.routes: Routes = [
@@ -104,10 +113,13 @@ class HubDoor:
     async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor | None:
         """Who the hub says that this is; None if it doesn't, or if they mayn't use the wall."""
         model = await self._hub.get_user(handler, sync=False)
-        needed = self._hub.access_scopes
-        if not model or (needed and not self._hub.check_scopes(needed, model)):
+        if not model or not self._lets_in(model):
             return None
         return Visitor(model["name"], bool(self._hub.check_scopes({TRAIN}, model)))
+
+    def _lets_in(self, model: Mapping[str, Any]) -> bool:
+        """Whether somebody may use this service at all."""
+        return bool(self._hub.check_scopes(self._hub.access_scopes, model))
 
     def sign_in(self, handler: tornado.web.RequestHandler) -> None:
         """Lead somebody to the hub, and back to the page that they asked for."""

@@ -76,22 +76,7 @@ class Store:
     def save(self, changes: Changes) -> bool:
         """Write what has changed, all of it or nothing. False where it can't be written now."""
         try:
-            database = self._opened()
-            with database:
-                database.executemany(
-                    "INSERT OR REPLACE INTO learners VALUES (?, ?)", _rows(changes.learners)
-                )
-                database.executemany(
-                    "INSERT OR REPLACE INTO parts VALUES (?, ?)", _rows(changes.parts)
-                )
-                database.executemany(
-                    "INSERT INTO log (time, kind, who, place, what, more)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    changes.log,
-                )
-                database.execute(
-                    "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", (LOG_ROWS,)
-                )
+            self._write(changes)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             self.close()  # a folder that comes back has to be opened anew
@@ -100,6 +85,21 @@ class Store:
             _log.warning("The wall keeps everything again, in %s.", self.file)
             self.problem = ""
         return True
+
+    def _write(self, changes: Changes) -> None:
+        database = self._opened()
+        with database:
+            database.executemany(
+                "INSERT OR REPLACE INTO learners VALUES (?, ?)", _rows(changes.learners)
+            )
+            database.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?)", _rows(changes.parts))
+            database.executemany(
+                "INSERT INTO log (time, kind, who, place, what, more) VALUES (?, ?, ?, ?, ?, ?)",
+                changes.log,
+            )
+            database.execute(
+                "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", (LOG_ROWS,)
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -111,6 +111,8 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            # Of one machine's users, its owner alone reads what learners wrote.
+            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600))
             database = sqlite3.connect(self.file, timeout=LOCK_SECONDS, check_same_thread=False)
             try:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -122,8 +124,9 @@ class Store:
                         f"{self.file} was written by a newer pusherkit, and this one can't read "
                         "it. Update pusherkit, or choose another --data folder."
                     )
-                database.executescript(_TABLES)
-                database.execute(f"PRAGMA user_version = {FORMAT}")
+                if written < FORMAT:  # it's new
+                    database.executescript(_TABLES)
+                    database.execute(f"PRAGMA user_version = {FORMAT}")
             except BaseException:
                 database.close()
                 raise
@@ -159,11 +162,11 @@ class Store:
             with suppress(OSError):
                 os.replace(f"{self.file}{ending}", f"{aside}{ending}")
         self.notice = (
-            f"{self.file.name} was damaged ({_reason(error)}), so the wall began a new one. The "
-            f"old one is {aside.name} in the same folder. Learners' progress comes back with what "
-            "each of them does next."
+            f"{self.file.name} was damaged, so the wall began a new one. The old one is "
+            f"{aside.name} in the same folder. Learners' progress comes back with what each of "
+            "them does next."
         )
-        _log.warning("%s", self.notice)
+        _log.warning("%s (%s)", self.notice, error)
 
 
 def _rows(states: Mapping[str, Any]) -> list[tuple[str, str]]:

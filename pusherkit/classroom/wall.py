@@ -31,7 +31,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tornado.httpserver
-import tornado.netutil
 import tornado.web
 
 from pusherkit.classroom.board import Board
@@ -214,8 +213,10 @@ class Wall:
 
     async def _show(self) -> None:
         """One round of showing the wall: at once after quiet, then not for a moment."""
+        # Not wait_for(): before Python 3.12, it now and then swallows that a task is cancelled.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), QUIET_SECONDS)
+            async with asyncio.timeout(QUIET_SECONDS):
+                await self._changed.wait()
         self._changed.clear()
         if self.feeds:
             text, now = self.view(), self._time()
@@ -478,7 +479,8 @@ class TrainerFeed(_Feed):
             self.send(json.dumps({**summary, "time": now}))
         await asyncio.sleep(TRAINER_SECONDS)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.news.wait(), STUCK_LOOK_SECONDS)
+            async with asyncio.timeout(STUCK_LOOK_SECONDS):
+                await self.news.wait()
         self.news.clear()
 
     async def _tell_learners(self) -> None:
@@ -495,7 +497,8 @@ class TrainerFeed(_Feed):
             first = False
             if (sent := self.drained()) is not None:
                 try:
-                    await asyncio.wait_for(sent, SLOW_SECONDS)
+                    async with asyncio.timeout(SLOW_SECONDS):
+                        await sent
                 except TimeoutError:
                     self.hang_up(TOO_SLOW, "This page reads too slowly")
                     return
@@ -522,7 +525,7 @@ class ExportJson(_Export):
         with wall.lock:
             exported = wall.board.learners.export_json(wall.board.title, wall.clock())
         self.attach("class.json", "application/json")
-        self.finish(json.dumps(exported, indent=2))
+        self.finish(json.dumps(exported))  # indented, a large class takes seconds
 
 
 class ExportCsv(_Export):
@@ -633,11 +636,7 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
         websocket_max_message_size=MAX_POST_BYTES,
         **door.settings,
     )
-    host, port = door.address
-    try:
-        sockets = tornado.netutil.bind_sockets(port, host)
-    except (OSError, UnicodeError) as error:
-        raise PusherError(f"The wall's pages can't listen on {host}:{port}: {error}.") from error
+    listener = _listen(*door.address)
     server = tornado.httpserver.HTTPServer(
         application,
         max_header_size=MAX_HEAD_BYTES,
@@ -647,18 +646,31 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
     )
     try:
         async with wall.running():
-            server.add_sockets(sockets)
+            server.add_socket(listener)
             try:
-                yield f"http://{_bound(sockets[0])}{door.prefix}"
+                yield f"http://{_bound(listener)}{door.prefix}"
             finally:
                 server.stop()
                 for each in tuple(wall.open_sockets):
                     each.cut()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+                    async with asyncio.timeout(GOODBYE_SECONDS):
+                        await server.close_all_connections()
     finally:
-        for each_socket in sockets:
-            each_socket.close()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise PusherError(
+            f"The wall's pages can't listen on port {port} of {host}: {error.strerror}. The hub "
+            "says where, in the URL of the service."
+        ) from error
+    listener.setblocking(False)
+    return listener
 
 
 def _bound(listener: socket.socket) -> str:

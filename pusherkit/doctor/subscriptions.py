@@ -252,8 +252,8 @@ class _Received:
         if any(mistake.name == "another-key" for mistake in made):
             key = self.auth.rpartition(":")[0][:_KEY_SHOWN]
             return [
-                f"auth begins with the key {key}, and this app's is {self.credentials.key}. It was "
-                "signed for another app, with that app's secret."
+                f"auth begins with the key {key}, and {self.credentials.key} was expected. It was "
+                "signed for another key, with that one's secret."
             ], True
         notes = [f"{mistake.why} {mistake.fix}" for mistake in map(self._told, made)]
         expected = "expected 64 lower-case hex digits after the app key and a colon"

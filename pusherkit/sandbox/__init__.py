@@ -1,9 +1,9 @@
 """The practice server: it verifies, explains and delivers, so that nobody needs an account.
 
-api judges requests, personalities how other servers would, channels knows the subscribers, webhooks
-what your server is told, visitors who is let in; they are pure. To reach them there is transport,
-for an httpx client in the same process, and server, with sockets. Webhooks go out through posting,
-in both ways, too.
+api judges requests, keys whose secret they're judged with, personalities how other servers would,
+channels knows the subscribers, webhooks what your server is told, visitors who is let in; they are
+pure. To reach them there is transport, for an httpx client in the same process, and server, with
+sockets. Webhooks go out through posting, in both ways, too.
 """
 
 import sys

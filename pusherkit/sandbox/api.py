@@ -396,9 +396,8 @@ class Sandbox:
                 refused = Unauthorized(time=now, request=request, verdict=verdict, named=named)
                 return refused, verdict
             own_call = self._calls.get(found.call)
-            if (
-                self.personality is None or own_call
-            ):  # a server that's played has its own time for it
+            # A server that's played looks at its rate when it does, and has no calls of one's own.
+            if self.personality is None or own_call:
                 self.admit(request, now=now)
             if own_call:
                 return partial(own_call, named.key, request.body, now), verdict

@@ -37,11 +37,12 @@ class Named:
 
 
 class Keys:
-    """An app's `own` credentials, and its other keys', which `find` knows."""
+    """The keys of one app: that of its `own` credentials, and those that `find` knows."""
 
     def __init__(self, own: Credentials, find: FindKey | None = None) -> None:
-        self.own = own
         self._find = find
+        self._own = Named(key=own.key, credentials=own)
+        self._nobody = Named(key="", credentials=own)
 
     @property
     def several(self) -> bool:
@@ -50,9 +51,9 @@ class Keys:
 
     def named(self, keys: Iterable[str]) -> Named:
         """Look up the keys that a request names. The first one that is ours counts."""
-        own, find = self.own, self._find
+        own, find = self._own.credentials, self._find
         if find is None:
-            return Named(key=own.key if own.key in keys else "", credentials=own)
+            return self._own if own.key in keys else self._nobody
         names = [key for key in dict.fromkeys(keys) if key]
         if len(names) > MAX_NAMED:
             return Named(key="", credentials=_Guarded(own, everything=True))
@@ -77,6 +78,9 @@ def _has_bytes(text: str) -> bool:
     return not re.search("[\ud800-\udfff]", text)
 
 
+_FIELDS = tuple(each.name for each in fields(Credentials))
+
+
 class _Guarded(Credentials):
     """The same credentials, whose hide() and holds() know other secrets, too."""
 
@@ -92,8 +96,8 @@ class _Guarded(Credentials):
         everything: bool = False,
     ) -> None:
         put = object.__setattr__  # frozen, as they are; and they were checked once
-        for each in fields(Credentials):
-            put(self, each.name, getattr(credentials, each.name))
+        for name in _FIELDS:
+            put(self, name, getattr(credentials, name))
         put(self, "_guarded", guarded)
         put(self, "_everything", everything)
 

@@ -46,7 +46,7 @@ from pusherkit.sandbox.keys import FindKey
 from pusherkit.sandbox.live import DoctorDesk, LiveFeed, LivePage
 from pusherkit.sandbox.posting import post_webhooks
 from pusherkit.sandbox.sockets import BoundedWebSocket
-from pusherkit.sandbox.visitors import SHOWN, Visitors
+from pusherkit.sandbox.visitors import SHOWN, Visitors, host_name
 from pusherkit.sandbox.webhooks import (
     DEPARTURE_SECONDS,
     WebhookCall,
@@ -94,9 +94,9 @@ class SandboxServer:
     `find_key` and `calls` are as for Sandbox: other keys of the app, and calls of your own. They
     are called on the server's thread.
 
-    `host` is the address that it listens on, where that isn't this machine alone: 0.0.0.0 for all
-    of its addresses. Then give the names under which others reach it as `allow_hosts`. Whoever
-    reaches it sees the live page; with `pages=False` there is none, nor the doctor in it.
+    `host` is an address or a name of this machine for others to reach it by, and 0.0.0.0 stands for
+    all of them; then give the names that they use as `allow_hosts`. Whoever can reach it can open
+    the live page, which shows everything: with `pages=False` there is none, and no doctor in it.
 
     `build` makes the app that is served, from the credentials, the rate and the socket ids: a
     Sandbox, or one that does more.
@@ -140,10 +140,11 @@ class SandboxServer:
         if watch is not None:
             self.sandbox.watchers.append(watch)
         self.credentials = credentials
-        self._host, self._port = host, port
+        self._host, self._port = host_name("host", host).strip("[]"), port
         self._pages = pages
         self._clock = clock
-        self._visitors = Visitors(allow_hosts, allow_origins)
+        own_name = [] if self._host in {HOST, *_ANY} else [self._host]
+        self._visitors = Visitors([*own_name, *allow_hosts], allow_origins)
         self._stop: weakref.finalize[..., Any] | None = None
 
     def start(self) -> Self:
@@ -240,37 +241,29 @@ class SandboxServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens there and doesn't block; PusherError where there can't be one."""
-    six = ":" in host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    own = f"Expected one of this machine's, 0.0.0.0 for all of them, or {HOST} for it alone."
+    try:
+        (_, _, _, _, (address, *_)), *_ = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # the latter for a name that can't be in the DNS
+        raise PusherError(f"host: {host[:SHOWN]} can't be looked up. {own}") from error
     try:
         listener = socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if six else socket.AF_INET,
+            (str(address), port),
+            family=family,
             backlog=BACKLOG,
             dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
-    except (OSError, UnicodeError, ValueError) as error:  # a ValueError is a NUL in the name
-        raise PusherError(_why_not(error, host, port)) from error
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise PusherError(f"host: {host} is another machine's address. {own}") from error
+        reason = os.strerror(error.errno or 0)
+        raise PusherError(
+            f"Port {port} on {host} cannot be used: {reason}. "
+            "Choose another, or 0 for any free one."
+        ) from error
     listener.setblocking(False)
     return listener
-
-
-def _why_not(error: Exception, host: str, port: int) -> str:
-    """Why a server can't listen there, and what to do."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EADDRNOTAVAIL:
-        return (
-            f"host: {host} isn't an address of this machine. Expected one of its own, 0.0.0.0 for "
-            f"all of them, or {HOST} for this machine alone."
-        )
-    if number is None or isinstance(error, socket.gaierror):
-        return (
-            "host: expected an address or a name of this machine alone, such as 0.0.0.0, without "
-            f"http:// and without a port; got {host[:SHOWN]!r}, which can't be looked up."
-        )
-    return (
-        f"Port {port} on {host} cannot be used: {os.strerror(number)}. "
-        "Choose another, or 0 for any free one."
-    )
 
 
 def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:

@@ -19,6 +19,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _NAME = r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]"  # a host's name or address, in lower case
 _PORT = r"(?::[0-9]{1,5})?"
 SHOWN = 100  # characters of a header in a sentence
+SHOWN_NAMES = 3  # of those that were allowed
 
 
 class Visitors:
@@ -30,7 +31,8 @@ class Visitors:
     """
 
     def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
-        self._hosts = _LOOPBACK | {_host(name) for name in hosts}
+        self._named = tuple(dict.fromkeys(host_name("allow-host", name) for name in hosts))
+        self._hosts = _LOOPBACK.union(self._named)
         self._origins = frozenset(map(_origin, origins))
 
     def knows(self, origin: str) -> bool:
@@ -48,8 +50,8 @@ class Visitors:
             known = name if re.fullmatch(_NAME, name) else "NAME"  # it may be pasted into a shell
             return (
                 f"This practice server doesn't answer under the name {host[:SHOWN]!r}.",
-                "It is at http://127.0.0.1 and at http://localhost. If a proxy of your own sends "
-                f"this name, start the server with --allow-host {known} (allow_hosts in Python).",
+                f"{self._where()}. If a proxy of your own sends this name, start the server with "
+                f"--allow-host {known} (allow_hosts in Python).",
             )
         if origin is None or self.knows(origin) or self._local_origin(origin):
             return None
@@ -67,6 +69,13 @@ class Visitors:
             f"in, start the server with --allow-origin {known} (allow_origins in Python).",
         )
 
+    def _where(self) -> str:
+        if not self._named:
+            return "It is at http://127.0.0.1 and at http://localhost"
+        more = len(self._named) - SHOWN_NAMES
+        names = ", ".join(self._named[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+        return f"It answers as {names}, and on its own machine as 127.0.0.1 and localhost"
+
     def _local(self, host: str) -> bool:
         found = re.fullmatch(f"({_NAME}){_PORT}", host.lower())
         return found is not None and found[1] in self._hosts
@@ -76,13 +85,15 @@ class Visitors:
         return scheme in ("http", "https") and self._local(host)
 
 
-def _host(name: str) -> str:
-    if not re.fullmatch(_NAME, name.lower()):
+def host_name(option: str, name: str) -> str:
+    """A host's name or address as it stands in the header; PusherError if it can't be one."""
+    bracketed = f"[{name}]" if name.count(":") > 1 and not name.startswith("[") else name
+    if not re.fullmatch(_NAME, bracketed.lower()):
         raise PusherError(
-            f"allow-host: expected a name alone, such as hub.example, without http:// and without "
-            f"a port; got {name!r}."
+            f"{option}: expected a name alone, such as hub.example, without http:// and without "
+            f"a port; got {name[:SHOWN]!r}."
         )
-    return name.lower()
+    return bracketed.lower()
 
 
 def _origin(text: str) -> str:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from pusherkit import Event, sign
+from pusherkit import Client, Credentials, Event, sign
 from pusherkit.events import event_body
 from pusherkit.sandbox import SandboxServer
 from pusherkit.sandbox.live import PAGE_ENTRIES
@@ -22,6 +22,7 @@ from pusherkit.signing import Request, hmac_sha256
 from pusherkit.snippets import curl
 from pusherkit.subscriber import Subscriber
 from tests.browser import test_accessibility
+from tests.test_path_prefix import Proxy
 
 axe = test_accessibility.axe
 WIDE = {"width": 1200, "height": 800}
@@ -151,6 +152,33 @@ def test_an_empty_page_says_what_to_do_next(live, expect):
     expect(live.entries).to_contain_text("✗ 401 refused")
     expect(live.entries).to_contain_text("Missing parameter: auth_key")
     expect(empty).to_be_hidden()
+
+
+def test_behind_a_proxy_the_page_works_under_its_path_and_says_where_the_server_is(
+    browser: Any, expect: Any, server: SandboxServer
+) -> None:
+    proxy = Proxy(server)
+    page, asked = browser.new_page(viewport=WIDE), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    page.goto(f"{proxy.url}/")
+    expect(page.locator("#state")).to_have_text("Live")
+    settings = page.locator("#settings")
+    expect(settings).to_contain_text(f"PUSHER_HOST={proxy.url}\n")
+    expect(settings).to_contain_text(f"On the server's own machine it's PUSHER_HOST={server.url}")
+    expect(page.locator("#try")).to_have_text(f'curl -d "{{}}" "{proxy.url}/apps/6855671/events"')
+    told = dict(line.split("=") for line in settings.inner_text().split("\n")[:4])
+    with Client(Credentials.from_env(told)) as client:
+        client.trigger("chat", "message", "hello")
+    expect(page.locator("#entries > li")).to_have_count(2)
+    page.get_by_role("tab", name="Doctor").click()
+    page.locator("#pasted").fill("Unknown auth_key")
+    page.get_by_role("button", name="Ask the doctor").click()
+    expect(page.locator("#report")).to_contain_text("Read as:")
+    page.context.close()
+    proxy.close()
+    feed = f"{proxy.url.replace('http', 'ws')}/live"
+    assert asked == [f"{proxy.url}/", feed, f"{proxy.url}/doctor"]
 
 
 def test_an_accepted_request_stands_above_the_event_that_it_caused(live, expect):

@@ -335,7 +335,7 @@ def test_data_that_nobody_saw_is_said_as_what_is_left():
         (Way(name="", auth=auth(f"undefined:{PRIVATE}"), socket_id="undefined"), "socket_id: exp"),
         (Way(name="", auth=f"{KEY}:{HEX[:-2]}"), "62 characters; expected 64"),
         (Way(name="", auth=f"{KEY}:{HEX[:-1]}g"), "character 64 is 'g'"),
-        (Way(name="", auth=f"otherkey:{'a' * 64}"), "this app's is 278d425bdf160c739803"),
+        (Way(name="", auth=f"otherkey:{'a' * 64}"), "and 278d425bdf160c739803 was expected"),
         (Way(name="", auth=json.dumps({"auth": f"{KEY}:{'a' * 64}"})), "itself a JSON text"),
         (Way(name="", auth=auth(f"{SOCKET}:{PRESENCE}"), channel=PRESENCE), "presence channel nee"),
         (
