@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import linecache
 import math
@@ -184,11 +185,38 @@ def test_nothing_happens_unless_everything_says_that_this_is_a_class(
     assert len(set(ran.stdout.splitlines())) == 1, "one more setting missing, and it's all as ever"
 
 
-@pytest.mark.usefixtures("room")
-def test_a_browser_tab_is_in_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("missing", ["", "PUSHERKIT_CLASS", "PUSHER_SECRET"])
+async def test_a_browser_tab_is_in_the_class_of_its_own_page_alone(
+    wall: Wall, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """There the kernel's loop sends, with nothing of a Jupyter server's, and on no thread."""
+    for name in IN_CLASS.keys() - {"JPY_SESSION_NAME", missing}:
+        monkeypatch.setenv(name, IN_CLASS[name])
     monkeypatch.setattr(sys, "platform", "emscripten")
     joined.cache_clear()
-    assert joined() is None
+    assert joined() is None, "the wall isn't where this page came from"
+
+    options: dict[str, Any] = {"transport": httpx.MockTransport(wall), "clock": lambda: wall.now}
+    monkeypatch.setattr(classroom, "Client", lambda app, **more: Client(app, **more, **options))
+    joined.cache_clear()
+    room = joined()
+    if missing:
+        assert room is None
+        return
+    assert room is not None
+    threads = threading.active_count()
+    room.at("01-body-is-bytes")
+    assert wall.kinds == [], "nothing's sent while a cell runs"
+    await asyncio.sleep(0)
+    for _ in range(3):  # the loop's timers are due at its next turns
+        await asyncio.sleep(0)
+    assert wall.kinds == ["progress"]
+    assert threading.active_count() == threads
+    room.wake.set()
+    assert room.wake._next is not None  # type: ignore[attr-defined]
+    room.wake._next.cancel()  # type: ignore[attr-defined]
+    PROGRESS.changed = None
+    joined.cache_clear()
 
 
 @pytest.mark.usefixtures("room")

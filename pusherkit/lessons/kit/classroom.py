@@ -3,7 +3,8 @@
 A kernel is in a class if its environment has the learner's credentials for the class's wall
 (PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET, PUSHER_HOST) and PUSHERKIT_CLASS, the address of the
 wall's page; and if somebody has its notebook open: a Jupyter server then names it in
-JPY_SESSION_NAME. So notebooks that a test runs, or a script, tell nobody either.
+JPY_SESSION_NAME. So notebooks that a test runs, or a script, tell nobody either. In a browser tab
+there is no Jupyter server, but nobody else sets these variables there than a class's own page.
 
 What there is to say goes into an Outbox, which keeps the latest message of each kind. A thread of
 its own carries them to the wall, one a second at most. While the wall is away it tries again, less
@@ -13,6 +14,7 @@ way comes with the next one.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -53,6 +55,7 @@ SPACE_SECONDS = 1.0  # between two messages
 HELLO_SECONDS = 20.0  # between two questions: is a round open, is the call for help closed?
 LISTEN_SECONDS = 30 * 60.0  # since the learner did something; then it asks no more
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0  # while the wall is away; doubled each time
+TAB_SECONDS = 2.0  # for an answer in a browser tab, where nothing else goes on meanwhile
 SPREAD = 0.2  # of each wait, by chance: a whole class was put off at the same moment
 
 Message = Mapping[str, Any]
@@ -159,6 +162,9 @@ AWAY = "The wall isn't answering, so your trainer sees nothing new. I'll keep tr
 WRONG_KEY = (
     "The wall doesn't accept this notebook's key, so your trainer doesn't see how you get on. "
     "Tell them. Often it helps to stop your server and start it again: File ▸ Hub Control Panel."
+    if sys.platform != "emscripten"
+    else "The wall doesn't accept this notebook's key, so your trainer doesn't see how you get on. "
+    "Reload this page. If that doesn't help, tell them."
 )
 _SKEW = re.compile(r"is (\d{1,12}) s (ahead of|behind) the server's clock")
 
@@ -376,20 +382,23 @@ class Classroom:
 def joined() -> Classroom | None:
     """The class that this kernel is in; None where it's in none. Nothing is sent by asking.
 
-    In a browser tab there are neither sockets nor threads, so it's None there, too. What sends from
-    a tab would make a Classroom with a `post` and a `start` of its own.
+    In a browser tab there are neither sockets nor threads. If the wall is what the tab came from,
+    the browser carries what's sent, and the kernel's own loop says when.
     """
-    if sys.platform == "emscripten" or not os.environ.get(NOTEBOOK_VARIABLE):
+    in_a_tab = sys.platform == "emscripten"  # and only a page that somebody opened gets NEEDED
+    if not (in_a_tab or os.environ.get(NOTEBOOK_VARIABLE)):
         return None
     if not all(os.environ.get(name) for name in NEEDED):
         return None
     try:
         credentials = Credentials.from_env()
         client = Client(credentials)
+        sender = Client(credentials, timeout=TAB_SECONDS) if in_a_tab else client
     except PusherError:
         return None  # Client(Credentials.from_env()) says why
     page = os.environ[PAGE_VARIABLE]
-    room = Classroom(credentials, page, _posting(client), client.http, _on_a_thread)
+    start = _on_the_loop if in_a_tab else _on_a_thread
+    room = Classroom(credentials, page, _posting(sender), client.http, start)
     PROGRESS.changed = room.progress
     return room
 
@@ -404,6 +413,32 @@ def _on_a_thread(room: Classroom) -> None:
                 room.wake.wait(min(wait, threading.TIMEOUT_MAX))
 
     threading.Thread(target=work, name="pusherkit-class", daemon=True).start()
+
+
+def _on_the_loop(room: Classroom) -> None:
+    """Send between two cells, on the loop that runs them."""
+    room.wake = _Bell(room)
+
+
+class _Bell(threading.Event):
+    """Has a step taken as soon as the loop is free, and then whenever it's time for one."""
+
+    def __init__(self, room: Classroom) -> None:
+        super().__init__()
+        self._room = room
+        self._loop = asyncio.get_event_loop()
+        self._next: asyncio.TimerHandle | None = None
+
+    def set(self) -> None:
+        self._again(0.0)
+
+    def _again(self, seconds: float) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self._loop.call_later(seconds, self._step)
+
+    def _step(self) -> None:
+        self._again(self._room.step(time.monotonic()))
 
 
 def _posting(client: Client) -> Post:
