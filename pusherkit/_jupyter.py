@@ -6,8 +6,9 @@ without a running kernel is "Error displaying widget: model not found", and a re
 begins without one. What it showed last takes its place, where the page says (JupyterLab does with
 its setting saveState, which labconfig/ switches on); if not, the twin beside it.
 
-The two classes are for the configuration of a server that has lessons to show, as
-jupyter-config/jupyter_server_config.json has it. Nothing in pusherkit imports this module.
+The classes are for the configuration of a server that has lessons to show: two are in
+jupyter-config/jupyter_server_config.json, and OneKernelKept is for a class. Nothing in pusherkit
+imports this module.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import nbformat
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from jupyter_server.services.sessions.sessionmanager import SessionManager
 from nbformat.sign import NotebookNotary
 
@@ -156,6 +158,18 @@ class LessonSessions(SessionManager):
         if startup and startup.origin and _names_the_lessons(Path(environment["JPY_SESSION_NAME"])):
             environment.setdefault("PYTHONSTARTUP", startup.origin)
         return environment
+
+
+class OneKernelKept(AsyncMappingKernelManager):
+    """Ends kernels that are idle for long, but never the one that was used last.
+
+    That's the lesson a learner is at, however long lunch was. cull_idle_timeout says how long.
+    """
+
+    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        used = {each: kernel.last_activity for each, kernel in self._kernels.items()}
+        if kernel_id != max(used, key=lambda each: used[each]):
+            await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
 
 
 def _names_the_lessons(file: Path) -> bool:

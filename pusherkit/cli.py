@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `progress`, `sandbox`, `wall`, `clinic` and so on."""
+"""The command line: `pusherkit lab`, `class`, `progress`, `clinic`, `sandbox` and so on."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "lab":
             return _lab(options, rest)
         run = {
+            "class": _class,
             "progress": _progress,
             "clinic": _clinic,
             "sandbox": _sandbox,
@@ -137,6 +138,58 @@ def _parser() -> argparse.ArgumentParser:
         "--stock",
         action="store_true",
         help="leave JupyterLab's settings and its kernel connection as they are, to compare",
+    )
+
+    room = commands.add_parser(
+        "class",
+        help="open the lessons for a room of people, from this machine",
+        description="Run a JupyterHub for a class, with a link for each learner, a wall to "
+        "project, "
+        "and a view for you of who needs help. Everything is kept in one folder. Ctrl+C stops it, "
+        "and when you start it again in the same place, everybody goes on with the same link. "
+        "It needs the extra: pip install 'pusherkit[class]'",
+        epilog="What learners run, runs on this machine and as you. docs/class.md says how to keep "
+        "them apart, and what a larger class takes.",
+    )
+    room.add_argument(
+        "--learners",
+        type=_learners,
+        metavar="N",
+        help="how many learners, called 01, 02 and so on (default: as before, or 20)",
+    )
+    room.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="the learners' names, one a line, instead of numbers",
+    )
+    room.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="this machine's address in your room's network (default: 127.0.0.1, which only this "
+        "machine can reach)",
+    )
+    room.add_argument(
+        "--port", type=_port, default=8000, help="the port to listen on (default: 8000)"
+    )
+    room.add_argument(
+        "--dir",
+        type=Path,
+        metavar="FOLDER",
+        default=Path("pusherkit-class"),
+        help="the class's folder; it's made if it isn't there yet (default: ./pusherkit-class)",
+    )
+    room.add_argument("--title", help="what the wall is headed with (default: as before)")
+    room.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="a certificate (PEM), for https"
+    )
+    room.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    room.add_argument(
+        "--base-url",
+        default="/",
+        metavar="PATH",
+        help="where it is, behind a web server of yours: /class/",
     )
 
     progress = commands.add_parser(
@@ -244,10 +297,18 @@ def _parser() -> argparse.ArgumentParser:
         help="show a class what everybody sends, and its trainers who needs help",
         description="Run the wall of a class: one practice server that all learners send to, each "
         "with a key of their own, a page to project, and a view for the trainers. It's a service "
-        "of a JupyterHub, which starts it and says who may look; `pusherkit class` starts both.",
+        "of a JupyterHub, which starts it and says who may look; `pusherkit class` starts both. "
+        "With --site there's no hub, and nothing to install for anybody: learners open one "
+        "address, choose a name, and do the lessons in their browser.",
         epilog="The class secret, from which every learner's is made, comes from "
         "PUSHERKIT_CLASS_SECRET, or from the file `secret` in the folder, which is made if it "
         "isn't there.",
+    )
+    wall.add_argument(
+        "--site",
+        type=Path,
+        metavar="FOLDER",
+        help="serve a class with browsers only: the folder of a built site, build/site",
     )
     wall.add_argument(
         "--data",
@@ -274,7 +335,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="another host name that learners' programs reach it by: wall (can be repeated)",
     )
-    wall.add_argument("--title", default="The wall", help="the class's name, for the page")
+    wall.add_argument("--title", help="the class's name, for the page")
     wall.add_argument("--learners", type=_count, metavar="N", help="how many there should be")
     clinic = commands.add_parser(
         "clinic",
@@ -386,6 +447,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _learners(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000, got {text!r}")
+    return int(text)
+
+
 def _count(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
         raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
@@ -426,6 +493,25 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> int:
     ]
     lab.run(argv, told, stock=options.stock, verbose=options.verbose)
     return 0
+
+
+def _class(options: argparse.Namespace) -> int:
+    from pusherkit.classroom import command
+
+    return command.run(
+        command.Options(
+            folder=options.dir,
+            learners=options.learners,
+            names=options.names,
+            title=options.title,
+            host=options.host,
+            port=options.port,
+            base_url=options.base_url,
+            certificate=options.certificate,
+            key=options.key,
+        ),
+        sys.stdout,
+    )
 
 
 def _progress(options: argparse.Namespace) -> int:
@@ -502,13 +588,20 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _wall(options: argparse.Namespace) -> int:
-    from pusherkit.classroom import wall
+    run: Callable[..., None]
+    if options.site is None:
+        from pusherkit.classroom import wall
 
-    wall.run(
+        run, title = wall.run, "The wall"
+    else:
+        from pusherkit.classroom import site  # it needs the lessons, which take their time
+
+        run, title = partial(site.run, site=options.site), "Signing for Pusher"
+    run(
         options.data,
         os.environ,
         _out,
-        title=options.title,
+        title=title if options.title is None else options.title,
         learners=options.learners,
         host=options.host,
         port=options.port,

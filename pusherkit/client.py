@@ -21,6 +21,7 @@ from urllib.parse import quote
 import httpx
 
 from pusherkit import errors, events
+from pusherkit._page import PageTransport, is_own
 from pusherkit._proxies import unusable_proxy
 from pusherkit.credentials import Credentials, is_local
 from pusherkit.encryption import encrypted
@@ -125,7 +126,7 @@ class Client(_Calls[JSON]):
     can't have been published: refused connections, and 429 or 503, after the wait that the
     server asks for in Retry-After. `http` is the httpx.Client underneath. Raises PusherError for
     a proxy or a certificate file of the environment that can't be used, and its NoSockets inside a
-    browser tab, where only a `transport` helps.
+    browser tab, for every host but the one that the page came from.
     """
 
     def __init__(
@@ -242,7 +243,9 @@ def _options(
         credentials = replace(credentials, base_url=base_url)
     url = httpx.URL(credentials.base_url)
     if transport is None and sys.platform == "emscripten":
-        raise errors.NoSockets(f"reach {credentials.base_url}")
+        if not is_own(url):
+            raise errors.NoSockets(f"reach {credentials.base_url}")
+        transport = PageTransport()
     return {
         "transport": transport,
         "base_url": url,

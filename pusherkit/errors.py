@@ -59,7 +59,8 @@ class DecryptionError(PusherError, ValueError):
 class NoSockets(PusherError):
     """Python runs inside a browser tab, where it can open no connection and start no server.
 
-    `wanted` is what couldn't be done, "reach https://…" for example.
+    The one host that Client reaches from there is the page's own. `wanted` is what couldn't be
+    done, "reach https://…" for example.
     """
 
     def __init__(self, wanted: str) -> None:

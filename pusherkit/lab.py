@@ -211,6 +211,12 @@ def free_port(port: int) -> int:
     )
 
 
+def use_settings() -> None:
+    """Have Jupyter use the lessons' settings, before it starts in this process."""
+    paths = [str(CONFIG), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(paths)
+
+
 def run(argv: list[str], told: Iterable[str], *, stock: bool, verbose: bool) -> None:
     """Run JupyterLab until it is stopped; print its URL, and the lines in `told` below it."""
     try:
@@ -221,8 +227,7 @@ def run(argv: list[str], told: Iterable[str], *, stock: bool, verbose: bool) -> 
             'Install it with: pip install "pusherkit[lab]"'
         ) from None
     if not stock:
-        paths = [str(CONFIG), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
-        os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(paths)
+        use_settings()
     server = LabApp.initialize_server(argv)
     print("\n".join([f"The lessons are open at {server.display_url}", *told]), flush=True)
     if not verbose:

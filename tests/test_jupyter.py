@@ -313,3 +313,22 @@ def test_any_other_missing_name_is_a_traceback(tmp_path, monkeypatch, source):
 @pytest.mark.parametrize("stored", [[], {}, {"cells": [{}]}, {"cells": None}, "text"])
 def test_a_notebook_that_cannot_be_read_is_a_traceback(tmp_path, monkeypatch, stored):
     assert Shell(tmp_path, monkeypatch, stored).run("a") is None
+
+
+# --- idle kernels -----------------------------------------------------------------------------
+
+
+async def test_of_many_idle_kernels_the_one_used_last_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    async def ask(self: object, kernel_id: str) -> None:
+        asked.append(kernel_id)
+
+    monkeypatch.setattr(_jupyter.AsyncMappingKernelManager, "cull_kernel_if_idle", ask)
+    kernels = _jupyter.OneKernelKept()
+    for kernel_id, used in {"morning": 1, "now": 3, "noon": 2}.items():
+        kernels._kernels[kernel_id] = SimpleNamespace(last_activity=used)
+    await kernels.cull_kernels()
+    assert asked == ["morning", "noon"]

@@ -29,6 +29,7 @@ ORDER = [
     "encryption",
     "httpx_auth",
     "_proxies",
+    "_page",
     "client",
     "authorization",
     "snippets",
@@ -136,6 +137,7 @@ PURE = [
     "clinic.desk",
     "classroom",
     "classroom.roster",
+    "classroom.badges",
     "classroom.calls",
     "classroom.learners",
     "classroom.board",
@@ -146,12 +148,12 @@ CLOCKS_AND_WORLD = {"time", "random", "secrets", "socket", "threading", "asyncio
 CLOCKS_AND_WORLD |= {"subprocess", "pathlib", "os", "io", "tempfile", "urllib.request", "http"}
 
 WHO_MAY_IMPORT = {
-    "httpx": {"httpx_auth", "client", "sandbox.transport", "sandbox.posting", "lessons"},
+    "httpx": {"httpx_auth", "_page", "client", "sandbox.transport", "sandbox.posting", "lessons"},
     "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
-    | {"classroom.wall", "classroom.doors"},
-    "jupyterhub": {"classroom.doors"},
-    "websockets": {"subscriber", "sandbox.sockets"},
+    | {f"classroom.{name}" for name in ("wall", "doors", "hub", "links", "site")},
+    "websockets": {"subscriber", "sandbox.sockets", "classroom.command"},
+    "jupyterhub": {"classroom.doors", "classroom.hub", "classroom.learner"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
     "jupyterlab": {"lab", "cli"},

@@ -34,7 +34,7 @@ class Visitor:
     trains: bool
 
 
-Routes = Sequence[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]
+Routes = Sequence[Any]  # Tornado's rules
 
 
 class Door(Protocol):
@@ -42,8 +42,8 @@ class Door(Protocol):
 
     prefix: str
     """The path that all pages are under, with a slash at both ends."""
-    address: tuple[str, int]
-    """Where the pages listen: host and port."""
+    address: tuple[str, int] | None
+    """Where the pages listen: host and port. None: where the practice server does."""
     settings: Mapping[str, Any]
     """For the pages' Tornado application."""
     routes: Routes
@@ -75,7 +75,7 @@ class HubDoor:
                 "for a hub of your own."
             )
         self.prefix = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
-        self.address = _address(environ.get("JUPYTERHUB_SERVICE_URL", ""))
+        self.address: tuple[str, int] | None = _address(environ.get("JUPYTERHUB_SERVICE_URL", ""))
         try:
             from jupyterhub.services.auth import (
                 HubOAuth,

@@ -107,6 +107,11 @@ class Learners:
 
     def __init__(self, course: Course) -> None:
         self.course = course
+        self.adds_up = False
+        """Whether a record is added to what is known, instead of taking its place.
+
+        For learners whose lessons don't know of each other, nor of yesterday.
+        """
         self.round: Round | None = None
         self.dirty: set[str] = set()
         """Whose state isn't kept yet; for whoever keeps it to clear."""
@@ -197,15 +202,22 @@ class Learners:
         attempts = _counts(record.get("attempts"))
         wrong = record.get("wrong")
         wrong = wrong if isinstance(wrong, dict) else {}
+        surprises = len(self._surprises(record))
+        if self.adds_up:
+            passed |= {name for name, cell in before.items() if cell.passed}
+            attempts = _larger(attempts, {name: cell.attempts for name, cell in before.items()})
+            surprises = max(surprises, learner.surprises)
         learner.cells = {}
         for name in self._exercises:
             if name in passed or name in attempts or name in wrong:
                 counts = self._mistakes(name, wrong.get(name))
+                if self.adds_up and name in before:
+                    counts = _larger(counts, before[name].wrong)
                 made = _cell(before.get(name), name in passed, attempts.get(name, 0), counts, now)
                 learner.cells[name] = made
                 if made.passed and not (name in before and before[name].passed):
                     learner.moved = now
-        learner.surprises = len(self._surprises(record))
+        learner.surprises = surprises
         self._now.subtract(_tried(before))
         self._now.update(_tried(learner.cells))
         self._changed(learner)
@@ -471,6 +483,11 @@ def _cell(
     mistake = _largest({name: n for name, n in grown.items() if n > 0}) or before.mistake
     latest = now if attempts != before.attempts else before.latest
     return Cell(passed, attempts, before.since, latest, mistake if wrong else "", wrong)
+
+
+def _larger(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The larger of both counts, of everything that either counts."""
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in {**one, **other}}
 
 
 def _kept_cell(

@@ -186,24 +186,28 @@ def _reason(error: Exception) -> str:
 
 
 def class_secret(folder: Path, environ: Mapping[str, str]) -> str:
-    """PUSHERKIT_CLASS_SECRET, or what's in the folder's file; it's made where there is none.
+    """PUSHERKIT_CLASS_SECRET, or what's in the folder's file, as kept_secret() has it."""
+    return environ.get("PUSHERKIT_CLASS_SECRET") or kept_secret(
+        folder / SECRET_FILE, ", or set PUSHERKIT_CLASS_SECRET"
+    )
 
-    Only its owner may read that file. Raises PusherError where it can't be read or made.
+
+def kept_secret(file: Path, otherwise: str = "") -> str:
+    """What's in a file, which is made where there is none. Only its owner may read it.
+
+    Raises PusherError where it can't be read or made. `otherwise` is what else would help.
     """
-    if named := environ.get("PUSHERKIT_CLASS_SECRET"):
-        return named
-    file = folder / SECRET_FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             _make(file)
         with file.open("rb") as opened:
             return opened.read(MAX_SECRET_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PusherError(
-            f"The class secret in {file} can't be read or made: "
+            f"The secret in {file} can't be read or made: "
             f"{_reason(error) if isinstance(error, OSError) else 'it is no text'}. "
-            "Let this user write there, or set PUSHERKIT_CLASS_SECRET."
+            f"Let this user write there{otherwise}."
         ) from None
 
 

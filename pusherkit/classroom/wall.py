@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import re
 import secrets
 import signal
@@ -21,9 +22,9 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -62,6 +63,7 @@ MAX_FEEDS_EACH = 10  # open pages of one visitor
 MAX_POST_BYTES = 4_096  # of what a trainer's view sends
 MAX_HEAD_BYTES = 64 * 1024  # of a request to a page; a hub's cookies can be long
 HEAD_SECONDS = 20.0  # until a request's headers are there
+PARENT_SECONDS = 1.0  # between two looks whether the hub that started the wall is still there
 GOODBYE_SECONDS = 1.0  # for open pages to end, once the wall stops
 OWN_KEY = "_wall"  # the app's own key, which is no learner's: no name is written like that
 
@@ -177,29 +179,42 @@ class Wall:
             feed.news.set()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """The practice server is up, open pages get what's new, and the disk what has changed."""
+    async def running(self, rules: Sequence[Any] = ()) -> AsyncIterator[None]:
+        """The practice server is up, open pages get what's new, and the disk what has changed.
+
+        With `rules`, the pages', the server has no thread of its own: it serves them, too, so all
+        is on one port.
+        """
         self._loop = asyncio.get_running_loop()
-        self.server.start()
         disk = ThreadPoolExecutor(1, "pusherkit-wall-disk")
-        tasks = [
-            _forever(self._show),
-            _forever(self._look_for_stuck),
-            _forever(lambda: self._keep(disk)),
-        ]
         try:
-            yield
+            async with self.server.serving(rules) if rules else self._on_its_thread():
+                tasks = [
+                    _forever(self._show),
+                    _forever(self._look_for_stuck),
+                    _forever(lambda: self._keep(disk)),
+                ]
+                try:
+                    yield
+                finally:
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._loop.run_in_executor(None, self.server.stop)
             with self.lock:
                 changes = self.board.changes()
             if changes is not None:
                 await self._loop.run_in_executor(disk, self.store.save, changes)
             await self._loop.run_in_executor(disk, self.store.close)
             disk.shutdown()
+
+    @asynccontextmanager
+    async def _on_its_thread(self) -> AsyncIterator[None]:
+        self.server.start()
+        try:
+            yield
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, self.server.stop)
 
     def view(self) -> str:
         """What a wall page shows now, as JSON. It's the same text until something else changes."""
@@ -410,6 +425,8 @@ def _same_origin(headers: tornado.httputil.HTTPHeaders) -> bool:
 
 class _Feed(_Page, BoundedWebSocket):
     """A page's WebSocket. It's only spoken to."""
+
+    ping_interval = PING_SECONDS  # the practice server's own WebSockets look after themselves
 
     def initialize(self, wall: Wall, door: Door) -> None:
         super().initialize(wall, door)
@@ -625,14 +642,22 @@ async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
     Raises PusherError where an address can't be used.
     """
     shared = {"wall": wall, "door": door}
+    pages = [
+        *door.routes,
+        *((re.escape(door.prefix + path), page, shared) for path, page in PAGES.items()),
+    ]
+    if door.address is None:
+        elsewhere = (re.escape(door.prefix) + ".*", _NoPage, shared)
+        async with wall.running([*pages, elsewhere]):
+            try:
+                yield f"{wall.server.url}{door.prefix}"
+            finally:
+                for each in tuple(wall.open_sockets):
+                    each.cut()
+        return
     application = tornado.web.Application(
-        [
-            *door.routes,
-            *((re.escape(door.prefix + path), page, shared) for path, page in PAGES.items()),
-            (".*", _NoPage, shared),
-        ],
+        [*pages, (".*", _NoPage, shared)],
         log_function=lambda handler: None,
-        websocket_ping_interval=PING_SECONDS,
         websocket_max_message_size=MAX_POST_BYTES,
         **door.settings,
     )
@@ -678,6 +703,26 @@ def _bound(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+@asynccontextmanager
+async def _with_parent(stopped: asyncio.Event) -> AsyncIterator[None]:
+    """Set the event once the process that started this one is gone.
+
+    A hub that was killed starts a wall when it's back, and the file has one writer.
+    """
+    parent = os.getppid()
+
+    async def look() -> None:
+        await asyncio.sleep(PARENT_SECONDS)
+        if os.getppid() != parent:
+            stopped.set()
+
+    watch = _forever(look)
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
 def run(
     folder: Path, environ: Mapping[str, str], say: Callable[[str], None], **settings: Any
 ) -> None:
@@ -685,14 +730,30 @@ def run(
     roster = cache(lambda: Roster(class_secret(folder, environ)))
     door = HubDoor(environ, lambda: roster().cookie_secret())
     wall = Wall(roster(), folder, course=course(), **settings)
+    asyncio.run(
+        until_stopped(
+            wall,
+            door,
+            lambda pages: say(
+                f"The wall is up. Programs send to {wall.server.url}; its page is {pages}"
+            ),
+            with_parent=True,
+        )
+    )
 
-    async def serve() -> None:
-        stopped = asyncio.Event()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # on Windows, where Ctrl+C is an exception
-                asyncio.get_running_loop().add_signal_handler(each, stopped.set)
-        async with serving(wall, door) as pages:
-            say(f"The wall is up. Programs send to {wall.server.url}; its page is {pages}")
+
+async def until_stopped(
+    wall: Wall, door: Door, up: Callable[[str], None], *, with_parent: bool = False
+) -> None:
+    """Serve until Ctrl+C; `with_parent`, until whoever started this is gone, too.
+
+    `up` is told the pages' URL once it can be reached.
+    """
+    stopped = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # on Windows, where Ctrl+C is an exception
+            asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    async with serving(wall, door) as pages:
+        up(pages)
+        async with _with_parent(stopped) if with_parent else nullcontext():
             await stopped.wait()
-
-    asyncio.run(serve())

@@ -2,8 +2,9 @@
 
 import json
 import random
+import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,12 +28,14 @@ from pusherkit.lessons.kit import (
     shown,
 )
 from pusherkit.lessons.kit import line as line_of_text
+from pusherkit.lessons.kit.classroom import joined, wall_button
 from pusherkit.lessons.kit.journey import (
     Journey,
     drawing,
     outcome,
     prepare,
     stage_facts,
+    to_the_wall,
     travel,
     verdict,
 )
@@ -66,10 +69,13 @@ def send_status() -> Explorer:
         status=line_of_text("Status", FIRST_STATUS),
         send=button("Send it to order-41"),
         code=[status_update],
+        **wall_button(),
     )
 
 
-def _sent(status: str, send: bool) -> View:
+def _sent(status: str, send: bool, wall: bool = False) -> View:
+    if wall and (room := joined()) is not None:
+        return _on_the_wall(to_the_wall(status_update(status), room, time.time()), room.page)
     credentials = practice().credentials if send else EXAMPLE_CREDENTIALS
     journey = prepare(status_update(status), credentials)
     if send:
@@ -88,44 +94,74 @@ def _sent(status: str, send: bool) -> View:
     )
 
 
+def _on_the_wall(journey: Journey, page: str) -> View:
+    """What became of a status that was sent to the class's wall: the answer, like any other."""
+    said, good = verdict(journey)
+    if journey.status == 200:
+        said = f"Accepted ({journey.status}), and it's on the wall, under your name."
+    return View(
+        "One event, from your backend to the wall",
+        (*outcome(journey)[:1], Fact("The wall", page, kind="link"), *outcome(journey)[2:]),
+        said,
+        good,
+        picture=tracker(journey, wall=True),
+        details=stage_facts(journey),
+        fold="What happened to the bytes, in six stages",
+    )
+
+
 # --- the picture: who talks to whom -------------------------------------------------------------
 
 
-def tracker(journey: Journey) -> Picture:
-    """Your backend, the server and three pages; a dot is the event, wherever it got to."""
-    arrived = journey.arrived
-    if arrived is not None:
-        reads = str(json.loads(arrived.data)["status"])
+def tracker(journey: Journey, *, wall: bool = False) -> Picture:
+    """Your backend, the server and three pages; a dot is the event, wherever it got to.
+
+    With `wall` the first page is the wall of a class, which shows whatever its server accepts.
+    """
+    shows = wall and journey.status == 200
+    arrived = journey.arrived is not None or shows
+    reads = _status_in(journey.body) if arrived else "preparing"
+    if shows:
+        where = "The event went through the server to the wall."
+    elif arrived:
         where = "The event went through the server to the page of order 41. The others got nothing."
     elif journey.status is None:
-        reads, where = "preparing", "The event is still on your backend."
+        where = "The event is still on your backend."
     else:
-        reads, where = "preparing", "The server refused the event, so no page got it."
+        where = "The server refused the event, so no page got it."
     desc = (
         "Your backend sends signed requests to the server; pages in browsers hold a connection to "
         f"the server and wait. Only the first two hold the secret. {where}"
     )
     title = "Who talks to whom"
-    narrow = Picture(title, desc, 340, 350, _drawn(journey, reads, wide=False))
-    return Picture(title, desc, 780, 206, _drawn(journey, reads, wide=True), narrow)
+    pages = ((CHANNEL, "the wall" if wall else "the customer"), *OTHER_PAGES)
+    refused = journey.status is not None and not arrived
+    wide, narrow = (
+        _drawn(pages, reads, arrived, refused, wide=is_wide) for is_wide in (True, False)
+    )
+    return Picture(title, desc, 780, 206, wide, Picture(title, desc, 340, 350, narrow))
 
 
-PAGES = (("order-41", "the customer"), ("order-42", "somebody else"), ("news", "the office"))
+def _status_in(body: bytes) -> str:
+    return str(json.loads(json.loads(body)["data"])["status"])
 
 
-def _drawn(journey: Journey, reads: str, *, wide: bool) -> str:
+OTHER_PAGES = (("order-42", "somebody else"), ("news", "the office"))
+
+
+def _drawn(
+    shown: Sequence[tuple[str, str]], reads: str, arrived: bool, refused: bool, *, wide: bool
+) -> str:
     """Backend and server side by side; the pages right of them or, for little room, below."""
     left, top, width, server = (8, 62, 152, 320) if wide else (2, 28, 150, 188)
     out, leaves = left + width, (server + width, 104) if wide else (263, 112)
     middle, below = top + 42, 8 if wide else 150
     sends = "signed POST" if wide else "POST"
     pages, enters = (596, 596) if wide else (4, 184)  # their left edge, and where wires end
-    arrived = journey.arrived is not None
-    refused = journey.status is not None and not arrived
     dot = (enters, below + 28) if arrived else (server - 20 if refused else out, middle)
     return "".join(
         (
-            *(line(*leaves, enters, below + 28 + 66 * n) for n in range(len(PAGES))),
+            *(line(*leaves, enters, below + 28 + 66 * n) for n in range(len(shown))),
             arrow(out + 2, middle, server - 2, middle),
             text((out + server) / 2, middle - 10, sends, "small", "middle"),
             _holder(left, top, width, "Your backend", "publishes"),
@@ -133,7 +169,7 @@ def _drawn(journey: Journey, reads: str, *, wide: bool) -> str:
             text(534, 176, "open connections", "small", "middle") if wide else "",
             *(
                 _page(pages, below + 66 * n, *each, "…" if n else reads, lit=arrived and not n)
-                for n, each in enumerate(PAGES)
+                for n, each in enumerate(shown)
             ),
             _dot(*dot, refused),
         )

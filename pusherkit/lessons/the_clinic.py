@@ -24,7 +24,7 @@ from pusherkit.clinic import page, tasks
 from pusherkit.clinic.api import Clinic
 from pusherkit.clinic.capstone import CLINIC_CREDENTIALS, GOALS, Goal, State
 from pusherkit.clinic.faults import sent_with
-from pusherkit.clinic.sabotage import PLAN, Case
+from pusherkit.clinic.sabotage import MAX_SEED, PLAN, Case
 from pusherkit.clinic.sabotage import calls as answered_calls
 from pusherkit.credentials import Credentials
 from pusherkit.errors import AuthenticationError
@@ -50,6 +50,7 @@ from pusherkit.lessons.kit import (
     visible,
 )
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
+from pusherkit.lessons.kit.classroom import Classroom, joined
 from pusherkit.lessons.kit.picture import group, handle, rect, text
 from pusherkit.lessons.kit.view import Action
 from pusherkit.sandbox.transport import SandboxTransport
@@ -180,7 +181,7 @@ def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int
 
 # --- the queue ----------------------------------------------------------------------------------
 
-FIRST_SEED, LAST_SEED = 7, 9_999
+FIRST_SEED = 7
 
 
 class _Line:
@@ -219,12 +220,72 @@ def took(shift: Shift, event: Event) -> Shift:
 
 
 class Calls(Explorer):
-    """Another seed is another night, so it begins with its first call."""
+    """Another seed is another night, so it begins with its first call.
+
+    In a class, the trainer can open a round: everybody who joins it takes the calls of one seed.
+    """
+
+    def __init__(self, *given: Any, **controls: Any) -> None:
+        self._room = joined()
+        self._round: int | None = None  # the seed of the round that was joined
+        super().__init__(*given, **controls)
+        if self._room is not None:
+            self._room.watch("calls", self)
+            self._room.listen()
 
     def read(self, values: dict[str, Any]) -> None:
         if values.get("seed", self._raw["seed"]) != self._raw["seed"]:
             self.values["shift"] = Shift()
         super().read(values)
+
+    def hear(self, event: Event) -> None:
+        opened, before = self._opened(), self.values["shift"]
+        if event.id == "join" and opened is not None:
+            self._round, before = opened, None
+            self.values["shift"] = Shift()
+            self.set(seed=str(opened))
+        else:
+            super().hear(event)
+        if self._room is not None:
+            self._tell(self._room, before)
+
+    def _tell(self, room: Classroom, before: Shift | None) -> None:
+        """Tell how far it is, in numbers, if that's about a round, and more than before."""
+        room.listen()
+        shift = self.values["shift"]
+        if self._is_in_round() and shift != before:
+            states = _states(_line(self.values["seed"]), shift)
+            answered = len([each for each in states if each])
+            room.report(self.values["seed"], answered, states.count("done"))
+
+    def redraw(self) -> None:
+        with self._lock:
+            self._refresh()
+
+    def _opened(self) -> int | None:
+        """The seed of the round that is open."""
+        seed = self._room.heard.round if self._room is not None else None
+        return seed if seed is not None and 0 <= seed <= MAX_SEED else None
+
+    def _is_in_round(self) -> bool:
+        return self._round is not None and self._round == self.values["seed"]
+
+    def _made(self) -> View:
+        made, opened = super()._made(), self._opened()
+        if opened != self._round:
+            self._round = None  # it was closed, or there's a new one
+        if opened is None:
+            return made
+        if self._is_in_round():
+            said = (
+                "You're in. Your trainer sees how many calls you've answered, and how many right "
+                "at the first try, but not your answers."
+            )
+            return View(f"The round with seed {opened}", status=said, below=(made,))
+        said = "Your trainer has opened it. Everybody who joins gets the same eight calls."
+        join = Action("join", f"Join round {opened}", primary=True)
+        title = f"A round is open, with seed {opened}"
+        return View(title, status=said, actions=(join,), below=(made,))
 
 
 @lesson.explorer
@@ -232,7 +293,7 @@ def calls() -> Explorer:
     """Take eight calls, and name the cause of each."""
     return Calls(
         _taken,
-        seed=number("Seed", FIRST_SEED, 0, LAST_SEED, hint="same seed, same queue"),
+        seed=number("Seed", FIRST_SEED, 0, MAX_SEED, hint="same seed, same queue"),
         shift=gesture(Shift(), took),
         code=[verdict, sent_with],
     )
@@ -254,7 +315,7 @@ LANGUAGES = {"bash": "In bash", "node": "In Node", "php": "In PHP", "python": "I
 def _taken(seed: int, shift: Shift) -> View:
     line = _line(seed)
     case, tried = line[shift.at], shift.tried[shift.at]
-    states = [_state(line, at, given) for at, given in enumerate(shift.tried)]
+    states = _states(line, shift)
     tiles = [
         Tile(at + 1, WORDS[what], state, now=at == shift.at)
         for at, (what, state) in enumerate(zip(PLAN, states, strict=True))
@@ -279,6 +340,11 @@ def _taken(seed: int, shift: Shift) -> View:
         picture=board("The calls", desc, tiles, press=True),
         actions=actions,
     )
+
+
+def _states(line: _Line, shift: Shift) -> list[str]:
+    """How each call stands: "" for one that isn't answered, "wrong", "half" or "done"."""
+    return [_state(line, at, given) for at, given in enumerate(shift.tried)]
 
 
 def _state(line: _Line, at: int, tried: tuple[int, ...]) -> str:

@@ -16,7 +16,8 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -155,6 +156,43 @@ class SandboxServer:
         """
         if self._stop is not None and self._stop.alive:
             return self
+        shell, listener = self._bound()
+        # The thread must not hold the server, or an unreferenced server would never be collected.
+        loop = asyncio.SelectorEventLoop()  # on Windows, too: the other kind has no add_reader()
+        closing, ready = asyncio.Event(), threading.Event()
+        application = _application(shell, self._pages)
+        thread = threading.Thread(
+            target=_run,
+            args=(loop, _serve(application, shell, listener, closing, ready, self._webhook)),
+            name=f"pusherkit-sandbox-{listener.getsockname()[1]}",
+            daemon=True,
+        )
+        thread.start()
+        ready.wait(START_SECONDS)
+        self._stop = weakref.finalize(self, _stop, loop, closing, thread)
+        return self
+
+    @asynccontextmanager
+    async def serving(self, rules: Iterable[Any] = ()) -> AsyncIterator[Self]:
+        """Serve on the running loop, which has add_reader(), instead of on a thread.
+
+        `rules` are routes of your own, as Tornado's Application takes them. They're looked at
+        first. Raises as start() does.
+        """
+        shell, listener = self._bound()
+        closing = asyncio.Event()
+        application = _application(shell, self._pages, rules)
+        served = asyncio.create_task(
+            _serve(application, shell, listener, closing, threading.Event(), self._webhook)
+        )
+        try:
+            yield self
+        finally:
+            closing.set()
+            await served
+
+    def _bound(self) -> tuple[Shell, socket.socket]:
+        """The port, taken, and what all handlers share."""
         if not 0 <= self._port <= MAX_PORT:
             raise PusherError(f"port: expected 0 to {MAX_PORT}, got {self._port}.")
         clock = _Clock(self._clock)
@@ -163,9 +201,6 @@ class SandboxServer:
         name = _ANY.get(self._host, self._host)
         url = f"http://{f'[{name}]' if ':' in name else name}:{port}"
         self.credentials = replace(self.credentials, base_url=url)
-        # The thread must not hold the server, or an unreferenced server would never be collected.
-        loop = asyncio.SelectorEventLoop()  # on Windows, too: the other kind has no add_reader()
-        closing, ready = asyncio.Event(), threading.Event()
         shell = Shell(
             sandbox=self.sandbox,
             clock=clock,
@@ -173,16 +208,7 @@ class SandboxServer:
             explainer=Explainer(self.sandbox),
             url=url,
         )
-        thread = threading.Thread(
-            target=_run,
-            args=(loop, _serve(shell, listener, closing, ready, self._webhook, self._pages)),
-            name=f"pusherkit-sandbox-{port}",
-            daemon=True,
-        )
-        thread.start()
-        ready.wait(START_SECONDS)
-        self._stop = weakref.finalize(self, _stop, loop, closing, thread)
-        return self
+        return shell, listener
 
     def stop(self) -> None:
         """Close every connection and the port, and end the thread. Stopping twice does no harm."""
@@ -272,15 +298,15 @@ def _run(loop: asyncio.AbstractEventLoop, main: Any) -> None:
 
 
 async def _serve(
+    application: tornado.web.Application,
     shell: Shell,
     listener: socket.socket,
     closing: asyncio.Event,
     ready: threading.Event,
     webhook: str | None,
-    pages: bool,
 ) -> None:
     server = tornado.httpserver.HTTPServer(
-        _application(shell, pages),
+        application,
         max_header_size=MAX_HEAD_BYTES,
         max_body_size=MAX_IDLE_BODY_BYTES,
         idle_connection_timeout=HEAD_SECONDS,
@@ -372,12 +398,13 @@ def _posting_ended(posting: asyncio.Task[None]) -> None:
         _log.error("Webhooks can't be sent any more, until this starts again.", exc_info=error)
 
 
-def _application(shell: Shell, pages: bool) -> tornado.web.Application:
+def _application(shell: Shell, pages: bool, rules: Iterable[Any] = ()) -> tornado.web.Application:
     shared = {"shell": shell}
     feed = [(r"/live", LiveFeed, shared)]
     for_browsers = [(r"/", LivePage, shared), (r"/doctor", DoctorDesk, shared)]
     return tornado.web.Application(
         [
+            *rules,
             *(feed if pages else []),
             (r"/app/([^/]+)", _Subscription, shared),
             tornado.routing.Rule(_Upgrade(), _UnknownPath, shared),

@@ -907,6 +907,7 @@ def test_the_trainer_s_view_is_for_everybody(trainer, axe, expect, pictures, sch
         ),
     )
     expect(trainer.all("#grid tbody tr")).to_have_count(20)
+    expect(trainer.all("#round-open")).to_have_text("Round 7, 11 min: 1 has answered")
     if width >= 1280:
         last = trainer.all("#grid tbody tr").last.locator("td").last
         box, seen = last.bounding_box(), trainer.all("#scroll").bounding_box()

@@ -29,9 +29,10 @@ from enum import Enum
 from typing import Any, Protocol
 
 from pusherkit.lessons.kit import keeper
+from pusherkit.lessons.kit.classroom import MAX_CODE, Classroom, joined
 from pusherkit.lessons.kit.guard import Printed, Stopped, guarded
 from pusherkit.lessons.kit.progress import PROGRESS
-from pusherkit.lessons.kit.source import raised_by, solution_of
+from pusherkit.lessons.kit.source import cell_of, raised_by, solution_of
 from pusherkit.lessons.kit.stage import Event, Live
 from pusherkit.lessons.kit.view import Action, Fact, View, first_difference
 
@@ -264,6 +265,8 @@ class Exercise:
     def check(self, answer: Any) -> Feedback:
         """Say what an answer amounts to. Never raises, whatever the answer does."""
         self._checks += 1
+        if (room := joined()) is not None:
+            room.at(self.home.name)
         printed = Printed()
         try:
             outcome, message, facts = self._examine(answer, printed)
@@ -275,11 +278,15 @@ class Exercise:
             more = "Only the beginning is shown." if printed.dropped else ""
             facts += (Fact("It printed", printed.text.rstrip("\n"), more),)
         if outcome is not Outcome.PASSED:
-            if outcome is not Outcome.OPEN:
+            tried = outcome is not Outcome.OPEN
+            if tried:
                 PROGRESS.failed(self.name, self._mistake(outcome, message))
-            return Feedback(self, outcome, message, facts)
+            cell = cell_of(answer) if tried and room is not None else ""
+            return Feedback(self, outcome, message, facts, cell=cell)
         was_done = self.home.is_done()
         PROGRESS.passed(self.name)
+        if room is not None:
+            room.take_back(self.name)
         finished = self.home.is_done() and not was_done
         if self.keep:
             kept = keeper.keep(answer)
@@ -533,18 +540,34 @@ class Feedback(Live):
         facts: tuple[Fact, ...],
         *,
         finished: bool = False,
+        cell: str = "",
     ) -> None:
         self.exercise, self.outcome, self.message, self.facts = exercise, outcome, message, facts
         self._finished = finished  # the lesson, with this very answer
         self._solution = False
+        self._room = joined()
+        self._cell = self._room.fit(cell) if self._room else ""  # what a call for help has with it
+        self._asking = False
+        self._warning = self._room.told_once() if self._room else ""
         super().__init__(self.now(), hint="")
+        if self._room is not None:
+            self._room.watch(exercise.name, self)
 
     def hear(self, event: Event) -> None:
         if event.id == "hint":
             self.exercise.hints_open = min(self.exercise.hints_open + 1, len(self.exercise.hints))
         elif event.id == "solution":
             self._solution = not self._solution
+        elif self._room is not None:
+            self._ask_for_help(self._room, event.id)
         self.show(self.now())
+
+    def _ask_for_help(self, room: Classroom, pressed: str) -> None:
+        self._asking = pressed == "help"
+        if pressed == "help-send":
+            room.ask(self.exercise.name, self._cell)
+        elif pressed == "help-over":
+            room.take_back(self.exercise.name)
 
     def now(self) -> View:
         exercise, outcome = self.exercise, self.outcome
@@ -570,7 +593,8 @@ class Feedback(Live):
             status=status,
             good=good,
             actions=self._actions(),
-            note=self._standing(),
+            below=self._help(),
+            note=" ".join(filter(None, (self._standing(), self._warning))),
         )
 
     def _actions(self) -> tuple[Action, ...]:
@@ -578,7 +602,53 @@ class Feedback(Live):
         label = "Another hint" if self.exercise.hints_open else "Hint"
         hint = (Action("hint", label),) if left and self.outcome is not Outcome.PASSED else ()
         wording = "Hide the solution" if self._solution else "Show a solution"
-        return (*hint, Action("solution", wording))
+        ask = self._cell and not self._asking and self._called() in ("", "closed")
+        help_ = (Action("help", "Ask for help"),) if ask else ()
+        return (*hint, Action("solution", wording), *help_)
+
+    def _called(self) -> str:
+        """How a call for help with this exercise stands."""
+        return self._room.help(self.exercise.name) if self._room is not None else ""
+
+    def _help(self) -> tuple[View, ...]:
+        """In a class, and once somebody asked for help: what the trainer gets, or has."""
+        if self._asking:
+            most = f" It's long, so they get the first {MAX_CODE:,} characters."
+            return (
+                View(
+                    "Ask for help",
+                    (Fact("This cell", self._cell, kind="code"),),
+                    "This is what your trainer gets: your name, the exercise, and this cell."
+                    + (most if len(self._cell) == MAX_CODE else ""),
+                    actions=(
+                        Action("help-not", "Don't send it"),
+                        Action("help-send", "Send it", primary=True),
+                    ),
+                ),
+            )
+        room, name = self._room, self.exercise.name
+        if room is None or not (called := self._called()):
+            return ()
+        if called == "closed":
+            said = "Your trainer has closed your call. You can ask again."
+            return (View("Ask for help", status=said),)
+        if called == "there":
+            said = "Your trainer has it. Go on as long as you like; it stays there."
+        else:
+            said = (
+                f"Not sent yet. {room.problem}" if room.problem else "On its way to your trainer."
+            )
+        sent = room.sent(name)
+        return (
+            View(
+                "Ask for help",
+                status=said,
+                good=True if called == "there" else None,
+                details=(Fact("The cell", sent, kind="code"),) if sent else (),
+                fold="What you sent",
+                actions=(Action("help-over", "Take it back"),),
+            ),
+        )
 
     def _standing(self) -> str:
         if self.outcome is not Outcome.PASSED:

@@ -19,6 +19,7 @@ import httpx
 
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
+from pusherkit.lessons.kit.classroom import Classroom
 from pusherkit.lessons.kit.picture import STAGES, Picture, arrow, group, text, tile
 from pusherkit.lessons.kit.practice import EXAMPLE_TIMESTAMP, Practice
 from pusherkit.lessons.kit.view import Fact, Range, excerpt, first_difference, short, visible
@@ -73,6 +74,27 @@ def travel(journey: Journey, server: Practice, *, channel: str) -> Journey:
     return replace(
         journey, status=response.status_code, answer=response.json(), arrived=arrived, problem=""
     )
+
+
+def to_the_wall(body: bytes, room: Classroom, now: float) -> Journey:
+    """Sign a body with the learner's own credentials, and send it to the wall of their class."""
+    journey = prepare(body, room.credentials, timestamp=int(now))
+    try:
+        response = room.http.post(
+            journey.path,
+            params=journey.signature.query,
+            content=body,
+            headers={"Content-Type": "application/json"},
+            auth=httpx.Auth(),  # none: it's signed, and what is shown is what goes out
+        )
+        answer = response.json()
+    except (httpx.HTTPError, OSError):
+        return replace(journey, problem="The wall isn't answering. Try again in a while.")
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        return replace(journey, problem="What answered isn't the wall. Tell your trainer.")
+    return replace(journey, status=response.status_code, answer=answer)
 
 
 def _names(body: bytes, channel: str) -> bool:
@@ -296,6 +318,7 @@ __all__ = [
     "prepare",
     "refusal",
     "stage_facts",
+    "to_the_wall",
     "travel",
     "verdict",
 ]

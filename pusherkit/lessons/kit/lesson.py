@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pusherkit.lessons.kit import keeper
+from pusherkit.lessons.kit.classroom import WHAT_IS_SENT, joined
 from pusherkit.lessons.kit.exercise import Exercise, Given
 from pusherkit.lessons.kit.picture import PALETTE, STAGES, Picture, arrow, tile
 from pusherkit.lessons.kit.prediction import Ask, Prediction, Recall, addressed
@@ -124,7 +125,9 @@ class Lesson:
         return Recall("From memory", list(self.recalls.values()), again[:MAX_ASKED_AGAIN])
 
     def map(self) -> StageMap:
-        """The six stages, with those of this lesson lit."""
+        """The six stages, with those of this lesson lit. In a class, it says what is sent."""
+        if (room := joined()) is not None:
+            room.at(self.name)
         return StageMap(self.stages)
 
     def done(self, record: Record | None = None) -> tuple[int, int]:
@@ -153,6 +156,15 @@ class StageMap(Live):
     def __init__(self, lit: Collection[int]) -> None:
         self.lit = lit
         super().__init__(View("", picture=stage_map(lit)), hint="")
+        if (room := joined()) is not None:
+            room.watch("map", self)
+
+    def now(self) -> View:
+        """The stages; in a class also what the trainer sees, or why they don't."""
+        room = joined()
+        if room is None:
+            return self.twin
+        return replace(self.twin, status=room.problem, note=WHAT_IS_SENT)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         # There is nothing to press, so a saved notebook needn't say how to bring it back.

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ class Progress:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.changed: Callable[[dict[str, Any]], None] | None = None
+        """Called with what the file has now, whenever that changed. In a class, it goes further."""
         self._here = Record()  # what this kernel did, whatever becomes of the file
 
     def read(self) -> Record:
@@ -116,22 +118,11 @@ class Progress:
         self._here = Record()
         with contextlib.suppress(OSError):
             self.file.unlink()
+        self._tell(stored_form(self._here))
 
     def _write(self) -> None:
         """Replace the file in one step, so that a crash leaves the old one or the new one."""
-        record = self.read()
-        content = {
-            "format": FORMAT,
-            "passed": sorted(record.passed),
-            "attempts": dict(sorted(record.attempts.items())),
-            "wrong": {name: dict(sorted(counts.items())) for name, counts in record.wrong.items()},
-            "predictions": {
-                name: {"chosen": chosen, "right": right}
-                for name, (chosen, right) in sorted(record.predictions.items())
-            },
-            "surprised": sorted(record.surprised),
-            "kept": dict(sorted(record.kept.items())),
-        }
+        content = stored_form(self.read())
         with contextlib.suppress(OSError):
             handle, temporary = tempfile.mkstemp(dir=self.file.parent, prefix=self.file.name)
             try:
@@ -140,6 +131,27 @@ class Progress:
                 os.replace(temporary, self.file)
             except OSError:
                 os.unlink(temporary)
+        self._tell(content)
+
+    def _tell(self, content: dict[str, Any]) -> None:
+        if self.changed is not None:
+            self.changed(content)
+
+
+def stored_form(record: Record) -> dict[str, Any]:
+    """A Record as the file has it, ready for JSON."""
+    return {
+        "format": FORMAT,
+        "passed": sorted(record.passed),
+        "attempts": dict(sorted(record.attempts.items())),
+        "wrong": {name: dict(sorted(counts.items())) for name, counts in record.wrong.items()},
+        "predictions": {
+            name: {"chosen": chosen, "right": right}
+            for name, (chosen, right) in sorted(record.predictions.items())
+        },
+        "surprised": sorted(record.surprised),
+        "kept": dict(sorted(record.kept.items())),
+    }
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import linecache
 import sys
 import textwrap
 from collections.abc import Callable
@@ -18,6 +19,17 @@ def source_of(function: Callable[..., Any]) -> str:
     while lines and not lines[0].startswith(("def ", "class ", "async def ")):
         lines.pop(0)
     return "\n".join(lines)
+
+
+def cell_of(answer: Any) -> str:
+    """The source of the notebook's cell that an answer was written in; empty where there is none.
+
+    For a function that's the cell that defines it, for a value the one that is running.
+    """
+    if isinstance(answer, FunctionType) and answer.__module__ == "__main__":
+        return "".join(linecache.getlines(answer.__code__.co_filename)).strip()
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "" if shell is None else str(shell.history_manager.input_hist_raw[-1]).strip()
 
 
 def solution_of(solve: Callable[..., Any], *, as_value: bool = False) -> str:

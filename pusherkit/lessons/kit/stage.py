@@ -131,8 +131,13 @@ function render({ model, el }) {
     root.setAttribute('aria-label', head.textContent || 'Picture');
   };
   const showBody = () => {
+    const { activeElement: held } = root.getRootNode();
+    const inside = body.contains(held);
     children(body, parse(model.get('html')));
     light();
+    // A button that a press took away had the keyboard. What came in its place has it now.
+    const next = body.querySelector('.pk-below [data-press]') || body.querySelector('[data-press]');
+    if (inside && !body.contains(held) && next) next.focus({ preventScroll: true });
   };
   const put = () => {
     const values = model.get('put');
@@ -324,7 +329,7 @@ background:var(--card)}}
 .pk button.pk-primary,.pk button[aria-pressed=true]{{background:var(--accent);color:var(--bg);
 border-color:var(--accent)}}
 .pk .pk-mark{{display:inline-block;width:1.4em}}
-.pk :is(button,input,select,textarea,summary):focus-visible{{outline:2px solid var(--accent);
+.pk :is(a,button,input,select,textarea,summary):focus-visible{{outline:2px solid var(--accent);
 outline-offset:2px}}
 .pk .pk-actions{{display:flex;flex-wrap:wrap;gap:8px;margin:8px 0}}
 .pk .pk-status{{font-weight:600;margin:10px 0 8px;padding:3px 0 3px 12px;
@@ -346,6 +351,7 @@ font-family:var(--jp-code-font-family,ui-monospace,monospace)}}
 .pk .pk-facts .pk-copy{{margin-top:2px;padding:1px 10px;font-size:12px}}
 .pk .pk-why{{display:block;padding:1px 0 2px;color:var(--dim);font-size:13px}}
 .pk mark{{background:var(--mark);color:#1f1f1f;font-weight:700;border-radius:2px}}
+.pk a{{color:var(--accent);text-decoration:underline}}
 .pk summary{{cursor:pointer;padding:4px 0;color:var(--accent)}}
 .pk .pk-below{{margin-top:14px;padding-top:12px;border-top:1px solid var(--line)}}
 .pk .pk-note{{margin-top:8px;color:var(--dim);font-size:13px}}
@@ -413,6 +419,11 @@ class Live:
                 self._stage.head = view.title
                 self._stage.html = to_html(view)
 
+    def redraw(self) -> None:
+        """Display what is to be seen now, because something outside changed. On any thread."""
+        with self._lock:
+            self.show(self.now())
+
     def put(self, values: dict[str, Any]) -> None:
         """Write into fields."""
         if self._stage is not None:
@@ -438,17 +449,18 @@ class Live:
     @property
     def stage(self) -> Stage:
         """The widget, made when it is first displayed."""
-        if self._stage is None:
-            self.view = self.now()
-            self._stage = Stage(
-                head=self.view.title,
-                form=self._form,
-                html=to_html(self.view),
-                still=self.untouched(),
-            )
-            self._stage.on_msg(self._heard)
-            self._stage.observe(self._typed, names="typed")
-        return self._stage
+        with self._lock:  # what another thread shows in the meantime would be lost
+            if self._stage is None:
+                self.view = self.now()
+                self._stage = Stage(
+                    head=self.view.title,
+                    form=self._form,
+                    html=to_html(self.view),
+                    still=self.untouched(),
+                )
+                self._stage.on_msg(self._heard)
+                self._stage.observe(self._typed, names="typed")
+            return self._stage
 
     def _heard(self, _: Any, message: Any, __: Any) -> None:
         known = {name: message[name] for name in Event.__dataclass_fields__ if name in message}

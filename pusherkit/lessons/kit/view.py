@@ -24,14 +24,15 @@ from pusherkit.lessons.kit.picture import Picture
 CARD = 960  # px: how wide a card gets at most, frame and all, live and stored
 
 Range = tuple[int, int]  # from a character up to, but not including, another
-Kind = Literal["value", "prose", "code"]
+Kind = Literal["value", "prose", "code", "link"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A name and a value. `why` explains, `marks` are ranges of the value to point at, in order.
 
-    A value is set in a fixed-width font, prose in the page's own, and code can be copied.
+    A value is set in a fixed-width font, prose in the page's own, and code can be copied. A link is
+    an address: a URL, or a path beside the page's own. It opens in a tab of its own.
     """
 
     name: str
@@ -59,8 +60,8 @@ class View:
     """Everything that a card or a widget shows at one moment.
 
     From top to bottom: the title, the status (one sentence, and whether it is good news), the
-    picture, the facts, and the details, which are folded away under `fold`. Actions come last, or
-    above the status where they are the options of a choice.
+    picture, the facts, and the details, which are folded away under `fold`. Then come the actions,
+    which are above the status where they are the options of a choice, and the Views below.
     """
 
     title: str
@@ -114,12 +115,12 @@ def to_html(view: View) -> str:
         f"<details><summary>{SHOW_THE_CODE}</summary>{_table((_code(view),))}</details>"
         if view.code
         else "",
+        "" if is_choice else _actions(view.actions),
         *(
             f'<div class="pk-below"><p class="pk-title">{_prose(each.title)}</p>'
             f"{to_html(each)}</div>"
             for each in view.below
         ),
-        "" if is_choice else _actions(view.actions),
         f'<p class="pk-note">{_prose(view.note)}</p>' if view.note else "",
     ]
     return "".join(parts)
@@ -158,11 +159,17 @@ def _table(facts: Iterable[Fact]) -> str:
 def _live_value(fact: Fact) -> str:
     if fact.kind == "prose":
         return f"<p>{_marked(fact, _prose)}</p>"
+    if fact.kind == "link" and _ADDRESS.match(fact.value):
+        address = html.escape(fact.value)
+        return f'<p><a href="{address}" target="_blank" rel="noopener">{address}</a></p>'
     if fact.kind == "code":  # keeps its lines, and scrolls sideways, by keyboard too
         copy = f'<button type="button" class="pk-copy" data-copy="{html.escape(fact.value)}">'
         code = f"<pre tabindex=0>{_lead(fact)}{_marked(fact)}</pre>"
         return f'<div class="pk-code">{code}{copy}Copy</button></div>'
     return f"<pre>{_lead(fact)}{_marked(fact, _breakable)}</pre>"
+
+
+_ADDRESS = re.compile(r"https?://|/(?!/)")  # nothing that runs, and no other host by accident
 
 
 def _text(text: str) -> str:

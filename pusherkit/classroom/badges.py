@@ -1,0 +1,96 @@
+"""Who is who in a class without a hub: names that people choose, and cookies that hold them. Pure.
+
+A browser that has joined keeps a badge in a cookie: its learner's key, and a proof that only the
+class secret can make. So nothing has to be kept about who has which badge, and a restart changes
+nothing. That a name is taken has to be kept: else a second browser could take it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from itertools import groupby
+
+from pusherkit.classroom.roster import Roster
+from pusherkit.errors import PusherError
+
+MAX_SHOWN_NAME = 32  # characters; what fits on a line of the wall
+MAX_BADGE = 4_096  # characters; a browser keeps no longer cookie (RFC 6265, section 6.1)
+PROOF_DIGITS = 32  # hexadecimal ones: 128 bits
+MAX_MARKS = 2  # combining ones on a letter; Vietnamese needs two, and a heap hides other lines
+_LEARNER = b"pusherkit class badge: "  # so that this HMAC is good for nothing else
+_TRAINER = b"pusherkit class trainer: "
+# General categories of Unicode: letters, marks, numbers, punctuation, symbols, and the plain space.
+# What's left are controls, marks that turn the writing round, and characters that nobody sees.
+_SHOWN = frozenset("LMNPS")
+
+
+def cleaned(text: str) -> str:
+    """A name as it will be on the wall. Raises PusherError, with a sentence for who typed it."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name:
+        raise PusherError("Type a name: your first name will do.")
+    if len(name) > MAX_SHOWN_NAME:
+        raise PusherError(
+            f"That name is too long for a line on the wall: {len(name)} characters, and at most "
+            f"{MAX_SHOWN_NAME} fit. Try a shorter one."
+        )
+    odd = [each for each in name if each != " " and unicodedata.category(each)[0] not in _SHOWN]
+    if odd:
+        raise PusherError(
+            f"There's a character in that name that nobody could see: U+{ord(odd[0]):04X}. It may "
+            "have come along with a paste. Type the name instead."
+        )
+    kinds = [unicodedata.category(each)[0] for each in name]
+    if not {"L", "N"} & set(kinds):
+        raise PusherError("A name needs at least one letter or digit. Try your first name.")
+    if any(kind == "M" and len(list(run)) > MAX_MARKS for kind, run in groupby(kinds)):
+        raise PusherError("That name has a heap of accents on one letter. Two are the most.")
+    return name
+
+
+def alike(name: str) -> str:
+    """What all names have in common that people would take for the same: "Zoë" and "ZOË"."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+class Badges:
+    """Makes and reads badges. `trainer` is the secret in the trainer's link."""
+
+    __slots__ = ("_secret", "_trainer")
+
+    def __init__(self, class_secret: str, trainer: str) -> None:
+        self._secret, self._trainer = class_secret.encode(), trainer.encode()
+
+    def of(self, name: str) -> str:
+        """A learner's badge, in ASCII without spaces."""
+        key = Roster.key_of(name)
+        return f"{key}:{self._proof(_LEARNER, key.encode())}"
+
+    def name_on(self, badge: str) -> str | None:
+        """Whose badge it is; None for what's no badge of this class."""
+        key, _, proof = badge.partition(":")
+        if len(badge) > MAX_BADGE or not badge.isascii():
+            return None
+        if not hmac.compare_digest(proof, self._proof(_LEARNER, key.encode())):
+            return None
+        return Roster.name_of(key)
+
+    def of_trainer(self) -> str:
+        """The trainer's badge."""
+        return self._proof(_TRAINER, self._trainer)
+
+    def is_trainer(self, badge: str) -> bool:
+        """Whether it is the trainer's badge."""
+        return badge.isascii() and hmac.compare_digest(badge, self.of_trainer())
+
+    def opens(self, secret: str) -> bool:
+        """Whether this is the secret of the trainer's link."""
+        return hmac.compare_digest(secret.encode(errors="replace"), self._trainer)
+
+    def _proof(self, label: bytes, what: bytes) -> str:
+        return hmac.new(self._secret, label + what, hashlib.sha256).hexdigest()[:PROOF_DIGITS]
+
+    def __repr__(self) -> str:
+        return "<Badges>"

@@ -1,0 +1,98 @@
+"""Names that people choose, and the badges that hold them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pusherkit import PusherError
+from pusherkit.classroom.badges import MAX_BADGE, MAX_SHOWN_NAME, Badges, alike, cleaned
+
+MINE = Badges("the secret of a class", "the secret of a link")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Zoë", "Zoë"),
+        ("  Zoe\u0308 \t Q. ", "Zoë Q."),  # composed, and with single spaces
+        ("Anne-Marie O'Neil 2", "Anne-Marie O'Neil 2"),
+        ("阿里", "阿里"),
+        ("محمد", "محمد"),
+        ("Ngu\u1ec5n 🐝", "Ngu\u1ec5n 🐝"),
+        ("7", "7"),
+    ],
+)
+def test_a_name_is_taken_as_people_write_it(typed: str, name: str) -> None:
+    assert cleaned(typed) == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "Type a name"),
+        (" \t\n", "Type a name"),
+        ("x" * (MAX_SHOWN_NAME + 1), f"33 characters, and at most {MAX_SHOWN_NAME} fit"),
+        ("Zoe\x07", r"nobody could see: U\+0007"),
+        ("Zo\u200be", r"U\+200B"),  # a space without width
+        ("\u202eeoZ", r"U\+202E"),  # turns the writing round
+        ("Zo\ud800", r"U\+D800"),
+        ("...!", "at least one letter or digit"),
+        ("Z" + "\u0335\u0336\u0337", "a heap of accents"),
+    ],
+)
+def test_an_odd_name_is_met_with_a_sentence(typed: str, said: str) -> None:
+    with pytest.raises(PusherError, match=said):
+        cleaned(typed)
+
+
+def test_names_that_people_would_take_for_the_same_are_alike() -> None:
+    assert alike("Zoë") == alike("ZOË") == alike("zoe\u0308")
+    assert alike("Straße") == alike("STRASSE")
+    assert alike("Zoë") != alike("Zoe")
+
+
+@pytest.mark.parametrize("name", ["zoë", "Anne-Marie", "a:b", "7"])
+def test_a_badge_names_its_owner(name: str) -> None:
+    badge = MINE.of(name)
+    assert badge.isascii()
+    assert " " not in badge
+    assert MINE.name_on(badge) == name
+
+
+def test_nobody_can_make_a_badge_of_another_s() -> None:
+    zoe, adam = MINE.of("zoë"), MINE.of("adam")
+    key, proof = zoe.split(":")
+    for forged in (
+        f"adam:{proof}",
+        f"{key}:{adam.split(':')[1]}",
+        f"{key}:{MINE.of_trainer()}",
+        key,
+        "",
+        f"{key}:",
+        f":{proof}",
+        zoe.upper(),
+        zoe + "é",
+        "x" * MAX_BADGE + zoe,
+    ):
+        assert MINE.name_on(forged) is None, forged
+    assert Badges("the secret of another class", "the secret of a link").name_on(zoe) is None
+
+
+def test_a_proof_is_none_of_a_name_that_is_not_one() -> None:
+    """Signed by us, and still nobody: "_61" isn't how anybody's key is written."""
+    assert MINE.name_on(f"_61:{MINE._proof(b'pusherkit class badge: ', b'_61')}") is None
+
+
+def test_the_trainer_s_badge_ends_with_their_link() -> None:
+    badge = MINE.of_trainer()
+    assert MINE.is_trainer(badge)
+    assert MINE.opens("the secret of a link")
+    anew = Badges("the secret of a class", "the secret of another link")
+    for other in ("", MINE.of("zoë"), "the secret of a link", anew.of_trainer(), "é"):
+        assert not MINE.is_trainer(other)
+    for other in ("", badge, "the secret of another link", "é", "\ud800"):
+        assert not MINE.opens(other)
+
+
+def test_badges_show_no_secret() -> None:
+    assert repr(MINE) == "<Badges>"

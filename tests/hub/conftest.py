@@ -1,0 +1,210 @@
+"""A real class: `pusherkit class` with JupyterHub, its proxy, the wall and learners' own servers.
+
+`open_class` starts one and stops it with Ctrl+C; `room` is one that the tests of a file share.
+They are skipped where jupyterhub or configurable-http-proxy is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 90  # for a hub, or a learner's server, on a machine that others use, too
+LOOK_SECONDS = 0.2  # between two looks; the deadline is what counts
+NAMES = ["zoë", "Anna Lena", "03"]
+
+
+@dataclass
+class Room:
+    """A class that runs. `url` ends with a slash, and is where its hub's base URL is."""
+
+    folder: Path
+    url: str
+    process: subprocess.Popen[str]
+    printed: Path
+
+    def said(self) -> str:
+        """What the command has printed so far."""
+        return self.printed.read_text(encoding="utf-8")
+
+    def log(self) -> str:
+        """What the hub, the wall and the learners' servers have said."""
+        return (self.folder / "hub" / "log").read_text(encoding="utf-8")
+
+    def link(self, name: str) -> str:
+        """Somebody's invitation."""
+        with (self.folder / "links.csv").open(encoding="utf-8", newline="") as opened:
+            return dict(csv.reader(opened))[name]
+
+    def server(self, name: str) -> str:
+        """The URL of a learner's server, with a slash at its end."""
+        return f"{self.url}user/{quote(name)}/"
+
+    def home(self, name: str) -> Path:
+        """A learner's home."""
+        return self.folder / "homes" / name
+
+    def stop(self) -> str:
+        """Press Ctrl+C, and return what was printed from its start to its end."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0, self.said()
+        return self.said()
+
+
+class Person(httpx.Client):
+    """Somebody's browser, as far as it's cookies and redirects."""
+
+    def __init__(self) -> None:
+        # No variable of this machine's environment says where requests to itself go.
+        super().__init__(follow_redirects=True, timeout=30, trust_env=False)
+
+    def comes_in(self, room: Room, name: str) -> httpx.Response:
+        """Open an invitation, wait until the server is up, and return the page that's shown."""
+        deadline = time.monotonic() + START_SECONDS
+        while not (page := self.get(room.link(name))).url.path.startswith(
+            httpx.URL(room.server(name)).path
+        ):
+            assert page.status_code in (200, 503), room.log()
+            assert time.monotonic() < deadline, room.log()
+            time.sleep(LOOK_SECONDS)
+        return page
+
+    def runs(self, room: Room, name: str, code: str) -> str:
+        """Run code in a new kernel of a learner's server; what it prints."""
+        server = room.server(name)
+        tokens = [
+            each.value
+            for each in self.cookies.jar
+            if each.name == "_xsrf" and server.endswith(each.path)
+        ]
+        assert tokens, [(each.name, each.path) for each in self.cookies.jar]
+        (xsrf,) = tokens
+        made = self.post(f"{server}api/kernels", headers={"X-XSRFToken": xsrf}, json={})
+        assert made.status_code == 201, made.text
+        kernel = f"{server}api/kernels/{made.json()['id']}"
+        cookies = self.build_request("GET", kernel).headers["Cookie"]
+        session = uuid.uuid4().hex
+        message = {
+            "channel": "shell",
+            "header": {
+                "msg_id": uuid.uuid4().hex,
+                "msg_type": "execute_request",
+                "session": session,
+                "username": "",
+                "date": "",
+                "version": "5.3",
+            },
+            "parent_header": {},
+            "metadata": {},
+            "content": {"code": code, "silent": False, "allow_stdin": False},
+        }
+        printed = ""
+        with connect(
+            kernel.replace("http", "ws", 1) + f"/channels?session_id={session}",
+            additional_headers={"Cookie": cookies},
+            max_size=None,
+            proxy=None,
+        ) as channels:
+            channels.send(json.dumps(message))
+            for each in map(json.loads, channels):
+                if each["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                    continue
+                if each["msg_type"] == "stream":
+                    printed += each["content"]["text"]
+                assert each["msg_type"] != "error", each["content"]
+                if each["content"].get("execution_state") == "idle":
+                    break
+        self.delete(kernel, headers={"X-XSRFToken": xsrf})
+        return printed
+
+
+OpenClass = Callable[..., AbstractContextManager[Room]]
+
+
+@pytest.fixture(scope="session")
+def open_class() -> OpenClass:
+    """Open a class in a folder, with further words for the command line."""
+    pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
+    if not shutil.which("configurable-http-proxy"):
+        pytest.skip("configurable-http-proxy is missing: npm install -g configurable-http-proxy")
+    return opened
+
+
+@contextmanager
+def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Iterator[Room]:
+    """`pusherkit class` in a folder, from the moment that it's open until Ctrl+C."""
+    if not port:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+    printed = folder.with_name(f"{folder.name}.printed")
+    with printed.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pusherkit", "class"),
+                *(f"--dir={folder}", f"--port={port}", f"--base-url={base_url}", *words),
+            ],
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("HUBSTUB"), str(ROOT)]))},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    room = Room(folder, f"http://127.0.0.1:{port}{base_url}", process, printed)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while "To stop, press Ctrl+C here." not in room.said():
+            assert process.poll() is None, room.said()
+            assert time.monotonic() < deadline, room.log()
+            time.sleep(LOOK_SECONDS)
+        yield room
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def room(open_class: OpenClass, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A class of NAMES, whose hub isn't at the root of its address."""
+    folder = tmp_path_factory.mktemp("rooms")
+    names = folder / "names"
+    names.write_text("\n".join(NAMES), encoding="utf-8")
+    with open_class(
+        folder / "class", f"--names={names}", "--title=A test", base_url="/a/b/"
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def person() -> Iterator[Person]:
+    """A fresh browser."""
+    with Person() as made:
+        yield made
+
+
+@pytest.fixture
+def another() -> Iterator[Person]:
+    """Somebody else's fresh browser."""
+    with Person() as made:
+        yield made
