@@ -277,6 +277,8 @@ def running() -> Iterator[Feeder]:
 @pytest.fixture
 def feeder(running: Feeder) -> Feeder:
     """The feeder, with nothing to say yet."""
+    running.stop()  # or a test that failed while it was away would leave none to the others
+    running.start()
     running.greeting.clear()
     running.posts.clear()
     running.answer = (200, {})
