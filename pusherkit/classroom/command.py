@@ -477,9 +477,16 @@ def _roommates() -> list[str]:
         )
     return _note(
         "Careful",
-        f"whatever a learner runs, runs as you ({getpass.getuser()}). Learners could read each "
+        f"whatever a learner runs, runs as you ({_user()}). Learners could read each "
         "other's files, and yours. docs/class.md has hubs that keep people apart.",
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user can be a number without a name
+        return f"user {os.geteuid()}"
 
 
 def _memory(learners: int) -> list[str]:
