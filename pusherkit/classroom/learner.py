@@ -9,9 +9,13 @@ Needs the extra `class`.
 
 from __future__ import annotations
 
+import html
 import os
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pusherkit import lab
 from pusherkit.errors import PusherError
@@ -19,6 +23,16 @@ from pusherkit.errors import PusherError
 # A kernel takes some 50 to 70 MB, so those of the lessons before needn't stay for the whole day.
 IDLE_SECONDS = 45 * 60  # until a kernel that isn't the learner's last one is ended
 LOOK_SECONDS = 5 * 60  # between two looks for such kernels
+
+REQUEST_SECONDS = 5  # for a request to be there whole, where there's only a sentence to show
+RELOAD_SECONDS = 10  # until a page with that sentence looks again
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not yet</title>
+<style>
+body {{ font: 18px/1.6 system-ui, sans-serif; max-width: 36em; margin: 12vh auto; padding: 0 1em }}
+:root {{ color-scheme: light dark }}
+</style><h1>Your lessons aren't here yet</h1><p>{}</p></html>
+"""
 
 ARGUMENTS = (
     "--ServerApp.terminals_enabled=False",  # notebooks are enough
@@ -43,13 +57,57 @@ def prepare(home: Path) -> None:
     lab.use_settings()
 
 
+def explain(home: Path, url: str) -> None:
+    """Where Jupyter can't start yet, show why at its own URL. Returns once it can.
+
+    A hub would only say that a server has failed, and its log is nothing that a learner reads.
+    """
+    where = urlsplit(url)
+    mended = threading.Event()
+
+    class Page(BaseHTTPRequestHandler):
+        timeout = REQUEST_SECONDS
+
+        def do_GET(self) -> None:
+            try:
+                prepare(home)
+                said = "They're here now, and Jupyter is starting."
+                mended.set()
+            except PusherError as error:
+                said = in_a_class(error)
+            self.send_response(200)  # a hub takes anything else for a server that isn't there yet
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Refresh", str(RELOAD_SECONDS))
+            self.end_headers()
+            self.wfile.write(PAGE.format(html.escape(said)).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nobody needs to know."""
+
+    with HTTPServer((where.hostname or "127.0.0.1", where.port or 0), Page) as server:
+        while not mended.is_set():
+            server.handle_request()
+
+
+def in_a_class(error: PusherError) -> str:
+    """What lab says about a folder, for somebody who can't choose another one."""
+    reason = getattr(error.__cause__, "strerror", None)
+    return (
+        f"Your lessons can't be copied into your home: {reason}. Tell your trainer. Once that's "
+        "mended, this page goes on by itself."
+        if reason
+        else str(error)
+    )
+
+
 def main() -> int:
     """Run the learner's server until the hub stops it."""
+    home = Path.home()
     try:
-        prepare(Path.home())
+        prepare(home)
     except PusherError as error:
-        print(f"pusherkit: {error}", file=sys.stderr)
-        return 1
+        print(f"pusherkit: {home}: {in_a_class(error)}", file=sys.stderr, flush=True)
+        explain(home, os.environ.get("JUPYTERHUB_SERVICE_URL", ""))
     from jupyterhub.singleuser import main as serve
 
     sys.argv += ARGUMENTS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import runpy
+import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
 
+import httpx
 from traitlets.config import Config
 
 from pusherkit import lab
@@ -114,12 +117,15 @@ def test_a_laptops_hub_listens_where_the_command_says(
     assert template.format(username="01") == str(folder / "homes" / "01")
 
 
-def test_a_learners_server_opens_where_they_left_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes back afterwards what a learner's server tells the Jupyter that comes after it."""
     for name in ("JUPYTERHUB_ROOT_DIR", "JUPYTERHUB_DEFAULT_URL", "JUPYTER_CONFIG_PATH"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+
+
+def test_a_learners_server_opens_where_they_left_off(tmp_path: Path, unset: None):
     learner.prepare(tmp_path)
     assert os.environ["JUPYTERHUB_ROOT_DIR"] == str(tmp_path / lab.COPY)
     assert os.environ["JUPYTERHUB_DEFAULT_URL"] == "/doc/tree/00-start-here.ipynb"
@@ -130,10 +136,20 @@ def test_a_learners_server_opens_where_they_left_off(
     assert mine.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_home_that_cannot_be_written_gets_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    (tmp_path / lab.COPY).write_text("a file where the folder should be", encoding="utf-8")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert learner.main() == 1
-    assert "The lessons cannot be copied to" in capsys.readouterr().err
+def test_a_home_that_cannot_be_written_gets_a_sentence_until_it_can(tmp_path: Path, unset: None):
+    blocked = tmp_path / lab.COPY
+    blocked.write_text("a file where the folder should be", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/user/ana/"
+    explaining = threading.Thread(target=learner.explain, args=(tmp_path, url), daemon=True)
+    explaining.start()
+    transport = httpx.HTTPTransport(retries=5)  # until it listens
+    with httpx.Client(transport=transport) as page:
+        said = page.get(url).text
+        assert "can&#x27;t be copied into your home: File exists." in said
+        assert explaining.is_alive()
+        blocked.unlink()
+        assert "Jupyter is starting" in page.get(url).text
+    explaining.join(10)
+    assert not explaining.is_alive()
+    assert (blocked / lab.FIRST_LESSON).is_file()
