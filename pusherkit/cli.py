@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `class`, `wall`, `progress`, `clinic` and so on."""
+"""The command line: `pusherkit lab`, `class`, `wall`, `progress`, `clinic`, `sandbox` and so on."""
 
 from __future__ import annotations
 

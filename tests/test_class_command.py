@@ -25,7 +25,7 @@ import psutil
 import pytest
 
 from pusherkit import PusherError, cli
-from pusherkit.classroom import command, invitations
+from pusherkit.classroom import command, invitations, line
 from pusherkit.classroom.invitations import TRAINER, Class, Invitations
 
 ROOT = Path(__file__).parents[1]
@@ -419,7 +419,7 @@ def test_more_learners_than_memory_are_warned_of(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_line_counts_who_is_where() -> None:
-    numbers = command.Numbers(20)
+    numbers = line.Numbers(20)
     assert numbers.line() == "0 of 20 here · 0 exercises passed · 0 stuck · 0 ask for help"
     numbers.hear({"kind": "class", "title": "Monday", "lessons": []})
     numbers.hear(
@@ -455,19 +455,19 @@ class Screen(io.StringIO):
 def test_a_terminal_has_one_line_that_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
     out = Screen()
-    line = command._Line(out)
+    shown = line.Line(out)
     for text in ("one", "one", "two" * 20):
-        line.show(text, now=0)
-    line.close()
+        shown.show(text, now=0)
+    shown.close()
     assert out.getvalue() == f"\r\x1b[Kone\r\x1b[K{('two' * 20)[:19]}\n"
 
 
 def test_elsewhere_a_line_comes_now_and_then() -> None:
     out = io.StringIO()
-    line = command._Line(out)
+    shown = line.Line(out)
     for now, text in [(0, "one"), (1, "two"), (59, "three"), (60, "four"), (200, "four")]:
-        line.show(text, now)
-    line.close()
+        shown.show(text, now)
+    shown.close()
     assert out.getvalue() == "one\nfour\n"
 
 
@@ -529,9 +529,9 @@ def running(options: command.Options, stand_in: dict[str, str]) -> Iterator[subp
 def until(process: subprocess.Popen[str], words: str) -> str:
     """Read what it prints, up to a line with these words."""
     read = ""
-    for line in process.stdout:
-        read += line
-        if words in line:
+    for each in process.stdout:
+        read += each
+        if words in each:
             return read
     raise AssertionError(read)
 
@@ -571,7 +571,9 @@ def test_a_hub_that_cannot_start_has_the_last_word(
     text, _ = ran.communicate(timeout=60)
     assert ran.returncode == 1
     assert "The hub couldn't start. It says: [C JupyterHub app] a reason that isn't the" in text
+    assert "I'm trying it once more." in text
     assert "The class is open" not in text
+    assert (options.folder / "hub" / "starts").read_text(encoding="utf-8") == "xx"
 
 
 def test_a_class_goes_on_with_the_same_people(

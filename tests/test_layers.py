@@ -152,7 +152,7 @@ WHO_MAY_IMPORT = {
     "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
     | {f"classroom.{name}" for name in ("wall", "doors", "hub", "links", "site")},
-    "websockets": {"subscriber", "sandbox.sockets", "classroom.command"},
+    "websockets": {"subscriber", "sandbox.sockets", "classroom.line"},
     "jupyterhub": {"classroom.doors", "classroom.hub", "classroom.learner"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},

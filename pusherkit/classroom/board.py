@@ -187,7 +187,7 @@ class Board:
             "round": {"seed": round_.seed, "open": round_.open} if round_ else None,
             "help": self.learners.open_calls(name),
         }
-        return Reply(status=200, body=json.dumps(answer).encode(), note="class")
+        return Reply(status=200, body=json.dumps(answer).encode())
 
     def open_round(self, seed: int, now: float) -> None:
         """Begin a sabotage round for everybody."""

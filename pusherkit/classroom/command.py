@@ -29,12 +29,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from pusherkit._terminal import printable
 from pusherkit.classroom import invitations
 from pusherkit.classroom.addresses import lan_address
 from pusherkit.classroom.invitations import Class, cannot_write, write_private
+from pusherkit.classroom.line import Line, Watch
 from pusherkit.errors import PusherError
 
 FOLDER = "pusherkit-class"
@@ -47,16 +48,13 @@ LOOPBACK = "127.0.0.1"
 PROXY = "configurable-http-proxy"
 PROXY_VERSIONS = "^5"  # what it's tested with
 NPM_SECONDS = 300  # for npm to install it, over a slow line
-READY_SECONDS = 60  # for the hub to answer after its start
+READY_SECONDS = 120  # for the hub to answer after its start
 STOP_SECONDS = 30  # for the hub to stop everybody's server, and itself
 STARTS = 3  # of a hub that ends by itself; then something is wrong that a start doesn't mend
 PORTS = ("hub", "proxy", "pages", "api")  # that only this machine's own programs use
 
 LINKS_SHOWN = 30  # in the terminal; all of them are in the file
 NOTE_INDENT, NOTE_WIDTH = 12, 96  # characters
-NAMES_SHOWN = 3  # in the line; the trainer's view has everybody
-LINE_SECONDS = 60.0  # between two lines where there's no terminal
-MAX_VIEW = 64_000_000  # bytes of one message of the trainer's view, with a thousand learners in it
 MB_PER_LEARNER = 160  # a server and a kernel, measured: 107 + 47
 MB_FOR_THE_CLASS = 400  # the hub, the proxy, the wall and Python's own
 
@@ -103,10 +101,10 @@ def run(options: Options, out: TextIO) -> int:
         with _interrupts(stopped):
             _say(out, "Starting the hub…")
             try:
-                hub.start()
+                _start(hub, out)
                 if not stopped.is_set():
                     _say(out, *welcome(options, kept, folder, url))
-                    _follow(hub, _Watch(_live(options, kept), token, len(kept.names)), out)
+                    _follow(hub, Watch(_live(options, kept), token, len(kept.names)), out)
                 _say(out, "Stopping everybody's server, the wall and the hub.")
             finally:
                 hub.stop()
@@ -114,9 +112,21 @@ def run(options: Options, out: TextIO) -> int:
     return 0
 
 
-def _follow(hub: _Hub, watch: _Watch, out: TextIO) -> None:
+def _start(hub: _Hub, out: TextIO) -> None:
+    """Start the hub, and once more if it wasn't up in time: a busy machine's proxy takes long.
+
+    JupyterHub gives its proxy ten seconds, and has no setting for that.
+    """
+    try:
+        hub.start()
+    except PusherError as error:
+        _say(out, f"{error}", "I'm trying it once more.")
+        hub.start()
+
+
+def _follow(hub: _Hub, watch: Watch, out: TextIO) -> None:
     """Show how the class is doing until it's stopped, and keep the hub running."""
-    line = _Line(out)
+    line = Line(out)
     starts = 1
     watch.start()
     try:
@@ -459,9 +469,16 @@ def _roommates() -> list[str]:
         )
     return _note(
         "Careful",
-        f"whatever a learner runs, runs as you ({getpass.getuser()}). Learners could read each "
+        f"whatever a learner runs, runs as you ({_user()}). Learners could read each "
         "other's files, and yours. docs/class.md has hubs that keep people apart.",
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user can be a number without a name
+        return f"user {os.geteuid()}"
 
 
 def _memory(learners: int) -> list[str]:
@@ -477,113 +494,6 @@ def _memory(learners: int) -> list[str]:
         f"{learners} learners take about {need:.0f} GB, and this machine has {have:.0f}. When it "
         "runs out, the system ends programs.",
     )
-
-
-# --- the line ---------------------------------------------------------------------------------
-
-
-class Numbers:
-    """How the class is doing, from what the trainer's view hears."""
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self._present = 0
-        self._learners: dict[str, dict[str, Any]] = {}
-        self._problem = ""
-
-    def hear(self, message: Mapping[str, Any]) -> None:
-        """Take in a message of the trainer's view."""
-        if message.get("kind") == "summary":
-            self._present = message["present"]
-            self._problem = message.get("problem", "")
-        elif message.get("kind") == "learners":
-            for each in message["learners"]:
-                self._learners.setdefault(each["name"], {}).update(each)
-
-    def line(self) -> str:
-        """Who is here, what's passed, who is stuck and who asks for help."""
-        everybody = self._learners.values()
-        passed = sum(
-            cell[0] == "passed" for each in everybody for cell in each.get("cells", {}).values()
-        )
-        stuck = [each["name"] for each in everybody if each.get("stuck")]
-        asking = [each["name"] for each in everybody if each.get("help")]
-        parts = [
-            f"{self._present} of {self._expected} here",
-            f"{passed:,} {'exercise' if passed == 1 else 'exercises'} passed",
-            f"{len(stuck)} stuck{_some(stuck)}",
-            f"{len(asking)} {'asks' if len(asking) == 1 else 'ask'} for help{_some(asking)}",
-            *([self._problem] if self._problem else []),
-        ]
-        return printable(" · ".join(parts))
-
-
-def _some(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = len(names) - NAMES_SHOWN
-    return f" ({', '.join(sorted(names)[:NAMES_SHOWN])}{f' and {more} more' if more > 0 else ''})"
-
-
-class _Line:
-    """One line that's written over in a terminal; elsewhere, a new one now and then."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._terminal = out.isatty()
-        self._shown = ""
-        self._at = -LINE_SECONDS
-
-    def show(self, text: str, now: float) -> None:
-        """Show a text, if it's news. `now` is any clock's seconds."""
-        if text == self._shown or not (self._terminal or now - self._at >= LINE_SECONDS):
-            return
-        self._shown, self._at = text, now
-        with contextlib.suppress(OSError, ValueError):
-            if self._terminal:
-                width = shutil.get_terminal_size().columns - 1
-                self._out.write(f"\r\x1b[K{text[:width]}")
-                self._out.flush()
-            else:
-                print(text, file=self._out, flush=True)
-
-    def close(self) -> None:
-        """Leave what's shown, and begin a new line."""
-        if self._terminal and self._shown:
-            with contextlib.suppress(OSError, ValueError):
-                print(file=self._out, flush=True)
-
-
-class _Watch:
-    """Hears the trainer's view, on a thread, as a service of the hub's; `line` is the latest."""
-
-    def __init__(self, url: str, token: str, expected: int) -> None:
-        self._url = url
-        self._token = token
-        self._expected = expected
-        self.line = "Nobody is here yet."
-        self._thread = threading.Thread(target=self._work, name="pusherkit-line", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def _work(self) -> None:
-        from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
-
-        headers = {"Authorization": f"token {self._token}"}
-        while True:
-            try:
-                with connect(
-                    self._url, additional_headers=headers, max_size=MAX_VIEW, proxy=None
-                ) as view:
-                    numbers = Numbers(self._expected)
-                    for message in view:
-                        numbers.hear(json.loads(message))
-                        self.line = numbers.line()
-            except (OSError, WebSocketException):
-                self.line = "The wall doesn't answer yet; what it says is in hub/log."
-            time.sleep(1)  # a restart of the wall takes about as long
 
 
 def _live(options: Options, kept: Class) -> str:
@@ -651,6 +561,7 @@ class _Hub:
             if not self.running:
                 raise PusherError(f"The hub couldn't start. {self.why()}")
             if time.monotonic() > deadline:
+                self.stop()
                 raise PusherError(
                     f"The hub doesn't answer after {READY_SECONDS} seconds. {self.why()}"
                 )

@@ -157,9 +157,9 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         return username  # with its capitals, as the trainer wrote it
 
 
-NO_INVITATION = (
-    "This link isn't an invitation to this class. Copy the whole link that you were given; if it "
-    "still doesn't work, ask your trainer for yours."
+NO_INVITATION = "This isn't an invitation to this class"
+ASK_FOR_YOURS = (
+    "Copy the whole link that you were given. If it still doesn't work, ask your trainer for yours."
 )
 
 
@@ -173,8 +173,8 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
         name = self.authenticator.invitations.who(token)
         if name is None:
-            error = web.HTTPError(403, "Not an invitation to this class")
-            error.jupyterhub_message = NO_INVITATION  # type: ignore[attr-defined]  # its own page shows it
+            error = web.HTTPError(403, NO_INVITATION, reason=NO_INVITATION)
+            error.jupyterhub_message = ASK_FOR_YOURS  # type: ignore[attr-defined]  # its own page shows it
             raise error
         if self.current_user is not None and self.current_user.name != name:
             # Somebody tries another's link: without this, they'd be both, each in some pages.

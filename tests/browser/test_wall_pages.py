@@ -277,6 +277,8 @@ def running() -> Iterator[Feeder]:
 @pytest.fixture
 def feeder(running: Feeder) -> Feeder:
     """The feeder, with nothing to say yet."""
+    running.stop()  # or a test that failed while it was away would leave none to the others
+    running.start()
     running.greeting.clear()
     running.posts.clear()
     running.answer = (200, {})
@@ -669,7 +671,7 @@ def test_the_wall_is_for_every_screen(wall, axe, expect, pictures, scheme, width
         assert low <= height, "all of it is on the screen"
         assert wall.page.evaluate(HALF_LINES) == []
         for part in (".first", ".why", "#title"):  # ten metres from a screen 2 m wide
-            size = wall.all(part).first.evaluate(
+            size = wall.all(part).last.evaluate(
                 "each => parseFloat(getComputedStyle(each).fontSize)"
             )
             assert size >= width / 56
