@@ -43,7 +43,8 @@ def _changed(value: Any) -> Iterator[Any]:
             yield {each: value[each] for each in value if each != name}
             for other in _changed(value[name]):
                 yield {**value, name: other}
-        yield {**value, "channel_data": None, "auth": None, 7: None}
+        for name in ("channel_data", "user_data", 7):
+            yield {**value, name: None}
     elif isinstance(value, str) and value[:1] in ("{", "["):
         yield from ("null", "7", "[]", '"{}"', "{}", "[" * 2_000)
         for other in _changed(json.loads(value)):
