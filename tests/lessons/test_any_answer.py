@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import pkgutil
@@ -32,26 +33,32 @@ def _changed(value: Any) -> Iterator[Any]:
     """A right answer with one piece of another kind, or missing; also inside of its JSON."""
     yield from ODD
     if isinstance(value, list | tuple):
-        kind = type(value)
-        yield (tuple if kind is list else list)(value)
-        for at, each in list(enumerate(value))[:MOST_PIECES]:
-            yield kind([*value[:at], *value[at + 1 :]])
-            for other in _changed(each):
-                yield kind([*value[:at], other, *value[at + 1 :]])
+        yield from _of_sequence(value)
     elif isinstance(value, dict):
-        for name in list(value)[:MOST_PIECES]:
-            yield {each: value[each] for each in value if each != name}
-            for other in _changed(value[name]):
-                yield {**value, name: other}
-        for name in ("channel_data", "user_data", 7):
-            yield {**value, name: None}
+        yield from _of_dict(value)
     elif isinstance(value, str) and value[:1] in ("{", "["):
         yield from ("null", "7", "[]", '"{}"', "{}", "[" * 2_000)
         for other in _changed(json.loads(value)):
-            try:
+            with contextlib.suppress(TypeError, ValueError):  # not everything is JSON
                 yield json.dumps(other)
-            except (TypeError, ValueError):
-                continue
+
+
+def _of_sequence(value: list[Any] | tuple[Any, ...]) -> Iterator[Any]:
+    kind = type(value)
+    yield (tuple if kind is list else list)(value)
+    for at, each in list(enumerate(value))[:MOST_PIECES]:
+        yield kind([*value[:at], *value[at + 1 :]])
+        for other in _changed(each):
+            yield kind([*value[:at], other, *value[at + 1 :]])
+
+
+def _of_dict(value: dict[Any, Any]) -> Iterator[Any]:
+    for name in list(value)[:MOST_PIECES]:
+        yield {each: value[each] for each in value if each != name}
+        for other in _changed(value[name]):
+            yield {**value, name: other}
+    for name in ("channel_data", "user_data", 7):
+        yield {**value, name: None}
 
 
 def _shape(value: Any) -> Any:
