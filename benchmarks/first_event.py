@@ -19,7 +19,7 @@ from benchmarks.measure import Run, duration, ratio
 from benchmarks.report import Row, Target
 
 COLD_SECONDS = 120.0  # from an empty folder; the packages come over the network
-WARM_SECONDS = 20.0  # from the command, on another day
+WARM_SECONDS = 10.0  # from the command, on another day
 SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
 
 Steps = dict[str, float]
