@@ -309,7 +309,7 @@ class Exercise:
         known = [each.message for each in self.wrongs]
         if self._broken is not None:
             known.append(f"{DID_BEFORE} {self._broken.message}")
-        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else []
+        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else ()
         return [Mistake(each) for each in dict.fromkeys([*((m,) for m in known), *judged])]
 
     def sentences(self) -> dict[str, str]:
