@@ -60,6 +60,7 @@ SLOW_SECONDS = 30.0  # until a page that doesn't read is dropped
 PING_SECONDS = 30.0  # between two pings to a page, so that one that's gone is noticed
 LEARNERS_AT_ONCE = 50  # in one message to a trainer's view
 MAX_FEEDS_EACH = 10  # open pages of one visitor
+MAX_FEEDS_NAMELESS = 100  # of all who have no name: behind a proxy nothing tells them apart
 MAX_POST_BYTES = 4_096  # of what a trainer's view sends
 MAX_HEAD_BYTES = 64 * 1024  # of a request to a page; a hub's cookies can be long
 HEAD_SECONDS = 20.0  # until a request's headers are there
@@ -434,13 +435,15 @@ class _Feed(_Page, BoundedWebSocket):
 
     async def get(self, *arguments: str, **named: str) -> None:
         mine = [each for each in self._open_sockets if self._is_mine(each)]
-        if len(mine) >= MAX_FEEDS_EACH:
-            self.refuse(429, f"You have {MAX_FEEDS_EACH} of these pages open. Close one of them.")
+        nameless = self.visitor == Visitor("", trains=False)
+        if len(mine) >= (MAX_FEEDS_NAMELESS if nameless else MAX_FEEDS_EACH):
+            whose = "People without a name have" if nameless else "You have"
+            self.refuse(429, f"{whose} {len(mine)} of these pages open. Close one of them.")
             return
         await super().get(*arguments, **named)
 
     def _is_mine(self, other: BoundedWebSocket) -> bool:
-        return isinstance(other, _Feed) and other.visitor.name == self.visitor.name
+        return isinstance(other, _Feed) and other.visitor == self.visitor
 
 
 class WallFeed(_Feed):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -301,6 +301,20 @@ async def test_the_trainer_s_link_opens_their_view_and_leaves_the_address_bar(
         assert klass.wall.board.learners.round is None
         assert (await browser.post(**order, headers={"Origin": klass.url})).status_code == 200
         assert klass.wall.board.learners.round is not None
+
+
+async def test_nobody_takes_the_places_of_another_s_pages(
+    klass: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pusherkit.classroom.wall.MAX_FEEDS_EACH", 1)
+    url = klass.url.replace("http", "ws") + "/wall/live"
+    async with AsyncExitStack() as open_pages:
+        for name in ("zoë", "trainer, zoë", "at 127.0.0.1", "", ""):
+            browser = await open_pages.enter_async_context(klass.browser(name))
+            if name == "zoë":
+                await browser.get(klass.door.trainer_path)
+            cookies = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+            await open_pages.enter_async_context(connect(url, additional_headers=cookies))
 
 
 async def test_a_restart_changes_nothing(open_class: Open, folder: Path) -> None:
