@@ -214,9 +214,10 @@ class Board:
         now, event, who = delivery.time, delivery.event, Roster.name_of(delivery.key) or ""
         self.events += 1
         self._count_second(now)
-        for channel in event.channels:
-            self._busy(channel).count(now)
-        first, *more = event.channels
+        names = [self._hide(delivery.key, channel) for channel in event.channels]
+        for name in names:
+            self._busy(name).count(now)
+        first, *more = names
         channel = f"{first} and {len(more)} more" if more else first
         data = self._shown(delivery.key, event.data, MAX_DATA)
         self._line(who, channel, self._shown(delivery.key, event.name, MAX_EVENT), data, now)

@@ -12,7 +12,7 @@ from pusherkit.classroom import board as bounds
 from pusherkit.classroom.board import Board, cut, for_people
 from pusherkit.classroom.calls import Progress
 from pusherkit.classroom.learners import Learners
-from pusherkit.credentials import Credentials
+from pusherkit.credentials import HIDDEN, Credentials
 from pusherkit.events import event_body
 from pusherkit.sandbox import RawRequest, Webhook, WebhookCall
 from tests.classroom.conftest import NOW, InProcess
@@ -309,6 +309,15 @@ def test_a_huge_event_is_shown_in_part_and_a_secret_in_it_not_at_all(klass):
     said = json.dumps(klass.view())
     assert secret[:12] not in said
     assert len(klass.view()["lines"][1]["data"]) == bounds.MAX_DATA
+
+
+def test_a_secret_in_the_place_of_a_channel_is_not_shown(klass):
+    secret = klass.roster.credentials("ann").secret
+    klass.publish("ann", channel=secret)
+    klass.publish("ann", channel=["order-41", secret])
+    view = klass.view()
+    assert {each["channel"] for each in view["lines"]} == {HIDDEN, "order-41 and 1 more"}
+    assert {each["name"] for each in view["channels"]} == {HIDDEN, "order-41"}
 
 
 def test_odd_names_reach_the_wall_as_text(klass):
