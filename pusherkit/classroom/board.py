@@ -30,6 +30,7 @@ MAX_LINES = 8  # on the wall; as many as are read from the last row
 MAX_LINES_EACH = 3  # of one learner, as long as others have something to show
 MAX_REFUSALS = 4  # on the wall
 MAX_WAITING = 8  # refusals that wait for their turn on the wall
+MAX_WAITING_EACH = 2  # of one sender, or with one key
 MAX_CHANNELS = 10  # on the wall
 MAX_CHANNELS_KNOWN = 500  # that are counted; of twice as many, the quieter half is forgotten
 MAX_DATA = 120  # characters of an event's data on the wall
@@ -312,6 +313,9 @@ class Board:
             if (each.who, each.key_of, each.rule, each.why) == (who, key_of, rule, why):
                 each.times, each.time, each.fix = each.times + 1, now, fix
                 return
+        own = [each for each in self._waiting if (each.who, each.key_of) == (who, key_of)]
+        if len(own) == MAX_WAITING_EACH:
+            self._waiting.remove(own[0])
         self._waiting.append(Refused(self._id(), who, key_of, rule, why, fix, 1, now))
         self._write("refused", who or key_of, rule, why, fix, now)
         self._place(now)

@@ -129,6 +129,17 @@ def test_refusals_that_are_nobodys_lesson_stay_off_the_wall(klass):
     assert [each["rule"] for each in klass.view()["refusals"]] == ["404"]
 
 
+def test_a_loop_with_a_new_reason_each_time_does_not_take_the_others_turn(klass):
+    names = [f"learner-{number}" for number in range(bounds.MAX_REFUSALS)]
+    for name in (*names, "ann"):
+        klass.send(name, HELLO, secret_of="mallory")
+    for number in range(100):
+        assert klass.send("bob", HELLO, at=-700 - number).status == 401
+    klass.now += bounds.REFUSAL_SECONDS
+    shown = [each["key_of"] for each in klass.view()["refusals"]]
+    assert shown[: bounds.MAX_WAITING_EACH + 1] == ["bob", "bob", "ann"]
+
+
 def _plain(target):
     return RawRequest(method="POST", target=target)
 
