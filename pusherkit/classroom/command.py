@@ -38,7 +38,6 @@ from pusherkit.classroom.invitations import Class, cannot_write, write_private
 from pusherkit.classroom.line import Line, Watch
 from pusherkit.errors import PusherError
 
-FOLDER = "pusherkit-class"
 DEFAULT_PORT = 8000  # JupyterHub's own
 DEFAULT_LEARNERS = 20
 DEFAULT_TITLE = "Signing for Pusher"
