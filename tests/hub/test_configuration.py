@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
 
 import httpx
+from jupyterhub.spawner import Spawner
 from traitlets.config import Config
 
 from pusherkit import lab
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 def loaded(c: Config) -> Config:
     """The same configuration, as a hub has it: with what was added to a list that's empty."""
     for section, name, empty in (
+        ("JupyterHub", "custom_scopes", {}),
         ("JupyterHub", "services", []),
         ("JupyterHub", "load_roles", []),
         ("Spawner", "environment", {}),
@@ -75,14 +77,29 @@ def test_each_learner_has_a_key_of_their_own_that_the_wall_knows(
     assert Roster(wall["environment"][hub.CLASS_SECRET]).credentials("zoë") == own
 
 
+def test_a_learners_server_is_not_given_the_class_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It's in the environment of the hub, and of the wall."""
+    monkeypatch.setenv(hub.CLASS_SECRET, secret := "s" * 64)
+    c = Config()
+    hub.configure(c, data=tmp_path, trainers=[])
+    given = loaded(c).Spawner.environment
+    assert hub.CLASS_SECRET not in {*given, *Spawner().env_keep}
+    for value in given.values():
+        assert secret not in (value(spawner_of("zoë")) if callable(value) else value)
+
+
 def test_what_a_hub_had_before_stays(tmp_path: Path):
     c = Config()
     c.JupyterHub.services = [{"name": "another"}]
     c.JupyterHub.load_roles = [{"name": "another"}]
+    c.JupyterHub.custom_scopes = {"custom:another:scope": {"description": "Another."}}
     c.Spawner.environment = {"EDITOR": "ed"}
     hub.configure(c, data=tmp_path, trainers=[])
     assert [each["name"] for each in c.JupyterHub.services] == ["another", "wall"]
     assert c.JupyterHub.load_roles[0] == {"name": "another"}
+    assert c.JupyterHub.custom_scopes.keys() == {"custom:another:scope", hub.TRAIN}
     assert c.Spawner.environment["EDITOR"] == "ed"
 
 
