@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pusherkit.classroom.badges import MAX_MARKS
 from pusherkit.classroom.calls import read_call
 from pusherkit.classroom.learners import Course, Learners, Round
 from pusherkit.classroom.roster import Roster
@@ -37,7 +38,6 @@ MAX_DATA = 120  # characters of an event's data on the wall
 MAX_EVENT = 60  # characters of an event's name on the wall; 200 are allowed
 MAX_SAID = 300  # characters of a sentence on the wall
 HIDDEN_WITHIN = 400  # characters beyond what's shown, so that no half of a secret is left
-MAX_MARKS = 2  # combining marks on one letter; Vietnamese needs two, and a heap hides other lines
 SAME_LINE_SECONDS = 10.0  # within which the same once more is counted, and is no new line
 REFUSAL_SECONDS = 8.0  # that a refusal stays at least
 OLD_REFUSAL_SECONDS = 120.0  # after which it leaves, even if no other comes
