@@ -89,7 +89,7 @@ def test_many_problems_are_told_in_a_few_lines() -> None:
         (b"", "There are no names in the list"),
         (b"Zo\xeb\n", "isn't UTF-8 text"),
         (b"a" * 200_000, "too long for a list"),
-        ("\n".join(map(str, range(1001))).encode(), "1,001 names, and a class can have 1,000 at most"),
+        ("\n".join(map(str, range(1001))).encode(), "1,001 names, and a class has at most 1,000"),
     ],
 )
 def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes, said: str) -> None:

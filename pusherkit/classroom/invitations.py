@@ -55,9 +55,7 @@ def read_names(file: Path) -> list[str]:
     except OSError as error:
         raise PusherError(f"The names can't be read from {file}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise PusherError(
-            f"{file} isn't UTF-8 text. Save it as UTF-8, and start again."
-        ) from error
+        raise PusherError(f"{file} isn't UTF-8 text. Save it as UTF-8, and start again.") from error
     if len(data) > MAX_FILE:
         raise PusherError(f"{file} is too long for a list of names. Expected one name per line.")
     return checked(text.splitlines())
@@ -96,8 +94,8 @@ def checked(lines: Iterable[str]) -> list[str]:
         raise PusherError("There are no names in the list. Write one on each line.")
     if len(names) > MAX_LEARNERS:
         raise PusherError(
-            f"There are {len(names):,} names, and a class can have {MAX_LEARNERS:,} at most. For "
-            "more, start several classes, each in a folder of its own."
+            f"There are {len(names):,} names, and a class has at most {MAX_LEARNERS:,}. For more, "
+            "start several classes, each in a folder of its own."
         )
     return [name for name, _ in names.values()]
 
