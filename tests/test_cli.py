@@ -319,7 +319,7 @@ def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFix
         (["sandbox", "--", "x"], "takes nothing after --"),
         (["fly"], "invalid choice: 'fly'"),
         (["wall"], "--data"),
-        (["wall", "--data", "x", "--learners", "0"], "expected a number from 1 on, got '0'"),
+        (["wall", "--data", "x", "--learners", "0"], "expected a number from 1 to 999999, got '0'"),
     ],
 )
 def test_wrong_words_are_a_usage_error(

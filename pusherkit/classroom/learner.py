@@ -2,8 +2,8 @@
 
     python -m pusherkit.classroom.learner
 
-The hub itself writes nothing into anybody's home. So it's the same on a laptop, where everybody's
-home is a folder, and on a machine where the hub is root and homes aren't to be trusted.
+The hub itself writes nothing into anybody's home. So this works on a laptop, where a home is a
+plain folder, and on a machine where the hub is root and can't trust what's in a home.
 Needs the extra `class`.
 """
 
@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 from pusherkit import lab
 from pusherkit.errors import PusherError
 
-# A kernel takes some 50 to 70 MB, so those of the lessons before needn't stay for the whole day.
+# A kernel takes some 50 to 70 MB, so those of earlier lessons needn't stay all day.
 IDLE_SECONDS = 45 * 60  # until a kernel that isn't the learner's last one is ended
 LOOK_SECONDS = 5 * 60  # between two looks for such kernels
 
-REQUEST_SECONDS = 5  # for a request to be there whole, where there's only a sentence to show
-RELOAD_SECONDS = 10  # until a page with that sentence looks again
+REQUEST_SECONDS = 5  # for a whole request to arrive, while there's only a sentence to show
+RELOAD_SECONDS = 10  # until the page with that sentence looks again
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not yet</title>
 <style>
@@ -39,28 +39,28 @@ ARGUMENTS = (
     "--ServerApp.kernel_manager_class=pusherkit._jupyter.OneKernelKept",
     f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}",
     f"--MappingKernelManager.cull_interval={LOOK_SECONDS}",
-    "--MappingKernelManager.cull_connected=True",  # a tab that's open from the morning counts
+    "--MappingKernelManager.cull_connected=True",  # a tab left open since the morning counts, too
 )
 
 
 def prepare(home: Path) -> None:
     """Copy the lessons, and have the server open the one where the learner left off.
 
-    Raises PusherError where the home can't be written.
+    Raises PusherError if the home can't be written.
     """
     folder, told = lab.lessons_folder(home, Path(lab.COPY))
     for line in told:
         print(line, flush=True)
     os.environ["JUPYTERHUB_ROOT_DIR"] = str(folder)
-    # A hub whose configuration has another place to begin has set it already.
+    # If the hub's configuration begins somewhere else, this is set already.
     os.environ.setdefault("JUPYTERHUB_DEFAULT_URL", f"/doc/tree/{lab.last_lesson(folder)}")
     lab.use_settings()
 
 
 def explain(home: Path, url: str) -> None:
-    """Where Jupyter can't start yet, show why at its own URL. Returns once it can.
+    """While Jupyter can't start, show why at its own URL. Returns once it can.
 
-    A hub would only say that a server has failed, and its log is nothing that a learner reads.
+    The hub would only say that a server has failed, and learners don't read its log.
     """
     where = urlsplit(url)
     mended = threading.Event()
@@ -93,8 +93,8 @@ def in_a_class(error: PusherError) -> str:
     """What lab says about a folder, for somebody who can't choose another one."""
     reason = getattr(error.__cause__, "strerror", None)
     return (
-        f"Your lessons can't be copied into your home: {reason}. Tell your trainer. Once that's "
-        "mended, this page goes on by itself."
+        f"Your lessons can't be copied into your home folder: {reason}. Tell your trainer. Once "
+        "that's fixed, this page goes on by itself."
         if reason
         else str(error)
     )

@@ -36,7 +36,7 @@ class Numbers:
                 self._learners.setdefault(each["name"], {}).update(each)
 
     def line(self) -> str:
-        """Who is here, what's passed, who is stuck and who asks for help."""
+        """Who is here, what's passed, who is stuck and who is asking for help."""
         everybody = self._learners.values()
         passed = sum(
             cell[0] == "passed" for each in everybody for cell in each.get("cells", {}).values()
@@ -47,7 +47,7 @@ class Numbers:
             f"{self._present} of {self._expected} here",
             f"{passed:,} {'exercise' if passed == 1 else 'exercises'} passed",
             f"{len(stuck)} stuck{_some(stuck)}",
-            f"{len(asking)} {'asks' if len(asking) == 1 else 'ask'} for help{_some(asking)}",
+            f"{len(asking)} asking for help{_some(asking)}",
             *([self._problem] if self._problem else []),
         ]
         return printable(" · ".join(parts))
@@ -90,7 +90,7 @@ class Line:
 
 
 class Watch:
-    """Hears the trainer's view, on a thread, as a service of the hub's; `line` is the latest."""
+    """Listens to the trainer's view on a thread, as a service of the hub; `line` is the latest."""
 
     def __init__(self, url: str, token: str, expected: int) -> None:
         self._url = url
@@ -117,5 +117,5 @@ class Watch:
                         numbers.hear(json.loads(message))
                         self.line = numbers.line()
             except (OSError, WebSocketException):
-                self.line = "The wall doesn't answer yet; what it says is in hub/log."
+                self.line = "The wall isn't answering; hub/log may say why."
             time.sleep(1)  # a restart of the wall takes about as long
