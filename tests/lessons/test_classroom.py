@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from pusherkit import Client, Credentials
+from pusherkit.classroom.calls import Help, read_call
 from pusherkit.clinic.sabotage import MAX_SEED
 from pusherkit.lessons import body_is_bytes, start_here, the_clinic
 from pusherkit.lessons.kit import Event, classroom
@@ -526,6 +527,17 @@ def test_a_long_cell_is_cut_and_the_card_says_so(room: Classroom) -> None:
     (asking,) = card.view.below
     assert len(asking.facts[0].value) == MAX_CODE
     assert "the first 8,000 characters" in asking.status
+
+
+@pytest.mark.parametrize("character", ["\N{HONEYBEE}", "\0", "\ud800"])
+def test_whatever_a_cell_is_made_of_it_fits(
+    room: Classroom, wall: Wall, send: Callable[[], float], character: str
+) -> None:
+    room.ask(EXERCISE.name, character * MAX_CODE)
+    send()
+    assert room.help(EXERCISE.name) == "there", room.problem
+    as_sent = json.dumps(wall.messages[0], ensure_ascii=False).encode()
+    assert isinstance(read_call(as_sent), Help)
 
 
 def test_outside_a_notebook_there_is_no_cell() -> None:
