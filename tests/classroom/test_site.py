@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import os
 import re
 import socket
 import subprocess
@@ -470,6 +472,7 @@ def test_a_port_that_is_taken_is_a_sentence(
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a signal that can be heard, as POSIX has it")
 def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
     command = [sys.executable, "-m", "pusherkit", "wall", "--site", folder / "site", "--port", "0"]
     with subprocess.Popen(
@@ -490,6 +493,23 @@ def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
         finally:
             process.terminate()
         assert (process.wait(15), process.stdout.read()) == (0, "")
+
+
+def test_the_command_has_a_loop_that_windows_has_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops = []
+
+    async def until_stopped(*_: object) -> None:
+        loops.append(type(asyncio.get_running_loop()))
+
+    def not_this_one() -> asyncio.AbstractEventLoop:
+        raise AssertionError("the system's own kind of loop")
+
+    monkeypatch.setattr("pusherkit.classroom.site.until_stopped", until_stopped)
+    monkeypatch.setattr("asyncio.events.new_event_loop", not_this_one)
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'data'}"]) == 0
+    assert loops == [asyncio.SelectorEventLoop]
 
 
 def test_a_wall_answers_to_what_it_is_called_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
