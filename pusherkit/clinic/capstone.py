@@ -633,12 +633,12 @@ def _judge_private(state: State, credentials: Credentials, arrival: Arrival, sen
     try:
         verify_channel(credentials, socket_id(state), PRIVATE_CHANNEL, auth)
     except AuthenticationError as error:
-        return missing(state, "private", _mixed_up(state, credentials, auth) or str(error))
+        return missing(state, "private", mixed_up(state, credentials, auth) or str(error))
     said = f"The page {socket_id(state)} may listen to {PRIVATE_CHANNEL}."
     return shown(state, "private", said, now=arrival.time)
 
 
-def _mixed_up(state: State, app: Credentials, auth: str | None) -> str:
+def mixed_up(state: State, app: Credentials, auth: str | None) -> str:
     """Which other channel or connection an auth is for, if that can be told; or ""."""
     right = socket_id(state)
     for id in (right, "1234.1234", right.replace(".", "")):
@@ -865,8 +865,8 @@ GOALS = (
         id="fault",
         title="A fault, found",
         send="A colleague's request, below, was refused. Find out which listed mistake gives its "
-        f"signature, and publish the event `cause` on the channel `{CLINIC_CHANNEL}` with that name: "
-        '`{"cause":"NAME"}`. After a wrong answer you get a different fault.',
+        f"signature, and publish the event `cause` on the channel `{CLINIC_CHANNEL}`, with its "
+        'name: `{"cause":"NAME"}`. After a wrong answer you get a different fault.',
         why="You know the cause once you can make the same wrong signature.",
         judge=_judge_fault,
     ),
