@@ -528,7 +528,7 @@ def test_a_real_subscriber_counts_and_a_refused_one_is_explained(
     peer = Peer(player.clinic, clock)
     wrong = {"channel": "private-order-41", "auth": f"{CLINIC_CREDENTIALS.key}:{'0' * 64}"}
     peer.says({"event": "pusher:subscribe", "data": wrong})
-    assert "No known mistake" in player.said("private")
+    assert "no known mistake" in player.said("private")
     peer.says({"event": "pusher:subscribe", "data": {"channel": "presence-a", "auth": "x:y"}})
     peer.subscribes("private-order-7")
     player.publishes("order-41", "status")
