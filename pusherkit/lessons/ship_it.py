@@ -1216,7 +1216,14 @@ def _no_piece_of_it(result: Any, environ: dict[str, str]) -> None:
         )
     for what, value in (("app id", right.app_id), ("app key", right.key), ("host", host)):
         if value not in result:
-            raise Wrong(f"The line should still name the {what}.", Fact("Yours", shown(result)))
+            raise Wrong(LEFT_OUT[what], Fact("Yours", shown(result)))
+
+
+LEFT_OUT = {
+    "app id": "The line should still name the app id.",
+    "app key": "The line should still name the app key.",
+    "host": "The line should still name the host.",
+}
 
 
 describe.broken(
