@@ -548,6 +548,35 @@ def test_ctrl_c_stops_the_hub_in_order(
     assert stat.S_IMODE((options.folder / "links.csv").stat().st_mode) == 0o600
 
 
+def test_a_terminal_that_is_closed_stops_the_hub_in_order(
+    running: subprocess.Popen[str],
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.stdout.close()  # what it still has to say can't be written
+    running.send_signal(signal.SIGHUP)
+    assert running.wait() == 0
+    assert not hub.is_running()
+
+
+def test_under_nohup_a_class_outlives_its_terminal(
+    options: command.Options, stand_in: dict[str, str]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which is all that nohup does here
+    try:
+        process = started(options, stand_in)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    until(process, "To stop, press Ctrl+C here.")
+    process.send_signal(signal.SIGHUP)
+    until(process, "The wall doesn't answer yet")
+    process.send_signal(signal.SIGTERM)
+    assert "Stopped. Everything is in" in process.communicate()[0]
+    watchdog.cancel()
+
+
 def test_a_hub_that_ends_by_itself_is_started_again_but_not_for_ever(
     options: command.Options, running: subprocess.Popen[str]
 ) -> None:

@@ -138,8 +138,13 @@ def _follow(hub: _Hub, watch: _Watch, out: TextIO) -> None:
 
 @contextlib.contextmanager
 def _interrupts(stopped: threading.Event) -> Iterator[None]:
-    """Have Ctrl+C, kill and a terminal that's closed stop the class in order."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Have Ctrl+C, kill and a terminal that's closed stop the class in order.
+
+    Under nohup, which has asked for it, the class outlives its terminal.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signals.remove(signal.SIGHUP)
     before = {each: signal.signal(each, lambda *_: stopped.set()) for each in signals}
     try:
         yield
