@@ -40,7 +40,7 @@ FIRST, CLINIC = "00-start-here.ipynb", "12-the-clinic.ipynb"
 MAP, SEND, CALLS = "lesson.map()", "lesson.send_status()", "lesson.calls()"
 ANNOUNCE = "lesson.announce.check(announce)"
 WRONG = "return client.trigger('status', 'order-41', 'x')"
-RIGHT = "return client.trigger('order-41', 'status', {'status': 'delivered'})"
+RIGHT = "return client.trigger('order-41', 'status', {'status': 'out for delivery'})"
 HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 BACK_MILLISECONDS = 60_000  # until a page is back: the program that restarts, and a page's pause
 
