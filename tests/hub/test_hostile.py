@@ -197,8 +197,9 @@ def test_who_learns_here_does_not_teach(
     for order, sent in orders.items():
         refused = hostile.post(f"{room.url}services/wall/trainer/{order}", json=sent)
         assert (refused.status_code, "for those who teach" in refused.text) == (403, True), order
-    with pytest.raises(InvalidStatus, match="403"):
-        hostile.listens(room, "services/wall/trainer/live").close()
+    feed = "services/wall/trainer/live"
+    with pytest.raises(InvalidStatus, match="403"), hostile.listens(room, feed):
+        pass
     with room.client(HOSTILE) as mine:
         assert mine.http.post(CLASS_CALL, json={"kind": "hello"}).json()["round"] is None
 
@@ -220,31 +221,35 @@ def test_the_hub_keeps_learners_apart(
         api, them = f"{room.url}hub/api", quote(VICTIM)
         # The token of their own server, which every program of theirs finds in its environment.
         shown = hostile.runs(room, HOSTILE, "import os; print(os.environ['JUPYTERHUB_API_TOKEN'])")
-        own = {"Authorization": f"token {shown.strip()}"}
-        with httpx.Client(trust_env=False, headers=own) as program:
-            assert program.get(f"{api}/user").json()["name"] == HOSTILE
-            tries = [
-                program.get(f"{api}/users"),
-                program.get(f"{api}/users/{them}"),
-                program.delete(f"{api}/users/{them}/server"),
-                program.post(f"{api}/users/{them}/tokens", json={}),
-                program.post(f"{api}/users", json={"usernames": ["mallory"], "admin": True}),
-                program.patch(f"{api}/users/{HOSTILE}", json={"admin": True}),
-                program.get(f"{api}/proxy"),
-                program.post(f"{api}/shutdown", json={}),
-                program.get(f"{room.server(VICTIM)}api/contents/"),
-                program.get(f"http://127.0.0.1:{room.ports()['proxy']}/api/routes"),
-            ]
-            assert {each.status_code for each in tries} <= {403, 404}, tries
-            # A server's token doesn't even open the wall: it's led to the sign-in.
-            assert program.get(f"{room.url}services/wall/trainer").status_code == 302
-        # They may make tokens, and none that can do more than they can.
+        # They may make tokens that can do what they can, and none that can do more.
         tokens, page = f"{api}/users/{HOSTILE}/tokens", hostile.xsrf(f"{room.url}hub/")
-        assert hostile.post(tokens, json={}, headers=page).status_code == 201
+        made = hostile.post(tokens, json={}, headers=page)
+        assert made.status_code == 201
         refused = hostile.post(tokens, json={"scopes": [TRAIN]}, headers=page)
         assert refused.status_code == 400
-        with pytest.raises(InvalidStatus, match=r"403|404"):
-            hostile.listens(room, f"user/{them}/api/events/subscribe").close()
+        for token in (shown.strip(), made.json()["token"]):
+            own = {"Authorization": f"token {token}"}
+            with httpx.Client(trust_env=False, headers=own) as program:
+                assert program.get(f"{api}/user").json()["name"] == HOSTILE
+                tries = [
+                    program.get(f"{api}/users"),
+                    program.get(f"{api}/users/{them}"),
+                    program.delete(f"{api}/users/{them}/server"),
+                    program.post(f"{api}/users/{them}/tokens", json={}),
+                    program.post(f"{api}/users", json={"usernames": ["mallory"], "admin": True}),
+                    program.patch(f"{api}/users/{HOSTILE}", json={"admin": True}),
+                    program.get(f"{api}/proxy"),
+                    program.post(f"{api}/shutdown", json={}),
+                    program.get(f"{room.server(VICTIM)}api/contents/"),
+                    program.get(f"http://127.0.0.1:{room.ports()['proxy']}/api/routes"),
+                ]
+                assert {each.status_code for each in tries} <= {403, 404}, tries
+                # A server's token doesn't even open the wall: it's led to the sign-in.
+                view = program.get(f"{room.url}services/wall/trainer")
+                assert view.status_code in (302, 403)
+        feed = f"user/{them}/api/events/subscribe"
+        with pytest.raises(InvalidStatus, match=r"403|404"), hostile.listens(room, feed):
+            pass
         assert victim.get(f"{room.server(VICTIM)}api/status").status_code == 200
     others_go_on()
 
@@ -258,8 +263,9 @@ def test_who_never_reads_holds_nobody_up(
             cookies = hostile.cookies_for(f"{room.url}services/wall/live")
             deaf = Deaf(address.host, address.port or 80, "/a/b/services/wall/live", cookies)
             opened.enter_context(deaf)
-        with pytest.raises(InvalidStatus, match="429"):
-            hostile.listens(room, "services/wall/live").close()
+        feed = "services/wall/live"
+        with pytest.raises(InvalidStatus, match="429"), hostile.listens(room, feed):
+            pass
         key, api = mine.credentials.key, room.ports()["api"]
         for _ in range(20):
             deaf = opened.enter_context(Deaf("127.0.0.1", api, f"/app/{key}?protocol=7"))

@@ -78,10 +78,11 @@ class Scene:
         return rows.filter(has=self.trainer.get_by_role("button", name=name))
 
     def helped(self) -> None:
-        """Close the only call for help, and fold it away: until then it stays to be read."""
+        """Close the only call for help, and leave the list: what's at hand stays in it."""
         call = self.trainer.locator("#needs > li")
         call.get_by_role("button", name="Helped").click()
-        call.locator("summary").filter(has_text="over").click()
+        self.trainer.locator("#filter").focus()
+        self.trainer.mouse.move(900, 700)
         self.trainer.locator("#needs-none").wait_for()
 
     def picture(self, name: str, of: Any) -> None:
