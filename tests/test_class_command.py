@@ -580,7 +580,7 @@ def test_under_nohup_a_class_outlives_its_terminal(
     watchdog.start()
     until(process, "To stop, press Ctrl+C here.")
     process.send_signal(signal.SIGHUP)
-    until(process, "The wall doesn't answer yet")
+    until(process, "The wall isn't answering")
     process.send_signal(signal.SIGTERM)
     assert "Stopped. Everything is in" in process.communicate()[0]
     watchdog.cancel()
