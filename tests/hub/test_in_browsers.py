@@ -54,6 +54,10 @@ RUN = """async code => {
   const { content } = await kernel.requestExecute({ code }).done;
   return content.status;
 }"""
+PASSED = """
+from pusherkit.lessons.kit.progress import PROGRESS
+assert "start_here.announce" in PROGRESS.read().passed
+"""
 RESTART_KERNEL = """async () => {
   const { session } = window.jupyterapp.shell.currentWidget.sessionContext;
   await session.kernel.restart();
@@ -273,6 +277,7 @@ def test_a_kernel_that_restarts_forgets_no_progress(scene: Scene, expect: Any) -
     lab = scene.labs[OHARA]
     lab.open(FIRST)
     lab.page.evaluate(RESTART_KERNEL)
+    assert lab.page.evaluate(RUN, PASSED) == "ok"
     lesson = scene.lesson(OHARA)
     lab.run(FIRST)
     expect(lesson.card(MAP)).to_contain_text("In this class your trainer sees")
