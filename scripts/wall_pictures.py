@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks import jupyter
 from benchmarks.room import TRAINER, Room, room
-from pusherkit import Client, Credentials
+from pusherkit import Client, Credentials, Event
 from pusherkit.subscriber import Subscriber
 
 ROOT = Path(__file__).parents[1]
@@ -128,7 +128,7 @@ class Class:
             case 1:
                 client.channels(prefix="order-")
             case 2:
-                client.trigger_batch([Event.make(f"order-{order}", event, data)])
+                client.trigger_batch([Event.of(f"order-{order}", event, data)])
             case _:
                 client.trigger(f"order-{order}", event, data)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -190,3 +194,26 @@ def test_without_jupyterhub_it_says_what_to_install(monkeypatch):
     environ = {"JUPYTERHUB_SERVICE_PREFIX": PREFIX, "JUPYTERHUB_API_TOKEN": "x"}
     with pytest.raises(PusherError, match=r"pip install 'pusherkit\[class\]'"):
         HubDoor(environ, lambda: "")
+
+
+def test_the_command_serves_until_the_hub_ends_it(tmp_path):
+    """`pusherkit wall`, as a hub starts it. It asks the hub only once somebody comes."""
+    environ = {
+        "JUPYTERHUB_API_TOKEN": "the wall's own",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:1/hub/api",
+        "JUPYTERHUB_CLIENT_ID": "service-wall",
+        "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
+        "JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:0",
+    }
+    command = [sys.executable, "-m", "pusherkit", "wall", "--data", str(tmp_path), "--port", "0"]
+    with subprocess.Popen(
+        command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
+    ) as wall:
+        assert wall.stdout is not None
+        said = wall.stdout.readline()
+        wall.send_signal(signal.SIGTERM)
+        assert wall.wait(30) == 0
+    programs, pages = re.findall(r"http://127\.0\.0\.1:\d+\S*", said)
+    assert pages.endswith(PREFIX)
+    assert not programs.endswith("/")
+    assert (tmp_path / "secret").exists()

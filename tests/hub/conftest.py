@@ -28,6 +28,7 @@ from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90  # for a hub, or a learner's server, on a machine that others use, too
+PATHS = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
 LOOK_SECONDS = 0.2  # between two looks; the deadline is what counts
 NAMES = ["zoë", "Anna Lena", "03"]
 
@@ -161,8 +162,7 @@ def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Ite
                 *(sys.executable, "-m", "pusherkit", "class"),
                 *(f"--dir={folder}", f"--port={port}", f"--base-url={base_url}", *words),
             ],
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("HUBSTUB"), str(ROOT)]))},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([*PATHS, str(ROOT)])},
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,

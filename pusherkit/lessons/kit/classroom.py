@@ -320,7 +320,9 @@ class Classroom:
             return taken
         kind, message = taken
         before = self._state()
-        body = json.dumps(message, separators=(",", ":")).encode()
+        # As UTF-8: with escapes, a cell of MAX_CODE characters could be larger than MAX_BODY.
+        text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+        body = text.encode(errors="replace")  # half a surrogate pair is no text
         if len(body) > MAX_BODY:
             self.problem = (
                 f"Your progress file is too large to be sent: {len(body):,} bytes. Your trainer "
@@ -435,7 +437,7 @@ class _Bell(threading.Event):
     def _again(self, seconds: float) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._next = self._loop.call_later(seconds, self._step)
+        self._next = None if seconds == math.inf else self._loop.call_later(seconds, self._step)
 
     def _step(self) -> None:
         self._again(self._room.step(time.monotonic()))
