@@ -93,8 +93,8 @@ def in_a_class(error: PusherError) -> str:
     """What lab says about a folder, for somebody who can't choose another one."""
     reason = getattr(error.__cause__, "strerror", None)
     return (
-        f"Your lessons can't be copied into your home folder: {reason}. Tell your trainer. Once "
-        "that's fixed, this page goes on by itself."
+        f"Your lessons can't be copied into your home: {reason}. Tell your trainer. Once that's "
+        "fixed, this page goes on by itself."
         if reason
         else str(error)
     )

@@ -439,8 +439,8 @@ async def test_a_full_disk_is_said_to_the_trainer_once_and_the_wall_goes_on(
         full.clear()
         await heard(feed, lambda message: message.get("problem") == "")
         await up.order("clear", {})
-    assert caplog.text.count("Nothing can be kept") == 1
-    assert "keeps everything again" in caplog.text
+    assert caplog.text.count("Nothing can be saved") == 1
+    assert "can save again" in caplog.text
 
 
 async def test_an_address_that_is_taken_is_said(up, tmp_path):
