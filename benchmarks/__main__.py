@@ -21,6 +21,7 @@ SUBJECTS = {
     "server": "the practice server beside soketi, and how it grows",
     "footprint": "sizes on the disk, and the memory of a kernel",
     "lessons": "each notebook against an empty one; the start of the lab",
+    "first_event": "from the install to the first event in the lab, and on another day",
     "keypress": "key press to repaint in JupyterLab, against an echo",
     "site": "the static site in a browser, against its targets",
 }

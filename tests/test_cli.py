@@ -15,10 +15,11 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
+from unittest.mock import patch
 from urllib.parse import unquote
 
 import httpx
@@ -397,15 +398,22 @@ def signed_text() -> str:
 
 
 def doctor(text: str | bytes, *options: str, **environ: str) -> tuple[int, str, str]:
-    """Run `pusherkit doctor` on a text; its exit status and what it printed."""
-    ran = subprocess.run(
-        [PUSHERKIT, "doctor", *options],
-        input=text.encode() if isinstance(text, str) else text,
-        capture_output=True,
-        env=os.environ | DOCTORS | environ,
-        timeout=60,
-    )
-    return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
+    """Run `pusherkit doctor` on a text, in this process; its exit status and what it printed."""
+    pasted = io.TextIOWrapper(io.BytesIO(text.encode() if isinstance(text, str) else text))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        patch.dict(os.environ, DOCTORS | environ),
+        patch.object(sys, "stdin", pasted),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            status = cli.main(["doctor", *options])
+        except SystemExit as usage:
+            status = int(usage.code or 0)
+    for printed in (out, err):
+        printed.seek(0)  # which writes what it holds
+    return status, out.read(), err.read()
 
 
 def test_a_valid_request_is_valid() -> None:

@@ -27,11 +27,12 @@ from typing import Any, BinaryIO, Self
 
 import httpx
 import pytest
+import tornado.web
 import websockets.sync.client
 from tornado.iostream import StreamClosedError
 from websockets.exceptions import ConnectionClosed
 
-from pusherkit import APIError, Client, Diagnosis, PusherAuth, PusherError, RateLimited
+from pusherkit import APIError, AsyncClient, Client, Diagnosis, PusherAuth, PusherError, RateLimited
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Entry, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import MAX_BODY_BYTES, Explanation, Unauthorized
 from pusherkit.sandbox.entrance import Entrance
@@ -119,6 +120,26 @@ def test_two_starts_are_one(server):
     assert server.start() is server
     assert port_of(server) == port
     assert len(threads(port)) == 1
+
+
+async def test_on_a_loop_of_somebody_else_s_it_has_no_thread_and_goes_with_the_block() -> None:
+    class Mine(tornado.web.RequestHandler):
+        def get(self) -> None:
+            self.finish("mine")
+
+    server, threads = SandboxServer(), threading.active_count()
+    async with (
+        server.serving([("/mine", Mine)]),
+        AsyncClient(server.credentials) as client,
+    ):
+        assert threading.active_count() == threads
+        assert await client.trigger("orders", "status", "ready") == {}
+        assert (await client.http.get("/mine")).text == "mine"
+        with pytest.raises(PusherError, match="cannot be used"):
+            SandboxServer(port=int(server.url.rpartition(":")[2])).start()
+        port = int(server.url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # it's free again
 
 
 def test_stopping_what_never_started_does_no_harm():

@@ -33,6 +33,7 @@ from typing import TextIO
 
 from pusherkit._terminal import printable
 from pusherkit.classroom import invitations
+from pusherkit.classroom.addresses import lan_address
 from pusherkit.classroom.invitations import Class, cannot_write, write_private
 from pusherkit.classroom.line import Line, Watch
 from pusherkit.errors import PusherError
@@ -201,15 +202,6 @@ def _address(host: str) -> str:
 def _probably() -> str:
     address = lan_address()
     return f", which is probably {address}" if address else ""
-
-
-def lan_address() -> str:
-    """This machine's address on its network, as far as it can tell without asking anybody."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
-        address = str(probe.getsockname()[0])
-        return "" if ip_address(address).is_loopback else address
-    return ""
 
 
 def _check_certificate(options: Options) -> None:

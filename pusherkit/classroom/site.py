@@ -15,7 +15,6 @@ import html
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import resources
@@ -28,6 +27,7 @@ import tornado.routing
 import tornado.web
 from tornado.httputil import HTTPServerRequest
 
+from pusherkit.classroom.addresses import lan_address, names_of
 from pusherkit.classroom.links import LINK_FILE, LinkDoor, NameTaken, scheme
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import class_secret
@@ -44,6 +44,10 @@ LAB = "lab/index.html"
 HEADER = "<header></header>"  # the place on the site's first page that is kept free for a class
 ALONE = re.compile("<!--alone-->.*?<!--/alone-->", re.DOTALL)  # what a class makes untrue
 FIRST_LESSON = "00-start-here.ipynb"
+NOT_KEPT = (
+    "Your browser keeps your notebooks. But this address begins with http://, so what a lesson "
+    "notes down, my_pusher.py and your progress, lasts only until you reload."
+)
 HOW_TO_BUILD = (
     "In a checkout of pusherkit, `python scripts/build_site.py` builds one into build/site."
 )
@@ -133,8 +137,12 @@ def run(
     )
 
     def welcome(_: str) -> None:
-        url = f"http://{names[0] if names else host}:{urlsplit(wall.server.url).port}"
-        say("\n".join(opening(url, door, folder)))
+        here = wall.server.url
+        if is_local(host) and names:  # a proxy on this machine answers to them
+            url = f"https://{names[0]}"
+        else:
+            url = f"http://{names[0] if names else host}:{urlsplit(here).port}"
+        say("\n".join(opening(url, here, door, folder)))
 
     asyncio.run(until_stopped(wall, door, welcome))
 
@@ -151,30 +159,8 @@ def in_browsers(
     return wall, door
 
 
-def names_of(host: str) -> list[str]:
-    """The names under which others reach an address that the wall listens on; the best one first.
-
-    None where it's reached from this machine alone.
-    """
-    if is_local(host):
-        return []
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - nothing is bound here
-        return [host]
-    own = socket.gethostname()
-    return [name for name in (lan_address(), own, f"{own}.local") if name]
-
-
-def lan_address() -> str:
-    """This machine's address in its network, as far as can be told without asking anybody."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
-        return str(probe.getsockname()[0])
-    return ""
-
-
-def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
-    """What the trainer reads once the class is open."""
-    host = urlsplit(url).hostname or ""
+def opening(url: str, here: str, door: LinkDoor, folder: Path) -> list[str]:
+    """What the trainer reads once the class is open: to others at `url`, to this machine `here`."""
     lines = [
         "The class is open.",
         f"  Learners need this address, and nothing else: {url}/",
@@ -183,7 +169,9 @@ def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
         "Keep the last one to yourself: whoever has it sees how everybody gets on. If it gets "
         f"about, delete {folder / LINK_FILE} and start again.",
     ]
-    if is_local(host):
+    if url.startswith("https:"):
+        lines.append(f"Your proxy has to pass that on to {here}")
+    elif is_local(urlsplit(url).hostname or ""):
         probably = lan_address()
         lines.append(
             "Only this machine reaches it. For a room, start it with --host and this machine's "
@@ -191,8 +179,8 @@ def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
         )
     else:
         lines.append(
-            "The address begins with http://, so browsers keep what learners write, but not what "
-            "a lesson notes down for the next one. docs/class.md says how to have https://."
+            "The address begins with http://. Browsers keep what learners write there, but not "
+            "what a lesson notes down for the next one; docs/class.md says how to have https://."
         )
     return [*lines, f"Everything is kept in {folder}. Stop with Ctrl+C."]
 
@@ -200,9 +188,9 @@ def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
 def packed(site: Path, into: Path) -> frozenset[str]:
     """The site's large files as gzip, in a folder with the same names; returns their paths.
 
-    A room shares one network, and this is what takes the time there: of the 30 MB that a first
-    visit fetches, some 13 needn't travel. Packing takes a second, once. Where there's no room for
-    them, the files are sent as they are.
+    A room shares one network, and that's what everybody waits for at the start. Packed, a first
+    visit fetches 20 MB; as they are, Python's files alone would be 7 MB more. Packing takes some
+    two seconds, once. Where there's no room for them, the files are sent as they are.
     """
     names = set()
     with suppress(OSError):
@@ -293,13 +281,21 @@ class _OfTheClass(_Page):
     def compute_etag(self) -> None:
         return None
 
+    def keeps(self) -> str:
+        """What a browser doesn't keep for this address; empty if it keeps everything.
+
+        Service workers, through which Python reaches the site's files, are for secure contexts.
+        """
+        secure = scheme(self) == "https" or is_local(self.request.host_name)
+        return "" if secure else NOT_KEPT
+
 
 class Join(_OfTheClass):
     """/join: a name, or what to do now that one has one."""
 
     def get(self) -> None:
         name = self.door.name(self)
-        self._show(_joined(name, self.title) if name else _form(self.title))
+        self._show(_joined(name, self.title, self.keeps()) if name else _form(self.title))
 
     def post(self) -> None:
         origin = self.request.headers.get("Origin")
@@ -323,7 +319,7 @@ class Join(_OfTheClass):
 
 
 def _form(title: str, typed: str = "", problem: str = "", *, secret: bool = False) -> str:
-    said = f'<p class="problem" id="problem" role="alert">{html.escape(problem)}</p>'
+    said = f'<p class="mistake" id="problem" role="alert">{html.escape(problem)}</p>'
     ask = (
         '<label for="secret">Your PUSHER_SECRET, if the name is yours</label>\n'
         '<input id="secret" name="secret" type="password" autocomplete="off">\n'
@@ -343,7 +339,7 @@ browser.</p>
 """
 
 
-def _joined(name: str, title: str) -> str:
+def _joined(name: str, title: str, keeps: str) -> str:
     return f"""<h1>You're in, {html.escape(name)}</h1>
 <p class="lead">This is {html.escape(title)}. Begin with lesson 00; its first event can go to
 the wall, where everybody sees it.</p>
@@ -352,7 +348,7 @@ the wall, where everybody sees it.</p>
 <a class="button" href="/">All lessons</a>
 <a class="button" href="{WALL}">Look at the wall</a>
 </p>
-<p class="private">{html.escape(WHAT_IS_SENT)}</p>
+<p class="private">{html.escape(WHAT_IS_SENT)} {keeps}</p>
 <details><summary>Not {html.escape(name)}, or another name?</summary>
 <form method="post" action="/join">
 <label for="name">Your name</label>
@@ -390,7 +386,7 @@ class Landing(_OfTheClass):
         self.finish(
             self.site.landing(
                 f'<p class="private">You’re <strong>{html.escape(name)}</strong> in '
-                f"{html.escape(self.title)}. {html.escape(WHAT_IS_SENT)} "
+                f"{html.escape(self.title)}. {html.escape(WHAT_IS_SENT)} {self.keeps()} "
                 f'<a href="{WALL}">The wall</a> · <a href="/join">Another name</a></p>'
             )
         )

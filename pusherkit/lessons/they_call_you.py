@@ -6,7 +6,7 @@ import json
 import random
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, KeysView
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -126,7 +126,8 @@ def reloaded() -> tuple[str, Fact]:
 
 # --- a night at the office -----------------------------------------------------------------------
 
-MOST_STEPS = 60  # presses that are played again for each picture
+MOST_STEPS = 400  # presses that are played again for each picture
+STEP_SECONDS = {"clock": 1.0, "minute": 60.0}
 MOST_LISTED = 6  # calls, and events that your backend acted on
 LATE_SECONDS = 4.0  # after which the server gives up waiting for an answer
 
@@ -165,6 +166,8 @@ class Night:
         """The events that your backend has acted on, copies too."""
         self.acted: Counter[str] = Counter()
         """How often it has acted on a webhook, by the webhook's signature."""
+        self.is_over = False
+        """Whether no further press counts."""
         self._page: Connection | None = None
 
     @property
@@ -176,12 +179,12 @@ class Night:
         return self.heard[-1:] == ["channel_occupied"]
 
     def press(self, step: str) -> None:
-        """Press the page or the clock, or choose what your backend answers from now on."""
+        """Press the page or a clock, or choose what your backend answers from now on."""
         if step in ANSWERS:
             self.status = ANSWERS[step]
             return
-        if step == "clock":
-            self.wait(1.0)
+        if step in STEP_SECONDS:
+            self.wait(STEP_SECONDS[step])
             return
         channels = self.sandbox.channels
         if self._page is None:
@@ -263,7 +266,7 @@ class Nights(Explorer):
 
 
 def _pressed(steps: tuple[str, ...], event: Event) -> tuple[str, ...]:
-    known = event.kind == "press" and event.id in ("page", "clock", *ANSWERS)
+    known = event.kind == "press" and event.id in ("page", *STEP_SECONDS, *ANSWERS)
     return (*steps, event.id) if known and len(steps) < MOST_STEPS else steps
 
 
@@ -271,9 +274,10 @@ def _at_night(answer: str, steps: tuple[str, ...]) -> View:
     night = Night()
     for step in steps:
         night.press(step)
+    night.is_over = len(steps) >= MOST_STEPS
     said, good = _verdict(night)
     acted = [
-        name if (times := len(list(same))) == 1 else f"{name} ({times} times)"
+        name if (times := len(list(same))) == 1 else f"{name} ({_times(times)})"
         for name, same in groupby(night.heard)
     ]
     facts = [
@@ -294,9 +298,12 @@ def _at_night(answer: str, steps: tuple[str, ...]) -> View:
         said,
         good,
         picture=who_calls_whom(night),
-        actions=(Action("again", "Start over"),),
-        note="The night ends here. Start over." if len(steps) == MOST_STEPS else "",
+        actions=(Action("minute", "Let a minute pass"), Action("again", "Start over")),
     )
+
+
+def _times(times: int) -> str:
+    return "twice" if times == 2 else f"{times} times"
 
 
 def _latest(name: str, between: str, entries: list[str]) -> Fact | None:
@@ -318,9 +325,15 @@ def _outcome(call: Call) -> str:
 
 
 def _verdict(night: Night) -> tuple[str, bool | None]:
+    if night.is_over:
+        return f"The night ends here, after {MOST_STEPS} presses. Start over.", None
     last = night.calls[-1] if night.calls else None
     most = max(night.acted.values(), default=0)
-    again = f" You've acted on the same webhook {most} times." if most > 1 else ""
+    again = f" You've acted on the same webhook {_times(most)}." if most > 1 else ""
+    new = ""
+    if night.status != (last.status if last else 200) and not (last and last.is_open):
+        answer = next(words for words, status in ANSWERS.items() if status == night.status)
+        new = f" From the next call on, your backend answers {answer}."
     if last and last.is_open:
         return (
             f"The server is waiting for your answer, and sends you nothing else until then.{again}",
@@ -328,13 +341,13 @@ def _verdict(night: Night) -> tuple[str, bool | None]:
         )
     if last and last.again is not None:
         said = "Not received, as far as the server knows. The same bytes will come again."
-        return said + again, False
+        return said + again + new, False
     if night.page_is_open != night.van_sends:
         where = "open" if night.page_is_open else "closed"
-        return f"The page is {where}, and your backend doesn't know yet.", None
+        return f"The page is {where}, and your backend doesn't know yet.{new}", None
     if night.page_is_open:
-        return "Somebody's watching, your backend knows, and the van sends.", True
-    return "Nobody's watching, your backend knows, and the van is quiet.", True
+        return f"Somebody's watching, your backend knows, and the van sends.{new}", True
+    return f"Nobody's watching, your backend knows, and the van is quiet.{new}", True
 
 
 # --- the picture: who calls whom -----------------------------------------------------------------
@@ -412,13 +425,16 @@ def _waits(night: Night) -> str:
     return "nothing left to tell"
 
 
+OVER = "the night is over"
+
+
 def _page(x: float, y: float, width: float, night: Night) -> str:
     now, then = (f"open, on {CHANNEL}", "close") if night.page_is_open else ("closed", "open")
     return handle(
         rect(x, y, width, 74, "good" if night.page_is_open else "box", rx=8),
         text(x + 12, y + 24, "The office's page", "strong"),
         text(x + 12, y + 44, now, "t"),
-        text(x + 12, y + 63, f"press to {then} it", "small"),
+        text(x + 12, y + 63, OVER if night.is_over else f"press to {then} it", "small"),
         id="page",
         label=f"The office's page, {now}. Press to {then} it.",
     )
@@ -430,7 +446,7 @@ def _clock(x: float, y: float, width: float, night: Night) -> str:
         rect(x, y, width, 74, rx=8),
         path(f"M{x + 24:g} {y + 25:g}m-11 0a11 11 0 1 1 22 0a11 11 0 1 1 -22 0m11 -7v7h5", "s6"),
         text(x + 44, y + 30, at, "strong"),
-        text(x + 12, y + 60, "press for one more second", "small"),
+        text(x + 12, y + 60, OVER if night.is_over else "press for one more second", "small"),
         id="clock",
         label=f"The clock, at {at}. Press to let a second pass.",
     )
@@ -453,20 +469,39 @@ def _joined(user: str) -> dict[str, str]:
 
 
 class _Sent(str):
-    """A signature that notices when it's compared with == or !=; `what` it is, in words."""
+    """A signature that notices when it's compared with == or !=; `what` it is, in words.
+
+    What lower() and the like make of it notices for the one that came, `origin`.
+    """
 
     what: str
     compared: bool
+    origin: "_Sent"
     __hash__ = str.__hash__
 
     def __new__(cls, value: str, what: str) -> "_Sent":
         made = super().__new__(cls, value)
-        made.what, made.compared = what, False
+        made.what, made.compared, made.origin = what, False, made
         return made
+
+    def _like(self, value: str) -> "_Sent":
+        made = _Sent(value, self.what)
+        made.origin = self.origin
+        return made
+
+    def lower(self) -> "_Sent":
+        return self._like(str.lower(self))
+
+    def upper(self) -> "_Sent":
+        return self._like(str.upper(self))
+
+    def strip(self, *chars: Any) -> "_Sent":
+        return self._like(str.strip(self, *chars))
 
     def _note(self, other: object) -> None:
         """Neither `== ""` nor looking for a copy among those that came gives anything away."""
-        self.compared = self.compared or (bool(other) and not isinstance(other, _Sent))
+        if bool(other) and not isinstance(other, _Sent):
+            self.origin.compared = True
 
     def __eq__(self, other: object) -> bool:
         self._note(other)
@@ -520,7 +555,6 @@ def _arrivals(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, st
         ),
         (forged, key, right, "signed for another body"),
         (body, other, right, "signed with another app's secret"),
-        (body, key, right.upper(), "in capitals"),
         (body, key, "", "without a signature"),
         (
             body,
@@ -739,6 +773,7 @@ def _tidings(chance: random.Random) -> Iterator[tuple[list[bytes]]]:
     yield ([opened, closed, also, reopened, closed, told("vacated", order, 8)],)
     both = [OCCUPIED, VACATED]  # in one webhook, so at the same time_ms
     yield ([_webhook(*both, time_ms=TIME_MS + 20_000), also],)
+    yield ([_webhook(*both[::-1], time_ms=TIME_MS + 20_000), also],)
 
 
 @lesson.exercise(given=_tidings)
@@ -755,11 +790,27 @@ def watched(bodies: list[bytes]) -> set[str]:
     return {channel for channel, (_, name) in latest.items() if name == "channel_occupied"}
 
 
+@watched.observe
+def _as_a_set(result: Any, *_: Any) -> Any:
+    """A list or a dict's keys are as good: the order says nothing."""
+    if not isinstance(result, frozenset | list | tuple | KeysView):
+        return result
+    each_is_text = all(isinstance(each, str) for each in result)
+    return set(result) if each_is_text else result
+
+
 @watched.judge
 def _as_it_is(result: Any, bodies: list[bytes]) -> None:
     right = watched(bodies)
     if not isinstance(result, set):
         raise Wrong("Return a set of channels, such as {'positions'}.", yours=result)
+    if result != right and result == _by_name(bodies):
+        raise Wrong(
+            "Two events in one webhook have the same time_ms, and you let their names decide. "
+            "They're in order, so the later one of them counts.",
+            Fact("Webhooks", "\n".join(body.decode() for body in bodies)),
+            yours=result,
+        )
     if result != right:
         raise Wrong(
             "These aren't the channels that are watched in the end.",
@@ -779,6 +830,18 @@ def _plainly(bodies: list[bytes], once: bool = False) -> set[str]:
             if event["name"] == "channel_vacated":
                 found.discard(event["channel"])
     return found
+
+
+def _by_name(bodies: list[bytes]) -> set[str]:
+    """The greatest pair of time_ms and name for each channel, as max() finds it."""
+    latest: dict[str, tuple[int, str]] = {}
+    for body in bodies:
+        webhook = json.loads(body)
+        for event in webhook["events"]:
+            if event["name"] in ("channel_occupied", "channel_vacated"):
+                told = webhook["time_ms"], event["name"]
+                latest[event["channel"]] = max(told, latest.get(event["channel"], told))
+    return {channel for channel, (_, name) in latest.items() if name == "channel_occupied"}
 
 
 watched.hint("A webhook's time_ms stays the same when it's sent again.")
@@ -843,9 +906,11 @@ watched.next(
 
 
 class _Raw(bytes):
-    """A body that notices when it's parsed, which json.loads() can't do without decoding it."""
+    """A body that notices when it's parsed, which json.loads() can't do without decoding it; and
+    when it's decoded only to be encoded again."""
 
     parsed = False
+    rewritten = False
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         self.parsed = self.parsed or errors == "surrogatepass"  # which is json.loads() itself
@@ -861,6 +926,10 @@ class _Text(str):
         made = super().__new__(cls, value)
         made.body = body
         return made
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        self.body.rewritten = True
+        return str.encode(self, encoding, errors)
 
     def startswith(self, *given: Any) -> bool:
         self.body.parsed = self.body.parsed or given == (BYTE_ORDER_MARK,)  # as json.loads() asks
@@ -883,6 +952,13 @@ def _calls(chance: random.Random) -> Iterator[tuple[dict[str, str], bytes, dict[
         yield secrets, body, headers_for(key, secret, body)
     yield secrets, _Raw(plain), headers_for(key, "a-guess", plain)
     yield secrets, _Raw(plain), {}
+
+
+REWRITTEN = (
+    "You decode the body, and encode it again to verify it. That gives the same bytes only if they "
+    "were UTF-8: at others, decode() stops, and a stranger may send any. It's bytes already, so "
+    "verify it as it came."
+)
 
 
 @lesson.exercise(given=_calls)
@@ -912,6 +988,8 @@ def _answers(result: Any, secrets: dict[str, str], body: bytes, headers: dict[st
                 "This one isn't genuine, and your code parsed it before it checked. A stranger "
                 "may send what isn't JSON, and json.loads() would stop there. Check first."
             )
+        if isinstance(body, _Raw) and body.rewritten:
+            raise Wrong(REWRITTEN)
         return
     facts = (
         Fact("Body", _as_text(body)),
@@ -1005,6 +1083,15 @@ def prove_it(secrets: dict[str, str], calls: list[Arrival]) -> tuple[list[int], 
     return statuses, {name for name, (_, told) in latest.items() if told == "channel_occupied"}
 
 
+@prove_it.observe
+def _as_list_and_set(result: Any, *_: Any) -> Any:
+    """The two in a list, and the statuses in a tuple, are as good."""
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        return result
+    statuses, channels = result
+    return list(statuses) if isinstance(statuses, tuple) else statuses, _as_a_set(channels)
+
+
 @prove_it.judge
 def _both(result: Any, secrets: dict[str, str], calls: list[Arrival]) -> None:
     if not isinstance(result, tuple) or len(result) != 2:
@@ -1018,6 +1105,8 @@ def _both(result: Any, secrets: dict[str, str], calls: list[Arrival]) -> None:
         else 401
         for body, headers in calls
     ]
+    if not isinstance(statuses, list):
+        raise Wrong("Part 1 is a list: the status of each call, in order.", yours=statuses)
     if statuses != right:
         raise Wrong(
             "Part 1: one status for each call. 200 where it's genuine, 401 where it isn't.",
@@ -1031,6 +1120,8 @@ def _both(result: Any, secrets: dict[str, str], calls: list[Arrival]) -> None:
             "Both parts are right. But you parsed a body before you checked its signature. A "
             "stranger can send anything, so check first."
         )
+    if any(isinstance(body, _Raw) and body.rewritten for body, _ in calls):
+        raise Wrong(f"Both parts are right. But look at how you verify. {REWRITTEN}")
     signatures = [headers.get("X-Pusher-Signature") for _, headers in calls]
     if any(isinstance(each, _Sent) and each.compared for each in signatures):
         raise Wrong(

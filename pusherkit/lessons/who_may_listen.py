@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import io
+import itertools
 import json
 import os
 import queue
@@ -39,7 +40,7 @@ from pusherkit.lessons.kit import (
     practice,
     shown,
 )
-from pusherkit.lessons.kit.picture import arrow, group, line, path, rect, text
+from pusherkit.lessons.kit.picture import arrow, group, path, rect, text
 from pusherkit.sandbox.api import Sandbox
 from pusherkit.subscriber import Subscriber
 
@@ -57,7 +58,7 @@ VISITS = (
     ("b27e04d1", "presence-couriers"),
     ("", "private-order-41"),
 )
-NAMES = {"3f9c1a77": "Pia", "b27e04d1": "Tom", "": "somebody"}
+NAMES = {"3f9c1a77": "Pia", "b27e04d1": "Tom", "": "a stranger"}
 COURIERS = "presence-couriers"
 
 
@@ -203,9 +204,11 @@ class Attempt:
     """What the endpoint said; "" where nobody asked it."""
     allowed: bool
     """Whether it signed."""
+    asked: bool
+    """Whether the page asked the server: it doesn't, once its endpoint has said no."""
     heard: Heard
     should: bool
-    """Whether this user may listen to that."""
+    """Whether this user may listen to that order."""
 
     @property
     def is_private(self) -> bool:
@@ -216,6 +219,13 @@ class Attempt:
     def joined(self) -> bool:
         """Whether the server let the page in."""
         return not self.heard.error
+
+    @property
+    def is_good(self) -> bool | None:
+        """Whether that's as it should be; None where it's nobody's decision, and no harm done."""
+        if self.joined == self.should:
+            return True if self.is_private else None
+        return False
 
 
 @lesson.explorer
@@ -233,30 +243,28 @@ def joining() -> Explorer:
 def attempt(page: User | None, channel: str, endpoint: Callable[..., Any] | None) -> Attempt:
     """Let a page ask an endpoint, and the server."""
     who = next(name for name, user in PAGES.items() if user is page).partition(",")[0]
-    should, _ = decides_first(EXAMPLE_CREDENTIALS, page, SOCKET_ID, channel)
+    order = f"private-{channel.removeprefix('private-')}"
+    should, _ = decides_first(EXAMPLE_CREDENTIALS, page, SOCKET_ID, order)
     wanted: dict[str, Any] = {"channel": channel}
     said, allowed = "", False
     if channel.startswith("private-") and endpoint is not None:
         status, answer = endpoint(EXAMPLE_CREDENTIALS, page, SOCKET_ID, channel)
         said, allowed = f"{status} {json.dumps(answer)}", status == 200
         wanted |= answer if allowed else {}
-    if channel.startswith("private-") and endpoint is not None and not allowed:
-        heard = Heard("the page didn't ask: it has no auth", "")
-    else:
-        heard = say("pusher:subscribe", wanted)
-    return Attempt(who[0].upper() + who[1:], channel, said, allowed, heard, should == 200)
+    asks = allowed or not said
+    heard = say("pusher:subscribe", wanted) if asks else Heard("the page didn't ask it", "")
+    return Attempt(who[0].upper() + who[1:], channel, said, allowed, asks, heard, should == 200)
 
 
 def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | None) -> View:
     made = attempt(page, channel, endpoint)
     if not made.is_private:
-        said, good = "In. The channel is public, so nobody asks for an auth.", None
+        said = "In. The channel is public, so nobody asks for an auth"
+        said += "." if made.should else ": that's this morning's leak."
     elif made.joined:
         said = "In, and that's right." if made.should else "In. It's this morning all over again."
-        good = made.should
     else:
         said = "Kept out, but this page should get in." if made.should else "Kept out. Good."
-        good = not made.should
     asks = f"socket_id={SOCKET_ID}&channel_name={channel}"
     if not made.answer:
         asks = "There's nobody to ask." if made.is_private else "It needn't ask."
@@ -268,7 +276,7 @@ def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | Non
             Fact("3 The server", made.heard.error or "pusher_internal:subscription_succeeded"),
         ),
         said,
-        good,
+        made.is_good,
         picture=lock(made),
     )
 
@@ -276,10 +284,12 @@ def _joining(page: User | None, channel: str, endpoint: Callable[..., Any] | Non
 def lock(made: Attempt) -> Picture:
     """The page, your endpoint and the server; the channel's lock, and who holds which key."""
     state = "open" if made.joined else "locked"
+    holders = "Your endpoint and the server both hold the secret, and never talk to each other."
+    if not _is_there(made):
+        holders = "The server holds the secret, and there's no endpoint."
     desc = (
-        f"{made.who}'s page holds the app key. Your endpoint and the server both hold the secret, "
-        f"and never talk to each other. The page asks for {made.channel}: {_verdict(made)}. "
-        f"At the server, the channel is {state}."
+        f"{made.who}'s page holds the app key. {holders} The page wants {made.channel}: "
+        f"{_verdict(made)}. At the server, the channel is {state}."
     )
     title = "The lock, and who holds which key"
     return Picture.both(title, desc, (760, 232, _wide(made)), (340, 378, _narrow(made)))
@@ -293,20 +303,23 @@ def _verdict(made: Attempt) -> str:
     return "the endpoint signs" if made.allowed else "the endpoint says no"
 
 
+_LOOKS = {True: "good", False: "wrong", None: "arrow"}
+_APART = {"stroke_dasharray": "2 5"}  # of a line that nothing goes along
+
+
 def _wide(made: Attempt) -> str:
-    kind = "good" if made.joined else "wrong"
+    kind = _LOOKS[made.is_good]
+    there = _is_there(made)
     return "".join(
         (
-            path("M472 50H659V138"),
-            text(482, 40, "same secret; they never talk", "small"),
-            _holder(290, 6, 180, "Your endpoint", _says(made), secret=True, there=_is_there(made)),
+            path("M472 50H659V138" if there else "", **_APART),
+            text(482, 40, "same secret; they never talk" if there else "", "small"),
+            _holder(290, 6, 180, "Your endpoint", _says(made), secret=there, there=there),
             _holder(6, 140, 190, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
             _holder(564, 140, 190, "The server", _checks(made), secret=True),
             text(352, 168, made.channel, "m", "middle"),
-            line(198, 182, 492, 182, kind),
-            text(352, 203, "3 subscribe", "small", "middle"),
-            _padlock(500, 170, made.joined),
-            line(534, 182, 562, 182, kind if made.joined else "thread"),
+            _padlock(500, 170, made.joined, kind),
+            _subscribes(made, (198, 182, 492, 182), (534, 182, 562, 182), (352, 203)),
             _question(
                 made,
                 path("M101 138V36H286m-6 -4l6 4 -6 4", "arrow"),
@@ -319,20 +332,33 @@ def _wide(made: Attempt) -> str:
 
 
 def _narrow(made: Attempt) -> str:
-    kind = "good" if made.joined else "wrong"
+    there = _is_there(made)
     return "".join(
         (
-            _holder(4, 4, 332, "Your endpoint", _says(made), secret=True, there=_is_there(made)),
+            _holder(4, 4, 332, "Your endpoint", _says(made), secret=there, there=there),
             _holder(4, 134, 332, f"{made.who}'s page", "✓ listens" if made.joined else "…"),
-            line(70, 216, 70, 230, kind),
-            _padlock(57, 254, made.joined),
+            _padlock(57, 254, made.joined, _LOOKS[made.is_good]),
             text(100, 258, made.channel, "m"),
-            line(70, 276, 70, 292, kind if made.joined else "thread"),
             _holder(4, 294, 332, "The server", _checks(made), secret=True),
+            _subscribes(made, (70, 216, 70, 230), (70, 276, 70, 292), (100, 276)),
             _question(
                 made, arrow(70, 132, 70, 86), arrow(240, 86, 240, 132), (80, 114), (250, 114)
             ),
         )
+    )
+
+
+Ends = tuple[int, int, int, int]
+
+
+def _subscribes(made: Attempt, to_lock: Ends, to_server: Ends, words: tuple[float, float]) -> str:
+    """The page's way to the lock, if it asks, and through it, if that opens."""
+    kind = _LOOKS[made.is_good] if made.asked else "thread"
+    to, through = (f"M{x1} {y1}L{x2} {y2}" for x1, y1, x2, y2 in (to_lock, to_server))
+    return group(
+        path(to, kind, **({} if made.asked else _APART)),
+        path(through, kind, **({} if made.joined else _APART)),
+        text(*words, "3 subscribe" if made.asked else "", "small", "middle"),
     )
 
 
@@ -350,6 +376,8 @@ def _question(
 
 
 def _checks(made: Attempt) -> str:
+    if not made.asked:
+        return "isn't asked"
     return "checks the signature" if made.is_private else "asks for no signature"
 
 
@@ -377,21 +405,18 @@ def _holder(
 ) -> str:
     """Somebody, what they do, and which key they hold; in a dashed frame if they aren't there."""
     key = path("M0 0a5 5 0 1 1 0 .1M10 0h11M17 0v4M21 0v4", "s5" if secret else "arrow")
+    holds = text(x + 42, y + 67, *(("the secret", "t5") if secret else ("the app key", "small")))
     return group(
         rect(x, y, width, 80, rx=6)
         if there
         else rect(x, y, width, 80, "bare", rx=6, stroke_dasharray="5 4"),
         text(x + 12, y + 22, name, "strong"),
         text(x + 12, y + 43, does, "t"),
-        group(key, at=(x + 13, y + 62)),
-        text(
-            x + 42, y + 67, "the secret" if secret else "the app key", "t5" if secret else "small"
-        ),
+        group(key, at=(x + 13, y + 62)) + holds if there else "",
     )
 
 
-def _padlock(x: float, y: float, is_open: bool) -> str:
-    kind = "good" if is_open else "wrong"
+def _padlock(x: float, y: float, is_open: bool, kind: str) -> str:
     shackle = "M5 0v-11a8 8 0 0 1 16 0v3" if is_open else "M5 0v-6a8 8 0 0 1 16 0v6"
     return group(rect(0, 0, 26, 20, kind, rx=4), path(shackle, kind), at=(x, y))
 
@@ -660,6 +685,12 @@ def authorize(
     return 200, {"auth": auth, "channel_data": member}
 
 
+@authorize.observe
+def _as_a_pair(result: Any, *_: Any) -> Any:
+    """A list of the two is as good as a tuple."""
+    return tuple(result) if type(result) is list else result
+
+
 @authorize.judge
 def _endpoint(
     result: Any, app: Credentials, user: User | None, socket_id: str, channel: str
@@ -668,7 +699,7 @@ def _endpoint(
     who = user["id"] if user else "somebody who isn't signed in"
     facts = (Fact("Asked", f"{who} wants {channel}"), Fact("Yours", shown(result)))
     if not may_join(user, channel):
-        if status == 200 or "auth" in answer:
+        if answer.get("auth"):
             raise Wrong("You signed for somebody who may not listen there.", *facts)
         _refuses(status, answer, facts)
         return
@@ -705,10 +736,12 @@ def _gets_in(
     facts: tuple[Fact, ...],
 ) -> None:
     """Raise Wrong unless the server lets the page in with this answer."""
+    if "channel_data" in answer and not channel.startswith("presence-"):
+        raise Wrong(NO_MEMBER_HERE, *facts)
     try:
         heard = say("pusher:subscribe", {**answer, "channel": channel}, socket_id)
     except (TypeError, ValueError):
-        raise Wrong("This can't be written as JSON.", *facts) from None
+        raise Wrong(_NOT_JSON, *facts) from None
     if heard.error:
         if user and '"' in user["id"] and not _is_json(answer.get("channel_data")):
             raise Wrong(_NO_JSON, *facts)
@@ -720,20 +753,32 @@ def _gets_in(
             *facts,
         )
     if heard.members and user and heard.members != (user["id"],):
-        raise Wrong("The member who joins isn't the user who is signed in.", *facts)
+        raise Wrong(ANOTHER_MEMBER, *facts)
     if {"orders", "courier"} & _names(answer.get("channel_data", "{}")):
         raise Wrong(
             "Every member gets to read channel_data, so keep the user's orders out of it.", *facts
         )
 
 
+ANOTHER_MEMBER = (
+    "The member who joins isn't the user who is signed in. Take the id from the user, and not from "
+    "what the page says."
+)
+SOMEBODY_ELSE = (
+    "That's somebody else: the id has to be the signed-in user's, whatever the page says."
+)
+NO_MEMBER_HERE = (
+    "For a private channel, leave channel_data out, of the text and of the answer. Only a presence "
+    "channel has a member."
+)
+_NOT_JSON = "This can't be written as JSON."
 _NO_JSON = "There's a quote in this id, and your text isn't JSON any more. json.dumps() escapes it."
 
 
 def _is_json(text: Any) -> bool:
     try:
         json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return False
     return True
 
@@ -942,15 +987,17 @@ class _Missing(Exception):
 @lesson.explorer
 def browser(endpoint: Running | None = None) -> Explorer:
     """Join through the endpoint with npm's pusher-js, or with the kit's Subscriber."""
+    times = itertools.count(1)
     return Explorer(
-        lambda session, channel, join: _browser(endpoint, session, channel, join),
+        lambda session, channel, join: _browser(endpoint, session, channel, join and next(times)),
         session=choice("Signed in", {name: session for session, name in NAMES.items()}),
         channel=choice("Asks for", ("private-order-41", "private-order-42", COURIERS)),
         join=button("Join"),
     )
 
 
-def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -> View:
+def _browser(endpoint: Running | None, session: str, channel: str, join: int) -> View:
+    """What came of the join with that number; 0 before the first."""
     title = "A client that somebody else wrote"
     program = Fact("What it runs", PROGRAM.read_text(encoding="utf-8"), kind="code")
     if not join:
@@ -961,23 +1008,25 @@ def _browser(endpoint: Running | None, session: str, channel: str, join: bool) -
         raise ValueError("Run the cell above first: it starts your endpoint.")
     got = join_through(endpoint, session, channel)
     should = may_join(SESSIONS.get(session), channel)
+    who, ours = NAMES[session], got.client == OUR_SUBSCRIBER
     return View(
-        title,
+        "The kit's own client, in the other one's place" if ours else title,
         (
             Fact(
                 "Client",
                 got.client,
-                _why_ours() if got.client == OUR_SUBSCRIBER else "",
+                _why_ours() if ours else "",
                 kind="prose",
             ),
             Fact("It hears" if got.is_in else "It's told", got.said),
             *((Fact("Your endpoint", endpoint.error),) if endpoint.error else ()),
         ),
-        f"{NAMES[session].capitalize()} is {'in' if got.is_in else 'kept out'}"
+        f"{who[0].upper()}{who[1:]} is {'in' if got.is_in else 'kept out'}"
         + ("." if got.is_in == should else ", but it should be the other way round."),
         got.is_in == should,
-        details=(program,),
+        details=() if ours else (program,),
         fold="The page's code",
+        note=f"Join number {join}, on a connection of its own.",
     )
 
 
@@ -1091,7 +1140,10 @@ def _signed_in(result: Any, app: Credentials, user: User, socket_id: str) -> Non
         raise Wrong("user_data has to stay the text that you signed.", *facts)
     if not _is_json(result["user_data"]) and '"' in user["id"]:
         raise Wrong(_NO_JSON, *facts)
-    heard = say("pusher:signin", result, socket_id)
+    try:
+        heard = say("pusher:signin", result, socket_id)
+    except (TypeError, ValueError):
+        raise Wrong(_NOT_JSON, *facts) from None
     if heard.error:
         raise Wrong(
             "The server refuses this sign-in.",
@@ -1100,7 +1152,7 @@ def _signed_in(result: Any, app: Credentials, user: User, socket_id: str) -> Non
             *facts,
         )
     if json.loads(result["user_data"])["id"] != user["id"]:
-        raise Wrong("That's somebody else: the id has to be the signed-in user's.", *facts)
+        raise Wrong(SOMEBODY_ELSE, *facts)
 
 
 sign_in.hint("The text has two double colons: socket_id::user::user_data.")
@@ -1309,10 +1361,11 @@ def _forms(
         yield app, user, {"socket_id": socket_id}
     yield EXAMPLE_CREDENTIALS, None, {"socket_id": _socket_id(chance)}
     # Pages that say who they are themselves.
+    claims = dict.fromkeys(("user_id", "id", "user", "user_name", "name"), "kim")
     asked = {"channel_name": COURIERS, "channel_data": '{"user_id":"kim"}'}
-    yield EXAMPLE_CREDENTIALS, TOM, {"socket_id": _socket_id(chance), **asked}
-    posted = {"socket_id": _socket_id(chance), "user_data": '{"id":"kim"}'}
-    yield EXAMPLE_CREDENTIALS, PIA, posted
+    posted = {"user_data": '{"id":"kim"}'}
+    for user, form in ((TOM, asked), (PIA, posted), (TOM, asked | claims), (PIA, posted | claims)):
+        yield EXAMPLE_CREDENTIALS, user, {"socket_id": _socket_id(chance), **form}
 
 
 @lesson.exercise(given=_forms, covers_lesson=True)
@@ -1334,13 +1387,16 @@ def prove_it(app: Credentials, user: Any, form: dict[str, str]) -> tuple[int, di
     return 200, {"auth": f"{app.key}:{digest}"} | ({name: data} if data else {})
 
 
+prove_it.observe(_as_a_pair)
+
+
 @prove_it.judge
 def _both_endpoints(result: Any, app: Credentials, user: User | None, form: dict[str, str]) -> None:
     status, answer = _two(result)
     if "channel_name" in form:
         _endpoint((status, answer), app, user, form["socket_id"], form["channel_name"])
     elif user is None:
-        if status == 200 or "auth" in answer:
+        if answer.get("auth"):
             raise Wrong("You signed in somebody who isn't logged in.", Fact("Yours", shown(result)))
         _refuses(status, answer, (Fact("Yours", shown(result)),))
     elif status != 200:

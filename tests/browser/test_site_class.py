@@ -165,18 +165,18 @@ def test_a_class_needs_browsers_alone(
     expect(adam.page.get_by_role("heading", name="You're in, Adam")).to_be_visible()
 
     zoe.opens_lesson()
-    zoe.page.get_by_label("Status").fill("from Zoë's tab")
+    zoe.page.get_by_role("textbox", name="Status").fill("from a tab")
     zoe.page.get_by_role("button", name="Send to the wall").click()
     expect(zoe.page.get_by_text("on the wall, under your name")).to_be_visible()
-    expect(wall.get_by_text("from Zoë's tab")).to_be_visible()
+    expect(wall.get_by_text("from a tab").first).to_be_visible()
     source, solved, exercise = exercise_of(LESSON, zoe.page.evaluate(CODE))
     zoe.page.evaluate(ANSWER, [source, solved])
-    row = trainer.get_by_role("row").filter(has_text="Zoë")
-    expect(row).to_contain_text("1")  # passed
+    learners = trainer.locator("#grid tbody tr")
+    expect(learners.filter(has_text="Zoë").locator(".count").first).to_have_text("1")  # passed
     zoe.page.screenshot(path=pictures / "class-lesson-light.png")
 
     adam.opens_lesson()
-    expect(trainer.get_by_role("row").filter(has_text="Adam")).to_be_visible()
+    expect(learners.filter(has_text="Adam")).to_be_visible()
     names = "['PUSHERKIT_CLASS', 'PUSHER_APP_ID', 'PUSHER_HOST', 'PUSHER_KEY', 'PUSHER_SECRET']"
     assert adam.asks(WHO) == f"{names} Adam"
     assert adam.asks(AS_ANOTHER) == "401"

@@ -500,8 +500,9 @@ def test_a_line_that_goes_on_counts_in_its_place(wall, expect):
     wall.view(lines=[line(1)])
     first = wall.all("#lines > li").element_handle()
     wall.view(lines=[line(2, "max"), line(1, times=2)])
-    wall.view(lines=[line(1, times=31), line(2, "max")])
+    wall.view(lines=[{**line(1, times=31), "data": "the newest"}, line(2, "max")])
     assert "zoë" in first.inner_text()
+    assert "the newest" in first.inner_text()
     assert "×31" in first.inner_text(), "the same element"
     expect(wall.all("#lines > li").first.locator(".times")).to_have_text("×31 times")
 

@@ -68,6 +68,20 @@ def test_the_mistake_is_the_one_made_last(klass):
     assert klass.learner("ann")["cells"] == {}
 
 
+def test_lessons_that_know_nothing_of_each_other_add_up(klass):
+    klass.board.learners.adds_up = True
+    wrong = {"predictions": {"start_here.who_reads_it": {"chosen": "a", "right": False}}}
+    klass.progress("ann", passed=[SEND], attempts={SEND: 2}, **wrong)
+    klass.progress("ann", attempts={MD5: 3}, wrong={MD5: {"raw-bytes": 2}})
+    klass.progress("ann", attempts={MD5: 1}, wrong={MD5: {"other": 1}})  # after a reload
+    row = klass.learner("ann")
+    assert row["cells"] == {SEND: ["passed", 2], MD5: ["tried", 3, NOW, "other"]}
+    assert row["surprises"] == 1
+    klass.board.learners.adds_up = False
+    klass.progress("ann", attempts={MD5: 1})
+    assert klass.learner("ann")["cells"].keys() == {MD5}
+
+
 def test_stuck_is_ten_minutes_without_passing_anything(klass):
     learners = klass.board.learners
     klass.progress("ann", attempts={SEND: 1})

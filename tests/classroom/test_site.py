@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -16,11 +18,14 @@ import websockets
 from websockets.asyncio.client import connect
 
 from pusherkit import AsyncClient, Credentials, PusherError, Unauthorized
+from pusherkit.classroom import addresses
+from pusherkit.classroom.addresses import names_of
 from pusherkit.classroom.links import LINK_FILE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
+from pusherkit.sandbox.visitors import Visitors
 from tests.classroom.conftest import COURSE, SECRET
 
 SETTINGS = {
@@ -29,6 +34,7 @@ SETTINGS = {
         "litePluginSettings": {KERNEL: {"loadPyodideOptions": {"packages": ["pusherkit"]}}},
     }
 }
+OPENING_LINES = 7  # that the command prints once it's up
 LARGE = "let i = 1;\n" * 2_000
 FILES = {
     "index.html": "<header></header><h1>Lessons</h1><!--alone-->Private.<!--/alone-->",
@@ -209,6 +215,18 @@ async def test_no_other_page_makes_a_browser_join(klass: Class, origin: str, sta
         answer = await browser.post("/join", data={"name": "zoë"}, headers=headers)
         assert answer.status_code == status
         assert ("set-cookie" in answer.headers) == (status == 303)
+
+
+async def test_what_a_browser_does_not_keep_over_plain_http_is_said(klass: Class) -> None:
+    klass.door.visitors = Visitors(["class.example"])
+    named, tls = {"Host": "class.example"}, {"X-Forwarded-Proto": "https"}
+    async with klass.browser("zoë") as browser:
+        cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    async with klass.browser() as browser:
+        for path in ("/", "/join"):
+            for headers, said in (({}, False), (named, True), (named | tls, False)):
+                page = (await browser.get(path, headers=headers | cookie)).text
+                assert ("lasts only until you reload" in page) == said, (path, headers)
 
 
 async def test_behind_a_proxy_with_tls_the_address_is_the_browser_s(klass: Class) -> None:
@@ -438,11 +456,45 @@ def test_a_port_that_is_taken_is_a_sentence(
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 
 
+def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
+    command = [sys.executable, "-m", "pusherkit", "wall", "--site", folder / "site", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--data", folder / "data", "--allow-host", "class.example"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        told = "".join(process.stdout.readline() for _ in range(OPENING_LINES))
+        try:
+            assert "https://class.example/wall/enter?link=" in told
+            (port,) = re.findall(r"pass that on to http://127.0.0.1:(\d+)\n", told)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+                here = browser.get("/join")
+                there = browser.get("/join", headers={"Host": "class.example"})
+            assert here.status_code == there.status_code == 200
+            assert "Signing for Pusher" in here.text
+        finally:
+            process.terminate()
+        assert (process.wait(15), process.stdout.read()) == (0, "")
+
+
+def test_a_wall_answers_to_what_it_is_called_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "lan_address", lambda: "192.0.2.7")
+    monkeypatch.setattr("socket.gethostname", lambda: "desk")
+    assert names_of("127.0.0.1") == names_of("localhost") == []
+    assert names_of("192.0.2.9") == ["192.0.2.9"]
+    assert names_of("0.0.0.0") == ["192.0.2.7", "desk", "desk.local"]
+
+
 def test_the_trainer_reads_what_to_do(folder: Path) -> None:
     door = LinkDoor(folder / "data", Roster(SECRET), 8090, [])
-    here = "\n".join(opening("http://127.0.0.1:8090", door, folder / "data"))
-    assert f"http://127.0.0.1:8090{door.trainer_path}" in here
-    assert "--host" in here
-    there = "\n".join(opening("http://192.0.2.7:8090", door, folder / "data"))
-    assert "--host" not in there
-    assert "https://" in there
+    local = "http://127.0.0.1:8090"
+
+    def told(url: str) -> str:
+        return "\n".join(opening(url, local, door, folder / "data"))
+
+    assert f"{local}{door.trainer_path}" in told(local)
+    assert "start it with --host" in told(local)
+    assert "docs/class.md says how to have https" in told("http://192.0.2.7:8090")
+    assert f"https://class.example{door.trainer_path}" in told("https://class.example")
+    assert f"pass that on to {local}" in told("https://class.example")

@@ -8,6 +8,7 @@ import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -194,3 +195,57 @@ def test_imports_that_a_learner_arranged_stay_as_they_are(
     assert keeper.FILE.read_text(encoding="utf-8").startswith(
         "import zlib  # mine\nimport ast\nimport math\n"
     )
+
+
+ANY_HELPER = """
+import functools
+import hashlib as digests
+import re
+import urllib.parse
+from hashlib import sha256
+from urllib.parse import quote as quoted
+
+hexmac = lambda secret, body: sha256(quoted(secret).encode() + body).hexdigest()
+again = hexmac
+DIGITS = re.compile("[0-9]+")
+halves = functools.partial(divmod, 2)
+KNOWN = {"a": [1]}
+
+class Box:
+    size = len(KNOWN)
+
+def plain(secret, body):
+    return hexmac(secret, body)
+
+other = plain
+
+def kept(secret, body):
+    assert DIGITS.match("1") and halves(1) == (2, 0) and Box.size == 1
+    same = again(secret, body) == hexmac(secret, body) == other(secret, body)
+    return same, urllib.parse.quote("ë"), digests.md5(body).hexdigest()
+"""
+
+
+def test_whatever_kind_of_helper_a_function_uses_comes_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = notebook(tmp_path, monkeypatch, ANY_HELPER)
+    assert keeper.keep(cells.kept).sentence == "It's in my_pusher.py now, next to this notebook."
+    names: dict[str, Any] = {}
+    exec(keeper.FILE.read_text(encoding="utf-8"), names)
+    assert names["kept"]("s e", b"7") == cells.kept("s e", b"7")
+    assert keeper.keep(cells.kept).sentence == "It's in my_pusher.py already."
+
+
+def test_a_helper_of_another_cell_is_looked_up_and_one_that_is_nowhere_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = notebook(tmp_path, monkeypatch, "def kept(n):\n    return twice(n) + strange(n)\n")
+    earlier: dict[str, Any] = {}
+    exec("twice, strange = (lambda n: 2 * n), (lambda n: n)", earlier)
+    cells.__dict__.update(earlier, In=["%magic", "twice = lambda n: 2 * n"])
+    said = keeper.keep(cells.kept).sentence
+    assert "It uses strange, which I couldn't copy" in said
+    assert "twice = lambda n: 2 * n\n\n\ndef kept(n):" in keeper.FILE.read_text(encoding="utf-8")

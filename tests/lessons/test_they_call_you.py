@@ -73,6 +73,8 @@ def test_what_a_backend_answers_counts_from_then_on() -> None:
     before = facts(made)
     made.set(answer=FAILS)
     assert facts(made) == before
+    said = "From the next call on, your backend answers 500: it failed, and did nothing."
+    assert made.view.status.endswith(said)
     press(made, "page", *["clock"] * 4)
     made.set(answer=WORKS)
     failed = facts(made)
@@ -88,11 +90,22 @@ def test_a_new_night_begins_with_the_answer_that_is_chosen() -> None:
     made = lesson.at_night()
     made.set(answer=FAILS)
     press(made, *["clock"] * lesson.MOST_STEPS)
-    assert made.view.note == "The night ends here. Start over."
+    assert made.view.status == "The night ends here, after 400 presses. Start over."
+    assert made.view.picture is not None
+    assert made.view.picture.shapes.count("the night is over") == 2
     press(made, "again")
     assert facts(made)["Calls"].endswith("… → 500, again in 1 s")
     assert facts(made)["You acted on"] == "nothing yet"
-    assert not made.view.note
+    assert "the night is over" not in made.view.picture.shapes
+
+
+def test_a_webhook_comes_again_for_five_minutes_and_no_longer() -> None:
+    made = lesson.at_night()
+    made.set(answer=FAILS)
+    press(made, "page", *["minute"] * 6)
+    assert made.view.facts[0].why == "The last 6 of 10."
+    assert facts(made)["Calls"].endswith("→ 500")
+    assert "again in" not in facts(made)["Calls"].rpartition("\n")[2]
 
 
 def test_a_backend_that_answers_too_late_acts_on_the_same_webhook_again() -> None:
@@ -105,8 +118,8 @@ def test_a_backend_that_answers_too_late_acts_on_the_same_webhook_again() -> Non
     assert made.view.status.startswith("Not received, as far as the server knows.")
     assert "✗ too late" in made.view.picture.shapes
     press(made, "clock")
-    assert made.view.status.endswith("You've acted on the same webhook 2 times.")
-    assert facts(made)["You acted on"] == "channel_occupied (2 times)"
+    assert made.view.status.endswith("You've acted on the same webhook twice.")
+    assert facts(made)["You acted on"] == "channel_occupied (twice)"
 
 
 def test_two_webhooks_are_not_one_webhook_twice() -> None:
@@ -147,7 +160,7 @@ def test_what_the_picture_says_is_signed_as_the_server_signs() -> None:
 
 def test_presses_are_bounded_and_others_do_nothing() -> None:
     made = lesson.at_night()
-    press(made, *["clock"] * 80)
+    press(made, *["clock"] * (lesson.MOST_STEPS + 2))
     assert len(made.values["steps"]) == lesson.MOST_STEPS
     made = lesson.at_night()
     made.hear(Event("key", "page", key="ArrowLeft"))
@@ -316,7 +329,9 @@ def test_each_decision_that_is_wrong_gets_its_reason(value: Any, said: str) -> N
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda bodies: list(lesson.watched.solve(bodies)), "Return a set of channels"),
+        (lambda bodies: ",".join(lesson.watched.solve(bodies)), "Return a set of channels"),
+        (lambda bodies: [lesson.watched.solve(bodies)], "Return a set of channels"),
+        (lesson._by_name, "you let their names decide"),
         (lambda bodies: {"order-7"}, "These aren't the channels that are watched in the end."),
     ],
 )
@@ -378,6 +393,7 @@ COMPACT = {"separators": (",", ":"), "ensure_ascii": False}
             receiver(of_body=lambda body: json.dumps(json.loads(body), **COMPACT).encode()),
             "It's still written again, only closer",
         ),
+        (receiver(of_body=lambda body: body.decode().encode()), "You decode the body, and encode"),
         (receiver(parse=json.loads), "parsed it before it checked"),
         (receiver(parse=lambda body: json.loads(body.decode())), "parsed it before it checked"),
     ],
@@ -388,11 +404,50 @@ def test_a_receiver_checks_what_came_and_checks_it_first(answer: Any, said: str)
     assert said in feedback.message
 
 
+def test_a_receiver_that_does_passes() -> None:
+    assert lesson.receive.check(receiver()).outcome is Outcome.PASSED
+
+
 @pytest.mark.parametrize(
-    "answer", [receiver(), receiver(of_body=lambda body: body.decode().encode())]
+    "kind", [list, tuple, frozenset, lambda found: dict.fromkeys(found).keys()]
 )
-def test_a_receiver_that_does_passes(answer: Any) -> None:
-    assert lesson.receive.check(answer).outcome is Outcome.PASSED
+def test_channels_may_come_in_any_container(kind: Any) -> None:
+    answer = lesson.watched.check(lambda bodies: kind(lesson.watched(bodies)))
+    assert answer.outcome is Outcome.PASSED
+    plainly = lesson.watched.check(lambda bodies: kind(lesson._plainly(bodies)))
+    assert plainly.message.startswith("A copy of something old came after something new")
+
+    def prove_it(secrets: Any, calls: Any) -> Any:
+        statuses, channels = lesson.prove_it(secrets, calls)
+        return [tuple(statuses), kind(channels)]
+
+    assert lesson.prove_it.check(prove_it).outcome is Outcome.PASSED
+
+
+def hexadecimal(secrets: Any, body: bytes, key: str, signature: str) -> bool:
+    """Compares the bytes that the digits stand for."""
+    right = hmac.new(secrets.get(key, "").encode(), body, "sha256").digest()
+    try:
+        return key in secrets and hmac.compare_digest(right, bytes.fromhex(signature))
+    except ValueError:
+        return False
+
+
+def in_any_case(secrets: Any, body: bytes, key: str, signature: str) -> bool:
+    return genuine()(secrets, body, key, signature.lower())
+
+
+@pytest.mark.parametrize("answer", [hexadecimal, in_any_case])
+def test_digits_in_capitals_are_the_same_digits(answer: Any) -> None:
+    assert lesson.webhook_is_genuine.check(answer).outcome is Outcome.PASSED
+
+
+def test_equals_is_seen_behind_lower() -> None:
+    def hasty(secrets: Any, body: bytes, key: str, signature: str) -> bool:
+        right = hmac.new(secrets.get(key, "").encode(), body, "sha256").hexdigest()
+        return key in secrets and right == signature.strip().lower()
+
+    assert "== stops" in lesson.webhook_is_genuine.check(hasty).message
 
 
 def proof(
@@ -454,7 +509,8 @@ def test_a_proof_of_ones_own_passes() -> None:
     [
         (lambda statuses, channels: statuses, "Return two things"),
         (lambda statuses, channels: (statuses[1:], channels), "Part 1: one status for each call."),
-        (lambda statuses, channels: (statuses, list(channels)), "Return a set of channels"),
+        (lambda statuses, channels: (statuses, [channels]), "Return a set of channels"),
+        (lambda statuses, channels: ({*statuses}, channels), "Part 1 is a list"),
         (lambda statuses, channels: (statuses, {"x"}), "These aren't the channels"),
     ],
 )

@@ -45,10 +45,14 @@ def test_the_picture_agrees_with_the_server(page: str, channel: str, endpoint: s
         assert ("1 May I listen?" in picture.shapes) is asked, "nobody who isn't there is asked"
         assert "faint" not in picture.shapes, "what isn't there can still be read"
     assert made.view.status.startswith("In" if joined else "Kept out")
-    if channel == "order-42":
+    may = lesson.may_join(user, f"private-{channel.removeprefix('private-')}")
+    if channel == "order-42" and may:
         assert made.view.good is None, "a public channel is open to everybody, so to them"
     else:
-        assert made.view.good is (joined == lesson.may_join(user, channel))
+        assert made.view.good is (joined == may), "in a stranger's order, public or not, is wrong"
+    for picture in (made.view.picture, made.view.picture.narrow):
+        assert picture is not None
+        assert ("3 subscribe" in picture.shapes) is (joined or signer is None), "it has no auth"
 
 
 def test_the_page_never_holds_the_secret() -> None:
@@ -59,7 +63,8 @@ def test_the_page_never_holds_the_secret() -> None:
         for picture in (made.view.picture, made.view.picture.narrow):
             assert picture is not None
             keys = re.findall(">(the secret|the app key)<", picture.shapes)
-            assert sorted(keys) == ["the app key", "the secret", "the secret"]
+            holders = 1 if lesson.ENDPOINTS[endpoint] is None else 2
+            assert sorted(keys) == ["the app key", *["the secret"] * holders]
         assert EXAMPLE_CREDENTIALS.secret not in to_text(made.view)
 
 
@@ -275,12 +280,44 @@ def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
     return lesson.authorize(app, {**user, "id": "kim"} if user else None, socket_id, channel)
 
 
+def with_member(member: Any) -> Any:
+    """An endpoint that puts channel_data into each answer."""
+
+    def answer(*asked: Any) -> Any:
+        status, said = lesson.authorize(*asked)
+        return status, {"channel_data": member, **said}
+
+    return answer
+
+
+def signs_a_member_everywhere(app: Any, user: Any, socket_id: str, channel: str) -> Any:
+    if not lesson.may_join(user, channel):
+        return 403, {"error": "no"}
+    member = json.dumps({"user_id": user["id"]})
+    auth = lesson.channel_auth(app.key, app.secret, socket_id, channel, member)
+    return 200, {"auth": auth, "channel_data": member}
+
+
+def test_a_list_and_a_refusal_that_says_auth_is_none_are_right() -> None:
+    def answer(*asked: Any) -> Any:
+        status, said = lesson.authorize(*asked)
+        return [status, {"auth": None, **said}]
+
+    assert lesson.authorize.check(answer).outcome is Outcome.PASSED
+    assert (
+        lesson.prove_it.check(lambda *asked: list(lesson.prove_it(*asked))).outcome
+        is Outcome.PASSED
+    )
+    everything = lesson.authorize.check(lambda *asked: list(lesson._signs_for_all(*asked)))
+    assert everything.message.startswith("It signs whatever it's asked to")
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         (lambda *_: (403, {}), "This user may join, but your status is 403."),
         (signs_then_says_no, "You signed for somebody who may not listen there."),
-        (somebody_else, "The member who joins isn't the user who is signed in."),
+        (somebody_else, lesson.ANOTHER_MEMBER),
         (lambda *asked: lesson.authorize(*asked)[1], "Return two things: a status, and a dict."),
         (lambda *asked: lesson.authorize(*asked)[0], "Return two things: a status, and a dict."),
         (
@@ -303,12 +340,18 @@ def somebody_else(app: Any, user: Any, socket_id: str, channel: str) -> Any:
         ),
         (
             presence(lambda user: json.dumps({"user_id": "tom"})),
-            "The member who joins isn't the user who is signed in.",
+            lesson.ANOTHER_MEMBER,
         ),
         (presence(lambda user: '{"user_id":"' + user["id"] + '"}'), lesson._NO_JSON),
         (
             presence(lambda user: json.dumps({"user_id": user["id"], "user_info": user})),
             "Every member gets to read channel_data, so keep the user's orders out of it.",
+        ),
+        (with_member(None), lesson.NO_MEMBER_HERE),
+        (signs_a_member_everywhere, lesson.NO_MEMBER_HERE),
+        (
+            lambda *asked: (200, lesson.authorize(*asked)[1]),
+            "You're right to refuse, but your status is 200. A no is a 403.",
         ),
         (lambda *_: (200, {"auth": {1}}), "This can't be written as JSON."),
         (lambda *_: (200, {"auth": "x"}), "The server refuses what you signed."),
@@ -452,7 +495,7 @@ def test_a_sign_in_as_somebody_else() -> None:
     feedback = lesson.sign_in.check(
         lambda app, user, socket_id: lesson.sign_in(app, {"id": "kim"}, socket_id)
     )
-    assert feedback.message == "That's somebody else: the id has to be the signed-in user's."
+    assert feedback.message == lesson.SOMEBODY_ELSE
 
 
 @pytest.mark.parametrize(
@@ -520,11 +563,11 @@ def test_a_proof_that_signs_in_wrongly(signs_in: Any, said: str) -> None:
     [
         (
             {"channel_data": "the page's"},
-            "The member who joins isn't the user who is signed in.",
+            lesson.ANOTHER_MEMBER,
         ),
         (
             {"user_data": "the page's"},
-            "That's somebody else: the id has to be the signed-in user's.",
+            lesson.SOMEBODY_ELSE,
         ),
     ],
 )
@@ -539,6 +582,14 @@ def test_a_proof_that_believes_the_page(change: dict[str, str], said: str) -> No
         return status, answer
 
     assert refused(lesson.prove_it, prove_it) == said
+
+
+def test_a_proof_that_believes_a_field_of_the_form() -> None:
+    def prove_it(app: Any, user: Any, form: dict[str, str]) -> Any:
+        user = user and {**user, "id": form.get("user_id") or user["id"]}
+        return lesson.prove_it(app, user, form)
+
+    assert refused(lesson.prove_it, prove_it) in (lesson.ANOTHER_MEMBER, lesson.SOMEBODY_ELSE)
 
 
 def test_a_proof_that_opens_every_presence_channel() -> None:

@@ -435,7 +435,7 @@ class _Bell(threading.Event):
     def _again(self, seconds: float) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._next = self._loop.call_later(seconds, self._step)
+        self._next = None if seconds == math.inf else self._loop.call_later(seconds, self._step)
 
     def _step(self) -> None:
         self._again(self._room.step(time.monotonic()))

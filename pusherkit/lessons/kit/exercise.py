@@ -17,13 +17,14 @@ raises Wrong.
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import inspect
 import random
 import re
 import reprlib
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -72,7 +73,10 @@ _reprs = {most: _repr(most // 2) for most in (SHOWN_CHARACTERS, CALL_CHARACTERS)
 
 def shown(value: Any, most: int = SHOWN_CHARACTERS) -> str:
     """A value as Python writes it, cut where it is long, whatever its own repr does."""
-    text = _reprs[most].repr(value)
+    try:
+        text = _reprs[most].repr(value)
+    except Exception:  # a container of the learner's own making
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -126,6 +130,11 @@ OTHER = "other"  # and of every wrong one that the exercise has no sentence of i
 RETURNED_NONE = (
     "Your function returned None here. Did you forget a `return`? Or do you return what "
     "`append()` or `sort()` gives? That's None, too."
+)
+
+UNREADABLE = (
+    "The check can't make sense of this answer, so something in it isn't of the kind that's asked "
+    "for. Compare it with the task, piece by piece."
 )
 
 
@@ -300,7 +309,7 @@ class Exercise:
         known = [each.message for each in self.wrongs]
         if self._broken is not None:
             known.append(f"{DID_BEFORE} {self._broken.message}")
-        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else []
+        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else ()
         return [Mistake(each) for each in dict.fromkeys([*((m,) for m in known), *judged])]
 
     def sentences(self) -> dict[str, str]:
@@ -326,7 +335,15 @@ class Exercise:
                 f"{self.function}, without brackets.",
                 (),
             )
-        done = self._do(answer, printed)
+        try:
+            return self._found(answer, self._do(answer, printed))
+        except Wrong as wrong:
+            return Outcome.WRONG, wrong.message, wrong.facts
+
+    def _found(
+        self, answer: Any, done: list[tuple[Any, tuple[Any, ...]]]
+    ) -> tuple[Outcome, str, tuple[Fact, ...]]:
+        """What the results amount to. Raises Wrong."""
         results = [each for each, _ in done]
         if any(each is ... for each in results):
             return Outcome.OPEN, self.task, ()
@@ -334,10 +351,7 @@ class Exercise:
             if _code_of(answer) == _code_of(self._broken.answer):
                 return Outcome.OPEN, self._broken.message, ()
             return Outcome.WRONG, f"{DID_BEFORE} {self._broken.message}", ()
-        try:
-            self._judge_all(done)
-        except Wrong as wrong:
-            return Outcome.WRONG, wrong.message, wrong.facts
+        self._judge_all(done)
         return Outcome.PASSED, self.reason, ()
 
     def _judge_all(self, done: list[tuple[Any, tuple[Any, ...]]]) -> None:
@@ -356,10 +370,11 @@ class Exercise:
         for (result, arguments), expected, called in zip(
             done, right, self._instances(), strict=True
         ):
-            if self._judge is not None:
-                self._judge(result, *arguments)
-            elif not _same(result, expected):
-                raise difference(expected, result, called)
+            with _readable(result, called):
+                if self._judge is not None:
+                    self._judge(result, *arguments)
+                elif not _same(result, expected):
+                    raise difference(expected, result, called)
 
     def _instances(self) -> list[tuple[Any, ...]]:
         """The arguments of this check, made new each time they are asked for."""
@@ -382,10 +397,12 @@ class Exercise:
             except Stopped as stopped:
                 stopped.calls = len(results)
                 raise
-        return [
-            (self._observe(result, *arguments) if result is not ... else ..., arguments)
-            for result, arguments in zip(results, instances, strict=True)
-        ]
+        done = []
+        for result, arguments in zip(results, instances, strict=True):
+            with _readable(result, ()):
+                seen = self._observe(result, *arguments) if result is not ... else ...
+            done.append((seen, arguments))
+        return done
 
     def _results(self, answer: Any) -> list[Any]:
         return [each for each, _ in self._do(answer)]
@@ -420,6 +437,17 @@ def difference(expected: Any, received: Any, called: tuple[Any, ...] = ()) -> Wr
     if isinstance(expected, str | bytes):
         return Wrong(_text_difference(expected, received), *facts)
     return Wrong("Right type, but another value than expected.", *facts)
+
+
+@contextlib.contextmanager
+def _readable(result: Any, called: tuple[Any, ...]) -> Iterator[None]:
+    """Whatever a judge stumbles over in a result becomes a Wrong."""
+    try:
+        yield
+    except Wrong:
+        raise
+    except Exception as error:  # a judge reads what a learner made: there's always one more kind
+        raise Wrong(UNREADABLE, *_call(called), yours=result) from error
 
 
 def _call(arguments: tuple[Any, ...]) -> tuple[Fact, ...]:

@@ -13,7 +13,7 @@ import hashlib
 import inspect
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -60,15 +60,19 @@ def keep(function: Any) -> Kept:
                 text,
             )
         new = old.replace(present, text, 1)
-    brought: dict[str, str] = {}
+    needs = _Needs()
+    new = needs.added(new, function)
     try:
-        new = _with_needs(new, function, brought)
         FILE.write_text(new, encoding="utf-8")
     except OSError:
         return Kept(f"This folder can't be written to. Put this into your {FILE} yourself.", text)
-    for kept, source in {**brought, name: text}.items():
+    for kept, source in {**needs.brought, name: text}.items():
         PROGRESS.kept(kept, _digest(source))
-    return Kept(f"It's in {FILE} now, next to this notebook.")
+    said = f"It's in {FILE} now, next to this notebook."
+    if needs.missing:
+        names = " and ".join(needs.missing)
+        said += f" It uses {names}, which I couldn't copy: put that in above it yourself."
+    return Kept(said)
 
 
 def reset() -> None:
@@ -125,32 +129,99 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
-def _with_needs(source: str, function: FunctionType, brought: dict[str, str]) -> str:
-    """The source with everything added that the function takes from its notebook.
+@dataclass(slots=True)
+class _Needs:
+    """What a function takes from its notebook, and what became of it."""
 
-    The functions among it are noted in `brought`. One that is the lesson's own, because the
-    learner skipped it, is marked as such.
+    brought: dict[str, str] = field(default_factory=dict)
+    """The functions that came along, by name: their source."""
+    missing: list[str] = field(default_factory=list)
+    """The names whose definition wasn't found."""
+
+    def added(self, source: str, function: FunctionType) -> str:
+        """The source with all of it above the function."""
+        return self._add(source, _names(function), function, function.__name__)
+
+    def _add(self, source: str, names: list[str], function: FunctionType, above: str) -> str:
+        for name in names:
+            if name in _bound(source) or name in self.missing:
+                continue
+            value = function.__globals__[name]
+            node, text = _statement(name, value, function)
+            if isinstance(value, FunctionType) and _is_of_a_lesson(value):
+                # Because the learner skipped it.
+                self.brought[name] = _source(value)
+                mark = "# The lesson's own: you skipped this one.\n"
+                source = _insert_above(source, above, mark + self.brought[name])
+                source = self._add(source, _names(value), value, name)
+            elif line := _import_of(name, value, node):
+                source = _imported(source, line)
+            elif _is_literal(value):
+                source = _insert(source, f"{name} = {value!r}", separate="\n\n\n")
+            elif node is None:
+                self.missing.append(name)
+            else:
+                if isinstance(node, ast.FunctionDef):
+                    self.brought[name] = text
+                source = _insert_above(source, above, text)
+                used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+                source = self._add(
+                    source, sorted(used & function.__globals__.keys()), function, name
+                )
+        return source
+
+
+def _import_of(name: str, value: Any, node: ast.stmt | None) -> str:
+    """The line that imports a name, as the notebook has it if that's known; "" if it's no import.
+
+    A function doesn't know where it was imported from: hashlib.sha256 says _hashlib.
     """
-    for name in _names(function):
-        value = function.__globals__.get(name, Ellipsis)
-        if value is Ellipsis or name in _bound(source) or name == function.__name__:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        alias = next(each for each in node.names if name in _names_of(ast.Import([each])))
+        as_name = f" as {alias.asname}" if alias.asname else ""
+        start = f"from {node.module} import" if isinstance(node, ast.ImportFrom) else "import"
+        return f"{start} {alias.name}{as_name}"
+    if isinstance(value, ModuleType):
+        as_name = "" if value.__name__ == name else f" as {name}"
+        return f"import {value.__name__}{as_name}"
+    module = getattr(value, "__module__", None) or "__main__"
+    if node is None and module != "__main__" and hasattr(value, "__qualname__"):
+        as_name = "" if value.__qualname__ == name else f" as {name}"
+        return f"from {module} import {value.__qualname__}{as_name}"
+    return ""
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return False
+
+
+def _statement(name: str, value: Any, function: FunctionType) -> tuple[ast.stmt | None, str]:
+    """The statement that binds a name in the notebook, and its text: the latest there is.
+
+    Looked for in the cells of the value and of the function, then in all that IPython remembers.
+    """
+    written = isinstance(value, FunctionType) and value.__module__ == "__main__"
+    cells = [_cell(each) for each in ((value, function) if written else (function,))]
+    cells += [str(each) for each in reversed(function.__globals__.get("In", []))]
+    for cell in cells:
+        try:
+            nodes = ast.parse(cell).body
+        except (SyntaxError, ValueError):  # it has a magic in it
             continue
-        if isinstance(value, ModuleType):
-            as_name = "" if value.__name__ == name else f" as {name}"
-            source = _imported(source, f"import {value.__name__}{as_name}")
-        elif isinstance(value, FunctionType) and (
-            value.__module__ == "__main__" or _is_of_a_lesson(value)
-        ):
-            brought[name] = _source(value)
-            mark = "# The lesson's own: you skipped this one.\n" if _is_of_a_lesson(value) else ""
-            source = _insert_above(source, function.__name__, mark + brought[name])
-            source = _with_needs(source, value, brought)
-        elif getattr(value, "__module__", "__main__") not in ("__main__", None):
-            if hasattr(value, "__qualname__"):
-                source = _imported(source, f"from {value.__module__} import {name}")
-        elif isinstance(value, str | bytes | int | float | tuple | type(None)):
-            source = _insert(source, f"{name} = {value!r}", separate="\n\n\n")
-    return source
+        for node in reversed(nodes):
+            if name in _names_of(node):
+                return node, "\n".join(cell.split("\n")[node.lineno - 1 : node.end_lineno])
+    return None, ""
+
+
+def _cell(function: FunctionType) -> str:
+    try:
+        return "".join(inspect.findsource(function)[0])
+    except (OSError, TypeError):
+        return ""
 
 
 def _names(function: FunctionType) -> list[str]:
@@ -166,21 +237,23 @@ def _names(function: FunctionType) -> list[str]:
 
 def _bound(source: str) -> set[str]:
     """The names that a file binds at its top level."""
-    names: set[str] = set()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif hasattr(node, "name"):
-            names.add(node.name)
-    return names
+    return {name for node in ast.parse(source).body for name in _names_of(node)}
+
+
+def _names_of(node: ast.stmt) -> set[str]:
+    """The names that a statement binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.split(".")[0] for alias in node.names}
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {target.id for target in targets if isinstance(target, ast.Name)}
+    return {node.name} if hasattr(node, "name") else set()
 
 
 def _insert_above(source: str, name: str, piece: str) -> str:
     """The source with a function above the function called `name`, and above its comments."""
     lines = source.split("\n")
-    node = next(each for each in ast.parse(source).body if getattr(each, "name", None) == name)
+    node = next(each for each in ast.parse(source).body if name in _names_of(each))
     at = node.lineno - 1
     while at and lines[at - 1].startswith("#"):
         at -= 1
@@ -203,7 +276,7 @@ def _imported(source: str, line: str) -> str:
     names: dict[str, set[str]] = {}
     for each in plain:
         if each[1]:
-            names.setdefault(each[1], set()).update(each[2].replace(" ", "").split(","))
+            names.setdefault(each[1], set()).update(map(str.strip, each[2].split(",")))
     ordered = sorted(each[0] for each in plain if not each[1])
     ordered += [
         f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)
