@@ -426,10 +426,10 @@ async def test_the_api_is_beside_the_site(klass: Class) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (None, "there is no such folder"),
+        (None, "there's no such folder"),
         ("jupyter-lite.json", "it has no jupyter-lite.json"),
         ("lab/index.html", "it has no lab/index.html"),
-        ("=jupyter-lite.json", "isn't as pusherkit builds it"),
+        ("=jupyter-lite.json", "isn't one that pusherkit built"),
         ("=index.html", "no place for a class"),
     ],
 )
@@ -467,7 +467,7 @@ def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
         told = "".join(process.stdout.readline() for _ in range(OPENING_LINES))
         try:
             assert "https://class.example/wall/enter?link=" in told
-            (port,) = re.findall(r"pass that on to http://127.0.0.1:(\d+)\n", told)
+            (port,) = re.findall(r"pass all of it on to http://127.0.0.1:(\d+)\n", told)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
                 here = browser.get("/join")
                 there = browser.get("/join", headers={"Host": "class.example"})
