@@ -199,7 +199,7 @@ def test_more_learners_than_there_is_room_for_are_said_and_not_kept():
     assert len(learners) == MAX_LEARNERS
     assert learners.open_calls(f"learner-{MAX_LEARNERS}") == []
     problem = learners.summary(NOW, "Full.")["problem"]
-    assert problem == f"Full. More than {MAX_LEARNERS:,} learners came. The others aren't shown."
+    assert problem == f"Full. More than {MAX_LEARNERS:,} learners came. The rest aren't shown."
 
 
 def test_the_course_is_told_once(klass):

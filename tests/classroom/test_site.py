@@ -266,7 +266,7 @@ async def test_a_learner_sees_the_wall_and_nothing_of_the_trainer_s(klass: Class
             for path in TRAINERS:
                 answer = await browser.get(f"/wall/{path}")
                 assert answer.status_code == 403
-                assert "those who teach" in answer.text
+                assert "for the class's trainers" in answer.text
             for order in ORDERS:
                 headers = {"Origin": klass.url}
                 answer = await browser.post(
@@ -497,4 +497,4 @@ def test_the_trainer_reads_what_to_do(folder: Path) -> None:
     assert "start it with --host" in told(local)
     assert "docs/class.md says how to have https" in told("http://192.0.2.7:8090")
     assert f"https://class.example{door.trainer_path}" in told("https://class.example")
-    assert f"pass that on to {local}" in told("https://class.example")
+    assert f"pass all of it on to {local}" in told("https://class.example")

@@ -377,7 +377,7 @@ def test_a_clock_that_differs_and_a_wrong_key_get_a_sentence_each(
 def test_a_server_that_is_no_wall_gets_a_sentence() -> None:
     client = Client(ZOE, transport=SandboxTransport(Sandbox(ZOE)))
     said = classroom.problem_of(*classroom._posting(client)(b"{}"))
-    assert "knows of no class" in said
+    assert "doesn't know this class" in said
 
 
 def test_a_problem_is_said_on_one_card_and_not_on_the_next(
@@ -394,7 +394,7 @@ def test_a_problem_is_said_on_one_card_and_not_on_the_next(
 @pytest.mark.parametrize(
     ("status", "answer", "part"),
     [
-        (200, ["a proxy's"], "knows of no class"),
+        (200, ["a proxy's"], "doesn't know this class"),
         (503, None, AWAY),
         (400, {"error": "no"}, "answered 400"),
         (401, {"rule": "auth_timestamp", "fix": 3}, "doesn't accept"),
