@@ -522,7 +522,7 @@ def test_a_call_has_its_path_and_method_alone(make, called):
     ("name", "said"),
     [
         *((name, "expected a name of lower-case") for name in ("", "a/b", "Class", "a" * 41, "é")),
-        *((name, "a call of the HTTP API already") for name in ("events", "channels")),
+        *((name, "already a call of the HTTP API") for name in ("events", "channels")),
     ],
 )
 def test_a_name_that_can_not_be_a_calls_is_refused(called, name, said):

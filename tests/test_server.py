@@ -188,14 +188,14 @@ def test_a_number_that_is_no_port_is_told(port):
     ("host", "said"),
     [
         # TEST-NET-1, which is no machine's (RFC 5737); nothing is sent there.
-        ("192.0.2.1", "host: 192.0.2.1 is another machine's address."),
-        ("1:2:3", "host: 1:2:3 can't be looked up."),
-        ("a" * 70, f"host: {'a' * 70} can't be looked up."),
+        ("192.0.2.1", "host: 192.0.2.1 isn't an address of this machine."),
+        ("1:2:3", "host: can't find an address for 1:2:3."),
+        ("a" * 70, f"host: can't find an address for {'a' * 70}."),
     ],
 )
 def test_a_host_that_is_not_this_machines_is_told(host, said):
     message = refusal_to_start(0, host=host)
-    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for it alone."
+    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for itself alone."
     assert message == f"{said} {own}"
 
 

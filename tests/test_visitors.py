@@ -92,7 +92,7 @@ def test_a_foreign_name_is_told_which_ones_are_answered():
     hosts = ["wall.example", "10.0.0.7", "fd00::7", "a.example", "Wall.example", "b.example"]
     _, fix = Visitors(hosts=hosts).objection("evil.example", None)
     assert fix.startswith(
-        "It answers as wall.example, 10.0.0.7, [fd00::7] and 2 more, and on its own machine as "
+        "It answers to wall.example, 10.0.0.7, [fd00::7] and 2 more, and on its own machine to "
         "127.0.0.1 and localhost. If a proxy"
     )
     assert Visitors(hosts=hosts).objection("[fd00::7]:8090", None) is None

@@ -128,7 +128,7 @@ class Board:
     """Everything there is to show of a class.
 
     `hide` takes a key and a text that its owner sent, and returns the text without their secret.
-    `expected` is how many learners there should be, None where nobody knows.
+    `expected` is how many learners are expected, None if nobody knows.
     """
 
     def __init__(
