@@ -165,9 +165,8 @@ class _Needs:
                     self.brought[name] = text
                 source = _insert_above(source, above, text)
                 used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-                source = self._add(
-                    source, sorted(used & function.__globals__.keys()), function, name
-                )
+                user = value if isinstance(value, FunctionType) else function
+                source = self._add(source, sorted(used & user.__globals__.keys()), user, name)
         return source
 
 
