@@ -401,7 +401,7 @@ def test_an_empty_wall_says_what_appears_and_how(wall, expect, monkeypatch):
         assert [each.event.name for each in server.sandbox.deliveries] == ["status"]
 
 
-def test_it_tells_who_published_what_and_what_was_refused_and_why(wall, expect):
+def test_it_shows_who_published_what_and_what_was_refused_and_why(wall, expect):
     wall.view(
         events=1234,
         per_minute=56,
@@ -561,7 +561,7 @@ def test_what_looks_like_html_is_text_and_ends_where_it_ends(wall, expect, pictu
     wall.page.screenshot(path=pictures / "wall-hostile.png")
 
 
-def test_a_lost_connection_is_said_and_found_again(visit, feeder, expect, pictures):
+def test_a_lost_connection_is_shown_and_comes_back(visit, feeder, expect, pictures):
     wall = visit("")
     feeder.view(lines=[line(1)])
     wall.page.goto(feeder.url)
@@ -600,7 +600,7 @@ def test_light_and_dark_by_a_key_or_the_button_and_the_choice_is_kept(wall, expe
     assert not dark(), "what was chosen counts"
 
 
-def test_nothing_moves_for_those_who_asked_for_that(wall):
+def test_nothing_moves_for_people_who_prefer_that(wall):
     moving = "document.getAnimations().length"
     wall.view(lines=[line(1)])
     assert wall.page.evaluate(moving) > 0
@@ -798,7 +798,7 @@ def test_the_mistakes_that_most_have_now_and_who_has_them(trainer, expect):
     expect(beside).to_contain_text("The parameter wants them as 32 hex digits.")
 
 
-def test_a_round_is_opened_and_closed_and_a_refusal_is_said(trainer, expect):
+def test_a_round_is_opened_and_closed_and_a_refusal_is_shown(trainer, expect):
     feeder = trainer.feeder
     feeder.say(of(learner("zoë", 9)), summary())
     trainer.page.get_by_label("Seed").fill("41")

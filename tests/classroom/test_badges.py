@@ -22,7 +22,7 @@ MINE = Badges("the secret of a class", "the secret of a link")
         ("7", "7"),
     ],
 )
-def test_a_name_is_taken_as_people_write_it(typed: str, name: str) -> None:
+def test_a_name_is_kept_the_way_people_write_it(typed: str, name: str) -> None:
     assert cleaned(typed) == name
 
 
@@ -59,7 +59,7 @@ def test_a_badge_names_its_owner(name: str) -> None:
     assert MINE.name_on(badge) == name
 
 
-def test_nobody_can_make_a_badge_of_another_s() -> None:
+def test_nobody_can_make_somebody_else_s_badge() -> None:
     zoe, adam = MINE.of("zoë"), MINE.of("adam")
     key, proof = zoe.split(":")
     for forged in (
@@ -78,12 +78,12 @@ def test_nobody_can_make_a_badge_of_another_s() -> None:
     assert Badges("the secret of another class", "the secret of a link").name_on(zoe) is None
 
 
-def test_a_proof_is_none_of_a_name_that_is_not_one() -> None:
+def test_a_proof_for_a_key_that_cannot_exist_is_nobody_s() -> None:
     """Signed by us, and still nobody: "_61" isn't how anybody's key is written."""
     assert MINE.name_on(f"_61:{MINE._proof(b'pusherkit class badge: ', b'_61')}") is None
 
 
-def test_the_trainer_s_badge_ends_with_their_link() -> None:
+def test_a_new_link_ends_the_trainer_s_badge() -> None:
     badge = MINE.of_trainer()
     assert MINE.is_trainer(badge)
     assert MINE.opens("the secret of a link")
