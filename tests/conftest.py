@@ -8,6 +8,7 @@ At its end, a run says which of the others cost most of its time.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import compileall
 import gc
@@ -44,6 +45,11 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-asyncio's; test_forbid_skips does without
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"selector": asyncio.SelectorEventLoop}  # on Windows, too: SandboxServer.serving()
 
 
 # --- the option ---------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import fcntl
 import io
 import os
 import shutil
@@ -27,6 +26,8 @@ import pytest
 from pusherkit import PusherError, cli
 from pusherkit.classroom import command, invitations, line
 from pusherkit.classroom.invitations import TRAINER, Class, Invitations
+
+fcntl = pytest.importorskip("fcntl", reason="JupyterHub, and so a class, needs POSIX")
 
 ROOT = Path(__file__).parents[1]
 FIRST = invitations.invite(None, "Monday", ["01", "02"])
@@ -280,11 +281,11 @@ def test_a_full_disk(options: command.Options, monkeypatch: pytest.MonkeyPatch) 
 def test_a_class_that_runs_already(options: command.Options) -> None:
     options.folder.mkdir()
     with (options.folder / "lock").open("w", encoding="ascii") as lock:
-        lock.write("4711")
+        lock.write(str(os.getpid()))
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = refused(options)
-    assert "running already (process 4711)" in said
+    assert f"running already (process {os.getpid()})" in said
     assert "both open the trainer's link" in said
 
 
@@ -348,13 +349,21 @@ def test_other_options_that_cannot_be_used(
     assert said in refused(options, **changed)
 
 
-@pytest.mark.parametrize("number", ["0", "1001", "-1", "x", "２"])
+@pytest.mark.parametrize("number", ["0", "-1", "x", "２"])
 def test_a_number_of_learners_that_cannot_be_used(
     number: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         cli.main(["class", "--learners", number])
-    assert "expected a number from 1 to 1000" in capsys.readouterr().err
+    assert "expected a number from 1 to 999999" in capsys.readouterr().err
+
+
+def test_for_more_people_than_a_class_has_there_are_several_classes(
+    options: command.Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ["class", "--learners=1001", f"--dir={options.folder}", f"--port={options.port}"]
+    assert cli.main(said) == 1
+    assert "For more, start several classes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -548,6 +557,68 @@ def test_ctrl_c_stops_the_hub_in_order(
     assert "the class goes on" in until(running, "Stopped. Everything is in")
     assert running.wait() == 0
     assert stat.S_IMODE((options.folder / "links.csv").stat().st_mode) == 0o600
+
+
+def test_a_terminal_that_is_closed_stops_the_hub_in_order(
+    running: subprocess.Popen[str],
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.stdout.close()  # what it still has to say can't be written
+    running.send_signal(signal.SIGHUP)
+    assert running.wait() == 0
+    assert not hub.is_running()
+
+
+def test_under_nohup_a_class_outlives_its_terminal(
+    options: command.Options, stand_in: dict[str, str]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which is all that nohup does here
+    try:
+        process = started(options, stand_in)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    until(process, "To stop, press Ctrl+C here.")
+    process.send_signal(signal.SIGHUP)
+    until(process, "The wall isn't answering")
+    process.send_signal(signal.SIGTERM)
+    assert "Stopped. Everything is in" in process.communicate()[0]
+    watchdog.cancel()
+
+
+def test_after_a_command_that_was_killed_its_hub_may_end_first(
+    options: command.Options, stand_in: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.kill()
+    running.wait()
+    again = started(options, stand_in)
+    watchdog = threading.Timer(60, again.kill)
+    watchdog.start()
+    until(again, "what it started is still ending")
+    assert hub.is_running()
+    hub.terminate()
+    until(again, "To stop, press Ctrl+C here.")
+    again.send_signal(signal.SIGINT)
+    assert "Stopped. Everything is in" in again.communicate()[0]
+    watchdog.cancel()
+
+
+def test_a_hub_that_never_ends_gets_a_sentence(
+    options: command.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "STOP_SECONDS", 0)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    options.folder.mkdir()
+    with (options.folder / "lock").open("w", encoding="ascii") as lock:
+        lock.write(str(gone.pid))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "hasn't ended after 0 seconds" in refused(options)
 
 
 def test_a_hub_that_ends_by_itself_is_started_again_but_not_for_ever(

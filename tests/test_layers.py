@@ -260,7 +260,7 @@ def test_no_lesson_imports_a_lesson():
     assert not [f for f in WITHIN if {f.importer, module(f.imported)} <= lessons]
 
 
-@pytest.mark.parametrize("room", ["doctor", "sandbox", "lessons"])
+@pytest.mark.parametrize("room", ["doctor", "sandbox", "lessons", "classroom"])
 def test_nobody_reaches_for_a_private_name(room):
     """Of another room, or of another file in the same room."""
     reached = [

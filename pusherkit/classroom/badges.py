@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from itertools import groupby
 
@@ -24,11 +25,17 @@ _TRAINER = b"pusherkit class trainer: "
 # General categories of Unicode: letters, marks, numbers, punctuation, symbols, and the plain space.
 # What's left are controls, marks that turn the writing round, and characters that nobody sees.
 _SHOWN = frozenset("LMNPS")
+# Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point), and the Braille
+# pattern without a dot. Emoji come with some, so they're left out and not refused.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 
 
 def cleaned(text: str) -> str:
     """A name as it'll be on the wall. Raises PusherError, with a sentence for its owner."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = " ".join(unicodedata.normalize("NFC", _BLANK.sub("", text)).split())
     if not name:
         raise PusherError("Type a name: your first name will do.")
     if len(name) > MAX_SHOWN_NAME:
@@ -51,7 +58,10 @@ def cleaned(text: str) -> str:
 
 
 def alike(name: str) -> str:
-    """The same text for all names that people would take for the same: "Zoë" and "ZOË"."""
+    """The same text for all names that only differ in how they're written: "Zoë" and "ZOË".
+
+    Letters of two alphabets that look the same, such as a Cyrillic and a Latin A, stay apart.
+    """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pusherkit.classroom.badges import MAX_MARKS
 from pusherkit.classroom.calls import read_call
 from pusherkit.classroom.learners import Course, Learners, Round
 from pusherkit.classroom.roster import Roster
@@ -30,13 +31,13 @@ MAX_LINES = 8  # on the wall; as many as are read from the last row
 MAX_LINES_EACH = 3  # of one learner, as long as others have something to show
 MAX_REFUSALS = 4  # on the wall
 MAX_WAITING = 8  # refusals that wait for their turn on the wall
+MAX_WAITING_EACH = 2  # of one sender, or with one key
 MAX_CHANNELS = 10  # on the wall
 MAX_CHANNELS_KNOWN = 500  # that are counted; at twice as many, the quieter half is forgotten
 MAX_DATA = 120  # characters of an event's data on the wall
 MAX_EVENT = 60  # characters of an event's name on the wall; 200 are allowed
 MAX_SAID = 300  # characters of a sentence on the wall
 HIDDEN_WITHIN = 400  # characters beyond what's shown, so that no part of a secret gets through
-MAX_MARKS = 2  # combining marks on one letter; Vietnamese needs two, and a heap hides other lines
 SAME_LINE_SECONDS = 10.0  # within which a repeated event is counted, and doesn't get a new line
 REFUSAL_SECONDS = 8.0  # that a refusal stays at least
 OLD_REFUSAL_SECONDS = 120.0  # after which it leaves, even if no other comes
@@ -214,9 +215,10 @@ class Board:
         now, event, who = delivery.time, delivery.event, Roster.name_of(delivery.key) or ""
         self.events += 1
         self._count_second(now)
-        for channel in event.channels:
-            self._busy(channel).count(now)
-        first, *more = event.channels
+        names = [self._hide(delivery.key, channel) for channel in event.channels]
+        for name in names:
+            self._busy(name).count(now)
+        first, *more = names
         channel = f"{first} and {len(more)} more" if more else first
         data = self._shown(delivery.key, event.data, MAX_DATA)
         self._line(who, channel, self._shown(delivery.key, event.name, MAX_EVENT), data, now)
@@ -311,6 +313,9 @@ class Board:
             if (each.who, each.key_of, each.rule, each.why) == (who, key_of, rule, why):
                 each.times, each.time, each.fix = each.times + 1, now, fix
                 return
+        own = [each for each in self._waiting if (each.who, each.key_of) == (who, key_of)]
+        if len(own) == MAX_WAITING_EACH:
+            self._waiting.remove(own[0])
         self._waiting.append(Refused(self._id(), who, key_of, rule, why, fix, 1, now))
         self._write("refused", who or key_of, rule, why, fix, now)
         self._place(now)

@@ -31,6 +31,7 @@ class Visitor:
     """Somebody who was let in."""
 
     name: str
+    """"" for who has none yet."""
     trains: bool
 
 

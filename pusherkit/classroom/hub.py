@@ -28,10 +28,9 @@ from traitlets import Unicode
 from pusherkit.classroom.doors import TRAIN
 from pusherkit.classroom.invitations import TRAINER, Invitations, load
 from pusherkit.classroom.roster import Roster
-from pusherkit.classroom.store import class_secret
+from pusherkit.classroom.store import CLASS_SECRET, class_secret
 
 WALL = "wall"  # the service's name, and so its path: /services/wall/
-CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105  # the environment variable's name
 
 PAGES_PORT = 8091  # of the wall's pages, which people reach through the hub
 API_PORT = 8090  # of the wall's API, which learners' programs reach directly
@@ -68,7 +67,9 @@ def configure(
     roster = Roster(secret)
     api = f"http://127.0.0.1:{api_port}"
 
-    c.JupyterHub.custom_scopes = {TRAIN: {"description": "See the trainer's view of the class."}}
+    c.JupyterHub.custom_scopes.update(
+        {TRAIN: {"description": "See the trainer's view of the class."}}
+    )
     c.JupyterHub.load_roles.extend(
         [
             # The name of JupyterHub's own role for everybody, which this replaces.

@@ -14,7 +14,7 @@ from pusherkit._terminal import printable
 
 NAMES_SHOWN = 3  # in the line; the trainer's view has everybody
 LINE_SECONDS = 60.0  # between two lines where there's no terminal
-MAX_VIEW = 64_000_000  # bytes of one message of the trainer's view, with a thousand learners in it
+MAX_VIEW = 20_000_000  # bytes of one message; 50 learners who ask for help three times take 15 MB
 
 
 class Numbers:

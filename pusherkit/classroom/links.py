@@ -72,9 +72,7 @@ class LinkDoor:
         headers = handler.request.headers
         if objection := self.visitors.objection(headers.get("Host"), headers.get("Origin")):
             raise tornado.web.HTTPError(403, reason=" ".join(objection))
-        trains = self.may_train(handler)
-        name = self.name(handler) or f"at {handler.request.remote_ip}"  # no name has an @ or…
-        return Visitor(f"trainer, {name}" if trains else name, trains)
+        return Visitor(self.name(handler) or "", self.may_train(handler))
 
     def sign_in(self, handler: tornado.web.RequestHandler) -> None:
         """Send somebody to where they can join."""

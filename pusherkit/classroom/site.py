@@ -144,7 +144,9 @@ def run(
             url = f"http://{names[0] if names else host}:{urlsplit(here).port}"
         say("\n".join(opening(url, here, door, folder)))
 
-    asyncio.run(until_stopped(wall, door, welcome))
+    # On Windows, too: the other kind of loop has no add_reader().
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(until_stopped(wall, door, welcome))
 
 
 def in_browsers(

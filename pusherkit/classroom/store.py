@@ -22,6 +22,7 @@ from pusherkit.errors import PusherError
 
 FILE = "wall.sqlite"
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
+CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105 - an environment variable's name
 SECRET_BYTES = 32  # of a new class secret
 MAX_SECRET_BYTES = 4_096  # of a file that's read as one
 FORMAT = 1  # of the file: PRAGMA user_version
@@ -187,8 +188,8 @@ def _reason(error: Exception) -> str:
 
 def class_secret(folder: Path, environ: Mapping[str, str]) -> str:
     """PUSHERKIT_CLASS_SECRET, or what's in the folder's file, as kept_secret() has it."""
-    return environ.get("PUSHERKIT_CLASS_SECRET") or kept_secret(
-        folder / SECRET_FILE, ", or set PUSHERKIT_CLASS_SECRET"
+    return environ.get(CLASS_SECRET) or kept_secret(
+        folder / SECRET_FILE, f", or set {CLASS_SECRET}"
     )
 
 

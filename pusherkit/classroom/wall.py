@@ -9,8 +9,6 @@ thread, so nobody waits for that.
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
 import logging
 import math
@@ -26,7 +24,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +42,7 @@ from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.sandbox import Entry, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import Refusal
+from pusherkit.sandbox.live import page_and_policy
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.sockets import TOO_SLOW, BoundedWebSocket
 from pusherkit.signing import Request
@@ -60,6 +58,7 @@ SLOW_SECONDS = 30.0  # until a page that doesn't read is dropped
 PING_SECONDS = 30.0  # between two pings to a page, so that one that's gone is noticed
 LEARNERS_AT_ONCE = 50  # in one message to a trainer's view
 MAX_FEEDS_EACH = 10  # open pages of one visitor
+MAX_FEEDS_NAMELESS = 100  # of all who have no name: behind a proxy nothing tells them apart
 MAX_POST_BYTES = 4_096  # of what a trainer's view sends
 MAX_HEAD_BYTES = 64 * 1024  # of a request to a page; a hub's cookies can be long
 HEAD_SECONDS = 20.0  # until a request's headers are there
@@ -379,7 +378,7 @@ class _File(_Page):
     file, opened = "", True
 
     def get(self) -> None:
-        page, policy = _read(self.file)
+        page, policy = page_and_policy("pusherkit.classroom", self.file)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", policy)
         self.finish(page)
@@ -395,25 +394,6 @@ class TrainerPage(_File):
     """GET P/trainer"""
 
     file, for_trainers = "trainer.html", True
-
-
-@cache
-def _read(file: str) -> tuple[bytes, str]:
-    """A page, and the policy that lets its own script and style run and nothing else."""
-    page = resources.files("pusherkit.classroom").joinpath(file).read_bytes()
-    policy = (
-        "default-src 'none'; connect-src 'self'; img-src data:; "
-        f"script-src {_hash(page, b'script')}; style-src {_hash(page, b'style')}; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return page, policy
-
-
-def _hash(page: bytes, tag: bytes) -> str:
-    """The source expression for an inline element (CSP level 3, section 2.3.1)."""
-    (inside,) = re.findall(rb"<%b>(.*?)</%b>" % (tag, tag), page, flags=re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'"
 
 
 def _same_origin(headers: tornado.httputil.HTTPHeaders) -> bool:
@@ -434,13 +414,15 @@ class _Feed(_Page, BoundedWebSocket):
 
     async def get(self, *arguments: str, **named: str) -> None:
         mine = [each for each in self._open_sockets if self._is_mine(each)]
-        if len(mine) >= MAX_FEEDS_EACH:
-            self.refuse(429, f"You have {MAX_FEEDS_EACH} of these pages open. Close one of them.")
+        nameless = self.visitor == Visitor("", trains=False)
+        if len(mine) >= (MAX_FEEDS_NAMELESS if nameless else MAX_FEEDS_EACH):
+            whose = "People without a name have" if nameless else "You have"
+            self.refuse(429, f"{whose} {len(mine)} of these pages open. Close one of them.")
             return
         await super().get(*arguments, **named)
 
     def _is_mine(self, other: BoundedWebSocket) -> bool:
-        return isinstance(other, _Feed) and other.visitor.name == self.visitor.name
+        return isinstance(other, _Feed) and other.visitor == self.visitor
 
 
 class WallFeed(_Feed):

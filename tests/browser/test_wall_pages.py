@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import pytest
@@ -22,7 +21,8 @@ import tornado.web
 import tornado.websocket
 
 from pusherkit.lessons.kit.lesson import lessons
-from pusherkit.sandbox import SandboxServer, live
+from pusherkit.sandbox import SandboxServer
+from pusherkit.sandbox.live import page_and_policy
 from tests.browser import test_accessibility
 
 axe = test_accessibility.axe
@@ -107,8 +107,8 @@ class Feeder:
         def serve(name: str) -> type[tornado.web.RequestHandler]:
             class Page(tornado.web.RequestHandler):
                 def get(self) -> None:
-                    page = resources.files("pusherkit.classroom").joinpath(name).read_bytes()
-                    self.set_header("Content-Security-Policy", policy(page))
+                    page, policy = page_and_policy("pusherkit.classroom", name)
+                    self.set_header("Content-Security-Policy", policy)
                     self.finish(page)
 
             return Page
@@ -141,16 +141,6 @@ class Feeder:
             ],
             log_function=lambda handler: None,
         )
-
-
-def policy(page: bytes) -> str:
-    """That of the practice server's live page."""
-    return (
-        "default-src 'none'; connect-src 'self'; img-src data:; "
-        f"script-src {live._hash(page, b'script')}; style-src {live._hash(page, b'style')}; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
 
 
 def view(**changes: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ MINE = Badges("the secret of a class", "the secret of a link")
         ("محمد", "محمد"),
         ("Ngu\u1ec5n 🐝", "Ngu\u1ec5n 🐝"),
         ("7", "7"),
+        ("Zo\u3164ë\ufe0f \u2600\ufe0f\u2800", "Zoë \u2600"),  # no twin that looks the same
     ],
 )
 def test_a_name_is_kept_the_way_people_write_it(typed: str, name: str) -> None:
@@ -31,6 +32,7 @@ def test_a_name_is_kept_the_way_people_write_it(typed: str, name: str) -> None:
     [
         ("", "Type a name"),
         (" \t\n", "Type a name"),
+        ("\u3164\uffa0", "Type a name"),  # letters, that nobody sees
         ("x" * (MAX_SHOWN_NAME + 1), f"33 characters, and at most {MAX_SHOWN_NAME} fit"),
         ("Zoe\x07", r"nobody can see: U\+0007"),
         ("Zo\u200be", r"U\+200B"),  # a space without width

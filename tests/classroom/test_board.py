@@ -12,7 +12,7 @@ from pusherkit.classroom import board as bounds
 from pusherkit.classroom.board import Board, cut, for_people
 from pusherkit.classroom.calls import Progress
 from pusherkit.classroom.learners import Learners
-from pusherkit.credentials import Credentials
+from pusherkit.credentials import HIDDEN, Credentials
 from pusherkit.events import event_body
 from pusherkit.sandbox import RawRequest, Webhook, WebhookCall
 from tests.classroom.conftest import NOW, InProcess
@@ -127,6 +127,17 @@ def test_refusals_that_teach_nobody_anything_stay_off_the_wall(klass):
     assert klass.view()["refusals"] == []
     klass.sandbox.handle(_plain(b"/apps/7/events"), now=NOW)
     assert [each["rule"] for each in klass.view()["refusals"]] == ["404"]
+
+
+def test_a_loop_with_a_new_reason_each_time_does_not_take_the_others_turn(klass):
+    names = [f"learner-{number}" for number in range(bounds.MAX_REFUSALS)]
+    for name in (*names, "ann"):
+        klass.send(name, HELLO, secret_of="mallory")
+    for number in range(100):
+        assert klass.send("bob", HELLO, at=-700 - number).status == 401
+    klass.now += bounds.REFUSAL_SECONDS
+    shown = [each["key_of"] for each in klass.view()["refusals"]]
+    assert shown[: bounds.MAX_WAITING_EACH + 1] == ["bob", "bob", "ann"]
 
 
 def _plain(target):
@@ -309,6 +320,15 @@ def test_a_huge_event_is_shown_in_part_without_the_secret_in_it(klass):
     said = json.dumps(klass.view())
     assert secret[:12] not in said
     assert len(klass.view()["lines"][1]["data"]) == bounds.MAX_DATA
+
+
+def test_a_secret_in_the_place_of_a_channel_is_not_shown(klass):
+    secret = klass.roster.credentials("ann").secret
+    klass.publish("ann", channel=secret)
+    klass.publish("ann", channel=["order-41", secret])
+    view = klass.view()
+    assert {each["channel"] for each in view["lines"]} == {HIDDEN, "order-41 and 1 more"}
+    assert {each["name"] for each in view["channels"]} == {HIDDEN, "order-41"}
 
 
 def test_odd_names_reach_the_wall_as_text(klass):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -305,6 +307,20 @@ async def test_the_trainer_s_link_opens_their_view_and_leaves_the_address_bar(
         assert klass.wall.board.learners.round is not None
 
 
+async def test_nobody_takes_the_places_of_another_s_pages(
+    klass: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pusherkit.classroom.wall.MAX_FEEDS_EACH", 1)
+    url = klass.url.replace("http", "ws") + "/wall/live"
+    async with AsyncExitStack() as open_pages:
+        for name in ("zoë", "trainer, zoë", "at 127.0.0.1", "", ""):
+            browser = await open_pages.enter_async_context(klass.browser(name))
+            if name == "zoë":
+                await browser.get(klass.door.trainer_path)
+            cookies = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+            await open_pages.enter_async_context(connect(url, additional_headers=cookies))
+
+
 async def test_a_restart_changes_nothing(open_class: Open, folder: Path) -> None:
     async with open_class() as klass, klass.browser("zoë") as zoe:
         badge, own = dict(zoe.cookies), (await environment(zoe))["PUSHER_SECRET"]
@@ -456,6 +472,7 @@ def test_a_taken_port_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixtur
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a signal that can be heard, as POSIX has it")
 def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
     command = [sys.executable, "-m", "pusherkit", "wall", "--site", folder / "site", "--port", "0"]
     with subprocess.Popen(
@@ -476,6 +493,23 @@ def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
         finally:
             process.terminate()
         assert (process.wait(15), process.stdout.read()) == (0, "")
+
+
+def test_the_command_has_a_loop_that_windows_has_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops = []
+
+    async def until_stopped(*_: object) -> None:
+        loops.append(type(asyncio.get_running_loop()))
+
+    def not_this_one() -> asyncio.AbstractEventLoop:
+        raise AssertionError("the system's own kind of loop")
+
+    monkeypatch.setattr("pusherkit.classroom.site.until_stopped", until_stopped)
+    monkeypatch.setattr("asyncio.events.new_event_loop", not_this_one)
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'data'}"]) == 0
+    assert loops == [asyncio.SelectorEventLoop]
 
 
 def test_a_wall_answers_to_its_names_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from pusherkit.classroom.board import Changes
 from pusherkit.classroom.store import FILE, Store, class_secret
 from pusherkit.errors import PusherError
 
+PRIVATE = 0o600 if os.name == "posix" else 0o666  # Windows has other means
 ROW = (1.0, "event", "ann", "order-41", "status", "1")
 
 
@@ -36,7 +37,7 @@ def test_what_is_saved_is_loaded_again(tmp_path):
     assert store.load()[0] == {"zoë\n": {"seen": 2}}
     store.close()
     store.close()  # a second time does no harm
-    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == PRIVATE
     assert (store.problem, store.notice) == ("", "")
 
 
@@ -144,7 +145,7 @@ def test_the_secret_is_made_once_for_its_owner_alone(tmp_path):
     assert len(secret) == 64
     assert class_secret(folder, {}) == secret
     assert [each.name for each in folder.iterdir()] == ["secret"]
-    assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "secret").stat().st_mode) == PRIVATE
     assert class_secret(folder, {"PUSHERKIT_CLASS_SECRET": "named"}) == "named"
 
 

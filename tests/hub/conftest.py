@@ -18,13 +18,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
-from websockets.sync.client import connect
+from websockets import Origin
+from websockets.sync.client import ClientConnection, connect
+
+from pusherkit import Client
+from pusherkit.classroom.roster import Roster
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90  # for a hub, or a learner's server, on a machine that others use, too
@@ -63,6 +68,18 @@ class Room:
         """A learner's home."""
         return self.folder / "homes" / name
 
+    def ports(self) -> dict[str, int]:
+        """Those that only programs of this machine use: the hub's, its proxy's, the wall's two."""
+        found: dict[str, int] = json.loads((self.folder / "class.json").read_bytes())["ports"]
+        return found
+
+    def client(self, name: str, secret_of: str = "") -> Client:
+        """What a program of a learner's reaches the wall with; or with somebody else's secret."""
+        secret = (self.folder / "wall" / "secret").read_text(encoding="ascii").strip()
+        api = f"http://127.0.0.1:{self.ports()['api']}"
+        mine, used = (Roster(secret).credentials(each, api) for each in (name, secret_of or name))
+        return Client(replace(mine, secret=used.secret))
+
     def stop(self) -> str:
         """Press Ctrl+C, and return everything it printed."""
         self.process.send_signal(signal.SIGINT)
@@ -88,20 +105,44 @@ class Person(httpx.Client):
             time.sleep(LOOK_SECONDS)
         return page
 
-    def runs(self, room: Room, name: str, code: str) -> str:
-        """Run code in a new kernel of a learner's server; what it prints."""
-        server = room.server(name)
+    def comes_to_the_wall(self, room: Room, name: str) -> httpx.Response:
+        """Open the link that ends at the wall's page."""
+        return self.get(f"{room.link(name)}/wall")
+
+    def listens(self, room: Room, path: str, **options: Any) -> ClientConnection:
+        """A WebSocket below the class's address, as a page of the hub's opens it."""
+        url = room.url + path
+        return connect(
+            url.replace("http", "ws", 1),
+            additional_headers={"Cookie": self.cookies_for(url)},
+            origin=Origin(room.url.removesuffix(httpx.URL(room.url).path)),
+            max_size=None,
+            proxy=None,
+            **options,
+        )
+
+    def xsrf(self, below: str) -> dict[str, str]:
+        """The header that a page of one program of the hub's sends along; its URL, with a slash."""
         tokens = [
             each.value
             for each in self.cookies.jar
-            if each.name == "_xsrf" and server.endswith(each.path)
+            if each.name == "_xsrf" and unquote(below).endswith(unquote(each.path))
         ]
         assert tokens, [(each.name, each.path) for each in self.cookies.jar]
-        (xsrf,) = tokens
-        made = self.post(f"{server}api/kernels", headers={"X-XSRFToken": xsrf}, json={})
+        (token,) = tokens
+        return {"X-XSRFToken": token or ""}
+
+    def cookies_for(self, url: str) -> str:
+        """The header with those that go to a URL."""
+        return self.build_request("GET", url).headers.get("Cookie", "")
+
+    def runs(self, room: Room, name: str, code: str) -> str:
+        """Run code in a new kernel of a learner's server; what it prints."""
+        server = room.server(name)
+        xsrf = self.xsrf(server)
+        made = self.post(f"{server}api/kernels", headers=xsrf, json={})
         assert made.status_code == 201, made.text
         kernel = f"{server}api/kernels/{made.json()['id']}"
-        cookies = self.build_request("GET", kernel).headers["Cookie"]
         session = uuid.uuid4().hex
         message = {
             "channel": "shell",
@@ -118,12 +159,8 @@ class Person(httpx.Client):
             "content": {"code": code, "silent": False, "allow_stdin": False},
         }
         printed = ""
-        with connect(
-            kernel.replace("http", "ws", 1) + f"/channels?session_id={session}",
-            additional_headers={"Cookie": cookies},
-            max_size=None,
-            proxy=None,
-        ) as channels:
+        path = f"{kernel.removeprefix(room.url)}/channels?session_id={session}"
+        with self.listens(room, path) as channels:
             channels.send(json.dumps(message))
             for each in map(json.loads, channels):
                 if each["parent_header"].get("msg_id") != message["header"]["msg_id"]:
@@ -133,7 +170,7 @@ class Person(httpx.Client):
                 assert each["msg_type"] != "error", each["content"]
                 if each["content"].get("execution_state") == "idle":
                     break
-        self.delete(kernel, headers={"X-XSRFToken": xsrf})
+        self.delete(kernel, headers=xsrf)
         return printed
 
 

@@ -212,6 +212,7 @@ class Exercise:
         self._judge: Callable[..., None] | None = None
         self._observe: Callable[..., Any] = lambda result, *arguments: result
         self._broken: WrongAnswer | None = None
+        self._evidence: Callable[[Any], tuple[Fact, ...]] = lambda done: ()
         self._checks = 0
 
     # --- declaring one --------------------------------------------------------------------------
@@ -224,12 +225,20 @@ class Exercise:
         """Add a wrong answer that people give: a function, or a value where a value is asked."""
         self.wrongs.append(WrongAnswer(message, answer))
 
-    def broken(self, message: str, function: Callable[..., Any]) -> None:
+    def broken(
+        self,
+        message: str,
+        function: Callable[..., Any],
+        *,
+        facts: Callable[[Any], tuple[Fact, ...]] = lambda done: (),
+    ) -> None:
         """Name the broken function that the notebook shows to be fixed, and what it does wrong.
 
-        It is where the learner begins, so as it is it counts as not attempted.
+        It is where the learner begins, so as it is it counts as not attempted. `facts` makes, of
+        what it did the first time, what the card shows then.
         """
         self._broken = WrongAnswer(message, function)
+        self._evidence = facts
 
     def why(self, text: str) -> None:
         """Say why the solution works. Shown on success and with the solution."""
@@ -349,7 +358,7 @@ class Exercise:
             return Outcome.OPEN, self.task, ()
         if self._broken is not None and _same(results, self._results(self._broken.answer)):
             if _code_of(answer) == _code_of(self._broken.answer):
-                return Outcome.OPEN, self._broken.message, ()
+                return Outcome.OPEN, self._broken.message, self._evidence(results[0])
             return Outcome.WRONG, f"{DID_BEFORE} {self._broken.message}", ()
         self._judge_all(done)
         return Outcome.PASSED, self.reason, ()
