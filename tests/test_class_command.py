@@ -598,7 +598,7 @@ def test_after_a_command_that_was_killed_its_hub_may_end_first(
     again = started(options, stand_in)
     watchdog = threading.Timer(60, again.kill)
     watchdog.start()
-    until(again, "what it started is still ending")
+    until(again, "its hub is still stopping")
     assert hub.is_running()
     hub.terminate()
     until(again, "To stop, press Ctrl+C here.")
@@ -618,7 +618,7 @@ def test_a_hub_that_never_ends_gets_a_sentence(
         lock.write(str(gone.pid))
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "hasn't ended after 0 seconds" in refused(options)
+        assert "is still running after 0 seconds" in refused(options)
 
 
 def test_a_hub_that_ends_by_itself_is_started_again_but_not_for_ever(

@@ -31,7 +31,7 @@ class Visitor:
     """Somebody who was let in."""
 
     name: str
-    """"" for who has none yet."""
+    """"" if they have none yet."""
     trains: bool
 
 

@@ -323,7 +323,7 @@ class Classroom:
         before = self._state()
         # As UTF-8: with escapes, a cell of MAX_CODE characters could be larger than MAX_BODY.
         text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
-        body = text.encode(errors="replace")  # half a surrogate pair is no text
+        body = text.encode(errors="replace")  # half a surrogate pair isn't text
         if len(body) > MAX_BODY:
             self.problem = (
                 f"Your progress file is too large to send: {len(body):,} bytes. Your trainer only "
