@@ -120,7 +120,7 @@ def _start(hub: _Hub, out: TextIO) -> None:
     try:
         hub.start()
     except PusherError as error:
-        _say(out, f"{error}", "I'll try once more.")
+        _say(out, *str(error).splitlines(), "I'll try once more.")
         hub.start()
 
 
@@ -287,7 +287,7 @@ def _alone(folder: Path, out: TextIO) -> Iterator[int]:
 
     Yields what holds the lock: a file descriptor.
 
-    The hub has it, too. So the lock goes when both are gone, however they ended.
+    The hub holds it, too. So the lock goes when both are gone, however they ended.
     """
     try:
         lock = (folder / "lock").open("a+", encoding="ascii")
@@ -305,12 +305,12 @@ def _alone(folder: Path, out: TextIO) -> Iterator[int]:
                     "folder with --dir, and another --port."
                 )
             if deadline == math.inf:
-                _say(out, "The command was killed, and what it started is still ending. A moment…")
+                _say(out, "The last command was killed, and its hub is still stopping. A moment…")
                 deadline = time.monotonic() + STOP_SECONDS
             elif time.monotonic() > deadline:
                 raise PusherError(
-                    f"The hub in {folder} hasn't ended after {STOP_SECONDS} seconds, although its "
-                    "command has. What it says is in hub/log. End it, or restart the machine."
+                    f"The hub in {folder} is still running after {STOP_SECONDS} seconds, although "
+                    "its command was killed. hub/log may say why. End it, or restart the machine."
                 )
             time.sleep(0.2)
         lock.truncate(0)
@@ -330,7 +330,7 @@ def _locks(lock: TextIO) -> bool:
 
 
 def _is_there(process: str) -> bool:
-    """Whether a process, named by its number, is running; True where nobody can tell."""
+    """Whether the process with this number is running; True if that can't be known."""
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

@@ -2,9 +2,9 @@
 
     python -m pusherkit.classroom.learner
 
-The hub itself writes nothing into anybody's home. So it's the same on a laptop, where everybody's
-home is a folder, and on a machine where the hub is root and homes aren't to be trusted. Where a
-home is full, or can't be written, its learner gets a page that says so, in place of a long wait.
+The hub itself writes nothing into anybody's home. So this works on a laptop, where a home is a
+plain folder, and on a machine where the hub is root and can't trust what's in a home. If a home is
+full, or can't be written, its learner gets a page that says so, in place of a long wait.
 Needs the extra `class`.
 """
 
@@ -26,7 +26,7 @@ LOOK_SECONDS = 5 * 60  # between two looks for such kernels
 
 AGAIN_SECONDS = 10  # until the page that says what's wrong tries again
 OPENS_SECONDS = 15  # for Jupyter to start, once nothing's wrong any more
-REQUEST_SECONDS = 5  # for a request to that page to be there
+REQUEST_SECONDS = 5  # for a whole request to that page to arrive
 
 ARGUMENTS = (
     "--ServerApp.terminals_enabled=False",  # notebooks are enough
@@ -87,7 +87,7 @@ class Excuse(HTTPServer):
             prepare(self.home)
         except PusherError as error:
             self.error, why = error, error.__cause__
-            # Where the home is, and options of a command, are nothing to a learner.
+            # A learner has no use for the home's path, or for a command's options.
             said = str(why.strerror) if isinstance(why, OSError) else str(error)
             return (
                 "Your lessons can't open yet",
@@ -106,7 +106,7 @@ class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         title, said, again = self.server.answer()
         page = PAGE.format(title=html.escape(title), said=html.escape(said)).encode()
-        self.send_response(200)  # the hub takes a server that answers with a 5xx for none
+        self.send_response(200)  # the hub takes a 5xx for a server that isn't there
         for name, value in {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Length": str(len(page)),

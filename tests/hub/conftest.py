@@ -40,7 +40,7 @@ NAMES = ["zoë", "Anna Lena", "03"]
 
 @dataclass
 class Room:
-    """A class that runs. `url` ends with a slash, and is where its hub's base URL is."""
+    """A running class. `url` is its hub's base URL, with a slash at the end."""
 
     folder: Path
     url: str
@@ -61,7 +61,7 @@ class Room:
             return dict(csv.reader(opened))[name]
 
     def server(self, name: str) -> str:
-        """The URL of a learner's server, with a slash at its end."""
+        """The URL of a learner's server, with a slash at the end."""
         return f"{self.url}user/{quote(name)}/"
 
     def home(self, name: str) -> Path:
@@ -81,17 +81,17 @@ class Room:
         return Client(replace(mine, secret=used.secret))
 
     def stop(self) -> str:
-        """Press Ctrl+C, and return what was printed from its start to its end."""
+        """Press Ctrl+C, and return everything it printed."""
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(60) == 0, self.said()
         return self.said()
 
 
 class Person(httpx.Client):
-    """Somebody's browser, as far as it's cookies and redirects."""
+    """Somebody's browser, as far as cookies and redirects go."""
 
     def __init__(self) -> None:
-        # No variable of this machine's environment says where requests to itself go.
+        # This machine's proxy variables don't apply to requests to itself.
         super().__init__(follow_redirects=True, timeout=30, trust_env=False)
 
     def comes_in(self, room: Room, name: str) -> httpx.Response:
@@ -179,7 +179,7 @@ OpenClass = Callable[..., AbstractContextManager[Room]]
 
 @pytest.fixture(scope="session")
 def open_class() -> OpenClass:
-    """Open a class in a folder, with further words for the command line."""
+    """Open a class in a folder, with more options for the command line."""
     pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
     if not shutil.which("configurable-http-proxy"):
         pytest.skip("configurable-http-proxy is missing: npm install -g configurable-http-proxy")
@@ -188,7 +188,7 @@ def open_class() -> OpenClass:
 
 @contextmanager
 def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Iterator[Room]:
-    """`pusherkit class` in a folder, from the moment that it's open until Ctrl+C."""
+    """`pusherkit class` in a folder, from when it's open until Ctrl+C."""
     if not port:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
@@ -223,7 +223,7 @@ def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Ite
 
 @pytest.fixture(scope="module")
 def room(open_class: OpenClass, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """A class of NAMES, whose hub isn't at the root of its address."""
+    """A class of NAMES, whose hub is under a path."""
     folder = tmp_path_factory.mktemp("rooms")
     names = folder / "names"
     names.write_text("\n".join(NAMES), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""configure(), as a hub reads it: the wall, who may train, and what learners' servers are given."""
+"""configure(), as a hub reads it: the wall, who may train, and what learners' servers get."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def loaded(c: Config) -> Config:
-    """The same configuration, as a hub has it: with what was added to a list that's empty."""
+    """The configuration as the hub will have it: lists start empty, and then get what was added."""
     for section, name, empty in (
         ("JupyterHub", "custom_scopes", {}),
         ("JupyterHub", "services", []),
@@ -90,7 +90,7 @@ def test_a_learners_server_is_not_given_the_class_secret(
         assert secret not in (value(spawner_of("zoë")) if callable(value) else value)
 
 
-def test_what_a_hub_had_before_stays(tmp_path: Path):
+def test_what_a_hub_was_configured_with_stays(tmp_path: Path):
     c = Config()
     c.JupyterHub.services = [{"name": "another"}]
     c.JupyterHub.load_roles = [{"name": "another"}]
@@ -136,7 +136,7 @@ def test_a_laptops_hub_listens_where_the_command_says(
 
 @pytest.fixture
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes back afterwards what a learner's server tells the Jupyter that comes after it."""
+    """Undoes what a learner's server sets in the environment for the Jupyter it starts."""
     for name in ("JUPYTERHUB_ROOT_DIR", "JUPYTERHUB_DEFAULT_URL", "JUPYTER_CONFIG_PATH"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
