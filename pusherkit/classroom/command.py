@@ -552,6 +552,7 @@ def _configure(
         "key": str(options.key.absolute()) if options.key else "",
         "proxy": list(proxy),
         "line_token": token,
+        "parent": os.getpid(),
     }
     write_private(running / "settings.json", json.dumps(settings, indent=2))
     write_private(
