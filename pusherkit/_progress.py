@@ -86,6 +86,10 @@ class OfLesson:
     title: str
     begun: int
     finished: int
+    passed: int
+    """By all learners together, of the exercises that finish the lesson."""
+    of: int
+    """How many exercises finish it."""
     exercises: tuple[OfExercise, ...]
     predictions: tuple[OfPrediction, ...]
 
@@ -251,6 +255,8 @@ def _of_lesson(lesson: Lesson, records: Sequence[Record]) -> OfLesson:
             for record in records
         ),
         finished=sum(passed == every for passed, every in done),
+        passed=sum(passed for passed, _ in done),
+        of=lesson.done(Record())[1],
         exercises=tuple(_of_exercise(each, records) for each in exercises),
         predictions=tuple(
             OfPrediction(
@@ -324,7 +330,8 @@ def _number(number: int, what: str) -> str:
 def _lesson_lines(lesson: OfLesson, one: bool, width: int) -> Iterator[str]:
     state = f"begun by {lesson.begun}, finished by {lesson.finished}"
     if one:
-        state = "finished" if lesson.finished else "not finished yet"
+        much = f"{lesson.passed} of {lesson.of} exercises passed"
+        state = "finished" if lesson.finished else f"not finished yet, {much}"
     yield _hanging("", f"{lesson.lesson[:2]} {lesson.title}: {state}", width)
     for exercise in lesson.exercises:
         if not exercise.tried:

@@ -77,7 +77,9 @@ def test_a_class_in_numbers(tmp_path: Path) -> None:
 def test_a_class_in_words(tmp_path: Path) -> None:
     files = [learner(tmp_path / "a", CAPITALS, surprised=True), learner(tmp_path / "b", CAPITALS)]
     shown = in_words(report(files), 80)
-    assert shown.startswith("Progress of 2 learners\n\n01 Body is bytes: begun by 2, finished by 0")
+    assert shown.startswith(
+        "Progress of 2 learners\n\n01 The body is bytes: begun by 2, finished by 0"
+    )
     assert "  body_md5: tried by 2, passed by 2, 4 attempts\n    2× The digits are right" in shown
     assert "  Surprised 1 of 2: Is the MD5 printed there" in shown
     assert "Not begun: 00 Start here, 02 Parameters in order" in shown
@@ -85,12 +87,14 @@ def test_a_class_in_words(tmp_path: Path) -> None:
 
 def test_one_learner_in_words(tmp_path: Path) -> None:
     shown = in_words(report([learner(tmp_path, CAPITALS, passed=False, surprised=True)]), 80)
-    assert shown.startswith("Progress of 1 learner\n\n01 Body is bytes: not finished yet")
+    assert shown.startswith(
+        "Progress of 1 learner\n\n01 The body is bytes: not finished yet, 0 of 6 exercises passed"
+    )
     assert "  body_md5: not passed yet, 1 attempt\n" in shown
     assert "  Surprise: Is the MD5 printed there" in shown
     Progress(tmp_path / FILE).passed("body_is_bytes.prove_it")
     shown = in_words(report([tmp_path / FILE]), 80)
-    assert "01 Body is bytes: finished" in shown
+    assert "01 The body is bytes: finished" in shown
     assert "  prove_it: passed, 1 attempt\n" in shown
 
 

@@ -90,7 +90,7 @@ class Player:
             self.sends("POST", vector.path, vector.params, vector.body)
         self.publishes("order-41", "status", {"status": TEXT})
         info = [("info", "user_count,subscription_count")]
-        self.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-a", info)
+        self.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-couriers", info)
         batch = [{"channel": "order-1", "name": "status", "data": "x"}] * 2
         self.sends("POST", BATCH, body=json.dumps({"batch": batch}).encode())
         self.waits_and_gives_up()
@@ -249,8 +249,8 @@ def test_no_vector_has_a_blind_spot(vector: Request, when: int) -> None:
 
 def test_the_vectors_are_ticked_off_one_by_one(player: Player) -> None:
     for number, says in (
-        (0, "Right so far: vector 1. Still to come: vectors 2 and 3."),
-        (2, "Right so far: vectors 1 and 3. Still to come: vector 2."),
+        (0, "Vector 1 is right. Still to come: vectors 2 and 3."),
+        (2, "Vectors 1 and 3 are right. Still to come: vector 2."),
     ):
         vector = VECTORS[number]
         player.sends("POST", vector.path, vector.params, vector.body)
@@ -266,7 +266,7 @@ def test_each_vector_is_spoken_of_and_none_hides_another(player: Player) -> None
     assert read_state(to_text(player.clinic.state)).mark("vectors") == player.mark("vectors")
     player.sends("POST", VECTORS[1].path, VECTORS[1].params, VECTORS[1].body)
     said = player.said("vectors")
-    assert said.startswith("Right so far: vector 2. Vector 1: It's signed correctly, but")
+    assert said.startswith("Vector 2 is right. Vector 1: It's signed correctly, but")
     assert ". Vector 3: It's signed correctly, but" in said
     assert not player.mark("vectors").under_way
     for vector in VECTORS:
@@ -284,7 +284,7 @@ def test_vectors_that_are_refused_alike_are_named_together(player: Player) -> No
     vector = VECTORS[0]
     player.raw("POST", f"{vector.path}?{urlencode(vector.params)}", vector.body)
     said = player.said("vectors")
-    assert said.startswith("Right so far: vector 1. Vector 3: "), "what was right stays right"
+    assert said.startswith("Vector 1 is right. Vector 3: "), "what was right stays right"
     theirs = replace(CLINIC_CREDENTIALS, secret="x" * 20)
     for vector in VECTORS[1:]:
         player.sends("POST", vector.path, vector.params, vector.body, credentials=theirs)
@@ -338,8 +338,64 @@ def test_the_text_counts_in_each_way_to_write_it(player: Player, data: Any) -> N
     assert player.mark("event").met == NOW
 
 
+def test_the_text_counts_on_its_channel_alone(player: Player) -> None:
+    player.publishes("order-42", "status", TEXT)
+    assert player.said("event").startswith("An event `status` on `order-42` brought Zażółć ☕.")
+
+
+@pytest.mark.parametrize(
+    ("channel", "name", "goal"),
+    [
+        ("clinic", "Auth", "private"),
+        ("private-order-41", "auth", "private"),
+        ("order-41", "cause", "fault"),
+        ("clinic", "REPORT", "report"),
+        ("friends", "gave-up", "give-up"),
+    ],
+)
+def test_an_event_that_is_nearly_the_right_one_is_spoken_of(
+    player: Player, channel: str, name: str, goal: str
+) -> None:
+    player.publishes("clinic", "auth", "earlier")
+    player.publishes(channel, name, {"auth": "later"})
+    right = {"give-up": ("gave-up", "news")}.get(goal, (name.lower(), "clinic"))
+    said = f"An event `{name}` on `{channel}` came. It should be the event `{right[0]}` on"
+    assert player.said(goal) == f"{said} `{right[1]}`."
+
+
+def test_what_counts_for_nothing_is_said_to(player: Player) -> None:
+    player.publishes("order-41", "status", TEXT)
+    player.publishes("order-41", "status", TEXT)
+    assert player.clinic.state.latest == ""
+    player.publishes("clinic", "authorize", "x")
+    said = "An event `authorize` on `clinic` came. No goal asks for that, so it counts for nothing."
+    assert player.clinic.state.latest == said
+
+
+def test_a_vector_without_its_parameters_is_known_by_its_event(player: Player) -> None:
+    player.sends("POST", VECTORS[1].path, (), VECTORS[1].body)
+    assert "the parameter Tag=north east, café isn't in it" in player.said("vectors")
+
+
+@pytest.mark.parametrize(
+    ("id", "channel"), [(socket_id(BEGUN), "private-order-42"), ("1234.1234", "private-order-41")]
+)
+def test_an_auth_for_another_page_or_channel_is_named(
+    player: Player, id: str, channel: str
+) -> None:
+    auth = authorize_channel(CLINIC_CREDENTIALS, id, channel)
+    player.publishes("clinic", "auth", auth)
+    right = f"{socket_id(BEGUN)}:private-order-41"
+    assert player.said("private").startswith(f"That's the auth for {id}:{channel}. Sign {right}:")
+    player.publishes("clinic", "auth", {"auth": f"{CLINIC_CREDENTIALS.key}:{'0' * 64}"})
+    assert player.said("private").startswith(f"It should be the signature of {right}, and no known")
+
+
 def test_a_get_needs_a_comma(player: Player) -> None:
     path = f"/apps/{CLINIC_CREDENTIALS.app_id}/channels"
+    player.sends("GET", path, [("filter_by_prefix", "a,b")])
+    assert f"A GET came for {path}. Ask for …/channels/presence-couriers" in player.said("get")
+    path += "/presence-couriers"
     player.sends("GET", path)
     assert "it had no parameters of its own" in player.said("get")
     player.sends("GET", path, [("info", "subscription_count")])
@@ -472,7 +528,7 @@ def test_a_real_subscriber_counts_and_a_refused_one_is_explained(
     peer = Peer(player.clinic, clock)
     wrong = {"channel": "private-order-41", "auth": f"{CLINIC_CREDENTIALS.key}:{'0' * 64}"}
     peer.says({"event": "pusher:subscribe", "data": wrong})
-    assert "No known mistake" in player.said("private")
+    assert "no known mistake" in player.said("private")
     peer.says({"event": "pusher:subscribe", "data": {"channel": "presence-a", "auth": "x:y"}})
     peer.subscribes("private-order-7")
     player.publishes("order-41", "status")
@@ -559,8 +615,16 @@ def test_somebody_elses_secret_is_said_to_be_unknown_and_never_shown(player: Pla
 
 def test_our_own_secret_sent_by_mistake_is_hidden(player: Player) -> None:
     secret = CLINIC_CREDENTIALS.secret
-    player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("info", f"{secret},a")])
-    player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("x", f"{secret},a")])
+    player.sends(
+        "GET",
+        f"/apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-couriers",
+        [("info", f"{secret},a")],
+    )
+    player.sends(
+        "GET",
+        f"/apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-couriers",
+        [("x", f"{secret},a")],
+    )
     for cut in (0, capstone.MAX_SHOWN - len(secret) + 4):
         player.publishes("clinic", "cause", {"cause": "x" * cut + " " + secret})
         assert secret[:10] not in player.said("fault")
@@ -641,7 +705,9 @@ def test_a_request_that_was_turned_away_is_told(player: Player) -> None:
 
 def test_what_came_cannot_look_like_a_line_of_the_results(player: Player) -> None:
     forged = "a,b\nfault    2026-11-26 13:33:42 UTC It was easy."
-    player.sends("GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels", [("x", forged)])
+    player.sends(
+        "GET", f"/apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-couriers", [("x", forged)]
+    )
     assert len(capstone.results(player.clinic.state).splitlines()) == len(GOALS)
     assert r"a,b\nfault" in player.mark("get").said
 
@@ -689,10 +755,10 @@ def test_the_tasks_are_there_for_people_and_for_programs(player: Player) -> None
 
 def test_the_text_says_what_was_shown_and_what_came(player: Player) -> None:
     player.publishes("order-41", "status", "no coffee")
-    assert "    Came:  An event came, but" in player.raw("GET", "/clinic").body.decode()
+    assert "    So far: An event came, but" in player.raw("GET", "/clinic").body.decode()
     player.shows_everything()
     text = player.raw("GET", "/clinic").body.decode()
-    assert "[x] 1. Three vectors\n    Shown: All three, byte for byte." in text
+    assert "[x] 1. Three vectors\n    Shown:  All three, byte for byte." in text
     assert "Vector 1" not in text
 
 
@@ -722,7 +788,8 @@ def test_the_tasks_page_has_the_facts_of_the_text(player: Player) -> None:
     for goal in GOALS:
         for said in (goal.title, goal.send, goal.why, state.mark(goal.id).said):
             assert words(said) in words(text)
-            assert words(said).replace(" ", "") in words(html).replace(" ", "")
+            bare = words(said).replace(" ", "").replace("`", "")
+            assert bare in words(html).replace(" ", "")
         for detail in tasks.details(goal, state, CLINIC_CREDENTIALS, player.clinic.url):
             if isinstance(detail, tasks.Exact):
                 assert f'<pre tabindex="0">{escape(detail.text)}</pre>' in html
@@ -810,7 +877,7 @@ def test_the_page_escapes_what_came_and_needs_nothing_from_outside(player: Playe
     reply = player.raw("GET", "/clinic/page")
     html = reply.body.decode()
     assert "<script" not in html
-    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi> showed" in html
+    assert "Signed as: <bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>." in html
     assert html.count('class="met"') == len(GOALS)
     assert "http" not in html.replace("HTTP", "")
     assert ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") in (
@@ -852,6 +919,7 @@ def test_the_list_fits_the_terminal(width: int) -> None:
     state = replace(state, marks={goal.id: Mark(said=LONG) for goal in GOALS}, latest=LONG)
     lines = terminal.listed(state, width, 23)
     assert len(lines) <= 23
+    assert lines[-1] == "  0 of 9 shown · in full at /clinic"
     assert max(map(len, lines)) <= max(width, 40)
 
 

@@ -27,6 +27,7 @@ from pusherkit.clinic.capstone import (
     joined,
     look_into,
     missing,
+    mixed_up,
     must_wait,
     one_line,
     socket_id,
@@ -56,6 +57,10 @@ HTML = (
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
 )
 MAX_CAUSES = 2  # explanations of one signature that are told
+UNKNOWN_AUTH = (
+    "It should be the signature of {}, and no known mistake with that text gives what came. Was it "
+    "made for another connection or channel, or with another secret?"
+)
 
 
 class Clinic(Sandbox):
@@ -126,7 +131,9 @@ class Clinic(Sandbox):
         if refused.channel.startswith("private-") and not self.state.met("private"):
             causes = [mistake for found in diagnosis.findings for mistake in found.mistakes]
             said = " ".join(f"{mistake.why} {mistake.fix}" for mistake in causes[:MAX_CAUSES])
-            notes = " ".join([*diagnosis.notes, diagnosis.unexplained]).strip()
+            unknown = UNKNOWN_AUTH.format(f"{refused.socket_id}:{refused.channel}")
+            unexplained = unknown if diagnosis.unexplained else ""
+            notes = " ".join([*diagnosis.notes, unexplained]).strip()
             names = tuple(mistake.name for mistake in causes)
             self._keep(missing(self.state, "private", said or notes or refused.error, names))
 
@@ -148,7 +155,9 @@ class Clinic(Sandbox):
             state = joined(state, self.credentials.hide(channel), now=arrival.time)
         self._keep(state)
         auth = handed_in(look_into(arrival.request))
-        if auth is not None and arrival.status < 400 and not state.met("private"):
+        if auth is None or arrival.status >= 400 or state.met("private"):
+            return
+        if not mixed_up(state, self.credentials, auth):
             # What is wrong with it is searched for as for every refused subscription, in its turn.
             self.explain_later(
                 UnauthorizedSubscription(

@@ -5,7 +5,8 @@ returns the next state; `must_wait()` says which requests are answered 429. Time
 and what can't be foreseen (the run's name) comes with the first state.
 
 A goal that was met stays met. What else arrives for it is ignored, but for the signed results:
-signed again, under another name perhaps, the later ones are those on the page.
+signed again, under another name perhaps, the later ones are those on the page. What is for no goal
+is said to be so.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ CLINIC_CREDENTIALS = Credentials(
 )
 
 TEXT = "Zażółć ☕"  # letters of one, two and three bytes
+ORDER_CHANNEL = "order-41"
 BUSY_CHANNEL = "friday"
 SHUT_CHANNEL = "shut"
 PRIVATE_CHANNEL = "private-order-41"
@@ -238,12 +240,16 @@ def arrived(state: State, credentials: Credentials, arrival: Arrival) -> State:
     if not goal:
         return replace(state, latest=one_line(arrival.said)) if arrival.said else state
     state = replace(state, latest="")
+    if state.met(goal) and goal == "event" and arrival.status < 400:
+        return replace(state, latest=one_line(credentials.hide(_for_nothing(sent))))
     if state.met(goal):
         return _signed_again(state, credentials, arrival, sent) if goal == "report" else state
     if arrival.status >= 400 and not arrival.asked_to_wait:
         if goal == "vectors":
             return _vector_refused(state, sent, arrival.said, arrival.mistakes)
         return missing(state, goal, arrival.said, arrival.mistakes)
+    if said := _misnamed(goal, sent):
+        return missing(state, goal, credentials.hide(said))
     (judge,) = (each.judge for each in GOALS if each.id == goal)
     return judge(state, credentials, arrival, sent)
 
@@ -281,17 +287,49 @@ def _goal_of(request: Request, sent: Sent) -> str:
         return "vectors"
     if end == "batch_events":
         return "batch"
-    for goal, channel, name in (
-        ("wait", BUSY_CHANNEL, ""),
-        ("give-up", SHUT_CHANNEL, ""),
-        ("give-up", "news", "gave-up"),
-        ("private", CLINIC_CHANNEL, "auth"),
-        ("fault", CLINIC_CHANNEL, "cause"),
-        ("report", CLINIC_CHANNEL, "report"),
-    ):
+    for goal, channel, name in (("wait", BUSY_CHANNEL, ""), ("give-up", SHUT_CHANNEL, ""), *NAMED):
         if sent.on(channel, name):
             return goal
-    return "event"
+    if any(_has_text(event) for event in sent.events):
+        return "event"
+    return next((goal for goal, _, name in NAMED if _nearly(sent, name)), "event")
+
+
+NAMED = (
+    ("give-up", "news", "gave-up"),
+    ("private", CLINIC_CHANNEL, "auth"),
+    ("fault", CLINIC_CHANNEL, "cause"),
+    ("report", CLINIC_CHANNEL, "report"),
+)
+"""The goals that are told by an event's channel and name."""
+
+
+def _nearly(sent: Sent, name: str) -> Event | None:
+    """An event with a name, in capitals perhaps, on whatever channel."""
+    return next((each for each in sent.events if each.name.strip().lower() == name), None)
+
+
+def _misnamed(goal: str, sent: Sent) -> str:
+    """What is wrong with the name or the channel of an event that's meant for a goal; or ""."""
+    for each, channel, name in NAMED:
+        exactly = sent.on(channel, name) or sent.on(SHUT_CHANNEL)
+        if each == goal and not exactly and (event := _nearly(sent, name)):
+            return f"{_called(event)} came. It should be the event `{name}` on `{channel}`."
+    return ""
+
+
+def _called(event: Event) -> str:
+    """An event by its name and its channels, cut."""
+    channels = ", ".join(event.channels)[:MAX_SHOWN]
+    return f"An event `{event.name[:MAX_SHOWN]}` on `{channels}`"
+
+
+def _for_nothing(sent: Sent) -> str:
+    """What to say of events that no goal is waiting for; "" if they're only sent once more."""
+    if any(_has_text(event) and ORDER_CHANNEL in event.channels for event in sent.events):
+        return ""
+    came = _called(sent.events[0]) if sent.events else "A request without an event"
+    return f"{came} came. No goal asks for that, so it counts for nothing."
 
 
 # --- three vectors ------------------------------------------------------------------------------
@@ -328,10 +366,16 @@ VECTORS = (
 
 
 def nearest_vector(sent: Sent) -> int | None:
-    """Which of VECTORS a request is meant to be, by the names of its parameters, in any case."""
+    """Which of VECTORS a request is meant to be, by the names of its parameters, in any case.
+
+    Or else by its events: they're in none of the other tasks.
+    """
     names = sorted(name.lower() for name, _ in sent.params)
     for number, vector in enumerate(VECTORS):
         if names == sorted(name.lower() for name, _ in vector.params):
+            return number
+    for number, vector in enumerate(VECTORS):  # without its parameters, perhaps
+        if sent.events == look_into(vector).events:
             return number
     return None
 
@@ -365,7 +409,8 @@ def _vectors(
     for number, text in wrong.items():
         alike.setdefault(text, []).append(number)
     left = [number for number in (1, 2, 3) if number not in there and number not in wrong]
-    said = [f"Right so far: {_numbered(sorted(there))}."] if there else []
+    are = "is" if len(there) == 1 else "are"
+    said = [f"{_numbered(sorted(there)).capitalize()} {are} right."] if there else []
     said += [f"{_numbered(numbers).capitalize()}: {text}" for text, numbers in alike.items()]
     said += [f"Still to come: {_numbered(left)}."] if left else []
     memory = {"there": sorted(there), "wrong": {str(n): text for n, text in wrong.items()}}
@@ -416,13 +461,24 @@ def _counted(count: int, what: str) -> str:
 
 # --- an event, a GET, a batch -------------------------------------------------------------------
 
+ASKED = "/channels/presence-couriers"  # the end of the path of the GET
+INFO = "info=user_count,subscription_count"
+
 
 def _judge_event(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
     texts = [text for event in sent.events for text in _texts(event.data)]
-    if any(TEXT in text for text in texts):
+    having = [event for event in sent.events if _has_text(event)]
+    if any(ORDER_CHANNEL in event.channels for event in having):
         said = f"{TEXT} arrived in {_counted(len(arrival.request.body), 'byte')} of body."
         return shown(state, "event", said, now=arrival.time)
+    if having:
+        said = f"{_called(having[0])} brought {TEXT}. Publish it on the channel `{ORDER_CHANNEL}`."
+        return missing(state, "event", credentials.hide(said))
     return missing(state, "event", f"An event came, but {TEXT} isn't in its data. {_why(texts)}")
+
+
+def _has_text(event: Event) -> bool:
+    return any(TEXT in text for text in _texts(event.data))
 
 
 def _texts(data: str) -> list[str]:
@@ -447,6 +503,12 @@ def _why(texts: list[str]) -> str:
 
 
 def _judge_get(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
+    path = arrival.request.path
+    if not path.endswith(ASKED):
+        said = (
+            f"A GET came for {credentials.hide(path)[:MAX_SHOWN]}. Ask for …{ASKED}, with {INFO}."
+        )
+        return missing(state, "get", said)
     for name, value in sent.params:
         if "," in value:
             said = credentials.hide(f"{name}={value}")[:MAX_SHOWN]
@@ -456,7 +518,7 @@ def _judge_get(state: State, credentials: Credentials, arrival: Arrival, sent: S
         if sent.params
         else "A GET came, but it had no parameters of its own."
     )
-    return missing(state, "get", f"{said} Ask for info=user_count,subscription_count.")
+    return missing(state, "get", f"{said} Ask for {INFO}.")
 
 
 def _judge_batch(state: State, credentials: Credentials, arrival: Arrival, sent: Sent) -> State:
@@ -571,9 +633,34 @@ def _judge_private(state: State, credentials: Credentials, arrival: Arrival, sen
     try:
         verify_channel(credentials, socket_id(state), PRIVATE_CHANNEL, auth)
     except AuthenticationError as error:
-        return missing(state, "private", str(error))
+        return missing(state, "private", mixed_up(state, credentials, auth) or str(error))
     said = f"The page {socket_id(state)} may listen to {PRIVATE_CHANNEL}."
     return shown(state, "private", said, now=arrival.time)
+
+
+def mixed_up(state: State, app: Credentials, auth: str | None) -> str:
+    """Which other channel or connection an auth is for, if that can be told; or ""."""
+    right = socket_id(state)
+    for id in (right, "1234.1234", right.replace(".", "")):
+        for channel in (PRIVATE_CHANNEL, *_OTHER_CHANNELS):
+            if auth == f"{app.key}:{hmac_sha256(app.secret, f'{id}:{channel}')}":
+                return (
+                    f"That's the auth for {id}:{channel}. Sign {right}:{PRIVATE_CHANNEL}: the "
+                    "socket id is at /clinic/socket_id."
+                )
+    return ""
+
+
+_OTHER_CHANNELS = (
+    "order-41",
+    "private-order-42",
+    "private-channel",
+    "private-foobar",
+    "presence-couriers",
+    "presence-order-41",
+    "order-42",
+    CLINIC_CHANNEL,
+)
 
 
 def handed_in(sent: Sent) -> str | None:
@@ -727,7 +814,7 @@ GOALS = (
     Goal(
         id="event",
         title="An event beyond ASCII",
-        send=f"Publish an event on order-41 whose data contains {TEXT}.",
+        send=f"Publish an event on the channel `{ORDER_CHANNEL}` whose data contains {TEXT}.",
         why="You hash bytes, and ż is two of them. A program that counts or hashes letters gets "
         "this wrong.",
         judge=_judge_event,
@@ -735,8 +822,7 @@ GOALS = (
     Goal(
         id="get",
         title="A GET with a comma",
-        send=f"GET /apps/{CLINIC_CREDENTIALS.app_id}/channels/presence-couriers, with "
-        "info=user_count,subscription_count.",
+        send=f"GET `/apps/{CLINIC_CREDENTIALS.app_id}{ASKED}`, with `{INFO}`.",
         why="You sign the comma as a comma, even if the URL has %2C. And without a body there's no "
         "body_md5.",
         judge=_judge_get,
@@ -744,43 +830,43 @@ GOALS = (
     Goal(
         id="batch",
         title="A batch",
-        send=f"Publish {MIN_BATCH} events or more with one request to {_BATCH_PATH}.",
+        send=f"Publish {MIN_BATCH} events or more with one request to `{_BATCH_PATH}`.",
         why="One signature covers all of them, and it covers a different path.",
         judge=_judge_batch,
     ),
     Goal(
         id="wait",
         title="Wait when you're told to",
-        send=f"Publish an event on {BUSY_CHANNEL}. It's answered 429 twice. Wait as many seconds "
-        "as Retry-After says, each time, then sign it again and send it again.",
+        send=f"Publish an event on the channel `{BUSY_CHANNEL}`. It's answered 429 twice. Wait "
+        "as many seconds as Retry-After says, each time, then sign it again and send it again.",
         why="The server has too much to do. If you come back at once, you make it worse.",
         judge=_judge_wait,
     ),
     Goal(
         id="give-up",
         title="Give up in the end",
-        send=f"Publish an event on {SHUT_CHANNEL}. It's always answered 429. Wait in "
-        f"between, stop after {MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, and then publish an event "
-        "named gave-up on news.",
+        send=f"Publish an event on the channel `{SHUT_CHANNEL}`. It's always answered 429. Wait in "
+        f"between, stop after {MIN_ATTEMPTS} to {MAX_ATTEMPTS} attempts, and then publish the "
+        "event `gave-up` on the channel `news`.",
         why="A program that tries for ever hangs, and nobody finds out why.",
         judge=_judge_give_up,
     ),
     Goal(
         id="private",
         title="A page in a private channel",
-        send=f"A customer's page asks for {PRIVATE_CHANNEL}; its socket id is at "
-        f"/clinic/socket_id. Publish an event named auth on {CLINIC_CHANNEL}, with what your "
-        'authorization endpoint would answer as its data: {"auth":"…"}. (A real subscriber on '
-        "that channel counts, too.)",
+        send=f"A customer's page asks for `{PRIVATE_CHANNEL}`; its socket id is at "
+        f"/clinic/socket_id. Publish the event `auth` on the channel `{CLINIC_CHANNEL}`, with what "
+        'your authorization endpoint would answer as its data: `{"auth":"…"}`. (A real subscriber '
+        "on that channel counts, too.)",
         why="A page can't have the secret, so your server signs for it once it knows who's asking.",
         judge=_judge_private,
     ),
     Goal(
         id="fault",
         title="A fault, found",
-        send="A colleague's request, below, was refused. Find out which listed mistake gives "
-        f"its signature, and publish an event named cause on {CLINIC_CHANNEL} with that name: "
-        '{"cause":"NAME"}. After a wrong answer you get a different fault.',
+        send="A colleague's request, below, was refused. Find out which listed mistake gives its "
+        f"signature, and publish the event `cause` on the channel `{CLINIC_CHANNEL}`, with its "
+        'name: `{"cause":"NAME"}`. After a wrong answer you get a different fault.',
         why="You know the cause once you can make the same wrong signature.",
         judge=_judge_fault,
     ),
@@ -788,8 +874,8 @@ GOALS = (
         id="report",
         title="Your results, signed",
         send="When you've shown everything else, get the fingerprint of your results from "
-        f"/clinic/fingerprint, and publish an event named report on {CLINIC_CHANNEL}: "
-        '{"fingerprint":"…","by":"your name"}. You can leave out by.',
+        f"/clinic/fingerprint, and publish the event `report` on the channel `{CLINIC_CHANNEL}`: "
+        '`{"fingerprint":"…","by":"your name"}`. `by` is optional.',
         why="Your own program signs what you've shown, and the server verifies it.",
         judge=_judge_report,
     ),

@@ -28,7 +28,7 @@ def heading(seed: int, cases: Sequence[Case]) -> str:
                 "Name the cause of each. Use whatever you like: the three questions, a program of "
                 "your own, the lessons. Here are the settings of the practice app. To run one of "
                 "the programs, paste these settings into your terminal, and keep `pusherkit "
-                "clinic` running in another one, without --port: they send to its own port, 8124."
+                "clinic` running in another one. Don't give it --port: the programs send to 8124."
             ),
             "",
             f"export PUSHER_APP_ID={APP.app_id}",
@@ -170,11 +170,13 @@ def _asked(case: Case, ask: Callable[[str], str | None], say: Callable[[str], No
         if line is None or line.strip().lower() == QUIT:
             return None
         given = line.strip().lower()
+        named = [n for n, each in enumerate(case.options, 1) if each.name.lower() == given]
+        given = str(named[0]) if named else given
         if given == SHOW:
             say(f"{proof(case)}\n")
             return 0
         if given not in numbers:
-            say(f"Type a number from 1 to {numbers[-1]}, {SHOW} or {QUIT}.")
+            say(f"Type a number from 1 to {numbers[-1]} or the cause's name, {SHOW} or {QUIT}.")
             continue
         tries += 1
         chosen = int(given) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 _STYLE = """
@@ -69,6 +70,14 @@ def document(title: str, body: str) -> str:
 {body}</body>
 </html>
 """
+
+
+def prose(text: str) -> str:
+    """A sentence, escaped; what stands between backticks is set as code."""
+    return _TICKS.sub(r"<code>\1</code>", escape(text))
+
+
+_TICKS = re.compile(r"`([^`\n]++)`")
 
 
 def item(number: int, title: str, *, when: str, standing: str, below: str) -> str:

@@ -13,7 +13,7 @@ def as_html(state: State) -> str:
     items = "\n".join(_item(number, goal, state) for number, goal in enumerate(GOALS, start=1))
     report = _report(state, state.report) if state.report else ""
     body = f"""\
-<h1>{_title(state)}</h1>
+<h1>What I showed in the clinic</h1>
 <p class="quiet">{_summary(state)}</p>
 <ol>
 {items}
@@ -22,21 +22,14 @@ def as_html(state: State) -> str:
     return document("What I showed in the clinic", body)
 
 
-def _title(state: State) -> str:
-    by = state.report.by if state.report else ""
-    return (
-        f"What <bdi>{escape(by)}</bdi> showed in the clinic"
-        if by
-        else "What I showed in the clinic"
-    )
-
-
 def _summary(state: State) -> str:
     shown, every = len(GOALS) - len(state.open), len(GOALS)
+    by = state.report.by if state.report else ""
     much = "All of it" if state.finished else f"{shown} of {every}"
     return (
         f"{much}, judged by what a program sent to a strict practice server for the Pusher HTTP "
         f"API. Run {escape(state.run)}, started {utc(state.began)}."
+        + (f" Signed as: <bdi>{escape(by)}</bdi>." if by else "")
     )
 
 

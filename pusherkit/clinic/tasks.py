@@ -141,12 +141,12 @@ def _goal(number: int, goal: Goal, state: State) -> Iterator[str]:
     mark = state.mark(goal.id)
     yield f"{SIGNS[standing(mark)]} {number}. {goal.title}"
     if mark.met is not None:
-        yield from _wrapped(mark.said, "    Shown: ")
+        yield from _wrapped(mark.said, "    Shown:  ")
         return
-    yield from _wrapped(goal.send, "    Do:    ")
-    yield from _wrapped(goal.why, "    Why:   ")
+    yield from _wrapped(goal.send, "    Do:     ")
+    yield from _wrapped(goal.why, "    Why:    ")
     if mark.said:
-        yield from _wrapped(mark.said, "    Came:  ")
+        yield from _wrapped(mark.said, "    So far: ")
 
 
 def _detail(detail: str | Exact | Mistake) -> Iterator[str]:

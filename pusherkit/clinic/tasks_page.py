@@ -7,7 +7,7 @@ from html import escape
 
 from pusherkit.clinic import tasks
 from pusherkit.clinic.capstone import GOALS, Goal, State, utc
-from pusherkit.clinic.document import document, item
+from pusherkit.clinic.document import document, item, prose
 from pusherkit.credentials import Credentials
 from pusherkit.doctor.mistakes import Mistake
 
@@ -22,7 +22,7 @@ def as_html(state: State, credentials: Credentials, url: str) -> str:
     items = "\n".join(
         _item(number, goal, state, credentials, url) for number, goal in enumerate(GOALS, start=1)
     )
-    latest = f"<p>Also came: {escape(state.latest)}</p>\n" if state.latest else ""
+    latest = f"<p>Also came: {prose(state.latest)}</p>\n" if state.latest else ""
     body = f"""\
 <h1>The clinic</h1>
 <p>{escape(tasks.ABOUT)}</p>
@@ -46,8 +46,8 @@ def _item(number: int, goal: Goal, state: State, credentials: Credentials, url: 
     if mark.met is not None:
         below, when = f"<p>{escape(mark.said)}</p>", utc(mark.met)
     else:
-        send = _ADDRESS.sub(lambda found: _link(found[0], found[0]), escape(goal.send))
-        came = f"<p><strong>Came:</strong> {escape(mark.said)}</p>" if mark.said else ""
+        send = _ADDRESS.sub(lambda found: _link(found[0], found[0]), prose(goal.send))
+        came = f"<p><strong>So far:</strong> {prose(mark.said)}</p>" if mark.said else ""
         more = "\n".join(_detail(each) for each in tasks.details(goal, state, credentials, url))
         below = f'<p>{send}</p><p class="quiet">{escape(goal.why)}</p>{came}'
         below += f"<div>{more}</div>" if more else ""

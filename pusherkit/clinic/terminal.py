@@ -33,11 +33,15 @@ def listed(
     """Every goal in a line, and under the open ones what came and what is missing.
 
     It's drawn again and again in its place, so it has to fit: if what is said takes more than
-    `height` lines, each goal says one line of it. `notice` is what else there is to know.
+    `height` lines, each goal says one line of it, and the last line where the rest is. `notice` is
+    what else there is to know.
     """
     width = max(MIN_WIDTH, min(width, MAX_WIDTH))
     lines = _listed(state, width, notice, paint, most=height)
-    return lines if len(lines) <= height else _listed(state, width, notice, paint, most=1)
+    if len(lines) <= height:
+        return lines
+    lines = _listed(state, width, notice, paint, most=1)
+    return [*lines[:-1], lines[-1] + paint(" · in full at /clinic", BOLD)]
 
 
 def _listed(state: State, width: int, notice: str, paint: Paint, *, most: int) -> list[str]:

@@ -602,7 +602,7 @@ WRAPPERS = ("Some({})", 'Some("{}")', "Optional({})", 'Optional("{}")', "Optiona
 
 @_mistake(
     "query",
-    "A value was signed with what held it around it, such as Some(…), Optional[…] or b'…'.",
+    "A value was signed together with its wrapper, such as Some(…), Optional[…] or b'…'.",
     "Take the value out (get, unwrap, decode) before you join it to the text.",
     table=ALONE,
 )
@@ -922,7 +922,7 @@ def _body_signed(lines: tuple[str, str, str], body: Body) -> Iterator[str]:
 
 @_mistake(
     "newline",
-    "The text was signed with what held it around it, such as Some(…) or quotes.",
+    "The text was signed together with its wrapper, such as Some(…) or quotes.",
     "Take the text out (get, unwrap) before you sign it.",
     table=ALONE,
 )

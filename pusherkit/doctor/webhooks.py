@@ -147,7 +147,7 @@ def _body_in_another_encoding(body: Body) -> Iterator[bytes]:
 
 @_mistake(
     "body",
-    "The signature fits the body with a byte order mark before it, or without the one it has.",
+    "The signature fits if you add a byte order mark to the body, or take away the one it has.",
     _RAW,
 )
 def _byte_order_mark(body: Body) -> Iterator[bytes]:
@@ -177,7 +177,7 @@ def _object_signed(body: Body) -> Iterator[bytes]:
 
 @_mistake(
     "body",
-    "The signature is of the form that the JSON was parsed as, or sent in: URL-encoded.",
+    "What was signed is a URL-encoded form: the JSON was parsed into one, or came inside one.",
     "Send JSON with Content-Type: application/json. " + _RAW,
 )
 def _form_signed(body: Body) -> Iterator[bytes]:

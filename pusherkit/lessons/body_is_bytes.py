@@ -40,7 +40,7 @@ from pusherkit.lessons.kit import practice as practice  # the notebook's plain r
 from pusherkit.lessons.kit.picture import arrow, boxes, glyphs, group, line, rect, text
 from pusherkit.signing import sign, verify
 
-lesson = Lesson("01-body-is-bytes", stages=(1, 2))
+lesson = Lesson("01-body-is-bytes", title="The body is bytes", stages=(1, 2))
 map = lesson.map
 recall = lesson.recall_card
 

@@ -31,7 +31,7 @@ from pusherkit.lessons.kit import practice as practice  # the notebook's plain r
 from pusherkit.lessons.kit.picture import group, handle, rect, text
 from pusherkit.signing import AUTH_VERSION, hmac_sha256, sign
 
-lesson = Lesson("03-canonical-string", stages=(4,))
+lesson = Lesson("03-canonical-string", title="The canonical string", stages=(4,))
 map = lesson.map
 recall = lesson.recall_card
 

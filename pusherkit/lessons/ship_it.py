@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -37,6 +38,7 @@ from pusherkit.lessons.kit import (
 from pusherkit.lessons.kit import Event as Gesture
 from pusherkit.lessons.kit import practice as practice  # the notebook's plain request
 from pusherkit.lessons.kit.picture import arrow, group, handle, path, rect, text
+from pusherkit.lessons.kit.view import Action
 from pusherkit.sandbox.api import Exchange, Explanation, Sandbox, Unauthorized, matrix
 from pusherkit.sandbox.personalities import Played
 from pusherkit.sandbox.transport import SandboxTransport
@@ -128,12 +130,16 @@ class Line:
     """A practice server at the end of a bad line, and a page that listens to order 41.
 
     `fates` says what becomes of each try: "fine", "request lost" or "answer lost"; the last one
-    goes on for ever.
+    goes on for ever. `others` are the lines of the same check, and this one joins them.
     """
 
-    def __init__(self, fates: list[str]) -> None:
+    def __init__(self, fates: list[str], others: list[Line] | None = None) -> None:
         self.fates = fates
+        self.others = [] if others is None else others
+        self.others.append(self)
         self.tries = 0
+        self.ids: list[str] = []
+        """The id of each try."""
         self.arrived: list[dict[str, Any]] = []
         """The data of each event as it reached the page."""
         self._server = Practice()
@@ -145,6 +151,7 @@ class Line:
             raise RuntimeError(f"You've tried {MAX_TRIES} times. When does your loop end?")
         fate = self.fates[min(self.tries, len(self.fates) - 1)]
         self.tries += 1
+        self.ids.append(id)
         if fate != "request lost":
             self._server.client.trigger("order-41", "status", {"id": id, "status": status})
         if fate != "fine":
@@ -152,6 +159,12 @@ class Line:
 
     def _hear(self, message: Message) -> None:
         self.arrived.append(json.loads(str(message.data)))
+
+    @property
+    def shared_id(self) -> str | None:
+        """An id that an event on another line has, too."""
+        others = [id for line in self.others if line is not self for id in line.ids]
+        return next((id for id in self.ids if id in others), None)
 
     @property
     def shown(self) -> list[str]:
@@ -165,6 +178,7 @@ class Line:
 
 def _lines(chance: random.Random) -> Iterator[tuple[Line, str]]:
     lost = chance.choice(["request lost", "answer lost"])
+    together: list[Line] = []
     for fates in (
         ["answer lost", "fine"],
         ["request lost", "fine"],
@@ -172,13 +186,13 @@ def _lines(chance: random.Random) -> Iterator[tuple[Line, str]]:
         ["fine"],
         ["request lost"],
     ):
-        yield Line(fates), chance.choice(["preparing", "out for delivery", "delivered"])
+        yield Line(fates, together), chance.choice(["preparing", "out for delivery", "delivered"])
 
 
 @lesson.exercise(given=_lines)
 def deliver(line: Line, status: str) -> bool:
     """Publish a status, with at most five tries; return whether an answer came."""
-    event_id = "any text that no other event has"
+    event_id = str(uuid.uuid4())
     for _ in range(5):
         try:
             line.publish(event_id, status)
@@ -222,6 +236,13 @@ def _shown_once(done: tuple[Any, int, list[str]], line: Line, status: str) -> No
         )
     if result is not reachable:
         raise Wrong(f"Return {reachable} here.", Fact("Yours", shown(result)), *facts)
+    shared = next(filter(None, (each.shared_id for each in line.others)), None)
+    if line is line.others[-1] and shared is not None:  # once all else is right
+        raise Wrong(
+            "Two events have the same id, so a page would take the second for a copy of the first. "
+            "Each call of your function is an event of its own: str(uuid.uuid4()) makes a new id.",
+            Fact("Yours", shown(shared)),
+        )
 
 
 deliver.hint("Choose the id once, before the loop. Then every try is the same event.")
@@ -414,7 +435,7 @@ def _ways_out(leak: str, percent: bool, inside: bool, hexed: bool) -> View:
     return View(
         "Where a secret gets out",
         (
-            Fact("There", chosen.line),
+            Fact("What's there", chosen.line),
             Fact("How", chosen.how, kind="prose"),
             Fact("Instead", chosen.instead, kind="prose"),
         ),
@@ -439,13 +460,23 @@ def ways(leak: str, found: set[str]) -> Picture:
     )
     wide += rect(652, 4, 124, 34, "good", rx=6) + text(714, 26, "✓ signature", "okt", "middle")
     wide += text(714, 58, "HMAC: may be seen", "small", "middle")
+    wide += _finds(652, 104, 127)
     narrow = "".join(
         _place(place, pair, leak, found, 4 + n % 2 * 170, 4 + n // 2 * 158, chain=n % 2 == 0)
         for n, (place, pair) in enumerate(LEAKS.items())
     )
     narrow += rect(4, 320, 316, 34, "good", rx=6)
     narrow += text(162, 342, "✓ HMAC → signature: may be seen", "okt", "middle")
-    return Picture(title, desc, 780, 152, wide, Picture(title, desc, 340, 360, narrow))
+    narrow += _finds(8, 378, 396)
+    return Picture(title, desc, 780, 152, wide, Picture(title, desc, 340, 402, narrow))
+
+
+def _finds(x: float, first: float, second: float) -> str:
+    """What the marks on the eight places mean."""
+    words = ("✓", "okt", "your search finds it", first), ("?", "badt", "it doesn't", second)
+    return "".join(
+        text(x, y, mark, kind) + text(x + 16, y, said, "small") for mark, kind, said, y in words
+    )
 
 
 def _place(
@@ -460,7 +491,7 @@ def _place(
 ) -> str:
     width = 142
     shapes = [
-        rect(x, y, width, 34, "s5", rx=6),
+        path(f"M{x:g} {y + 35:g}h{width}", "s5"),
         text(x + width / 2, y + 22, place, "t5", "middle"),
     ]
     if chain:
@@ -472,7 +503,12 @@ def _place(
             path(f"M{x + 10} {y + 36}V{top + 17}H{x + 20}", "wrong"),
             handle(
                 rect(x + 20, top, width - 20, 34, "hot" if lit else "box", rx=6),
-                text(x + 27, top + 22, "✗" if seen else "?", "inkt" if lit else "badt"),
+                text(
+                    x + 27,
+                    top + 22,
+                    "✓" if seen else "?",
+                    "inkt" if lit else "okt" if seen else "badt",
+                ),
                 text(x + 43, top + 22, each.name, "inkt" if lit else "t"),
                 id=each.name,
                 label=f"What is in: {each.name}. Your search {'finds' if seen else 'misses'} it.",
@@ -655,7 +691,9 @@ def plan() -> str:
 
 @plan.judge
 def _nobody_is_refused(result: Any) -> None:
-    steps = "".join(filter(str.isalpha, result)).upper() if isinstance(result, str) else ""
+    written = isinstance(result, list | tuple) and all(isinstance(each, str) for each in result)
+    letters = "".join(result) if written else result if isinstance(result, str) else ""
+    steps = "".join(filter(str.isalpha, letters)).upper()
     if sorted(steps) != sorted(STEPS):
         raise Wrong(
             'Give all five letters, each once, such as "ABCDE".', Fact("Yours", shown(result))
@@ -726,6 +764,7 @@ _MET = {name: matrix(APP, faulty, now=NOW) for name, faulty in FAULTS.items()}
 SERVERS = tuple(each.server for each in _MET["another secret"])
 
 Sent = tuple[str, ...]  # the names of the faults that were sent, the last one last
+ALL: Sent = (*FAULTS, "")  # all of them, and none of them is looked at
 
 
 def who_takes(faulty: Request) -> list[str]:
@@ -734,6 +773,10 @@ def who_takes(faulty: Request) -> list[str]:
 
 
 def _send_one(sent: Sent, event: Gesture) -> Sent:
+    if event == Gesture("press", "all"):
+        return ALL
+    if event == Gesture("press", "none"):
+        return ()
     if event.kind != "press" or event.id not in FAULTS:
         return sent
     return (*(name for name in sent if name != event.id), event.id)
@@ -742,17 +785,11 @@ def _send_one(sent: Sent, event: Gesture) -> Sent:
 @lesson.explorer
 def servers() -> Explorer:
     """Send requests with one fault each to six servers, and see who notices."""
-    return Explorer(
-        _servers,
-        sent=gesture((), _send_one),
-        everything=tick("Send all six"),
-        code=[who_takes],
-    )
+    return Explorer(_servers, sent=gesture((), _send_one), code=[who_takes])
 
 
-def _servers(sent: Sent, everything: bool) -> View:
-    seen = {*FAULTS} if everything else {*sent}
-    last = sent[-1] if sent else None
+def _servers(sent: Sent) -> View:
+    seen, last = {*sent}, sent[-1] if sent else ""
     says, noticed, missed = "nothing sent yet", "–", "–"
     status = "Six requests, each with one thing wrong. Press one to send it to all six servers."
     if last:
@@ -762,7 +799,7 @@ def _servers(sent: Sent, everything: bool) -> View:
         missed = ", ".join(each.server for each in met if each.accepts) or "nobody"
         refusing = sum(not each.accepts for each in met)
         status = f"“{last}”: {refusing} of {len(met)} refuse it."
-    elif everything:
+    elif sent:
         status = "All six are sent. Press one to see what's wrong with it."
     return View(
         "The same bytes at six servers",
@@ -773,6 +810,10 @@ def _servers(sent: Sent, everything: bool) -> View:
         ),
         status,
         picture=heat_map(seen, last),
+        actions=(
+            *((Action("all", "Send all six"),) if len(seen - {""}) < len(FAULTS) else ()),
+            *((Action("none", "Start over"),) if sent else ()),
+        ),
         note="Worked out from what each server checks. Only the practice server runs here.",
     )
 
@@ -1175,7 +1216,14 @@ def _no_piece_of_it(result: Any, environ: dict[str, str]) -> None:
         )
     for what, value in (("app id", right.app_id), ("app key", right.key), ("host", host)):
         if value not in result:
-            raise Wrong(f"The line should still name the {what}.", Fact("Yours", shown(result)))
+            raise Wrong(LEFT_OUT[what], Fact("Yours", shown(result)))
+
+
+LEFT_OUT = {
+    "app id": "The line should still name the app id.",
+    "app key": "The line should still name the app key.",
+    "host": "The line should still name the host.",
+}
 
 
 describe.broken(
@@ -1256,6 +1304,21 @@ def prove_it(
     return leaks, statuses, safe, lenient
 
 
+@prove_it.observe
+def _four_lists(result: Any, *_: Any) -> Any:
+    """Only the statuses have an order; and a tuple or a set is as good as a list of names."""
+    if not isinstance(result, tuple | list) or len(result) != 4:
+        return result
+    return tuple(_listed(part, in_order=at == 1) for at, part in enumerate(result))
+
+
+def _listed(part: Any, *, in_order: bool) -> Any:
+    if isinstance(part, tuple) or (isinstance(part, set | frozenset) and not in_order):
+        part = list(part)
+    of_text = isinstance(part, list) and all(isinstance(each, str) for each in part)
+    return sorted(part) if of_text and not in_order else part
+
+
 @prove_it.judge
 def _all_four(
     result: Any,
@@ -1272,7 +1335,7 @@ def _all_four(
             raise Wrong(f"Part {number} should be a list.", Fact("Yours", shown(part)))
     leaks, statuses, safe, lenient = result
     _the_right_files(leaks, secret, files)
-    _, right, sound, taking = prove_it(secret, files, messages, plans, request)
+    _, right, sound, taking = _four_lists(prove_it(secret, files, messages, plans, request))
     if statuses != right:
         facts = (Fact("Messages", "\n".join(messages)), Fact("Yours", shown(statuses)))
         raise Wrong("Part 2 isn't right: the statuses, each event once, in order.", *facts)
@@ -1290,7 +1353,7 @@ def _all_four(
         )
 
 
-prove_it.hint("Four questions, four lists. Each keeps the order in which it was given to you.")
+prove_it.hint("Four questions, four lists. Only the statuses have an order, that of the messages.")
 prove_it.hint("If exercise 2 is done, part 1 is leaking(secret, files).")
 prove_it.hint("[met.server for met in matrix(APP, request, now=NOW) if …]")
 

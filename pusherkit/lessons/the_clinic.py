@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -164,7 +165,7 @@ def _rows(tiles: list[Tile], columns: int, width: int, press: bool) -> tuple[int
         x, y = 4 + column * (width + GAP), 4 + row * (HEIGHT + GAP)
         top = f"{MARKS[tile.state]}{tile.number}"
         pieces = (
-            rect(x, y, width, HEIGHT, "box", rx=6),
+            rect(x, y, width, HEIGHT, "box" if press else "bare", rx=6),
             rect(x, y, width, HEIGHT, LOOKS[tile.state], rx=6) if tile.state else "",
             rect(x + 3, y + 3, width - 6, HEIGHT - 6, "slid", rx=4) if tile.now else "",
             text(x + width / 2, y + 20, top, "strong", "middle"),
@@ -220,7 +221,7 @@ def took(shift: Shift, event: Event) -> Shift:
 
 
 class Calls(Explorer):
-    """Another seed is another night, so it begins with its first call.
+    """Another seed is another night: it begins with its first call, or goes on where it was left.
 
     In a class, the trainer can open a round: everybody who joins it takes the calls of one seed.
     """
@@ -228,21 +229,28 @@ class Calls(Explorer):
     def __init__(self, *given: Any, **controls: Any) -> None:
         self._room = joined()
         self._round: int | None = None  # the seed of the round that was joined
+        self._nights: dict[int, Shift] = {}  # by seed, those that were left
         super().__init__(*given, **controls)
         if self._room is not None:
             self._room.watch("calls", self)
             self._room.listen()
 
     def read(self, values: dict[str, Any]) -> None:
-        if values.get("seed", self._raw["seed"]) != self._raw["seed"]:
-            self.values["shift"] = Shift()
+        before = self.values["seed"]
+        with suppress(ValueError, TypeError):  # half a number, as it is being typed
+            after = self.controls["seed"].parse(values.get("seed", self._raw["seed"]))
+            if after != before:
+                self._nights[before] = self.values["shift"]
+                self.values["shift"] = self._nights.pop(after, Shift())
         super().read(values)
 
     def hear(self, event: Event) -> None:
         opened, before = self._opened(), self.values["shift"]
         if event.id == "join" and opened is not None:
             self._round, before = opened, None
-            self.values["shift"] = Shift()
+            if self.values["seed"] == opened:
+                self.values["shift"] = Shift()
+            self._nights.pop(opened, None)  # a round is begun by everybody at its first call
             self.set(seed=str(opened))
         else:
             super().hear(event)
@@ -250,7 +258,7 @@ class Calls(Explorer):
             self._tell(self._room, before)
 
     def _tell(self, room: Classroom, before: Shift | None) -> None:
-        """Tell how far it is, in numbers, if that's about a round, and more than before."""
+        """Report how far somebody is in the round, in numbers, if they've got any further."""
         room.listen()
         shift = self.values["shift"]
         if self._is_in_round() and shift != before:
@@ -262,6 +270,16 @@ class Calls(Explorer):
         with self._lock:
             self._refresh()
 
+    def _night(self, made: View) -> View:
+        """The View with its code at the very end, and a word about a seed that there isn't."""
+        (answers,) = made.below
+        note = ""
+        if self._raw["seed"].strip() != str(self.values["seed"]):
+            note = (
+                f"Seeds go from 0 to {MAX_SEED}. This is the night of seed {self.values['seed']}."
+            )
+        return replace(made, code="", below=(replace(answers, code=made.code, note=note),))
+
     def _opened(self) -> int | None:
         """The seed of the round that is open."""
         seed = self._room.heard.round if self._room is not None else None
@@ -271,15 +289,15 @@ class Calls(Explorer):
         return self._round is not None and self._round == self.values["seed"]
 
     def _made(self) -> View:
-        made, opened = super()._made(), self._opened()
+        made, opened = self._night(super()._made()), self._opened()
         if opened != self._round:
             self._round = None  # it was closed, or there's a new one
         if opened is None:
             return made
         if self._is_in_round():
             said = (
-                "You're in. Your trainer sees how many calls you've answered, and how many right "
-                "at the first try, but not your answers."
+                "You're in. Your trainer sees how many calls you've answered, and how many you got "
+                "right at the first try, but not your answers."
             )
             return View(f"The round with seed {opened}", status=said, below=(made,))
         said = "Your trainer has opened it. Everybody who joins gets the same eight calls."
@@ -332,18 +350,21 @@ def _taken(seed: int, shift: Shift) -> View:
         following = min(left, key=lambda at: (at < shift.at, at))
         actions += (Action(f"call-{following + 1}", "Take the next call", primary=True),)
     status, good = _said(case, tried, states)
+    question = "Two things are wrong. Which?" if len(case.answer.mistakes) > 1 else CAUSE
+    answers = View(question, _heard(case, tried), status, good, actions=actions)
     return View(
         f"Call {case.number}: {case.story}",
-        (*_heard(case, tried), *_evidence(case)),
-        status,
-        good,
+        _evidence(case),
         picture=board("The calls", desc, tiles, press=True),
-        actions=actions,
+        below=(answers,),
     )
 
 
+CAUSE = "What's the cause?"
+
+
 def _states(line: _Line, shift: Shift) -> list[str]:
-    """How each call stands: "" for one that isn't answered, "wrong", "half" or "done"."""
+    """The state of each call: "" if it isn't answered yet, "wrong", "half" or "done"."""
     return [_state(line, at, given) for at, given in enumerate(shift.tried)]
 
 
@@ -363,8 +384,7 @@ def _mark(case: Case, tried: tuple[int, ...], option: int) -> str:
 
 def _said(case: Case, tried: tuple[int, ...], states: list[str]) -> tuple[str, bool | None]:
     if not tried:
-        several = len(case.answer.mistakes) > 1
-        return "Two things are wrong. Which?" if several else "What's the cause?", None
+        return "", None
     if all(each in ("done", "half") for each in states):
         return f"All eight are named, {states.count('done')} at the first try. Good night!", True
     what = verdict(case, tried[-1])
@@ -376,18 +396,18 @@ def _said(case: Case, tried: tuple[int, ...], states: list[str]) -> tuple[str, b
     return "That's not it.", False
 
 
+PROOF = "Make that mistake, and you get exactly what was sent."
+
+
 def _heard(case: Case, tried: tuple[int, ...]) -> tuple[Fact, ...]:
     """What there is to say to the last answer; before one, what the answers mean."""
-    meaning = tuple(
-        Fact(f"{n}", f"`{option.name}` {option.why}", kind="prose")
-        for n, option in enumerate(case.options, start=1)
-    )
+    meaning = tuple(Fact(option.name, option.why, kind="prose") for option in case.options)
     if not tried:
         return meaning
     if case.right in tried:
         first, *others = case.findings
         causes = [Fact("Cause", f"{each.why} {each.fix}", kind="prose") for each in first.mistakes]
-        proof = Fact("Proof", first.reproduced, "Made that way, it's exactly what was sent.")
+        proof = Fact("Proof", first.reproduced, PROOF)
         also = [
             Fact("Or", f"{each.why} {each.fix} (It gives the same result.)", kind="prose")
             for other in others
@@ -508,6 +528,12 @@ def two_causes(secret: str, text: str, received: str) -> tuple[str, ...]:
     return ()
 
 
+@two_causes.observe
+def _as_a_tuple(result: Any, *_: Any) -> Any:
+    """A list of the two is as good."""
+    return tuple(result) if isinstance(result, list) else result
+
+
 two_causes.hint("Every text with every key: a loop in a loop. KEYS[name].format(secret) is a key.")
 two_causes.hint("Return both names as soon as the signature is the one that was received.")
 two_causes.wrong(
@@ -523,6 +549,11 @@ two_causes.wrong(
     "One of these was signed with another app's secret, but you name two mistakes. If no pair "
     "gives what was received, return ().",
     lambda *given: two_causes(*given) or (TEXTS[-1], list(KEYS)[-1]),
+)
+two_causes.wrong(
+    "You miss those with secret-in-quotes. The values of KEYS are patterns: KEYS[name].format("
+    "secret) puts the secret where the {} is, and in that one it's in the middle.",
+    lambda *given: () if "secret-in-quotes" in (found := two_causes(*given)) else found,
 )
 two_causes.wrong(
     "You return one name of the two.",
@@ -582,7 +613,10 @@ def _broken_night(server: Practice, status: str) -> int:
 BODY_FIRST = "The refusal names body_md5. What is hashed, and what is sent?"
 UPPER = "The body hash is right now. Look at the form of the signature that was sent."
 ANOTHER = "Now the refusal names a different rule, one the script had right. What's missing?"
-ORDER = "The signature looks like one now. Compare the two canonical strings: what's in order?"
+ORDER = (
+    "The signature is hex in lower case now. Compare the two canonical strings: are the parameters "
+    "in the same order?"
+)
 
 
 @night_script.observe
@@ -612,6 +646,7 @@ def _accepted(done: tuple[Any, list[Any]], *_: object) -> None:
 night_script.broken(
     "This is the script that Kim left running. Start with the rule that the refusal names.",
     _broken_night,
+    facts=lambda done: (Fact("Refusal", done[1][-1][1]["error"]),),
 )
 night_script.hint("Three things are wrong. Fix one, check, and read the next refusal.")
 night_script.hint("dict keeps its order. Which name comes first, auth_timestamp or auth_version?")
@@ -660,6 +695,12 @@ def prove_it(secret: str, text: str, received: str) -> list[str]:
             if made == received:
                 return sorted(name for name in (in_text, in_key) if name)
     return ["unproven"]
+
+
+@prove_it.observe
+def _as_a_list(result: Any, *_: Any) -> Any:
+    """A tuple of the names is as good."""
+    return list(result) if isinstance(result, tuple) else result
 
 
 @prove_it.judge
@@ -763,6 +804,8 @@ class OpenClinic(Live):
     def save(self, name: str = PAGE_FILE) -> None:
         """Write the page to keep: what was shown, and your program's signature under it."""
         Path(name).write_text(page.as_html(self.state), encoding="utf-8")
+        shown_ = len(GOALS) - len(self.state.open)
+        print(f"Saved, with {shown_} of {len(GOALS)} shown: {Path(name).resolve()}")
 
     def now(self) -> View:
         _opened().clinic.changed = lambda state: self.tell()  # the card that was shown last
@@ -830,10 +873,11 @@ def _goals(state: State, where: tuple[Fact, ...]) -> View:
         True if state.finished else None,
         picture=board("The goals", desc, tiles),
         details=where[-1:],
-        fold="The tasks in full",
+        fold=TASKS,
     )
 
 
+TASKS = "The tasks in full"
 SHORT = {
     "vectors": "3 vectors",
     "event": "☕",
@@ -858,8 +902,9 @@ def _standing(state: State, goal: Goal) -> str:
 
 def _goal(number_: int, goal: Goal, state: State) -> Fact:
     mark = state.mark(goal.id)
+    send = goal.send.replace(" below", f" under “{TASKS}”")
     sign_ = MARKS[_standing(state, goal)] or "○ "
     name = f"{sign_}{number_} {goal.title}"
     if mark.met is not None:
         return Fact(name, mark.said, kind="prose")
-    return Fact(name, mark.said or goal.send, goal.send if mark.said else goal.why, kind="prose")
+    return Fact(name, mark.said or send, send if mark.said else goal.why, kind="prose")

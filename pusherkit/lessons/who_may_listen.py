@@ -44,7 +44,7 @@ from pusherkit.lessons.kit.picture import arrow, group, path, rect, text
 from pusherkit.sandbox.api import Sandbox
 from pusherkit.subscriber import Subscriber
 
-lesson = Lesson("09-who-may-listen", stages=(5,))
+lesson = Lesson("09-who-may-listen", title="Who may listen?", stages=(5,))
 map, recall = lesson.map, lesson.recall_card
 practice = practice
 

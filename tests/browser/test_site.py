@@ -293,7 +293,7 @@ def test_after_a_reload_python_finds_everything_and_nothing_is_broken(
     expect(outputs.filter(has_text="✓").first).to_be_visible()
     learner.picture("site-01-after-a-reload")
     lesson = learner.run(NOTEBOOKS[0].name)
-    rows = lesson.panel.locator("tr", has_text="01 Body is bytes")
+    rows = lesson.panel.locator("tr", has_text="01 The body is bytes")
     expect(rows.last).to_contain_text(re.compile(r"●○○○○○ 1 of 6"))
     assert "def body_md5(" in says(learner, "print(open('my_pusher.py').read())")
 

@@ -188,7 +188,7 @@ def test_the_course_lists_what_is_passed_and_what_surprised() -> None:
     course = Course()
     assert to_text(course.twin) == before, "the twin is nobody's progress"
     shown = to_text(course.now())
-    assert "01\xa0Body\xa0is\xa0bytes" in shown
+    assert "01\xa0The\xa0body\xa0is\xa0bytes" in shown
     assert "●○○○○○ 1 of 6" in shown
     assert "●○○○○○ 1 of 6" in course.stage.still, "and a saved notebook shows it"
     assert body_is_bytes.printed.question in shown
@@ -245,11 +245,13 @@ def test_the_ledger_asks_each_surprise_again_with_its_lesson() -> None:
     clock_and_replay.fast_clock().choose("10 seconds")
     ledger = Ledger()
     shown = to_text(ledger.now())
-    assert "Surprises: 2 of your 2 predictions. What would you say today?" in shown
+    assert "2 of your 2 predictions surprised you. What would you say today?" in shown
     first, second = ledger.now().below
     assert first.title == body_is_bytes.printed.question
-    assert first.note.startswith("From lesson 01, Body is bytes. You've had it right since then.")
-    assert second.note.startswith("From lesson 06, Clock and replay. What was it about?")
+    assert first.note.startswith(
+        "From lesson 01, The body is bytes. You've had it right since then."
+    )
+    assert second.note.startswith("From lesson 06, Clock and replay. Forgotten what it was about?")
     for question in (body_is_bytes.printed, clock_and_replay.fast_clock):
         assert question.why not in shown, "no answer before a choice"
     assert second.title in ledger.stage.still, "a saved notebook shows it"

@@ -82,6 +82,8 @@ def _tries(times: int, result: object = None, status: str | None = None, id: Any
         (_tries(5, id=None), "An id should be text."),
         (_tries(5, id=""), "An id should be text."),
         (_tries(5, id=...), "Your id is the status."),
+        (_tries(5), "Two events have the same id"),
+        (lambda line, status: _tries(5, id=f"e-{status}")(line, status), "Two events have the"),
     ],
 )
 def test_what_else_can_go_wrong_with_a_delivery(answer: Any, words: str) -> None:
@@ -189,7 +191,7 @@ def test_a_scan_of_a_megabyte_takes_linear_time() -> None:
 
 
 @pytest.mark.parametrize("plan", ["CEBDA", "CBEDA"])
-@pytest.mark.parametrize("written", [str, str.lower, ", ".join])
+@pytest.mark.parametrize("written", [str, str.lower, ", ".join, list, tuple])
 def test_both_right_orders_pass_however_they_are_written(plan: str, written: Any) -> None:
     assert lesson.outage(plan) == ""
     assert lesson.plan.check(written(plan)).outcome is Outcome.PASSED
@@ -208,6 +210,8 @@ def test_both_right_orders_pass_however_they_are_written(plan: str, written: Any
         ("€" * 5, "Give all five letters"),
         ("CCEDA", "Give all five letters"),
         (5, "Give all five letters"),
+        (["C", 5], "Give all five letters"),
+        (list("acebd"), "You switch the old pair off first."),
     ],
 )
 def test_a_plan_is_carried_out(plan: Any, words: str) -> None:
@@ -233,16 +237,19 @@ def test_the_map_fills_as_requests_are_sent() -> None:
     assert made.view.verdict == "“101 channels”: 4 of 6 refuse it."
     assert "101 channels is accepted by Reverb 1.9.0, Poxa 1.3.0" in made.view.picture.desc
     assert made.view.picture.shapes.count("accepted") == 2
-    made.set(everything=True)
+    made.hear(lesson.Gesture("press", "all"))
     assert made.view.picture.shapes.count("accepted<") == 11
     made.hear(lesson.Gesture("press", "another secret"))
     assert "accepted by nobody" in made.view.picture.desc
     assert "nobody" in to_text(made.view)
     made.hear(lesson.Gesture("press", "nothing"))
     assert made.view.verdict.startswith("“another secret”")
-    everything = lesson.servers()
-    everything.set(everything=True)
-    assert everything.view.verdict.startswith("All six are sent.")
+    made.hear(lesson.Gesture("press", "none"))
+    assert "Nothing was sent yet" in made.view.picture.desc
+    assert [each.id for each in made.view.actions] == ["all"]
+    made.hear(lesson.Gesture("press", "all"))
+    assert made.view.verdict.startswith("All six are sent.")
+    assert [each.id for each in made.view.actions] == ["none"]
 
 
 def _over(name: str, ground: str, which: int) -> str:
@@ -431,6 +438,20 @@ def _proof(**parts: Any) -> Any:
 )
 def test_what_else_can_go_wrong_with_the_proof(answer: Any, words: str) -> None:
     assert words in said(lesson.prove_it, answer)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set])
+def test_names_and_plans_may_come_in_any_order_and_container(kind: Any) -> None:
+    def answer(*given: Any) -> Any:
+        leaks, statuses, plans, servers = lesson.prove_it(*given)
+        return [kind(leaks[::-1]), tuple(statuses), kind(plans[::-1]), kind(servers[::-1])]
+
+    assert lesson.prove_it.check(answer).outcome is Outcome.PASSED
+
+
+def test_statuses_keep_their_order() -> None:
+    answer = lesson._but(1, lambda *given: lesson.prove_it(*given)[1][::-1])
+    assert "Part 2 isn't right" in said(lesson.prove_it, answer)
 
 
 def test_every_instance_has_files_that_leak_and_files_that_do_not() -> None:

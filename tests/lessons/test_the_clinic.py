@@ -20,7 +20,7 @@ from pusherkit.clinic.capstone import GOALS, Mark, Report, State
 from pusherkit.clinic.sabotage import PLAN, queue
 from pusherkit.lessons import the_clinic
 from pusherkit.lessons.kit import Event, Outcome, View
-from pusherkit.lessons.kit.view import to_static, to_text
+from pusherkit.lessons.kit.view import to_html, to_static, to_text
 from pusherkit.signing import sign
 
 SEED = the_clinic.FIRST_SEED
@@ -37,6 +37,12 @@ def press(calls: the_clinic.Calls, *ids: str) -> View:
     return calls.view
 
 
+def answers(calls: the_clinic.Calls, *ids: str) -> View:
+    """The question at the end of the card, with its buttons and what's said to them."""
+    (made,) = press(calls, *ids).below
+    return made
+
+
 # --- the calls ----------------------------------------------------------------------------------
 
 
@@ -45,23 +51,27 @@ def test_a_call_shows_what_the_caller_has_and_no_answer() -> None:
     assert calls.view.title == f"Call 1: {case.story}"
     assert fact(calls.view, "It's answered") == case.said
     assert fact(calls.view, "Log").replace("⏎\n", "\n") == case.log
-    assert [action.label for action in calls.view.actions] == [o.name for o in case.options]
+    asked = answers(calls)
+    assert [action.label for action in asked.actions] == [o.name for o in case.options]
+    assert {each.name: each.value for each in asked.facts} == {o.name: o.why for o in case.options}
     assert "Proof" not in to_text(calls.view)
-    assert calls.view.status == "What's the cause?"
+    assert (asked.title, asked.status) == ("What's the cause?", "")
+    assert "Show the code" in to_html(asked), "after the answers"
+    assert not calls.view.code
 
 
 def test_a_wrong_answer_says_what_it_would_have_made_and_the_right_one_is_proven() -> None:
     calls, case = the_clinic.calls(), QUEUE[0]
     wrong = (case.right + 1) % 4
-    view = press(calls, f"answer-{wrong + 1}")
+    view = answers(calls, f"answer-{wrong + 1}")
     assert (view.status, view.good) == ("That's not it.", False)
     assert fact(view, "Made that way") == case.options[wrong].made[-1]
     assert fact(view, "What came") == case.came[-1][1]
-    assert "✗ 1" in view.picture.shapes
-    view = press(calls, f"answer-{case.right + 1}")
+    assert "✗ 1" in calls.view.picture.shapes
+    view = answers(calls, f"answer-{case.right + 1}")
     assert (view.status, view.good) == (f"Yes, {case.answer.name}.", True)
     assert fact(view, "Proof") == case.findings[0].reproduced
-    assert "✓ 1" in view.picture.shapes
+    assert "✓ 1" in calls.view.picture.shapes
     assert [action.mark for action in view.actions][wrong] == "✗"
     assert view.actions[-1].label == "Take the next call"
     assert press(calls, view.actions[-1].id).title == f"Call 2: {QUEUE[1].story}"
@@ -70,9 +80,8 @@ def test_a_wrong_answer_says_what_it_would_have_made_and_the_right_one_is_proven
 def test_two_mistakes_can_be_half_found() -> None:
     calls, case = the_clinic.calls(), QUEUE[4]
     half = next(n for n in range(4) if the_clinic.verdict(case, n) == "half")
-    view = press(calls, "call-5")
-    assert view.status == "Two things are wrong. Which?"
-    view = press(calls, f"answer-{half + 1}")
+    assert answers(calls, "call-5").title == "Two things are wrong. Which?"
+    view = answers(calls, f"answer-{half + 1}")
     (right,) = case.half_right(half)
     assert (view.status, view.good) == (f"Half of it: {right} is right.", None)
 
@@ -82,7 +91,7 @@ def test_all_eight_are_named_and_the_first_tries_are_counted() -> None:
     wrong = QUEUE[7].right % 4 + 1
     press(calls, "call-8", f"answer-{(wrong % 4) + 1}")
     for number, case in enumerate(QUEUE, start=1):
-        view = press(calls, f"call-{number}", f"answer-{case.right + 1}")
+        view = answers(calls, f"call-{number}", f"answer-{case.right + 1}")
         assert "Proof" in to_text(view)
     firsts = sum(
         tried[0] == case.right
@@ -95,7 +104,7 @@ def test_all_eight_are_named_and_the_first_tries_are_counted() -> None:
 
 def test_the_next_call_is_one_that_is_still_open() -> None:
     calls = the_clinic.calls()
-    view = press(calls, "call-8", f"answer-{QUEUE[7].right + 1}")
+    view = answers(calls, "call-8", f"answer-{QUEUE[7].right + 1}")
     assert view.actions[-1].id == "call-1"
 
 
@@ -105,6 +114,18 @@ def test_another_seed_begins_at_its_first_call() -> None:
     calls.set(seed="8")
     assert calls.view.title == f"Call 1: {queue(8)[0].story}"
     assert calls.values["shift"] == the_clinic.Shift()
+    calls.set(seed="7")
+    assert calls.view.title.startswith("Call 3:")
+    assert calls.values["shift"].tried[2] == (0,), "a night that was left goes on"
+
+
+def test_a_seed_that_there_is_not_is_said_to_be_another() -> None:
+    calls = the_clinic.calls()
+    assert not answers(calls).note
+    calls.set(seed="-1")
+    assert answers(calls).note.endswith("This is the night of seed 0.")
+    calls.set(seed="0")
+    assert not answers(calls).note
 
 
 @pytest.mark.parametrize("event", [Event("press", "nonsense"), Event("key", "call-1", "x")])
@@ -187,13 +208,40 @@ def test_a_night_script_that_goes_wrong_hears_where(answer: Any, said: str) -> N
             ),
             "you name something else",
         ),
-        (lambda *given: tuple(the_clinic.prove_it(*given)), "should be a list"),
+        (lambda *given: {*the_clinic.prove_it(*given)}, "should be a list"),
     ],
 )
 def test_a_proof_that_goes_wrong_hears_why(answer: Any, said: str) -> None:
     feedback = the_clinic.prove_it.check(answer)
     assert feedback.outcome is Outcome.WRONG
     assert said in feedback.message
+
+
+def test_a_list_and_a_tuple_of_names_are_equally_right() -> None:
+    two = the_clinic.two_causes
+    assert two.check(lambda *given: list(two(*given))).outcome is Outcome.PASSED
+    proof = the_clinic.prove_it
+    assert proof.check(lambda *given: tuple(proof(*given))).outcome is Outcome.PASSED
+
+
+def test_a_pattern_of_keys_that_is_cut_instead_of_filled_is_seen() -> None:
+    def two_causes(secret: str, text: str, received: str) -> Any:
+        for name in the_clinic.TEXTS:
+            for key, pattern in the_clinic.KEYS.items():
+                made = the_clinic.signature(
+                    secret + pattern[2:], the_clinic.broken_text(text, name)
+                )
+                if made == received:
+                    return name, key
+        return ()
+
+    assert "are patterns" in the_clinic.two_causes.check(two_causes).message
+
+
+def test_the_first_view_of_the_night_script_has_its_refusal() -> None:
+    feedback = the_clinic.night_script.check(the_clinic._broken_night)
+    assert feedback.outcome is Outcome.OPEN
+    assert "body_md5" in fact(feedback.view, "Refusal")
 
 
 # --- the clinic -----------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ class Exercise:
         self._judge: Callable[..., None] | None = None
         self._observe: Callable[..., Any] = lambda result, *arguments: result
         self._broken: WrongAnswer | None = None
+        self._evidence: Callable[[Any], tuple[Fact, ...]] = lambda done: ()
         self._checks = 0
 
     # --- declaring one --------------------------------------------------------------------------
@@ -224,12 +225,20 @@ class Exercise:
         """Add a wrong answer that people give: a function, or a value where a value is asked."""
         self.wrongs.append(WrongAnswer(message, answer))
 
-    def broken(self, message: str, function: Callable[..., Any]) -> None:
+    def broken(
+        self,
+        message: str,
+        function: Callable[..., Any],
+        *,
+        facts: Callable[[Any], tuple[Fact, ...]] = lambda done: (),
+    ) -> None:
         """Name the broken function that the notebook shows to be fixed, and what it does wrong.
 
-        It is where the learner begins, so as it is it counts as not attempted.
+        It is where the learner begins, so as it is it counts as not attempted. `facts` makes, of
+        what it did the first time, what the card shows then.
         """
         self._broken = WrongAnswer(message, function)
+        self._evidence = facts
 
     def why(self, text: str) -> None:
         """Say why the solution works. Shown on success and with the solution."""
@@ -349,7 +358,7 @@ class Exercise:
             return Outcome.OPEN, self.task, ()
         if self._broken is not None and _same(results, self._results(self._broken.answer)):
             if _code_of(answer) == _code_of(self._broken.answer):
-                return Outcome.OPEN, self._broken.message, ()
+                return Outcome.OPEN, self._broken.message, self._evidence(results[0])
             return Outcome.WRONG, f"{DID_BEFORE} {self._broken.message}", ()
         self._judge_all(done)
         return Outcome.PASSED, self.reason, ()
@@ -635,11 +644,11 @@ class Feedback(Live):
         return (*hint, Action("solution", wording), *help_)
 
     def _called(self) -> str:
-        """How a call for help with this exercise stands."""
+        """The state of a call for help with this exercise."""
         return self._room.help(self.exercise.name) if self._room is not None else ""
 
     def _help(self) -> tuple[View, ...]:
-        """In a class, and once somebody asked for help: what the trainer gets, or has."""
+        """In a class, once somebody has asked for help: what the trainer gets, or has."""
         if self._asking:
             most = f" It's long, so they get the first {MAX_CODE:,} characters."
             return (
@@ -661,7 +670,7 @@ class Feedback(Live):
             said = "Your trainer has closed your call. You can ask again."
             return (View("Ask for help", status=said),)
         if called == "there":
-            said = "Your trainer has it. Go on as long as you like; it stays there."
+            said = "Your trainer has it. Carry on in the meantime; it stays there."
         else:
             said = (
                 f"Not sent yet. {room.problem}" if room.problem else "On its way to your trainer."

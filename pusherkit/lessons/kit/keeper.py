@@ -164,9 +164,10 @@ class _Needs:
                 if isinstance(node, ast.FunctionDef):
                     self.brought[name] = text
                 source = _insert_above(source, above, text)
+                owner = value if _is_written_here(value) else function
                 used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-                user = value if isinstance(value, FunctionType) else function
-                source = self._add(source, sorted(used & user.__globals__.keys()), user, name)
+                used.update(_names(owner) if owner is value else ())
+                source = self._add(source, sorted(used & owner.__globals__.keys()), owner, name)
         return source
 
 
@@ -202,8 +203,8 @@ def _statement(name: str, value: Any, function: FunctionType) -> tuple[ast.stmt 
 
     Looked for in the cells of the value and of the function, then in all that IPython remembers.
     """
-    written = isinstance(value, FunctionType) and value.__module__ == "__main__"
-    cells = [_cell(each) for each in ((value, function) if written else (function,))]
+    places = (value, function) if _is_written_here(value) else (function,)
+    cells = [_cell(each) for each in places]
     cells += [str(each) for each in reversed(function.__globals__.get("In", []))]
     for cell in cells:
         try:
@@ -214,6 +215,10 @@ def _statement(name: str, value: Any, function: FunctionType) -> tuple[ast.stmt 
             if name in _names_of(node):
                 return node, "\n".join(cell.split("\n")[node.lineno - 1 : node.end_lineno])
     return None, ""
+
+
+def _is_written_here(value: Any) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == "__main__"
 
 
 def _cell(function: FunctionType) -> str:

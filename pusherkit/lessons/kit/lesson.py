@@ -34,11 +34,14 @@ Arguments = ParamSpec("Arguments")
 
 
 class Lesson:
-    """One notebook's worth. `name` is the notebook's; `stages` are those it is about, 1 to 6."""
+    """One notebook's worth. `name` is the notebook's; `stages` are those it is about, 1 to 6.
 
-    def __init__(self, name: str, *, stages: Collection[int] = ()) -> None:
+    `title` is its heading, if the name doesn't say it.
+    """
+
+    def __init__(self, name: str, *, title: str = "", stages: Collection[int] = ()) -> None:
         self.name = name
-        self.title = name[3:].replace("-", " ").capitalize()
+        self.title = title or name[3:].replace("-", " ").capitalize()
         self.stages = tuple(stages)
         self.exercises: dict[str, Exercise] = {}
         self.predictions: dict[str, Prediction] = {}
@@ -269,7 +272,7 @@ class Ledger(Live):
             return "Nothing has surprised you: you saw all of it coming.", True
         chosen = [ask for _, ask in self._surprises if ask.chosen is not None]
         right = sum(ask.was_right for ask in chosen)
-        opening = f"Surprises: {len(self._surprises)} of your {self._made} predictions."
+        opening = f"{len(self._surprises)} of your {self._made} predictions surprised you."
         if not chosen:
             return f"{opening} What would you say today?", None
         if right == len(self._surprises):
@@ -279,9 +282,10 @@ class Ledger(Live):
     def _asked(self, number: int, lesson: Lesson, ask: Ask) -> View:
         view = addressed(number, ask)
         again = " You've had it right since then." if ask.prediction.name not in self._open else ""
-        note = f"From lesson {lesson.name[:2]}, {lesson.title}.{again}"
+        end = "" if lesson.title.endswith("?") else "."
+        note = f"From lesson {lesson.name[:2]}, {lesson.title}{end}{again}"
         if ask.chosen is None:
-            note += " What was it about? Have a look there first, if you like."
+            note += " Forgotten what it was about? Look there first."
         return replace(view, title=ask.prediction.question, note=note)
 
 
