@@ -74,7 +74,7 @@ class Room:
         return found
 
     def client(self, name: str, secret_of: str = "") -> Client:
-        """A learner's Client for the wall; with `secret_of`, it signs with somebody else's secret."""
+        """A learner's Client for the wall; with `secret_of`, it signs with another's secret."""
         secret = (self.folder / "wall" / "secret").read_text(encoding="ascii").strip()
         api = f"http://127.0.0.1:{self.ports()['api']}"
         mine, used = (Roster(secret).credentials(each, api) for each in (name, secret_of or name))
