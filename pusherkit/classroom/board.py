@@ -49,6 +49,7 @@ UNEXPLAINED = (
     "The signature is wrong, and no known mistake explains it.",
     "Check the secret first: it has to be the one that belongs to this app key.",
 )
+EXPIRED = "Timestamp expired: it's more than 600 seconds from the server's clock."  # no dates
 GOALS = {
     "event": "First event accepted",
     "letters": "First event beyond ASCII",
@@ -294,6 +295,8 @@ class Board:
                 why, fix = (" ".join(each[part] for each in mistakes) for part in ("why", "fix"))
             elif rule == "auth_signature":
                 why, fix = UNEXPLAINED  # the server's own sentence is a paragraph of digits
+            elif why.startswith("Timestamp expired"):
+                why = EXPIRED
             self._refusal(exchange.key, who, rule, why, fix, now)
 
     def _refused_subscription(self, entry: RefusedSubscription) -> None:

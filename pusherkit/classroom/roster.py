@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 
 from pusherkit.credentials import DEFAULT_BASE_URL, Credentials
 from pusherkit.errors import InvalidCredentials
@@ -21,6 +22,7 @@ MIN_CLASS_SECRET = (
     32  # characters; a learner knows a secret made from it, and could try shorter ones
 )
 SECRET_DIGITS = 32  # hexadecimal ones of a learner's secret: 128 bits
+REMEMBERED = 2_000  # keys, since a wall looks up each event's four times; more than it has learners
 _LABEL = b"pusherkit class key: "  # so that this HMAC is good for nothing else
 
 _TO_WRITE = re.compile(rb"[^A-Za-z0-9.-]")
@@ -34,7 +36,7 @@ class Roster:
     quotes around it.
     """
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_found", "_secret")
 
     def __init__(self, class_secret: str) -> None:
         problem = _objection(class_secret)
@@ -42,6 +44,7 @@ class Roster:
             del class_secret  # tracebacks show local variables
             raise InvalidCredentials(problem)
         self._secret = class_secret.encode()
+        self._found = lru_cache(REMEMBERED)(self._look_up)
 
     @staticmethod
     def key_of(name: str) -> str:
@@ -82,6 +85,9 @@ class Roster:
 
     def find(self, key: str) -> Credentials | None:
         """The credentials of a key, wherever they're used; None if it can't be anybody's."""
+        return self._found(key) if len(key) <= MAX_KEY else None
+
+    def _look_up(self, key: str) -> Credentials | None:
         return None if self.name_of(key) is None else self._made(key, DEFAULT_BASE_URL)
 
     def cookie_secret(self) -> str:

@@ -666,9 +666,19 @@ def test_the_wall_is_for_every_screen(wall, axe, expect, pictures, scheme, width
                 "each => parseFloat(getComputedStyle(each).fontSize)"
             )
             assert size >= width / 56
+        assert wall.page.evaluate(HALF_LINES) == []
 
 
 # --- the trainer's view -------------------------------------------------------------------------
+
+# Of refusals: what sticks out of its place, or ends in the middle of a line.
+HALF_LINES = """[...document.querySelectorAll('#refusals li')].filter(each =>
+  each.scrollHeight > each.clientHeight + 1
+  || [...each.querySelectorAll('.why, .fix')].some(part => {
+    const { height } = part.getBoundingClientRect()
+    const lines = height / parseFloat(getComputedStyle(part).lineHeight)
+    return Math.abs(lines - Math.round(lines)) > 0.05
+  })).map(each => each.textContent)"""
 
 CODE = "def body_md5(body):\n    return hashlib.md5(body).digest()  # <b>why?</b>"
 ASKS = [{"exercise": "body_is_bytes.body_md5", "code": CODE, "since": NOW - 190}]

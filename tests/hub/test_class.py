@@ -140,7 +140,7 @@ def test_a_link_that_was_used_is_not_in_the_log(room: Room, person: Person) -> N
     assert (room.folder / "wall" / "secret").read_text(encoding="ascii").strip() not in room.log()
 
 
-def test_a_class_outlives_its_hub_its_night_and_its_command(
+def test_a_class_outlives_its_night_and_its_command(
     open_class: OpenClass, person: Person, tmp_path: Path
 ) -> None:
     folder = tmp_path / "class"
@@ -152,14 +152,6 @@ def test_a_class_outlives_its_hub_its_night_and_its_command(
         notebook["cells"][0]["source"] = "What I wrote."
         notebook["metadata"]["language_info"]["version"] = "3.12"  # as Jupyter saves it
         lesson.write_text(json.dumps(notebook), encoding="utf-8")
-
-        # The hub is killed: it's started again, and nobody's server notices.
-        status = f"{room.server('01')}api/status"
-        before = person.get(status).json()["started"]
-        hub_of(room).kill()
-        wait_for(lambda: "It's back." in room.said(), room)
-        wait_for(lambda: person.get(status).status_code == 200, room)
-        assert person.get(status).json()["started"] == before
 
         # The day ends, and so do all of its processes.
         assert "Stopped. Everything is in" in room.stop()
