@@ -123,6 +123,11 @@ def run(
     learners: int | None,
 ) -> None:
     """Serve a class with browsers only, until Ctrl+C: the built site, and the wall beside it."""
+    if folder.resolve().is_relative_to(site.resolve()):
+        raise PusherError(
+            f"--data {folder}: that's in the site's folder, and everybody can read what's there. "
+            "The class's secrets need a folder elsewhere."
+        )
     names = [*allow_hosts, *names_of(host)]
     wall, door = in_browsers(
         folder,

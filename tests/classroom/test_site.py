@@ -464,6 +464,22 @@ def test_a_folder_without_a_site_gets_told_how_to_build_one(
     assert "scripts/build_site.py" in str(caught.value)
 
 
+@pytest.mark.parametrize("data", ["site", "site/data", "data/../site/lab"])
+def test_the_secrets_are_not_kept_where_everybody_can_read_them(
+    folder: Path,
+    data: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def until_stopped(*_: object) -> None: ...
+
+    monkeypatch.setattr("pusherkit.classroom.site.until_stopped", until_stopped)
+    before = sorted((folder / "site").rglob("*"))
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / data}"]) == 1
+    assert "everybody can read what's there" in capsys.readouterr().err
+    assert sorted((folder / "site").rglob("*")) == before
+
+
 def test_a_taken_port_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site, data = str(folder / "site"), str(folder / "data")
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -69,12 +69,12 @@ class Room:
         return self.folder / "homes" / name
 
     def ports(self) -> dict[str, int]:
-        """Those that only programs of this machine use: the hub's, its proxy's, the wall's two."""
+        """The ports only this machine's programs use: the hub's, its proxy's, the wall's two."""
         found: dict[str, int] = json.loads((self.folder / "class.json").read_bytes())["ports"]
         return found
 
     def client(self, name: str, secret_of: str = "") -> Client:
-        """What a program of a learner's reaches the wall with; or with somebody else's secret."""
+        """A learner's Client for the wall; with `secret_of`, it signs with another's secret."""
         secret = (self.folder / "wall" / "secret").read_text(encoding="ascii").strip()
         api = f"http://127.0.0.1:{self.ports()['api']}"
         mine, used = (Roster(secret).credentials(each, api) for each in (name, secret_of or name))
@@ -110,7 +110,7 @@ class Person(httpx.Client):
         return self.get(f"{room.link(name)}/wall")
 
     def listens(self, room: Room, path: str, **options: Any) -> ClientConnection:
-        """A WebSocket below the class's address, as a page of the hub's opens it."""
+        """A WebSocket under the class's address, as one of the hub's pages opens it."""
         url = room.url + path
         return connect(
             url.replace("http", "ws", 1),
@@ -122,7 +122,7 @@ class Person(httpx.Client):
         )
 
     def xsrf(self, below: str) -> dict[str, str]:
-        """The header that a page of one program of the hub's sends along; its URL, with a slash."""
+        """The header sent by pages of one of the hub's programs, whose URL ends with a slash."""
         tokens = [
             each.value
             for each in self.cookies.jar
@@ -133,7 +133,7 @@ class Person(httpx.Client):
         return {"X-XSRFToken": token or ""}
 
     def cookies_for(self, url: str) -> str:
-        """The header with those that go to a URL."""
+        """The Cookie header of a request to a URL."""
         return self.build_request("GET", url).headers.get("Cookie", "")
 
     def runs(self, room: Room, name: str, code: str) -> str:

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 
 HOSTILE, VICTIM, OTHER = "03", "zoë", "Anna Lena"
 EXERCISE = "start_here.announce"
-PATIENCE_SECONDS = 10.0  # for an event to be on the wall; it's a quarter of a second in peace
+PATIENCE_SECONDS = 10.0  # for an event to be on the wall; normally a quarter of a second
 CLASS_CALL = f"/apps/{CLASS_APP_ID}/class"
 EVENTS = f"/apps/{CLASS_APP_ID}/events"
 
@@ -68,7 +68,7 @@ def trainer(person: Person, room: Room) -> Iterator[Watcher]:
 
 @pytest.fixture
 def hostile(another: Person, room: Room) -> Person:
-    """The browser of the one with bad intentions, signed in."""
+    """The browser of the learner with bad intentions, signed in."""
     another.comes_to_the_wall(room, HOSTILE)
     same = {"Origin": room.url.removesuffix("/a/b/"), "Sec-Fetch-Site": "same-origin"}
     another.headers.update(same)
@@ -96,7 +96,7 @@ def others_go_on(room: Room) -> Iterator[Callable[[], None]]:
 
 
 def row_of(name: str) -> Callable[[dict[str, Any]], Any]:
-    """Whether a message of the trainer's view tells of a learner."""
+    """Whether a message to the trainer's view is about a learner."""
     return lambda said: name in [each["name"] for each in said.get("learners", ())]
 
 
@@ -187,16 +187,16 @@ def test_what_is_too_large_is_turned_away(room: Room, others_go_on: Callable[[],
     others_go_on()
 
 
-def test_who_learns_here_does_not_teach(
+def test_a_learner_cannot_do_what_a_trainer_does(
     room: Room, hostile: Person, trainer: Watcher, others_go_on: Callable[[], None]
 ) -> None:
     for page in ("trainer", "trainer/export.json", "trainer/export.csv", "trainer/live"):
         refused = hostile.get(f"{room.url}services/wall/{page}")
-        assert (refused.status_code, "trainers" in refused.text) == (403, True), page
+        assert (refused.status_code, "class's trainers" in refused.text) == (403, True), page
     orders = {"round": {"seed": 666}, "clear": {}, "help-over": {"name": VICTIM, "exercise": "x.y"}}
     for order, sent in orders.items():
         refused = hostile.post(f"{room.url}services/wall/trainer/{order}", json=sent)
-        assert (refused.status_code, "trainers" in refused.text) == (403, True), order
+        assert (refused.status_code, "class's trainers" in refused.text) == (403, True), order
     feed = "services/wall/trainer/live"
     with pytest.raises(InvalidStatus, match="403"), hostile.listens(room, feed):
         pass
@@ -254,7 +254,7 @@ def test_the_hub_keeps_learners_apart(
     others_go_on()
 
 
-def test_who_never_reads_holds_nobody_up(
+def test_a_page_that_never_reads_holds_nobody_up(
     room: Room, hostile: Person, others_go_on: Callable[[], None]
 ) -> None:
     with ExitStack() as opened, room.client(HOSTILE) as mine:

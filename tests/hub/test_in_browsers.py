@@ -69,17 +69,17 @@ RESTART_KERNEL = """async () => {
 
 @dataclass
 class Scene:
-    """A class that runs, and everybody's open page."""
+    """A running class, and everybody's open page."""
 
     room: Room
     wall: Any
     trainer: Any
     labs: dict[str, Lab] = field(default_factory=dict)
     outside: list[str] = field(default_factory=list)
-    """What a page asked of anything but the class."""
+    """What a page asked for anywhere but in the class."""
 
     def lesson(self, name: str) -> Lesson:
-        """The notebook that somebody has before them."""
+        """The notebook that somebody is looking at."""
         lab = self.labs[name]
         return Lesson(lab, lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)"))
 
@@ -89,7 +89,7 @@ class Scene:
         return rows.filter(has=self.trainer.get_by_role("button", name=name))
 
     def helped(self) -> None:
-        """Close the only call for help, and leave the list: what's at hand stays in it."""
+        """Close the only call for help, and leave the list: under the pointer, it would stay."""
         call = self.trainer.locator("#needs > li")
         call.get_by_role("button", name="Helped").click()
         self.trainer.locator("#filter").focus()
@@ -168,7 +168,7 @@ def test_wall_and_trainers_view_follow_two_learners(scene: Scene, expect: Any) -
         lab.run(FIRST)
     expect(trainer.locator("#present")).to_have_text("2 here")
 
-    # Both send; whoever looks at the wall sees who sent what.
+    # Both send, and the wall shows who sent what.
     sends_to_the_wall(scene, ZOE, "baked")
     sends_to_the_wall(scene, OHARA, "delivered")
     lines = wall.locator("#lines > li")
@@ -246,7 +246,7 @@ def test_a_wall_that_is_killed_comes_back_with_all_it_knew(scene: Scene, expect:
     scene.labs[ZOE].open(FIRST)
     sends_to_the_wall(scene, ZOE, "before")
     expect(wall.locator("#lines")).to_contain_text("before")
-    # What is newer than a second may not be on the disk yet.
+    # Anything newer than a second may not be on the disk yet.
     wait_for(lambda: b"before" in stored(scene.room), scene.room)
     (process,) = [each for each in family(scene.room) if "wall" in each.cmdline()]
     wall.evaluate("""() => { window.states = []; new MutationObserver(() =>
