@@ -134,7 +134,10 @@ def _follow(hub: _Hub, watch: Watch, out: TextIO) -> None:
             if not hub.running:
                 line.close()
                 if starts == STARTS:
-                    raise PusherError(f"The hub stopped by itself {STARTS} times. {hub.why()}")
+                    raise PusherError(
+                        f"The hub stopped by itself {STARTS} times. Learners' servers are still "
+                        f"running: start again, and they go on. {hub.why()}"
+                    )
                 starts += 1
                 _say(
                     out,
