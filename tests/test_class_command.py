@@ -77,7 +77,7 @@ def test_two_names_that_differ_in_capitals_are_one_on_some_discs() -> None:
         invitations.checked(["Ana", "Bo", "ana"])
 
 
-def test_many_problems_are_told_in_a_few_lines() -> None:
+def test_many_problems_take_a_few_lines() -> None:
     with pytest.raises(PusherError) as caught:
         invitations.checked(["a/b"] * 12)
     assert str(caught.value).count("\n") == 6
@@ -93,7 +93,7 @@ def test_many_problems_are_told_in_a_few_lines() -> None:
         ("\n".join(map(str, range(1001))).encode(), "1,001 names, and a class has at most 1,000"),
     ],
 )
-def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_not_a_list_of_names(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "names").write_bytes(content)
     with pytest.raises(PusherError, match=said):
         invitations.read_names(tmp_path / "names")
@@ -109,7 +109,7 @@ def test_names_come_from_windows_too_and_a_missing_file_gets_a_sentence(tmp_path
 # --- links ------------------------------------------------------------------------------------
 
 
-def test_whoever_was_invited_keeps_the_link() -> None:
+def test_everybody_who_was_invited_keeps_their_link() -> None:
     grown = invitations.invite(FIRST, "Tuesday", ["01", "03"])
     assert grown.tokens.items() >= FIRST.tokens.items()
     assert len(set(grown.tokens.values())) == 4
@@ -117,7 +117,7 @@ def test_whoever_was_invited_keeps_the_link() -> None:
     assert back.links("http://h/hub")[1] == ("02", f"http://h/hub/invitation/{FIRST.tokens['02']}")
 
 
-def test_only_who_is_in_the_class_now_comes_in() -> None:
+def test_only_people_in_the_class_now_come_in() -> None:
     now = Invitations(invitations.invite(FIRST, "Tuesday", ["01"]))
     assert now.who(FIRST.tokens["01"]) == "01"
     assert now.who(FIRST.tokens[TRAINER]) == TRAINER
@@ -176,7 +176,7 @@ def test_a_full_disk_keeps_the_file_that_was_there(
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> command.Options:
-    """A class that could start, as far as these tests let it: its hub may not."""
+    """A class that could start, but these tests don't let its hub."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (bin_folder / command.PROXY).write_text("#!/bin/sh\n", encoding="utf-8")
@@ -190,7 +190,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> command.Options:
 
 
 def refused(options: command.Options, **changed: Any) -> str:
-    """What is said instead of a class."""
+    """The error, in place of a class."""
     changed = {name: getattr(options, name) for name in options.__slots__} | changed
     with pytest.raises(PusherError) as caught:
         command.run(command.Options(**changed), io.StringIO())
@@ -281,11 +281,11 @@ def test_a_full_disk(options: command.Options, monkeypatch: pytest.MonkeyPatch) 
 def test_a_class_that_runs_already(options: command.Options) -> None:
     options.folder.mkdir()
     with (options.folder / "lock").open("w", encoding="ascii") as lock:
-        lock.write("4711")
+        lock.write(str(os.getpid()))
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = refused(options)
-    assert "running already (process 4711)" in said
+    assert f"running already (process {os.getpid()})" in said
     assert "both open the trainer's link" in said
 
 
@@ -343,14 +343,16 @@ def test_a_certificate_that_cannot_be_used(
         ({"base_url": "/a class/"}, "expected a path such as /class/"),
     ],
 )
-def test_other_words_that_cannot_be_used(
+def test_other_options_that_cannot_be_used(
     options: command.Options, changed: dict[str, Any], said: str
 ) -> None:
     assert said in refused(options, **changed)
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "２"])
-def test_a_number_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_of_learners_that_cannot_be_used(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         cli.main(["class", "--learners", number])
     assert "expected a number from 1 to 999999" in capsys.readouterr().err
@@ -400,7 +402,7 @@ def test_the_terminal_shows_some_of_many_links_and_the_file_has_all() -> None:
     assert rows[1] == [TRAINER, f"http://h/hub/invitation/{many.tokens[TRAINER]}"]
 
 
-def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_reads_who_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_address", lambda host: host)
     assert "from this machine only" in said()
     assert "there's no TLS, so others on this network can read" in said(host="192.168.1.5")
@@ -409,14 +411,14 @@ def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "https://192.168.1.5:8000/hub/invitation/" in with_tls
 
 
-def test_whose_files_learners_can_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_reads_whose_files_learners_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "runs as you" in said()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert "runs as root on this machine" in said()
 
 
-def test_more_learners_than_memory_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_is_warned_of_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {"SC_PHYS_PAGES": 2**20, "SC_PAGE_SIZE": 4096}  # 4 GB
     monkeypatch.setattr(os, "sysconf", pages.__getitem__)
     assert command._memory(10) == []
@@ -555,6 +557,68 @@ def test_ctrl_c_stops_the_hub_in_order(
     assert "the class goes on" in until(running, "Stopped. Everything is in")
     assert running.wait() == 0
     assert stat.S_IMODE((options.folder / "links.csv").stat().st_mode) == 0o600
+
+
+def test_a_terminal_that_is_closed_stops_the_hub_in_order(
+    running: subprocess.Popen[str],
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.stdout.close()  # what it still has to say can't be written
+    running.send_signal(signal.SIGHUP)
+    assert running.wait() == 0
+    assert not hub.is_running()
+
+
+def test_under_nohup_a_class_outlives_its_terminal(
+    options: command.Options, stand_in: dict[str, str]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which is all that nohup does here
+    try:
+        process = started(options, stand_in)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    until(process, "To stop, press Ctrl+C here.")
+    process.send_signal(signal.SIGHUP)
+    until(process, "The wall isn't answering")
+    process.send_signal(signal.SIGTERM)
+    assert "Stopped. Everything is in" in process.communicate()[0]
+    watchdog.cancel()
+
+
+def test_after_a_command_that_was_killed_its_hub_may_end_first(
+    options: command.Options, stand_in: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.kill()
+    running.wait()
+    again = started(options, stand_in)
+    watchdog = threading.Timer(60, again.kill)
+    watchdog.start()
+    until(again, "its hub is still stopping")
+    assert hub.is_running()
+    hub.terminate()
+    until(again, "To stop, press Ctrl+C here.")
+    again.send_signal(signal.SIGINT)
+    assert "Stopped. Everything is in" in again.communicate()[0]
+    watchdog.cancel()
+
+
+def test_a_hub_that_never_ends_gets_a_sentence(
+    options: command.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "STOP_SECONDS", 0)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    options.folder.mkdir()
+    with (options.folder / "lock").open("w", encoding="ascii") as lock:
+        lock.write(str(gone.pid))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "is still running after 0 seconds" in refused(options)
 
 
 def test_a_hub_that_ends_by_itself_is_started_again_but_not_for_ever(

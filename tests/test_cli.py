@@ -331,7 +331,7 @@ def test_wrong_words_are_a_usage_error(
     assert said in capsys.readouterr().err
 
 
-def test_a_wall_without_a_hub_says_what_starts_it_and_makes_nothing(
+def test_a_wall_without_a_hub_says_what_starts_it_and_creates_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)

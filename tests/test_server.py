@@ -122,7 +122,7 @@ def test_two_starts_are_one(server):
     assert len(threads(port)) == 1
 
 
-async def test_on_a_loop_of_somebody_else_s_it_has_no_thread_and_goes_with_the_block() -> None:
+async def test_on_a_running_loop_it_has_no_thread_and_ends_with_the_block() -> None:
     class Mine(tornado.web.RequestHandler):
         def get(self) -> None:
             self.finish("mine")
@@ -188,19 +188,19 @@ def test_a_number_that_is_no_port_is_told(port):
     ("host", "said"),
     [
         # TEST-NET-1, which is no machine's (RFC 5737); nothing is sent there.
-        ("192.0.2.1", "host: 192.0.2.1 is another machine's address."),
-        ("1:2:3", "host: 1:2:3 can't be looked up."),
-        ("a" * 70, f"host: {'a' * 70} can't be looked up."),
+        ("192.0.2.1", "host: 192.0.2.1 isn't an address of this machine."),
+        ("1:2:3", "host: can't find an address for 1:2:3."),
+        ("a" * 70, f"host: can't find an address for {'a' * 70}."),
     ],
 )
-def test_a_host_that_is_not_this_machines_is_told(host, said):
+def test_a_host_that_is_not_this_machines_gets_a_sentence(host, said):
     message = refusal_to_start(0, host=host)
-    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for it alone."
+    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for itself alone."
     assert message == f"{said} {own}"
 
 
 @pytest.mark.parametrize("host", ["", "http://127.0.0.1", "127.0.0.1:8123", "a b", "\0", "x" * 300])
-def test_what_can_not_be_a_host_is_told_at_once(host):
+def test_what_cannot_be_a_host_is_refused_at_once(host):
     with pytest.raises(PusherError, match=r"^host: expected a name alone, such as hub\.example"):
         SandboxServer(host=host)
 
@@ -254,7 +254,7 @@ def test_pages_can_be_left_out(http):
             assert subscriber.receive(timeout=5).data == "d"
 
 
-def test_each_learner_has_a_key_and_a_call_of_ones_own_reaches_the_trainer(http, eventually):
+def test_each_learner_has_a_key_and_an_own_call_reaches_the_trainer(http, eventually):
     ada = replace(PRACTICE_CREDENTIALS, key="ada", secret="lovelace-1815-engine")
     told = queue.SimpleQueue[tuple[str, bytes]]()
 

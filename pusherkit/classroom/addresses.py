@@ -1,4 +1,4 @@
-"""Under which names and addresses a room's learners reach this machine."""
+"""The names and addresses by which a room's learners reach this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
 
 
 def lan_address() -> str:
-    """This machine's address in its network, as far as can be told without asking anybody."""
+    """This machine's address on its network, as far as it can tell without asking anybody."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
         address = str(probe.getsockname()[0])
@@ -21,9 +21,9 @@ def lan_address() -> str:
 
 
 def names_of(host: str) -> list[str]:
-    """The names under which others reach an address that is listened on, the best one first.
+    """The names by which others reach a host that a server listens on, the best one first.
 
-    None where it's reached from this machine alone.
+    None if only this machine can reach it.
     """
     if is_local(host):
         return []

@@ -12,6 +12,7 @@ import errno
 import getpass
 import io
 import json
+import math
 import os
 import secrets
 import shutil
@@ -85,7 +86,7 @@ def run(options: Options, out: TextIO) -> int:
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    with _alone(folder):
+    with _alone(folder, out) as lock:
         kept = _class(options, invitations.load(folder))
         _check_port(address, options)
         proxy = _proxy(running, out)
@@ -96,7 +97,7 @@ def run(options: Options, out: TextIO) -> int:
         token = secrets.token_hex(32)
         _configure(folder, running, options, address, proxy, token)
         stopped = threading.Event()
-        hub = _Hub(running, f"{_url(options, address)}hub/health", stopped)
+        hub = _Hub(running, f"{_url(options, address)}hub/health", stopped, lock)
         with _interrupts(stopped):
             _say(out, "Starting the hub…")
             try:
@@ -119,7 +120,7 @@ def _start(hub: _Hub, out: TextIO) -> None:
     try:
         hub.start()
     except PusherError as error:
-        _say(out, f"{error}", "I'll try once more.")
+        _say(out, *str(error).splitlines(), "I'll try once more.")
         hub.start()
 
 
@@ -148,8 +149,13 @@ def _follow(hub: _Hub, watch: Watch, out: TextIO) -> None:
 
 @contextlib.contextmanager
 def _interrupts(stopped: threading.Event) -> Iterator[None]:
-    """Make Ctrl+C, kill and closing the terminal stop the class in order."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Make Ctrl+C, kill and closing the terminal stop the class in order.
+
+    Under nohup the class outlives its terminal, because that's what nohup is for.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signals.remove(signal.SIGHUP)
     before = {each: signal.signal(each, lambda *_: stopped.set()) for each in signals}
     try:
         yield
@@ -276,28 +282,62 @@ def _inner_ports(before: Mapping[str, int], public: int) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second class from running in the same folder. The lock ends with the process."""
-    import fcntl  # not on Windows
+def _alone(folder: Path, out: TextIO) -> Iterator[int]:
+    """Keep a second class from running in the same folder.
 
+    Yields what holds the lock: a file descriptor.
+
+    The hub holds it, too. So the lock goes when both are gone, however they ended.
+    """
     try:
         lock = (folder / "lock").open("a+", encoding="ascii")
     except OSError as error:
         raise cannot_write(folder, error) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        deadline = math.inf
+        while not _locks(lock):
             lock.seek(0)
-            raise PusherError(
-                f"The class in {folder} is running already (process {lock.read(20).strip()}). Two "
-                "trainers can share it: both open the trainer's link. For another class, choose "
-                "another folder with --dir, and another --port."
-            ) from error
+            before = lock.read(20).strip()
+            if _is_there(before):
+                raise PusherError(
+                    f"The class in {folder} is running already (process {before}). Two trainers "
+                    "can share it: both open the trainer's link. For another class, choose another "
+                    "folder with --dir, and another --port."
+                )
+            if deadline == math.inf:
+                _say(out, "The last command was killed, and its hub is still stopping. A moment…")
+                deadline = time.monotonic() + STOP_SECONDS
+            elif time.monotonic() > deadline:
+                raise PusherError(
+                    f"The hub in {folder} is still running after {STOP_SECONDS} seconds, although "
+                    "its command was killed. hub/log may say why. End it, or restart the machine."
+                )
+            time.sleep(0.2)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        yield lock.fileno()
+
+
+def _locks(lock: TextIO) -> bool:
+    import fcntl  # not on Windows
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_there(process: str) -> bool:
+    """Whether the process with this number is running; True if that can't be known."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
 
 
 def _class(options: Options, before: Class | None) -> Class:
@@ -526,10 +566,11 @@ def _configure(
 class _Hub:
     """JupyterHub, as a process of its own that Ctrl+C in the terminal doesn't reach directly."""
 
-    def __init__(self, folder: Path, health: str, stopped: threading.Event) -> None:
+    def __init__(self, folder: Path, health: str, stopped: threading.Event, lock: int) -> None:
         self._folder = folder
         self._log = folder / "log"
         self._health = health
+        self._lock = lock
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped = stopped
 
@@ -550,6 +591,7 @@ class _Hub:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    pass_fds=(self._lock,),
                 )
         except OSError as error:
             raise cannot_write(self._folder, error) from error

@@ -179,7 +179,7 @@ def _hash(token: str) -> bytes:
 
 
 def load(folder: Path) -> Class | None:
-    """The class of a folder; None where there's none yet. Raises PusherError for a broken file."""
+    """The class in a folder; None if there's none yet. Raises PusherError for a broken file."""
     file = folder / FILE
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))

@@ -3,7 +3,8 @@
     python -m pusherkit.classroom.learner
 
 The hub itself writes nothing into anybody's home. So this works on a laptop, where a home is a
-plain folder, and on a machine where the hub is root and can't trust what's in a home.
+plain folder, and on a machine where the hub is root and can't trust what's in a home. If a home is
+full, or can't be written, its learner gets a page that says so, in place of a long wait.
 Needs the extra `class`.
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 import html
 import os
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,15 +24,9 @@ from pusherkit.errors import PusherError
 IDLE_SECONDS = 45 * 60  # until a kernel that isn't the learner's last one is ended
 LOOK_SECONDS = 5 * 60  # between two looks for such kernels
 
-REQUEST_SECONDS = 5  # for a whole request to arrive, while there's only a sentence to show
-RELOAD_SECONDS = 10  # until the page with that sentence looks again
-
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not yet</title>
-<style>
-body {{ font: 18px/1.6 system-ui, sans-serif; max-width: 36em; margin: 12vh auto; padding: 0 1em }}
-:root {{ color-scheme: light dark }}
-</style><h1>Your lessons aren't here yet</h1><p>{}</p></html>
-"""
+AGAIN_SECONDS = 10  # until the page that says what's wrong tries again
+OPENS_SECONDS = 15  # for Jupyter to start, once nothing's wrong any more
+REQUEST_SECONDS = 5  # for a whole request to that page to arrive
 
 ARGUMENTS = (
     "--ServerApp.terminals_enabled=False",  # notebooks are enough
@@ -57,47 +51,75 @@ def prepare(home: Path) -> None:
     lab.use_settings()
 
 
-def explain(home: Path, url: str) -> None:
-    """While Jupyter can't start, show why at its own URL. Returns once it can.
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 1.1rem/1.5 system-ui, sans-serif; }}
+main {{ max-width: 34rem; margin: 15vh auto 0; padding: 0 1.5rem; overflow-wrap: anywhere; }}
+</style>
+<main><h1>{title}</h1><p>{said}</p></main></html>
+"""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
-    The hub would only say that a server has failed, and learners don't read its log.
+
+class Excuse(HTTPServer):
+    """Says at the server's address why there's no lesson yet, and tries again at every request.
+
+    `home` is the learner's, `url` where the hub expects the server, and `error` what went wrong.
     """
-    where = urlsplit(url)
-    mended = threading.Event()
 
-    class Page(BaseHTTPRequestHandler):
-        timeout = REQUEST_SECONDS
+    def __init__(self, home: Path, url: str, error: PusherError) -> None:
+        address = urlsplit(url)
+        super().__init__((address.hostname or "127.0.0.1", address.port or 80), _Page)
+        self.home = home
+        self.error: PusherError | None = error
 
-        def do_GET(self) -> None:
-            try:
-                prepare(home)
-                said = "They're here now, and Jupyter is starting."
-                mended.set()
-            except PusherError as error:
-                said = in_a_class(error)
-            self.send_response(200)  # a hub takes anything else for a server that isn't there yet
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Refresh", str(RELOAD_SECONDS))
-            self.end_headers()
-            self.wfile.write(PAGE.format(html.escape(said)).encode())
+    def until_prepared(self) -> None:
+        """Answer until the lessons are there."""
+        with self:
+            while self.error is not None:
+                self.handle_request()
 
-        def log_message(self, *_: object) -> None:
-            """Nobody needs to know."""
+    def answer(self) -> tuple[str, str, int]:
+        """A title, a text, and after how many seconds to ask again."""
+        try:
+            prepare(self.home)
+        except PusherError as error:
+            self.error, why = error, error.__cause__
+            # A learner has no use for the home's path, or for a command's options.
+            said = str(why.strerror) if isinstance(why, OSError) else str(error)
+            return (
+                "Your lessons can't open yet",
+                f"They can't be copied to your home: {said.removesuffix('.')}. Tell your trainer. "
+                f"This page tries again every {AGAIN_SECONDS} seconds.",
+                AGAIN_SECONDS,
+            )
+        self.error = None
+        return "That's fixed", "Your lessons open in a moment.", OPENS_SECONDS
 
-    with HTTPServer((where.hostname or "127.0.0.1", where.port or 0), Page) as server:
-        while not mended.is_set():
-            server.handle_request()
 
+class _Page(BaseHTTPRequestHandler):
+    server: Excuse
+    timeout = REQUEST_SECONDS
 
-def in_a_class(error: PusherError) -> str:
-    """What lab says about a folder, for somebody who can't choose another one."""
-    reason = getattr(error.__cause__, "strerror", None)
-    return (
-        f"Your lessons can't be copied into your home folder: {reason}. Tell your trainer. Once "
-        "that's fixed, this page goes on by itself."
-        if reason
-        else str(error)
-    )
+    def do_GET(self) -> None:
+        title, said, again = self.server.answer()
+        page = PAGE.format(title=html.escape(title), said=html.escape(said)).encode()
+        self.send_response(200)  # the hub takes a 5xx for a server that isn't there
+        for name, value in {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Length": str(len(page)),
+            "Content-Security-Policy": POLICY,
+            "Cache-Control": "no-store",
+            "Refresh": str(again),
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def main() -> int:
@@ -106,8 +128,10 @@ def main() -> int:
     try:
         prepare(home)
     except PusherError as error:
-        print(f"pusherkit: {home}: {in_a_class(error)}", file=sys.stderr, flush=True)
-        explain(home, os.environ.get("JUPYTERHUB_SERVICE_URL", ""))
+        print(f"pusherkit: {error}", file=sys.stderr, flush=True)
+        if not (url := os.environ.get("JUPYTERHUB_SERVICE_URL")):
+            return 1
+        Excuse(Path.home(), url, error).until_prepared()
     from jupyterhub.singleuser import main as serve
 
     sys.argv += ARGUMENTS

@@ -87,7 +87,7 @@ def opening(site: Path, tmp_path: Path) -> Iterator[str]:
 
 @dataclass
 class Visitor:
-    """Somebody's own browser, and what it complained of."""
+    """Somebody's own browser, and what it complained about."""
 
     page: Any
     problems: list[str] = field(default_factory=list)
@@ -142,7 +142,7 @@ def addresses(opening: str) -> tuple[str, str, str]:
     return learners, wall, trainer
 
 
-def test_a_class_needs_browsers_alone(
+def test_a_class_needs_nothing_but_browsers(
     opening: str, visitor: Callable[..., Visitor], expect: Any, pictures: Path
 ) -> None:
     address, wall_address, link = addresses(opening)
@@ -201,7 +201,7 @@ def test_a_class_needs_browsers_alone(
     assert exercise.name.startswith("start_here.")
 
 
-def test_without_a_class_the_site_says_nothing_of_one(site: Path) -> None:
-    """The settings of a plain site are those that it was built with."""
+def test_without_a_class_the_site_mentions_none(site: Path) -> None:
+    """A plain site has the settings it was built with."""
     assert "PUSHER" not in (site / "jupyter-lite.json").read_text(encoding="utf-8")
     assert "stays on your machine" in (site / "index.html").read_text(encoding="utf-8")

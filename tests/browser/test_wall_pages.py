@@ -391,7 +391,7 @@ def test_an_empty_wall_says_what_appears_and_how(wall, expect, monkeypatch):
         assert [each.event.name for each in server.sandbox.deliveries] == ["status"]
 
 
-def test_it_tells_who_published_what_and_what_was_refused_and_why(wall, expect):
+def test_it_shows_who_published_what_and_what_was_refused_and_why(wall, expect):
     wall.view(
         events=1234,
         per_minute=56,
@@ -420,7 +420,7 @@ def test_it_tells_who_published_what_and_what_was_refused_and_why(wall, expect):
     expect(refused.last).to_contain_text("hashed with a newline at the end, but sent without it.")
     expect(refused.last).to_contain_text("Fix: Hash exactly what you send")
     expect(refused.last.locator(".times")).to_have_text("×2 times")
-    expect(refused.first).to_contain_text("with an app key that's nobody's here")
+    expect(refused.first).to_contain_text("with an app key that nobody here has")
     expect(wall.all("#channels > li")).to_have_text(
         ["order-140 events1 subscriber", "news10 events12 subscribers"]
     )
@@ -551,7 +551,7 @@ def test_what_looks_like_html_is_text_and_ends_where_it_ends(wall, expect, pictu
     wall.page.screenshot(path=pictures / "wall-hostile.png")
 
 
-def test_a_lost_connection_is_said_and_found_again(visit, feeder, expect, pictures):
+def test_a_lost_connection_is_shown_and_comes_back(visit, feeder, expect, pictures):
     wall = visit("")
     feeder.view(lines=[line(1)])
     wall.page.goto(feeder.url)
@@ -590,7 +590,7 @@ def test_light_and_dark_by_a_key_or_the_button_and_the_choice_is_kept(wall, expe
     assert not dark(), "what was chosen counts"
 
 
-def test_nothing_moves_for_those_who_asked_for_that(wall):
+def test_nothing_moves_for_people_who_prefer_that(wall):
     moving = "document.getAnimations().length"
     wall.view(lines=[line(1)])
     assert wall.page.evaluate(moving) > 0
@@ -605,9 +605,9 @@ def test_a_screen_reader_hears_of_goals_and_refusals_but_not_of_every_line(wall,
     said = wall.all("#said")
     expect(said).to_have_text("")
     wall.view(lines=[line(1)], goals=[goal], refusals=[refusal(1)])
-    expect(said).to_have_text("First event accepted: zoë is the first.")
+    expect(said).to_have_text("First event accepted: zoë was first.")
     wall.view(lines=[line(2)], goals=[goal | {"count": 2}], refusals=[refusal(1)])
-    expect(said).to_have_text("First event accepted: zoë is the first.")
+    expect(said).to_have_text("First event accepted: zoë was first.")
     wall.page.clock.run_for(8000)
     wall.view(lines=[line(3)], goals=[goal | {"count": 3}], refusals=[refusal(1)])
     expect(said).to_have_text(f"Refused: {refusal(1)['why']}")
@@ -721,7 +721,7 @@ def test_who_needs_the_trainer_comes_first_and_the_code_is_text(trainer, expect)
     expect(needs.first).to_contain_text("Return the body hash of any body")
     expect(trainer.all("#needs b b")).to_have_count(0)
     needs.first.get_by_role("button", name="Helped").click()
-    expect(trainer.all("#answer")).to_have_text("The call of zoë is closed.")
+    expect(trainer.all("#answer")).to_have_text("The call from zoë is closed.")
     assert feeder.posts == [("help-over", {"name": "zoë", "exercise": ASKS[0]["exercise"]})]
     feeder.say(of(learner("zoë", 3)))
     expect(needs.first).to_contain_text("✓ over")
@@ -739,7 +739,7 @@ def test_a_learner_opens_beside_the_grid_and_closes_by_escape(trainer, expect):
     trainer.page.keyboard.press("Enter")
     beside = trainer.page.get_by_role("complementary", name="zoë")
     expect(beside.get_by_role("heading", name="zoë")).to_be_focused()
-    expect(beside).to_contain_text("In 01 Body is bytes. Last heard at")
+    expect(beside).to_contain_text("In 01 Body is bytes. Last heard from at")
     expect(beside).to_contain_text("1 surprise.")
     expect(beside.locator("pre")).to_have_text(CODE)
     expect(beside.locator("#work > li").first).to_have_text("01 Body is bytes: 5 of 6")
@@ -798,7 +798,7 @@ def test_the_mistakes_that_most_have_now_and_who_has_them(trainer, expect):
     expect(beside).to_contain_text("The parameter wants them as 32 hex digits.")
 
 
-def test_a_round_is_opened_and_closed_and_a_refusal_is_said(trainer, expect):
+def test_a_round_is_opened_and_closed_and_a_refusal_is_shown(trainer, expect):
     feeder = trainer.feeder
     feeder.say(of(learner("zoë", 9)), summary())
     trainer.page.get_by_label("Seed").fill("41")

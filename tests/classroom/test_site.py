@@ -77,7 +77,7 @@ class Class:
             yield browser
 
     async def refusal(self, browser: httpx.AsyncClient, **typed: str) -> tuple[int, str]:
-        """What /join says no with: the status, and its sentence."""
+        """How /join refuses: the status, and its sentence."""
         answer = await browser.post("/join", data=typed)
         (said,) = re.findall('role="alert">([^<]*)<', answer.text)
         return answer.status_code, said
@@ -88,7 +88,7 @@ Open = Callable[[], AbstractAsyncContextManager[Class]]
 
 @pytest.fixture
 def open_class(folder: Path) -> Open:
-    """Opens the class; again in the same folder, it's the same class after a restart."""
+    """Opens the class. Opened again in the same folder, it's that class after a restart."""
 
     @asynccontextmanager
     async def open_it() -> AsyncIterator[Class]:
@@ -122,7 +122,7 @@ async def environment(browser: httpx.AsyncClient, **headers: str) -> dict[str, s
 # --- joining --------------------------------------------------------------------------------------
 
 
-async def test_who_has_not_joined_is_asked_for_a_name_and_nothing_else(klass: Class) -> None:
+async def test_somebody_new_is_asked_for_a_name_and_nothing_else(klass: Class) -> None:
     async with klass.browser() as browser:
         for path in ("/", "/index.html", "/lab/index.html?path=00-start-here.ipynb", "/lab/"):
             answer = await browser.get(path)
@@ -211,7 +211,9 @@ async def test_the_class_is_full_at_some_point(
     ("origin", "status"),
     [("http://evil.example", 403), ("http://localhost:1", 403), ("null", 403), ("", 303)],
 )
-async def test_no_other_page_makes_a_browser_join(klass: Class, origin: str, status: int) -> None:
+async def test_another_sites_page_cannot_make_a_browser_join(
+    klass: Class, origin: str, status: int
+) -> None:
     async with klass.browser() as browser:
         headers = {"Origin": origin or klass.url}
         answer = await browser.post("/join", data={"name": "zoë"}, headers=headers)
@@ -219,7 +221,7 @@ async def test_no_other_page_makes_a_browser_join(klass: Class, origin: str, sta
         assert ("set-cookie" in answer.headers) == (status == 303)
 
 
-async def test_what_a_browser_does_not_keep_over_plain_http_is_said(klass: Class) -> None:
+async def test_the_trainer_hears_what_plain_http_loses(klass: Class) -> None:
     klass.door.visitors = Visitors(["class.example"])
     named, tls = {"Host": "class.example"}, {"X-Forwarded-Proto": "https"}
     async with klass.browser("zoë") as browser:
@@ -261,14 +263,14 @@ TRAINERS = ("trainer", "trainer/export.json", "trainer/export.csv")
 ORDERS = ("round", "help-over", "clear")
 
 
-async def test_a_learner_sees_the_wall_and_nothing_of_the_trainer_s(klass: Class) -> None:
+async def test_a_learner_sees_the_wall_but_not_the_trainer_s_view(klass: Class) -> None:
     async with klass.browser("zoë") as zoe, klass.browser() as stranger:
         for browser in (zoe, stranger):
             assert (await browser.get("/wall/")).status_code == 200
             for path in TRAINERS:
                 answer = await browser.get(f"/wall/{path}")
                 assert answer.status_code == 403
-                assert "those who teach" in answer.text
+                assert "for the class's trainers" in answer.text
             for order in ORDERS:
                 headers = {"Origin": klass.url}
                 answer = await browser.post(
@@ -332,7 +334,7 @@ async def test_a_restart_changes_nothing(open_class: Open, folder: Path) -> None
         assert klass.door.trainer_path == link
 
 
-async def test_a_link_that_got_about_can_be_made_worthless(open_class: Open, folder: Path) -> None:
+async def test_a_link_that_got_out_can_be_replaced(open_class: Open, folder: Path) -> None:
     async with open_class() as klass, klass.browser() as trainer:
         await trainer.get(klass.door.trainer_path)
         badge, link = dict(trainer.cookies), klass.door.trainer_path
@@ -346,7 +348,7 @@ async def test_a_link_that_got_about_can_be_made_worthless(open_class: Open, fol
 async def test_a_full_disk_keeps_nobody_out(
     klass: Class, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (folder / "data" / NAMES_FILE).mkdir()  # nobody can write into that
+    (folder / "data" / NAMES_FILE).mkdir()  # nobody can write to that
     async with klass.browser("zoë") as zoe:
         assert (await environment(zoe))["PUSHER_KEY"] == "zo_c3_ab"
     assert "can't be written" in caplog.text
@@ -378,7 +380,7 @@ async def test_only_the_site_s_files_are_served(klass: Class, path: str, status:
         assert "not for you" not in answer.text
 
 
-async def test_files_are_kept_by_the_browser_as_long_as_they_are_right(klass: Class) -> None:
+async def test_browsers_cache_files_only_while_they_are_right(klass: Class) -> None:
     async with klass.browser() as browser:
         wasm = await browser.get("/python-0123/python.wasm")
         assert wasm.headers["content-type"] == "application/wasm"
@@ -442,14 +444,14 @@ async def test_the_api_is_beside_the_site(klass: Class) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (None, "there is no such folder"),
+        (None, "there's no such folder"),
         ("jupyter-lite.json", "it has no jupyter-lite.json"),
         ("lab/index.html", "it has no lab/index.html"),
-        ("=jupyter-lite.json", "isn't as pusherkit builds it"),
+        ("=jupyter-lite.json", "isn't one that pusherkit built"),
         ("=index.html", "no place for a class"),
     ],
 )
-def test_a_folder_without_a_site_is_met_with_how_to_build_one(
+def test_a_folder_without_a_site_gets_told_how_to_build_one(
     folder: Path, spoil: str | None, said: str
 ) -> None:
     site = folder / ("site" if spoil else "nowhere")
@@ -462,9 +464,23 @@ def test_a_folder_without_a_site_is_met_with_how_to_build_one(
     assert "scripts/build_site.py" in str(caught.value)
 
 
-def test_a_port_that_is_taken_is_a_sentence(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("data", ["site", "site/data", "data/../site/lab"])
+def test_the_secrets_are_not_kept_where_everybody_can_read_them(
+    folder: Path,
+    data: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def until_stopped(*_: object) -> None: ...
+
+    monkeypatch.setattr("pusherkit.classroom.site.until_stopped", until_stopped)
+    before = sorted((folder / "site").rglob("*"))
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / data}"]) == 1
+    assert "everybody can read what's there" in capsys.readouterr().err
+    assert sorted((folder / "site").rglob("*")) == before
+
+
+def test_a_taken_port_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site, data = str(folder / "site"), str(folder / "data")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -484,7 +500,7 @@ def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
         told = "".join(process.stdout.readline() for _ in range(OPENING_LINES))
         try:
             assert "https://class.example/wall/enter?link=" in told
-            (port,) = re.findall(r"pass that on to http://127.0.0.1:(\d+)\n", told)
+            (port,) = re.findall(r"pass all of it on to http://127.0.0.1:(\d+)\n", told)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
                 here = browser.get("/join")
                 there = browser.get("/join", headers={"Host": "class.example"})
@@ -512,7 +528,7 @@ def test_the_command_has_a_loop_that_windows_has_too(
     assert loops == [asyncio.SelectorEventLoop]
 
 
-def test_a_wall_answers_to_what_it_is_called_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wall_answers_to_its_names_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "lan_address", lambda: "192.0.2.7")
     monkeypatch.setattr("socket.gethostname", lambda: "desk")
     assert names_of("127.0.0.1") == names_of("localhost") == []
@@ -531,4 +547,4 @@ def test_the_trainer_reads_what_to_do(folder: Path) -> None:
     assert "start it with --host" in told(local)
     assert "docs/class.md says how to have https" in told("http://192.0.2.7:8090")
     assert f"https://class.example{door.trainer_path}" in told("https://class.example")
-    assert f"pass that on to {local}" in told("https://class.example")
+    assert f"pass all of it on to {local}" in told("https://class.example")

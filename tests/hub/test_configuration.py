@@ -1,20 +1,19 @@
-"""configure(), as a hub reads it: the wall, who may train, and what learners' servers are given."""
+"""configure(), as a hub reads it: the wall, who may train, and what learners' servers get."""
 
 from __future__ import annotations
 
 import os
 import runpy
-import socket
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
 
-import httpx
 from jupyterhub.spawner import Spawner
 from traitlets.config import Config
 
@@ -22,12 +21,13 @@ from pusherkit import lab
 from pusherkit.classroom import hub, learner
 from pusherkit.classroom.invitations import invite, save
 from pusherkit.classroom.roster import Roster
+from pusherkit.errors import PusherError
 
 ROOT = Path(__file__).parents[2]
 
 
 def loaded(c: Config) -> Config:
-    """The same configuration, as a hub has it: with what was added to a list that's empty."""
+    """The configuration as the hub will have it: lists start empty, and then get what was added."""
     for section, name, empty in (
         ("JupyterHub", "custom_scopes", {}),
         ("JupyterHub", "services", []),
@@ -90,7 +90,7 @@ def test_a_learners_server_is_not_given_the_class_secret(
         assert secret not in (value(spawner_of("zoë")) if callable(value) else value)
 
 
-def test_what_a_hub_had_before_stays(tmp_path: Path):
+def test_what_a_hub_was_configured_with_stays(tmp_path: Path):
     c = Config()
     c.JupyterHub.services = [{"name": "another"}]
     c.JupyterHub.load_roles = [{"name": "another"}]
@@ -136,7 +136,7 @@ def test_a_laptops_hub_listens_where_the_command_says(
 
 @pytest.fixture
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes back afterwards what a learner's server tells the Jupyter that comes after it."""
+    """Undoes what a learner's server sets in the environment for the Jupyter it starts."""
     for name in ("JUPYTERHUB_ROOT_DIR", "JUPYTERHUB_DEFAULT_URL", "JUPYTER_CONFIG_PATH"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -153,20 +153,37 @@ def test_a_learners_server_opens_where_they_left_off(tmp_path: Path, unset: None
     assert mine.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_home_that_cannot_be_written_gets_a_sentence_until_it_can(tmp_path: Path, unset: None):
-    blocked = tmp_path / lab.COPY
-    blocked.write_text("a file where the folder should be", encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}/user/ana/"
-    explaining = threading.Thread(target=learner.explain, args=(tmp_path, url), daemon=True)
-    explaining.start()
-    transport = httpx.HTTPTransport(retries=5)  # until it listens
-    with httpx.Client(transport=transport) as page:
-        said = page.get(url).text
-        assert "can&#x27;t be copied into your home: File exists." in said
-        assert explaining.is_alive()
-        blocked.unlink()
-        assert "Jupyter is starting" in page.get(url).text
-    explaining.join(10)
-    assert not explaining.is_alive()
-    assert (blocked / lab.FIRST_LESSON).is_file()
+def test_a_home_that_cannot_be_written_gets_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / lab.COPY).write_text("a file where the folder should be", encoding="utf-8")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_URL", raising=False)
+    assert learner.main() == 1
+    assert "The lessons cannot be copied to" in capsys.readouterr().err
+
+
+def test_whoever_opens_a_server_with_such_a_home_reads_what_is_wrong_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("JUPYTERHUB_ROOT_DIR", "JUPYTERHUB_DEFAULT_URL", "JUPYTER_CONFIG_PATH"):
+        monkeypatch.setenv(name, "")
+    (tmp_path / lab.COPY).write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(PusherError) as caught:
+        learner.prepare(tmp_path)
+    excuse = learner.Excuse(tmp_path, "http://127.0.0.1:0/user/zo%C3%AB/", caught.value)
+    server = threading.Thread(target=excuse.until_prepared)
+    server.start()
+    url = f"http://127.0.0.1:{excuse.server_port}/user/zo%C3%AB/doc/tree/00-start-here.ipynb"
+    with httpx.Client(trust_env=False) as visitor:
+        page = visitor.get(url)
+        # 200: the hub waits for a server whose answers are 5xx.
+        assert (page.status_code, page.headers["Refresh"]) == (200, "10")
+        assert "be copied to your home: File exists. Tell your trainer." in page.text
+        assert str(tmp_path) not in page.text
+        (tmp_path / lab.COPY).unlink()
+        page = visitor.get(url)
+        assert "Your lessons open in a moment." in page.text
+    server.join(10)
+    assert not server.is_alive()
+    assert (tmp_path / lab.COPY / "00-start-here.ipynb").is_file()
