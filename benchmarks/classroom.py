@@ -317,7 +317,7 @@ def _load(
     who = f"{learners:,} learners publish, {pages:,} pages open"
     proxy = made.processes()["proxy"]
     turns = []
-    for _ in run.progress.track(range(run.pick(full=5, quick=2)), f"class: {who}"):
+    for _ in run.progress.track(range(run.pick(full=3, quick=2)), f"class: {who}"):
         cpu = wall.cpu_seconds(), cpu_seconds([proxy])
         told = audience.ask(do="publish", count=rate * LOAD_SECONDS, per_second=rate)
         told["wall"] = (wall.cpu_seconds() - cpu[0]) / told["shown"]
@@ -343,7 +343,7 @@ def _load(
         "wall": lambda: audience.ask(do="publish", count=count, per_second=0),
         "plain": lambda: beside.ask(do="publish", count=count, per_second=0),
     }
-    floods = run.interleave(f"class: {who}, as fast as it goes", works, run.pick(full=5, quick=2))
+    floods = run.interleave(f"class: {who}, as fast as it goes", works, run.pick(full=3, quick=2))
     taken, plain = ([told["answered"] for told in floods[name]] for name in ("wall", "plain"))
     middle = _middle(floods["wall"])
     yield Row(
@@ -374,7 +374,7 @@ def _trainer(run: Run, made: Room, wall: Server, audience: Worker) -> Iterator[R
     url = f"{made.url.replace('http', 'ws', 1)}services/wall/trainer/live"
     cookies = _cookies(made, TRAINER)
     turns = []
-    for _ in run.progress.track(range(run.pick(full=5, quick=1)), "class: the trainer's view"):
+    for _ in run.progress.track(range(run.pick(full=3, quick=1)), "class: the trainer's view"):
         cpu = wall.cpu_seconds()
         told = audience.ask(
             do="trainer",
