@@ -44,6 +44,8 @@ RUN_ALL = """async () => {
     .filter(output => output.output_type === 'error').map(output => output.evalue)
 }"""
 
+RUN_ONE = "() => window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
+
 
 @contextmanager
 def browser() -> Iterator[Any]:
@@ -128,3 +130,19 @@ def run_all(page: Any) -> None:
     """Run every cell of the notebook that the page shows; none may fail."""
     errors = page.evaluate(RUN_ALL)
     assert errors == [], errors
+
+
+def first_card(page: Any) -> Any:
+    """Run lesson 00's cells up to its first card; return the button that sends the event."""
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
+    for _ in range(3):  # the imports, a text, the card
+        page.evaluate(RUN_ONE)
+    button = page.get_by_role("button", name="Send it to order-41")
+    button.wait_for()
+    return button
+
+
+def send(page: Any, button: Any) -> None:
+    """Press that button, and wait until the server has accepted the event."""
+    button.click()
+    page.get_by_role("status").filter(has_text="Accepted (200)").first.wait_for()

@@ -84,6 +84,7 @@ def process(
     ready: Callable[[str], str | None],
     *,
     cpus: Collection[int] = CPUS,
+    stop_seconds: float = STOP_SECONDS,
     **options: Any,
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run a command. `ready` sees its output so far, and returns something once it is up."""
@@ -100,7 +101,7 @@ def process(
         finally:
             child.terminate()
             try:
-                child.wait(STOP_SECONDS)
+                child.wait(stop_seconds)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()

@@ -35,7 +35,6 @@ KEY_RATIO = 1.5  # of a key press in the site to one in `pusherkit lab`
 PRESSES = 6  # of one turn; their median counts
 NOT_COMPRESSED = {".whl", ".zip", ".woff2", ".png", ".ico"}  # any more
 
-RUN = "() => window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
 BODY = ".jp-NotebookPanel .pk:has([data-name]) textarea"
 SHOWN = ".jp-NotebookPanel .pk:has(textarea[data-name]) .pk-body"
 
@@ -102,14 +101,9 @@ def _visits(browser: Any, base: str, fetched: set[str]) -> list[dict[str, float]
         steps["drawn"] = time.perf_counter() - began
         page.wait_for_function(jupyter.READY)
         steps["python"] = time.perf_counter() - began
-        page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
-        for _ in range(3):  # the imports, a text, the card
-            page.evaluate(RUN)
-        button = page.get_by_role("button", name="Send it to order-41")
-        button.wait_for()
+        button = jupyter.first_card(page)
         steps["card"] = time.perf_counter() - began
-        button.click()
-        page.get_by_role("status").filter(has_text="Accepted (200)").first.wait_for()
+        jupyter.send(page, button)
         steps["sent"] = time.perf_counter() - began
         both.append(steps)
         page.close()

@@ -14,12 +14,12 @@ configure(
     c,
     # The wall's folder: everybody's progress, and the secret that their keys are made from.
     data=os.environ.get("PUSHERKIT_DATA", "/var/lib/pusherkit"),
-    # Names of your hub's users. They see who needs help; all others see the wall.
+    # Names of your hub's users. They see who needs help; everybody else sees the wall.
     trainers={"trainer"},
     title="Signing for Pusher",
     learners=20,  # how many you expect
     # The Python that runs learners' servers, if it isn't the hub's own. It needs pusherkit, too.
     python=os.environ.get("PUSHERKIT_PYTHON", "/opt/tljh/user/bin/python"),
-    # The wall needn't be root where the hub is.
+    # The system user that the wall runs as, so that it isn't root even if the hub is.
     wall_user=os.environ.get("PUSHERKIT_WALL_USER", "pusherkit"),
 )

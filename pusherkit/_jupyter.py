@@ -161,9 +161,9 @@ class LessonSessions(SessionManager):
 
 
 class OneKernelKept(AsyncMappingKernelManager):
-    """Ends kernels that are idle for long, but never the one that was used last.
+    """Ends kernels that have been idle for cull_idle_timeout, but never the one used last.
 
-    That's the lesson a learner is at, however long lunch was. cull_idle_timeout says how long.
+    That's the lesson the learner is in, however long lunch was.
     """
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:

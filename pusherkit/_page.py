@@ -1,10 +1,10 @@
 """In a browser tab: an httpx transport to the server that the page itself came from.
 
-Python has no sockets there, but the browser can ask for it. Only the page's own origin is asked:
-the browser would send a question elsewhere, too, but not without that server's leave, and the site
-promises that nothing goes to anybody else. Client waits for its answer, so it uses the one kind of
-request that waits, a synchronous XMLHttpRequest; a notebook's Python runs in a web worker, where
-that holds up no page. AsyncClient uses fetch().
+Python has no sockets there, but the browser can send requests for it. They only go to the page's
+own origin: another server would have to allow them first, and the site promises that nothing goes
+to anybody else. Client waits for its answer, so it uses the one kind of request that waits, a
+synchronous XMLHttpRequest; a notebook's Python runs in a web worker, where that doesn't hold up the
+page. AsyncClient uses fetch().
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-# The browser writes these itself, and complains in the page's console of a page that tries.
+# The browser writes these itself, and complains in the console if a page tries to.
 # (Fetch standard, "forbidden request-header"; user-agent isn't on its list, but in Chromium's.)
 _BROWSER_S = frozenset(
     {"accept-encoding", "connection", "content-length", "host", "origin", "referer", "user-agent"}
@@ -23,7 +23,7 @@ _TRAVEL_ONLY = frozenset({"content-encoding", "content-length", "transfer-encodi
 
 
 def is_own(url: httpx.URL) -> bool:
-    """Whether a URL is on the server that the page came from. False where there's no page."""
+    """Whether a URL is on the server that the page came from. False if there's no page."""
     try:
         from js import location
     except ImportError:
@@ -35,8 +35,8 @@ def is_own(url: httpx.URL) -> bool:
 class PageTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Lets the browser send each request, for Client and AsyncClient alike.
 
-    The browser doesn't say whether a request that failed had been sent, so that's a ReadError: it
-    may have been carried out. Redirects within the origin are followed before anybody sees them.
+    If a request fails, the browser doesn't say whether it was sent. So that's a ReadError: it may
+    have been carried out. Redirects within the origin are followed before anybody sees them.
     """
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -83,7 +83,7 @@ def _headers(request: httpx.Request) -> list[tuple[str, str]]:
 
 
 def _seconds(request: httpx.Request) -> float | None:
-    """How long the browser may take for all of it. httpx counts each step of it alone."""
+    """How long the browser may take for the whole request. httpx itself counts each step."""
     timeout: float | None = request.extensions.get("timeout", {}).get("read")
     return timeout
 
@@ -94,7 +94,7 @@ def _response(status: int, headers: list[tuple[str, str]], content: bytes) -> ht
 
 
 def _failed(error: Exception, request: httpx.Request) -> httpx.TransportError:
-    """The browser's error as httpx's own. It tells no more than a name."""
+    """The browser's error as one of httpx's. All it contains is a name."""
     if getattr(error, "name", "") == "TimeoutError":
         return httpx.ReadTimeout("no answer came in time", request=request)
     return httpx.ReadError("the browser got no answer", request=request)

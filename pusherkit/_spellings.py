@@ -39,8 +39,8 @@ def places(secret: str, text: str) -> Iterable[tuple[int, int]]:
         return [(0, len(text))] if text == secret else []
     folded = _folded(text)
     escapes = "%" in text or "\\" in text or "+" in text
-    # Where no escape is, a secret in ASCII begins as it is. It's looked at before the expressions,
-    # which take half a millisecond to make, because there may be a thousand secrets in turn.
+    # If there's no escape, a secret in ASCII has to begin as it is. That's checked before the
+    # expressions are made, which takes half a millisecond: there may be a thousand secrets.
     if not escapes and secret.isascii() and secret[:_BEGINNING].lower() not in folded:
         return []  # nearly always, and far quicker
     return _found(_spellings(secret), folded)

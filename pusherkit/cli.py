@@ -1,4 +1,4 @@
-"""The command line: `pusherkit lab`, `class`, `progress`, `clinic`, `sandbox` and so on."""
+"""The command line: `pusherkit lab`, `class`, `wall`, `progress`, `clinic`, `sandbox` and so on."""
 
 from __future__ import annotations
 
@@ -142,18 +142,17 @@ def _parser() -> argparse.ArgumentParser:
 
     room = commands.add_parser(
         "class",
-        help="open the lessons for a room of people, from this machine",
-        description="Run a JupyterHub for a class, with a link for each learner, a wall to "
-        "project, "
-        "and a view for you of who needs help. Everything is kept in one folder. Ctrl+C stops it, "
-        "and when you start it again in the same place, everybody goes on with the same link. "
-        "It needs the extra: pip install 'pusherkit[class]'",
-        epilog="What learners run, runs on this machine and as you. docs/class.md says how to keep "
-        "them apart, and what a larger class takes.",
+        help="run the lessons for a room full of people, from this machine",
+        description="Run a JupyterHub for a class. You get a link for each learner, a wall to "
+        "project, and a view that shows who needs help. Everything is kept in one folder. Ctrl+C "
+        "stops it; start it again in the same place, and everybody carries on with the link they "
+        "have. It needs an extra: pip install 'pusherkit[class]'",
+        epilog="Whatever learners run, runs on this machine, as you. docs/class.md says how to "
+        "keep people apart, and what a larger class takes.",
     )
     room.add_argument(
         "--learners",
-        type=_learners,
+        type=_count,
         metavar="N",
         help="how many learners, called 01, 02 and so on (default: as before, or 20)",
     )
@@ -161,13 +160,13 @@ def _parser() -> argparse.ArgumentParser:
         "--names",
         type=Path,
         metavar="FILE",
-        help="the learners' names, one a line, instead of numbers",
+        help="the learners' names, one per line, instead of numbers",
     )
     room.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="this machine's address in your room's network (default: 127.0.0.1, which only this "
+        help="this machine's address on the room's network (default: 127.0.0.1, which only this "
         "machine can reach)",
     )
     room.add_argument(
@@ -180,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("pusherkit-class"),
         help="the class's folder; it's made if it isn't there yet (default: ./pusherkit-class)",
     )
-    room.add_argument("--title", help="what the wall is headed with (default: as before)")
+    room.add_argument("--title", help="the wall's heading (default: as before)")
     room.add_argument(
         "--certificate", type=Path, metavar="FILE", help="a certificate (PEM), for https"
     )
@@ -189,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         "--base-url",
         default="/",
         metavar="PATH",
-        help="where it is, behind a web server of yours: /class/",
+        help="the path it's under, such as /class/, if it's behind a web server of yours",
     )
 
     progress = commands.add_parser(
@@ -294,28 +293,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     wall = commands.add_parser(
         "wall",
-        help="show a class what everybody sends, and its trainers who needs help",
-        description="Run the wall of a class: one practice server that all learners send to, each "
-        "with a key of their own, a page to project, and a view for the trainers. It's a service "
-        "of a JupyterHub, which starts it and says who may look; `pusherkit class` starts both. "
-        "With --site there's no hub, and nothing to install for anybody: learners open one "
-        "address, choose a name, and do the lessons in their browser.",
-        epilog="The class secret, from which every learner's is made, comes from "
-        "PUSHERKIT_CLASS_SECRET, or from the file `secret` in the folder, which is made if it "
-        "isn't there.",
+        help="show a class what everybody sends, and the trainer who needs help",
+        description="Run a class's wall: one practice server for everybody, where each learner has "
+        "their own app key, a page to project, and a view for the trainers. It runs as a service "
+        "of a JupyterHub, which starts it and decides who may look; `pusherkit class` starts both. "
+        "With --site there's no hub, and learners install nothing: they open one address, choose a "
+        "name, and do the lessons in their browser.",
+        epilog="Every learner's secret is made from the class secret. That's "
+        "PUSHERKIT_CLASS_SECRET, if you set it. Otherwise it's in the file `secret` in the folder, "
+        "and gets made the first time.",
     )
     wall.add_argument(
         "--site",
         type=Path,
         metavar="FOLDER",
-        help="serve a class with browsers only: the folder of a built site, build/site",
+        help="run a class with browsers only, from a folder with a built site: build/site",
     )
     wall.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where it keeps what a restart needs; it's made if it isn't there yet",
+        help="the folder for what has to survive a restart; it's made if it isn't there yet",
     )
     wall.add_argument(
         "--host",
@@ -333,10 +332,10 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="another host name that learners' programs reach it by: wall (can be repeated)",
+        help="another host name by which programs reach it, such as wall (can be repeated)",
     )
-    wall.add_argument("--title", help="the class's name, for the page")
-    wall.add_argument("--learners", type=_count, metavar="N", help="how many there should be")
+    wall.add_argument("--title", help="the heading on its pages")
+    wall.add_argument("--learners", type=_count, metavar="N", help="how many you expect")
     clinic = commands.add_parser(
         "clinic",
         help="show what you can do, with a program in any language",
@@ -447,15 +446,9 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _learners(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000, got {text!r}")
-    return int(text)
-
-
 def _count(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 999999, got {text!r}")
     return int(text)
 
 

@@ -48,9 +48,8 @@ def main() -> None:
 
     kept = {
         "$comment": f"The structure of {SCHEMA} in zero-to-jupyterhub-k8s {tag}, Copyright (c) "
-        "2017, "
-        "Project Jupyter Contributors, BSD-3-Clause (see LICENSE beside this). "
-        "Made by scripts/chart_schema.py.",
+        "2017, Project Jupyter Contributors, BSD-3-Clause (see LICENSE beside this). Made by "
+        "scripts/chart_schema.py.",
         **without_words(yaml.safe_load(read(SCHEMA))),
     }
     TARGET.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 
     python scripts/class_lock.py
 
-Run it with the Python of the image. JupyterHub is that of the chart's hub, because a learner's
-server and its hub should be of one version.
+Run it with the image's version of Python. JupyterHub has the version of the chart's hub, because a
+learner's server and its hub should match.
 """
 
 from __future__ import annotations

@@ -8,16 +8,21 @@ At its end, a run says which of the others cost most of its time.
 
 from __future__ import annotations
 
+import asyncio
 import collections
+import compileall
+import gc
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pusherkit
 from pusherkit import Credentials, authorize_channel
 from pusherkit.sandbox import Sandbox, SandboxServer, SandboxTransport
 
@@ -27,6 +32,25 @@ from . import fuzzing as fuzzing  # Hypothesis' profiles must be known before py
 os.environ.pop("PUSHERKIT_CLASS", None)
 
 NOW = 1_353_088_179  # seconds: the timestamp of the published worked example
+
+# Ten thousand tests stay until the end of a run. Looking for garbage among them takes a quarter of
+# the time that collecting them takes, so it waits until that's done, and then leaves them out.
+gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-asyncio's; test_forbid_skips does without
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"selector": asyncio.SelectorEventLoop}  # on Windows, too: SandboxServer.serving()
+
 
 # --- the option ---------------------------------------------------------------------------------
 
@@ -49,8 +73,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPPED] = []
-    if not hasattr(config, "workerinput"):  # of pytest-xdist: the one that hands out tests reports
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: the one that hands out tests
         config.pluginmanager.register(Costs(), "costs")
+        # For the hundreds of processes that tests start. Containers often set
+        # PYTHONDONTWRITEBYTECODE, and then each of them would compile the package again.
+        compileall.compile_dir(Path(pusherkit.__file__).parent, quiet=2)
     if config.getoption("--forbid-skips"):
         config.pluginmanager.register(ForbidSkips(config.stash[SKIPPED]), "forbid-skips")
 

@@ -363,6 +363,7 @@ def subscribe_text(**fields: str) -> str:
     return json.dumps(subscribing("presence-practice-test-cases-1", **fields))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ODD.values(), ids=ODD)
 def test_the_work_for_a_frame_grows_no_faster_than_the_frame(sandbox, peer, make):
     def seconds(size: int) -> float:

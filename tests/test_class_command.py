@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import fcntl
 import io
 import os
 import shutil
@@ -25,8 +24,10 @@ import psutil
 import pytest
 
 from pusherkit import PusherError, cli
-from pusherkit.classroom import command, invitations
+from pusherkit.classroom import command, invitations, line
 from pusherkit.classroom.invitations import TRAINER, Class, Invitations
+
+fcntl = pytest.importorskip("fcntl", reason="JupyterHub, and so a class, needs POSIX")
 
 ROOT = Path(__file__).parents[1]
 FIRST = invitations.invite(None, "Monday", ["01", "02"])
@@ -59,7 +60,7 @@ def test_names_are_tidied() -> None:
         ("ana@example.com", "has '@' in it"),
         ("-rf", "begins with '-'"),
         ("\u0301e", "begins with"),
-        ("x" * 41, "has 41 characters, and a name has at most 40"),
+        ("x" * 41, "has 41 characters, and 40 is the most"),
         ("Trainer", "what the trainer is called here"),
     ],
 )
@@ -76,7 +77,7 @@ def test_two_names_that_differ_in_capitals_are_one_on_some_discs() -> None:
         invitations.checked(["Ana", "Bo", "ana"])
 
 
-def test_many_problems_are_told_in_a_few_lines() -> None:
+def test_many_problems_take_a_few_lines() -> None:
     with pytest.raises(PusherError) as caught:
         invitations.checked(["a/b"] * 12)
     assert str(caught.value).count("\n") == 6
@@ -87,12 +88,12 @@ def test_many_problems_are_told_in_a_few_lines() -> None:
     ("content", "said"),
     [
         (b"", "There are no names in the list"),
-        (b"Zo\xeb\n", "isn't text in UTF-8"),
+        (b"Zo\xeb\n", "isn't UTF-8 text"),
         (b"a" * 200_000, "too long for a list"),
         ("\n".join(map(str, range(1001))).encode(), "1,001 names, and a class has at most 1,000"),
     ],
 )
-def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_not_a_list_of_names(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "names").write_bytes(content)
     with pytest.raises(PusherError, match=said):
         invitations.read_names(tmp_path / "names")
@@ -108,7 +109,7 @@ def test_names_come_from_windows_too_and_a_missing_file_gets_a_sentence(tmp_path
 # --- links ------------------------------------------------------------------------------------
 
 
-def test_whoever_was_invited_keeps_the_link() -> None:
+def test_everybody_who_was_invited_keeps_their_link() -> None:
     grown = invitations.invite(FIRST, "Tuesday", ["01", "03"])
     assert grown.tokens.items() >= FIRST.tokens.items()
     assert len(set(grown.tokens.values())) == 4
@@ -116,7 +117,7 @@ def test_whoever_was_invited_keeps_the_link() -> None:
     assert back.links("http://h/hub")[1] == ("02", f"http://h/hub/invitation/{FIRST.tokens['02']}")
 
 
-def test_only_who_is_in_the_class_now_comes_in() -> None:
+def test_only_people_in_the_class_now_come_in() -> None:
     now = Invitations(invitations.invite(FIRST, "Tuesday", ["01"]))
     assert now.who(FIRST.tokens["01"]) == "01"
     assert now.who(FIRST.tokens[TRAINER]) == TRAINER
@@ -175,7 +176,7 @@ def test_a_full_disk_keeps_the_file_that_was_there(
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> command.Options:
-    """A class that could start, as far as these tests let it: its hub may not."""
+    """A class that could start, but these tests don't let its hub."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (bin_folder / command.PROXY).write_text("#!/bin/sh\n", encoding="utf-8")
@@ -189,7 +190,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> command.Options:
 
 
 def refused(options: command.Options, **changed: Any) -> str:
-    """What is said instead of a class."""
+    """The error, in place of a class."""
     changed = {name: getattr(options, name) for name in options.__slots__} | changed
     with pytest.raises(PusherError) as caught:
         command.run(command.Options(**changed), io.StringIO())
@@ -256,7 +257,7 @@ def test_npm_installs_the_proxy_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     out = io.StringIO()
     assert command._proxy(tmp_path, out) == [str(place / "a-proxy")]
     assert "a-proxy@^5" in (tmp_path / "asked").read_text(encoding="utf-8")
-    assert out.getvalue().startswith("Once, for this folder: npm installs a-proxy into")
+    assert out.getvalue().startswith("This first time, npm is installing a-proxy into")
     (tmp_path / "npm").unlink()
     assert command._proxy(tmp_path, out) == [str(place / "a-proxy")]
     assert out.getvalue().count("\n") == 1
@@ -280,11 +281,11 @@ def test_a_full_disk(options: command.Options, monkeypatch: pytest.MonkeyPatch) 
 def test_a_class_that_runs_already(options: command.Options) -> None:
     options.folder.mkdir()
     with (options.folder / "lock").open("w", encoding="ascii") as lock:
-        lock.write("4711")
+        lock.write(str(os.getpid()))
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = refused(options)
-    assert "running already (process 4711)" in said
+    assert f"running already (process {os.getpid()})" in said
     assert "both open the trainer's link" in said
 
 
@@ -313,8 +314,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cert.pem", None, "TLS needs both"),
         (None, "key.pem", "TLS needs both"),
         ("nowhere.pem", "key.pem", "nowhere.pem can't be read"),
-        ("cert.pem", "another.pem", "isn't the key of the certificate"),
-        ("empty.pem", "key.pem", "can't be used for TLS. They must be PEM"),
+        ("cert.pem", "another.pem", "another.pem doesn't belong to the certificate"),
+        ("empty.pem", "key.pem", "can't be used for TLS. Both must be PEM"),
         ("cert.pem", "locked.pem", "is locked with a password"),
     ],
 )
@@ -337,22 +338,32 @@ def test_a_certificate_that_cannot_be_used(
     [
         ({"learners": 3, "names": Path("names")}, "not both"),
         ({"learners": 1001}, "1 to 1,000 learners"),
-        ({"title": " "}, "A title has 1 to 80 characters"),
-        ({"title": "a\x1b[2Jb"}, "A title has 1 to 80 characters"),
+        ({"title": " "}, "--title: expected 1 to 80 characters"),
+        ({"title": "a\x1b[2Jb"}, "--title: expected 1 to 80 characters"),
         ({"base_url": "/a class/"}, "expected a path such as /class/"),
     ],
 )
-def test_other_words_that_cannot_be_used(
+def test_other_options_that_cannot_be_used(
     options: command.Options, changed: dict[str, Any], said: str
 ) -> None:
     assert said in refused(options, **changed)
 
 
-@pytest.mark.parametrize("number", ["0", "1001", "-1", "x", "２"])
-def test_a_number_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("number", ["0", "-1", "x", "２"])
+def test_a_number_of_learners_that_cannot_be_used(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         cli.main(["class", "--learners", number])
-    assert "expected a number from 1 to 1000" in capsys.readouterr().err
+    assert "expected a number from 1 to 999999" in capsys.readouterr().err
+
+
+def test_for_more_people_than_a_class_has_there_are_several_classes(
+    options: command.Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ["class", "--learners=1001", f"--dir={options.folder}", f"--port={options.port}"]
+    assert cli.main(said) == 1
+    assert "For more, start several classes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -391,36 +402,36 @@ def test_the_terminal_shows_some_of_many_links_and_the_file_has_all() -> None:
     assert rows[1] == [TRAINER, f"http://h/hub/invitation/{many.tokens[TRAINER]}"]
 
 
-def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_reads_who_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_address", lambda host: host)
     assert "from this machine only" in said()
-    assert "there's no TLS, so others in this network can read" in said(host="192.168.1.5")
+    assert "there's no TLS, so others on this network can read" in said(host="192.168.1.5")
     with_tls = said(host="192.168.1.5", certificate=Path("c"), key=Path("k"))
     assert "no TLS" not in with_tls
     assert "https://192.168.1.5:8000/hub/invitation/" in with_tls
 
 
-def test_whose_files_learners_can_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_reads_whose_files_learners_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "runs as you" in said()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert "is root on this machine" in said()
+    assert "runs as root on this machine" in said()
 
 
-def test_more_learners_than_memory_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_is_warned_of_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {"SC_PHYS_PAGES": 2**20, "SC_PAGE_SIZE": 4096}  # 4 GB
     monkeypatch.setattr(os, "sysconf", pages.__getitem__)
     assert command._memory(10) == []
     warned = " ".join(command._memory(40))
-    assert "40 learners take about 7 GB, and this machine has 4" in warned
+    assert "40 learners take about 7 GB of memory, and this machine has 4" in warned
 
 
 # --- the line ---------------------------------------------------------------------------------
 
 
 def test_the_line_counts_who_is_where() -> None:
-    numbers = command.Numbers(20)
-    assert numbers.line() == "0 of 20 here · 0 exercises passed · 0 stuck · 0 ask for help"
+    numbers = line.Numbers(20)
+    assert numbers.line() == "0 of 20 here · 0 exercises passed · 0 stuck · 0 asking for help"
     numbers.hear({"kind": "class", "title": "Monday", "lessons": []})
     numbers.hear(
         {
@@ -439,7 +450,7 @@ def test_the_line_counts_who_is_where() -> None:
     numbers.hear({"kind": "summary", "present": 18, "problem": ""})
     assert numbers.line() == (
         "18 of 20 here · 4 exercises passed · 4 stuck (01, 02, 03 and 1 more) · "
-        "1 asks for help (Zoë)"
+        "1 asking for help (Zoë)"
     )
     numbers.hear({"kind": "learners", "learners": [{"name": "Zoë", "help": [], "stuck": None}]})
     assert "3 stuck (01, 02, 03) · 0 ask" in numbers.line()
@@ -455,19 +466,19 @@ class Screen(io.StringIO):
 def test_a_terminal_has_one_line_that_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
     out = Screen()
-    line = command._Line(out)
+    shown = line.Line(out)
     for text in ("one", "one", "two" * 20):
-        line.show(text, now=0)
-    line.close()
+        shown.show(text, now=0)
+    shown.close()
     assert out.getvalue() == f"\r\x1b[Kone\r\x1b[K{('two' * 20)[:19]}\n"
 
 
 def test_elsewhere_a_line_comes_now_and_then() -> None:
     out = io.StringIO()
-    line = command._Line(out)
+    shown = line.Line(out)
     for now, text in [(0, "one"), (1, "two"), (59, "three"), (60, "four"), (200, "four")]:
-        line.show(text, now)
-    line.close()
+        shown.show(text, now)
+    shown.close()
     assert out.getvalue() == "one\nfour\n"
 
 
@@ -529,9 +540,9 @@ def running(options: command.Options, stand_in: dict[str, str]) -> Iterator[subp
 def until(process: subprocess.Popen[str], words: str) -> str:
     """Read what it prints, up to a line with these words."""
     read = ""
-    for line in process.stdout:
-        read += line
-        if words in line:
+    for each in process.stdout:
+        read += each
+        if words in each:
             return read
     raise AssertionError(read)
 
@@ -541,11 +552,73 @@ def test_ctrl_c_stops_the_hub_in_order(
 ) -> None:
     text = until(running, "To stop, press Ctrl+C here.")
     assert "The class is open: Signing for Pusher, 2 learners." in text
-    until(running, "The wall doesn't answer yet")
+    until(running, "The wall isn't answering")
     running.send_signal(signal.SIGINT)
     assert "the class goes on" in until(running, "Stopped. Everything is in")
     assert running.wait() == 0
     assert stat.S_IMODE((options.folder / "links.csv").stat().st_mode) == 0o600
+
+
+def test_a_terminal_that_is_closed_stops_the_hub_in_order(
+    running: subprocess.Popen[str],
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.stdout.close()  # what it still has to say can't be written
+    running.send_signal(signal.SIGHUP)
+    assert running.wait() == 0
+    assert not hub.is_running()
+
+
+def test_under_nohup_a_class_outlives_its_terminal(
+    options: command.Options, stand_in: dict[str, str]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which is all that nohup does here
+    try:
+        process = started(options, stand_in)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    until(process, "To stop, press Ctrl+C here.")
+    process.send_signal(signal.SIGHUP)
+    until(process, "The wall isn't answering")
+    process.send_signal(signal.SIGTERM)
+    assert "Stopped. Everything is in" in process.communicate()[0]
+    watchdog.cancel()
+
+
+def test_after_a_command_that_was_killed_its_hub_may_end_first(
+    options: command.Options, stand_in: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    until(running, "To stop, press Ctrl+C here.")
+    (hub,) = psutil.Process(running.pid).children()
+    running.kill()
+    running.wait()
+    again = started(options, stand_in)
+    watchdog = threading.Timer(60, again.kill)
+    watchdog.start()
+    until(again, "its hub is still stopping")
+    assert hub.is_running()
+    hub.terminate()
+    until(again, "To stop, press Ctrl+C here.")
+    again.send_signal(signal.SIGINT)
+    assert "Stopped. Everything is in" in again.communicate()[0]
+    watchdog.cancel()
+
+
+def test_a_hub_that_never_ends_gets_a_sentence(
+    options: command.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "STOP_SECONDS", 0)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    options.folder.mkdir()
+    with (options.folder / "lock").open("w", encoding="ascii") as lock:
+        lock.write(str(gone.pid))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "is still running after 0 seconds" in refused(options)
 
 
 def test_a_hub_that_ends_by_itself_is_started_again_but_not_for_ever(
@@ -571,7 +644,9 @@ def test_a_hub_that_cannot_start_has_the_last_word(
     text, _ = ran.communicate(timeout=60)
     assert ran.returncode == 1
     assert "The hub couldn't start. It says: [C JupyterHub app] a reason that isn't the" in text
+    assert "I'll try once more." in text
     assert "The class is open" not in text
+    assert (options.folder / "hub" / "starts").read_text(encoding="utf-8") == "xx"
 
 
 def test_a_class_goes_on_with_the_same_people(

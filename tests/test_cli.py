@@ -15,10 +15,11 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
+from unittest.mock import patch
 from urllib.parse import unquote
 
 import httpx
@@ -317,6 +318,8 @@ def test_a_port_in_use_is_a_sentence(sandbox: Sandbox, capsys: pytest.CaptureFix
         (["lab", "--port", "-1"], "expected"),
         (["sandbox", "--", "x"], "takes nothing after --"),
         (["fly"], "invalid choice: 'fly'"),
+        (["wall"], "--data"),
+        (["wall", "--data", "x", "--learners", "0"], "expected a number from 1 to 999999, got '0'"),
     ],
 )
 def test_wrong_words_are_a_usage_error(
@@ -326,6 +329,15 @@ def test_wrong_words_are_a_usage_error(
         cli.main(words)
     assert caught.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_wall_without_a_hub_says_what_starts_it_and_creates_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
+    assert cli.main(["wall", "--data", str(tmp_path / "data")]) == 1
+    assert "`pusherkit class` starts both" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -386,15 +398,22 @@ def signed_text() -> str:
 
 
 def doctor(text: str | bytes, *options: str, **environ: str) -> tuple[int, str, str]:
-    """Run `pusherkit doctor` on a text; its exit status and what it printed."""
-    ran = subprocess.run(
-        [PUSHERKIT, "doctor", *options],
-        input=text.encode() if isinstance(text, str) else text,
-        capture_output=True,
-        env=os.environ | DOCTORS | environ,
-        timeout=60,
-    )
-    return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
+    """Run `pusherkit doctor` on a text, in this process; its exit status and what it printed."""
+    pasted = io.TextIOWrapper(io.BytesIO(text.encode() if isinstance(text, str) else text))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        patch.dict(os.environ, DOCTORS | environ),
+        patch.object(sys, "stdin", pasted),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            status = cli.main(["doctor", *options])
+        except SystemExit as usage:
+            status = int(usage.code or 0)
+    for printed in (out, err):
+        printed.seek(0)  # which writes what it holds
+    return status, out.read(), err.read()
 
 
 def test_a_valid_request_is_valid() -> None:

@@ -485,6 +485,7 @@ def owners(draw) -> Credentials:
         return reject()
 
 
+@pytest.mark.slow
 @examples(15)
 @given(
     owners(),
@@ -504,6 +505,7 @@ def test_however_a_secret_is_spelled_and_wherever_no_decoder_finds_it_again(
     assert not [read for read in readings(hidden) if bare in read]
 
 
+@pytest.mark.slow
 @examples(15)
 @given(
     TEXT

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a pytest each
+
 PASSES = "def test_passes(): pass\n"
 SKIPS = "import pytest\n\ndef test_skips(): pytest.skip('no reason')\n\n" + PASSES
 SKIPS_A_FILE = "import pytest\n\npytest.importorskip('no_such_module')\n\ndef test_lost(): pass\n"

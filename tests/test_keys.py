@@ -79,14 +79,14 @@ def signed(
     body: bytes = BODY,
     method: str = "POST",
 ) -> RawRequest:
-    """Signed with these credentials' secret, under another key's `name` where there is one."""
+    """Signed with these credentials' secret, under another key's `name` if there is one."""
     by = replace(credentials, key=name or credentials.key)
     query = urlencode(sign(by, method, path, params, body, timestamp=NOW).query)
     return RawRequest(method=method, target=f"{path}?{query}".encode(), body=body)
 
 
 def everything(sandbox: Sandbox, *replies: Reply) -> str:
-    """All that anybody gets to see of what came."""
+    """Everything that anybody gets to see of a request."""
     entries = [*sandbox.log, *sandbox.refused_subscriptions]
     bodies = [reply.body.decode() for reply in (*replies, *(each.reply for each in sandbox.log))]
     return repr(entries) + repr(replies) + "".join(bodies)
@@ -141,9 +141,9 @@ def test_the_doctor_searches_with_the_secret_of_the_key_that_was_named(sandbox):
     assert [mistake["name"] for mistake in found["mistakes"]] == ["newline-written-out"]
 
 
-def test_a_key_that_is_none_of_ours_is_told_what_was_expected_and_is_searched_for_nothing(sandbox):
+def test_an_unknown_key_gets_told_what_was_expected_without_a_search(sandbox):
     judged = sandbox.judge(signed(replace(OWN, key="ad")), now=NOW)
-    sandbox.keys.named = None  # the search needs nothing of it, nor does the answer
+    sandbox.keys.named = None  # neither the search nor the answer needs it
     explanation = sandbox.explain(judged)
     reply = sandbox.refuse(judged, explanation)
     told = json.loads(reply.body)
@@ -274,7 +274,7 @@ def test_what_a_request_costs_does_not_grow_with_the_number_of_keys():
     assert work(1) == work(50) == work(10_000) == (100, 0)
 
 
-def test_a_key_that_find_key_mixes_up_is_nobodys():
+def test_a_key_that_find_key_mixes_up_belongs_to_nobody():
     sandbox = Sandbox(OWN, find_key=lambda key: ADA)
     assert sandbox.handle(signed(ADA, name="adam"), now=NOW).status == 401
     assert sandbox.log[-1].key == ""
@@ -318,7 +318,7 @@ class Peer:
         return self.connection.socket_id
 
     def says(self, event: str, data: object, **fields: object) -> dict[str, Any]:
-        """The first answer to a frame; {} for none."""
+        """The first answer to a frame; {} if there is none."""
         before = len(self.texts)
         frame = json.dumps({"event": event, "data": data} | fields)
         self.sandbox.channels.receive(self.connection, frame, now=NOW)
@@ -352,7 +352,7 @@ def test_an_auth_of_another_key_says_which_one_was_expected(sandbox):
     assert "It was signed for another key, with that one's secret." in note
 
 
-def test_a_key_that_is_none_of_ours_gets_no_connection(sandbox):
+def test_an_unknown_key_gets_no_connection(sandbox):
     peer = Peer(sandbox, "nobody")
     assert peer.connection is None
     assert peer.hung_up == [(APP_DOES_NOT_EXIST, "App key nobody does not exist here.")]
@@ -442,7 +442,7 @@ CALL = f"/apps/{OWN.app_id}/class"
 
 
 class Called:
-    """A call of one's own: remembers how it was called, and answers as its body asks for."""
+    """An own call: remembers how it was called, and answers what its body asks for."""
 
     def __init__(self) -> None:
         self.times: list[tuple[str, bytes, float]] = []
@@ -464,7 +464,7 @@ def make(asked: Asked, called: Called) -> Callable[..., Sandbox]:
 
 
 @pytest.mark.parametrize("personality", [None, "soketi"])
-def test_a_call_of_ones_own_is_answered_and_leaves_no_trace(make, called, personality):
+def test_an_own_call_is_answered_and_leaves_no_trace(make, called, personality):
     sandbox = make(personality=personality)
     seen = list[object]()
     sandbox.watchers.append(seen.append)
@@ -476,7 +476,7 @@ def test_a_call_of_ones_own_is_answered_and_leaves_no_trace(make, called, person
 
 
 @pytest.mark.parametrize("personality", [None, "soketi"])
-def test_a_call_of_ones_own_is_judged_like_every_request(make, called, personality):
+def test_an_own_call_is_judged_like_every_request(make, called, personality):
     sandbox = make(personality=personality, rate=1.0)
     right = signed(ADA, path=CALL, body=b"200")
     wrong = {
@@ -522,9 +522,9 @@ def test_a_call_has_its_path_and_method_alone(make, called):
     ("name", "said"),
     [
         *((name, "expected a name of lower-case") for name in ("", "a/b", "Class", "a" * 41, "é")),
-        *((name, "a call of the HTTP API already") for name in ("events", "channels")),
+        *((name, "already a call of the HTTP API") for name in ("events", "channels")),
     ],
 )
-def test_a_name_that_can_not_be_a_calls_is_refused(called, name, said):
+def test_a_name_that_a_call_cannot_have_is_refused(called, name, said):
     with pytest.raises(ValueError, match=said):
         Sandbox(OWN, calls={name: called})

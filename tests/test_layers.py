@@ -152,7 +152,7 @@ WHO_MAY_IMPORT = {
     "nacl": {"encryption"},
     "tornado": {f"sandbox.{name}" for name in ("server", "handler", "entrance", "live", "sockets")}
     | {f"classroom.{name}" for name in ("wall", "doors", "hub", "links", "site")},
-    "websockets": {"subscriber", "sandbox.sockets", "classroom.command"},
+    "websockets": {"subscriber", "sandbox.sockets", "classroom.line"},
     "jupyterhub": {"classroom.doors", "classroom.hub", "classroom.learner"},
     "ipywidgets": {"lessons"},
     "jupyter_server": {"_jupyter"},
@@ -260,7 +260,7 @@ def test_no_lesson_imports_a_lesson():
     assert not [f for f in WITHIN if {f.importer, module(f.imported)} <= lessons]
 
 
-@pytest.mark.parametrize("room", ["doctor", "sandbox", "lessons"])
+@pytest.mark.parametrize("room", ["doctor", "sandbox", "lessons", "classroom"])
 def test_nobody_reaches_for_a_private_name(room):
     """Of another room, or of another file in the same room."""
     reached = [

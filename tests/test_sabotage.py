@@ -62,6 +62,7 @@ def test_the_choices_of_a_seed_are_these_in_every_python():
     assert chance.shuffled("abcdef") == list("eafbdc")
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_queue():
     code = f"from pusherkit.clinic import desk; print(desk.sheet({SEED}))"
     sheets = {
@@ -99,7 +100,7 @@ def test_a_queue_begins_easy_and_ends_with_what_else_is_signed():
 
 def test_seeds_are_solvable_and_fair_and_no_place_is_the_right_one():
     places: Counter[int] = Counter()
-    for seed in range(1, 8):
+    for seed in range(1, 4):
         assert check(seed) == []
         places.update(case.right for case in queue(seed))
     assert max(places.values()) < 0.4 * sum(places.values())

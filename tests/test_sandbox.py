@@ -279,6 +279,7 @@ ODD_BODIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right", [True, False], ids=["signed", "unsigned"])
 @pytest.mark.parametrize("make", ODD_BODIES.values(), ids=ODD_BODIES)
 def test_the_work_for_a_body_grows_no_faster_than_the_body(sandbox, make, right):

@@ -27,11 +27,12 @@ from typing import Any, BinaryIO, Self
 
 import httpx
 import pytest
+import tornado.web
 import websockets.sync.client
 from tornado.iostream import StreamClosedError
 from websockets.exceptions import ConnectionClosed
 
-from pusherkit import APIError, Client, Diagnosis, PusherAuth, PusherError, RateLimited
+from pusherkit import APIError, AsyncClient, Client, Diagnosis, PusherAuth, PusherError, RateLimited
 from pusherkit.sandbox import PRACTICE_CREDENTIALS, Entry, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import MAX_BODY_BYTES, Explanation, Unauthorized
 from pusherkit.sandbox.entrance import Entrance
@@ -121,6 +122,26 @@ def test_two_starts_are_one(server):
     assert len(threads(port)) == 1
 
 
+async def test_on_a_running_loop_it_has_no_thread_and_ends_with_the_block() -> None:
+    class Mine(tornado.web.RequestHandler):
+        def get(self) -> None:
+            self.finish("mine")
+
+    server, threads = SandboxServer(), threading.active_count()
+    async with (
+        server.serving([("/mine", Mine)]),
+        AsyncClient(server.credentials) as client,
+    ):
+        assert threading.active_count() == threads
+        assert await client.trigger("orders", "status", "ready") == {}
+        assert (await client.http.get("/mine")).text == "mine"
+        with pytest.raises(PusherError, match="cannot be used"):
+            SandboxServer(port=int(server.url.rpartition(":")[2])).start()
+        port = int(server.url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # it's free again
+
+
 def test_stopping_what_never_started_does_no_harm():
     SandboxServer().stop()
 
@@ -167,19 +188,19 @@ def test_a_number_that_is_no_port_is_told(port):
     ("host", "said"),
     [
         # TEST-NET-1, which is no machine's (RFC 5737); nothing is sent there.
-        ("192.0.2.1", "host: 192.0.2.1 is another machine's address."),
-        ("1:2:3", "host: 1:2:3 can't be looked up."),
-        ("a" * 70, f"host: {'a' * 70} can't be looked up."),
+        ("192.0.2.1", "host: 192.0.2.1 isn't an address of this machine."),
+        ("1:2:3", "host: can't find an address for 1:2:3."),
+        ("a" * 70, f"host: can't find an address for {'a' * 70}."),
     ],
 )
-def test_a_host_that_is_not_this_machines_is_told(host, said):
+def test_a_host_that_is_not_this_machines_gets_a_sentence(host, said):
     message = refusal_to_start(0, host=host)
-    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for it alone."
+    own = "Expected one of this machine's, 0.0.0.0 for all of them, or 127.0.0.1 for itself alone."
     assert message == f"{said} {own}"
 
 
 @pytest.mark.parametrize("host", ["", "http://127.0.0.1", "127.0.0.1:8123", "a b", "\0", "x" * 300])
-def test_what_can_not_be_a_host_is_told_at_once(host):
+def test_what_cannot_be_a_host_is_refused_at_once(host):
     with pytest.raises(PusherError, match=r"^host: expected a name alone, such as hub\.example"):
         SandboxServer(host=host)
 
@@ -233,7 +254,7 @@ def test_pages_can_be_left_out(http):
             assert subscriber.receive(timeout=5).data == "d"
 
 
-def test_each_learner_has_a_key_and_a_call_of_ones_own_reaches_the_trainer(http, eventually):
+def test_each_learner_has_a_key_and_an_own_call_reaches_the_trainer(http, eventually):
     ada = replace(PRACTICE_CREDENTIALS, key="ada", secret="lovelace-1815-engine")
     told = queue.SimpleQueue[tuple[str, bytes]]()
 

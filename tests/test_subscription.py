@@ -351,6 +351,7 @@ def test_no_frame_stops_it(frames, subscribed):
                 assert {type(output.event), type(output.channel), type(output.data)} == {str}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", EVENTS)
 def test_no_depth_stops_it(event):
     for depth in range(1, 1_200, 7):

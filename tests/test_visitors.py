@@ -88,11 +88,11 @@ def test_a_name_that_was_allowed_is_answered_and_so_are_pages_from_there():
     assert visitors.objection("127.0.0.1", "https://evil.hub.example")
 
 
-def test_a_foreign_name_is_told_which_ones_are_answered():
+def test_a_foreign_name_gets_told_which_ones_are_answered():
     hosts = ["wall.example", "10.0.0.7", "fd00::7", "a.example", "Wall.example", "b.example"]
     _, fix = Visitors(hosts=hosts).objection("evil.example", None)
     assert fix.startswith(
-        "It answers as wall.example, 10.0.0.7, [fd00::7] and 2 more, and on its own machine as "
+        "It answers to wall.example, 10.0.0.7, [fd00::7] and 2 more, and on its own machine to "
         "127.0.0.1 and localhost. If a proxy"
     )
     assert Visitors(hosts=hosts).objection("[fd00::7]:8090", None) is None

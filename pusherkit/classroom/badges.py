@@ -2,13 +2,14 @@
 
 A browser that has joined keeps a badge in a cookie: its learner's key, and a proof that only the
 class secret can make. So nothing has to be kept about who has which badge, and a restart changes
-nothing. That a name is taken has to be kept: else a second browser could take it.
+nothing. Only the names that are taken have to be kept, or a second browser could take them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from itertools import groupby
 
@@ -16,7 +17,7 @@ from pusherkit.classroom.roster import Roster
 from pusherkit.errors import PusherError
 
 MAX_SHOWN_NAME = 32  # characters; what fits on a line of the wall
-MAX_BADGE = 4_096  # characters; a browser keeps no longer cookie (RFC 6265, section 6.1)
+MAX_BADGE = 4_096  # characters; browsers needn't keep longer cookies (RFC 6265, section 6.1)
 PROOF_DIGITS = 32  # hexadecimal ones: 128 bits
 MAX_MARKS = 2  # combining ones on a letter; Vietnamese needs two, and a heap hides other lines
 _LEARNER = b"pusherkit class badge: "  # so that this HMAC is good for nothing else
@@ -24,11 +25,17 @@ _TRAINER = b"pusherkit class trainer: "
 # General categories of Unicode: letters, marks, numbers, punctuation, symbols, and the plain space.
 # What's left are controls, marks that turn the writing round, and characters that nobody sees.
 _SHOWN = frozenset("LMNPS")
+# Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point), and the Braille
+# pattern without a dot. Emoji come with some, so they're left out and not refused.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 
 
 def cleaned(text: str) -> str:
-    """A name as it will be on the wall. Raises PusherError, with a sentence for who typed it."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    """A name as it'll be on the wall. Raises PusherError, with a sentence for its owner."""
+    name = " ".join(unicodedata.normalize("NFC", _BLANK.sub("", text)).split())
     if not name:
         raise PusherError("Type a name: your first name will do.")
     if len(name) > MAX_SHOWN_NAME:
@@ -39,19 +46,22 @@ def cleaned(text: str) -> str:
     odd = [each for each in name if each != " " and unicodedata.category(each)[0] not in _SHOWN]
     if odd:
         raise PusherError(
-            f"There's a character in that name that nobody could see: U+{ord(odd[0]):04X}. It may "
-            "have come along with a paste. Type the name instead."
+            f"There's a character in that name that nobody can see: U+{ord(odd[0]):04X}. It may "
+            "have come with something you pasted. Type the name instead."
         )
     kinds = [unicodedata.category(each)[0] for each in name]
     if not {"L", "N"} & set(kinds):
         raise PusherError("A name needs at least one letter or digit. Try your first name.")
     if any(kind == "M" and len(list(run)) > MAX_MARKS for kind, run in groupby(kinds)):
-        raise PusherError("That name has a heap of accents on one letter. Two are the most.")
+        raise PusherError("That name has too many accents on one letter. Two is the limit.")
     return name
 
 
 def alike(name: str) -> str:
-    """What all names have in common that people would take for the same: "Zoë" and "ZOË"."""
+    """The same text for all names that only differ in how they're written: "Zoë" and "ZOË".
+
+    Letters of two alphabets that look the same, such as a Cyrillic and a Latin A, stay apart.
+    """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
@@ -69,7 +79,7 @@ class Badges:
         return f"{key}:{self._proof(_LEARNER, key.encode())}"
 
     def name_on(self, badge: str) -> str | None:
-        """Whose badge it is; None for what's no badge of this class."""
+        """Whose badge it is; None if it isn't a badge of this class."""
         key, _, proof = badge.partition(":")
         if len(badge) > MAX_BADGE or not badge.isascii():
             return None

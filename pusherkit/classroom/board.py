@@ -1,10 +1,10 @@
 """The wall: everybody's events, refusals with their reasons, channels and goals. Pure.
 
-A Board is fed with the practice server's entries and with the class's own calls, and says what
-there is to see. Its clock is in what it's fed with. However much comes, it holds only so many
-lines, refusals, channels and learners, and one learner can't push out the others.
+A Board is fed the practice server's entries and the class's own calls, and says what there is to
+see. It reads no clock: the times are in what it's fed. However much comes, it holds a limited
+number of lines, refusals, channels and learners, and no learner can push out the others.
 
-What a refused request says of its sender proves nothing: anybody can name anybody's key. So a
+What a refused request says about its sender proves nothing: anybody can name anybody's key. So a
 refusal says whose key it named, and never who sent it, unless the signature was right.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pusherkit.classroom.badges import MAX_MARKS
 from pusherkit.classroom.calls import read_call
 from pusherkit.classroom.learners import Course, Learners, Round
 from pusherkit.classroom.roster import Roster
@@ -30,24 +31,25 @@ MAX_LINES = 8  # on the wall; as many as are read from the last row
 MAX_LINES_EACH = 3  # of one learner, as long as others have something to show
 MAX_REFUSALS = 4  # on the wall
 MAX_WAITING = 8  # refusals that wait for their turn on the wall
+MAX_WAITING_EACH = 2  # of one sender, or with one key
 MAX_CHANNELS = 10  # on the wall
-MAX_CHANNELS_KNOWN = 500  # that are counted; of twice as many, the quieter half is forgotten
+MAX_CHANNELS_KNOWN = 500  # that are counted; at twice as many, the quieter half is forgotten
 MAX_DATA = 120  # characters of an event's data on the wall
 MAX_EVENT = 60  # characters of an event's name on the wall; 200 are allowed
 MAX_SAID = 300  # characters of a sentence on the wall
-HIDDEN_WITHIN = 400  # characters beyond what's shown, so that no half of a secret is left
-MAX_MARKS = 2  # combining marks on one letter; Vietnamese needs two, and a heap hides other lines
-SAME_LINE_SECONDS = 10.0  # within which the same once more is counted, and is no new line
+HIDDEN_WITHIN = 400  # characters beyond what's shown, so that no part of a secret gets through
+SAME_LINE_SECONDS = 10.0  # within which a repeated event is counted, and doesn't get a new line
 REFUSAL_SECONDS = 8.0  # that a refusal stays at least
 OLD_REFUSAL_SECONDS = 120.0  # after which it leaves, even if no other comes
 BUSY_HALF_LIFE_SECONDS = 60.0  # of an event, in how busy a channel is
 MINUTE = 60  # seconds
-MAX_LOG_WAITING = 1_000  # lines of the log that aren't kept yet; of more, the rest is left out
+MAX_LOG_WAITING = 1_000  # lines of the log that aren't kept yet; any beyond that are left out
 
 UNEXPLAINED = (
-    "The signature is wrong, and no known mistake gives it.",
-    "Look at the secret first: it has to be the one that belongs to this key.",
+    "The signature is wrong, and no known mistake explains it.",
+    "Check the secret first: it has to be the one that belongs to this app key.",
 )
+EXPIRED = "Timestamp expired: it's more than 600 seconds from the server's clock."  # no dates
 GOALS = {
     "event": "First event accepted",
     "letters": "First event beyond ASCII",
@@ -57,7 +59,7 @@ GOALS = {
     "encrypted": "First encrypted event",
     "client-event": "First event from a subscriber",
 }
-"""What the server itself sees somebody do, and what the wall says of the first who does."""
+"""What the server itself sees somebody do, and what the wall calls it."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What isn't kept yet: JSON values, by learner and by part, and lines for the log."""
+    """What isn't saved yet: JSON values by learner and by part, and lines for the log."""
 
     learners: Mapping[str, dict[str, Any]]
     parts: Mapping[str, Any]
@@ -125,10 +127,10 @@ class Changes:
 
 
 class Board:
-    """Everything that a class has to show.
+    """Everything there is to show of a class.
 
     `hide` takes a key and a text that its owner sent, and returns the text without their secret.
-    `expected` is how many learners there should be, None where nobody knows.
+    `expected` is how many learners are expected, None if nobody knows.
     """
 
     def __init__(
@@ -173,8 +175,8 @@ class Board:
             if name is None:
                 raise Refusal(
                     400,
-                    f"The key {key[:MAX_EVENT]!r} is nobody's in this class.",
-                    fix="Sign with the key and the secret that the class gave you.",
+                    f"The app key {key[:MAX_EVENT]!r} doesn't belong to anybody in this class.",
+                    fix="Sign with the app key and the secret that the class gave you.",
                     rule="class",
                 )
             call = read_call(body)
@@ -187,7 +189,7 @@ class Board:
             "round": {"seed": round_.seed, "open": round_.open} if round_ else None,
             "help": self.learners.open_calls(name),
         }
-        return Reply(status=200, body=json.dumps(answer).encode(), note="class")
+        return Reply(status=200, body=json.dumps(answer).encode())
 
     def open_round(self, seed: int, now: float) -> None:
         """Begin a sabotage round for everybody."""
@@ -214,9 +216,10 @@ class Board:
         now, event, who = delivery.time, delivery.event, Roster.name_of(delivery.key) or ""
         self.events += 1
         self._count_second(now)
-        for channel in event.channels:
-            self._busy(channel).count(now)
-        first, *more = event.channels
+        names = [self._hide(delivery.key, channel) for channel in event.channels]
+        for name in names:
+            self._busy(name).count(now)
+        first, *more = names
         channel = f"{first} and {len(more)} more" if more else first
         data = self._shown(delivery.key, event.data, MAX_DATA)
         self._line(who, channel, self._shown(delivery.key, event.name, MAX_EVENT), data, now)
@@ -292,6 +295,8 @@ class Board:
                 why, fix = (" ".join(each[part] for each in mistakes) for part in ("why", "fix"))
             elif rule == "auth_signature":
                 why, fix = UNEXPLAINED  # the server's own sentence is a paragraph of digits
+            elif why.startswith("Timestamp expired"):
+                why = EXPIRED
             self._refusal(exchange.key, who, rule, why, fix, now)
 
     def _refused_subscription(self, entry: RefusedSubscription) -> None:
@@ -311,6 +316,9 @@ class Board:
             if (each.who, each.key_of, each.rule, each.why) == (who, key_of, rule, why):
                 each.times, each.time, each.fix = each.times + 1, now, fix
                 return
+        own = [each for each in self._waiting if (each.who, each.key_of) == (who, key_of)]
+        if len(own) == MAX_WAITING_EACH:
+            self._waiting.remove(own[0])
         self._waiting.append(Refused(self._id(), who, key_of, rule, why, fix, 1, now))
         self._write("refused", who or key_of, rule, why, fix, now)
         self._place(now)
@@ -413,7 +421,7 @@ class Board:
         return {"events": self.events, "last_id": self._last_id, "lines": lines}
 
     def not_kept(self, changes: Changes) -> None:
-        """They couldn't be kept, so they're still to be. Only the lines of the log are lost."""
+        """They couldn't be saved, so they'll come again. Only their lines of the log are lost."""
         self.learners.dirty.update(changes.learners)
         self._parts.update(changes.parts)
 
@@ -452,7 +460,7 @@ _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # Un
 
 
 def for_people(text: str) -> str:
-    """A learner's text on one line, which doesn't turn round or cover what stands beside it."""
+    """A learner's text on one line, which can't turn round or cover the text beside it."""
     if text.isascii() and text.isprintable():
         return text
     shown, marks = [], 0

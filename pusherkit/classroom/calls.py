@@ -4,7 +4,7 @@ Each body is a JSON object whose `kind` says what it is:
 
 - hello: somebody opened a lesson.
 - progress: `lesson`, and `record`, which is what the progress file holds. It's always the whole
-  record, so that one that was lost on the way mends itself with the next.
+  record, so that if one gets lost on the way, the next makes up for it.
 - help: `exercise`, and `code`, the one cell that somebody wants help with; help-over takes it back.
 - round: `seed`, and how many cases were `answered`, and how many of them `right`.
 """
@@ -34,7 +34,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What somebody has done, as their progress file has it; nothing of it is checked yet."""
+    """What somebody has done, as their progress file has it; none of it is checked yet."""
 
     lesson: str
     record: dict[str, Any]
@@ -50,7 +50,7 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class HelpOver:
-    """They don't any more."""
+    """They don't need it any more."""
 
     exercise: str
 
@@ -68,11 +68,11 @@ Call = Hello | Progress | Help | HelpOver | RoundReport
 
 
 def read_call(body: bytes) -> Call:
-    """Read a body. Raises Refusal, a 400 or 413 with a sentence, for one that's none of these."""
+    """Read a body. Raises Refusal, a 400 or 413 with a sentence, if it isn't any of these."""
     if len(body) > MAX_CALL_BYTES:
         raise Refusal(
             413,
-            f"The class's call has {len(body):,} bytes, over the limit of {MAX_CALL_BYTES:,}.",
+            f"The class call has {len(body):,} bytes, over the limit of {MAX_CALL_BYTES:,}.",
             fix="Send one record, or one cell, at a time.",
         )
     try:
@@ -101,7 +101,7 @@ def _help(sent: dict[str, Any]) -> Help:
     code = sent.get("code")
     if not isinstance(code, str) or len(code) > MAX_CODE:
         raise _refused(f"help has code, the text of one cell, at most {MAX_CODE:,} characters")
-    # Half a surrogate pair is no text, and no database takes it.
+    # Half a surrogate pair isn't text, and no database takes it.
     return Help(_exercise(sent), code.encode(errors="replace").decode())
 
 
@@ -133,8 +133,9 @@ def is_seed(value: Any) -> TypeGuard[int]:
 def _refused(what: str) -> Refusal:
     return Refusal(
         400,
-        f"The class's call: {what}.",
-        fix="The lessons send it by themselves. If they did, update pusherkit, here or there.",
+        f"The class call: {what}.",
+        fix="The lessons send these calls by themselves. If this one came from them, the class and "
+        "the lessons have different versions of pusherkit: update the older one.",
         rule="class",
     )
 

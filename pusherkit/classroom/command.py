@@ -1,4 +1,4 @@
-"""`pusherkit class`: a hub for a room of people, from one command, on one machine.
+"""`pusherkit class`: a hub for a room full of people, from one command, on one machine.
 
 It makes everybody's link, starts the hub as a process of its own, and then shows one line about
 how the class is doing. What makes the hub a class is in hub.py.
@@ -12,6 +12,7 @@ import errno
 import getpass
 import io
 import json
+import math
 import os
 import secrets
 import shutil
@@ -29,14 +30,15 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from pusherkit._terminal import printable
 from pusherkit.classroom import invitations
+from pusherkit.classroom.addresses import lan_address
 from pusherkit.classroom.invitations import Class, cannot_write, write_private
+from pusherkit.classroom.line import Line, Watch
 from pusherkit.errors import PusherError
 
-FOLDER = "pusherkit-class"
 DEFAULT_PORT = 8000  # JupyterHub's own
 DEFAULT_LEARNERS = 20
 DEFAULT_TITLE = "Signing for Pusher"
@@ -46,23 +48,20 @@ LOOPBACK = "127.0.0.1"
 PROXY = "configurable-http-proxy"
 PROXY_VERSIONS = "^5"  # what it's tested with
 NPM_SECONDS = 300  # for npm to install it, over a slow line
-READY_SECONDS = 60  # for the hub to answer after its start
+READY_SECONDS = 120  # for the hub to answer after its start
 STOP_SECONDS = 30  # for the hub to stop everybody's server, and itself
-STARTS = 3  # of a hub that ends by itself; then something is wrong that a start doesn't mend
+STARTS = 3  # of a hub that keeps ending by itself; after that, one more won't help
 PORTS = ("hub", "proxy", "pages", "api")  # that only this machine's own programs use
 
 LINKS_SHOWN = 30  # in the terminal; all of them are in the file
 NOTE_INDENT, NOTE_WIDTH = 12, 96  # characters
-NAMES_SHOWN = 3  # in the line; the trainer's view has everybody
-LINE_SECONDS = 60.0  # between two lines where there's no terminal
-MAX_VIEW = 64_000_000  # bytes of one message of the trainer's view, with a thousand learners in it
 MB_PER_LEARNER = 160  # a server and a kernel, measured: 107 + 47
 MB_FOR_THE_CLASS = 400  # the hub, the proxy, the wall and Python's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says. None is what it doesn't say: then it's as before, or usual."""
+    """What the command line says. None where it says nothing: then it's as before, or default."""
 
     folder: Path
     learners: int | None = None
@@ -87,7 +86,7 @@ def run(options: Options, out: TextIO) -> int:
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    with _alone(folder):
+    with _alone(folder, out) as lock:
         kept = _class(options, invitations.load(folder))
         _check_port(address, options)
         proxy = _proxy(running, out)
@@ -98,24 +97,36 @@ def run(options: Options, out: TextIO) -> int:
         token = secrets.token_hex(32)
         _configure(folder, running, options, address, proxy, token)
         stopped = threading.Event()
-        hub = _Hub(running, f"{_url(options, address)}hub/health", stopped)
+        hub = _Hub(running, f"{_url(options, address)}hub/health", stopped, lock)
         with _interrupts(stopped):
             _say(out, "Starting the hub…")
             try:
-                hub.start()
+                _start(hub, out)
                 if not stopped.is_set():
                     _say(out, *welcome(options, kept, folder, url))
-                    _follow(hub, _Watch(_live(options, kept), token, len(kept.names)), out)
+                    _follow(hub, Watch(_live(options, kept), token, len(kept.names)), out)
                 _say(out, "Stopping everybody's server, the wall and the hub.")
             finally:
                 hub.stop()
-    _say(out, f"Stopped. Everything is in {folder}. Start again, and the class goes on.")
+    _say(out, f"Stopped. Everything is in {folder}. Start it again, and the class goes on.")
     return 0
 
 
-def _follow(hub: _Hub, watch: _Watch, out: TextIO) -> None:
+def _start(hub: _Hub, out: TextIO) -> None:
+    """Start the hub, and once more if it wasn't up in time: on a busy machine, its proxy is slow.
+
+    JupyterHub gives its proxy ten seconds, and has no setting for that.
+    """
+    try:
+        hub.start()
+    except PusherError as error:
+        _say(out, *str(error).splitlines(), "I'll try once more.")
+        hub.start()
+
+
+def _follow(hub: _Hub, watch: Watch, out: TextIO) -> None:
     """Show how the class is doing until it's stopped, and keep the hub running."""
-    line = _Line(out)
+    line = Line(out)
     starts = 1
     watch.start()
     try:
@@ -123,11 +134,11 @@ def _follow(hub: _Hub, watch: _Watch, out: TextIO) -> None:
             if not hub.running:
                 line.close()
                 if starts == STARTS:
-                    raise PusherError(f"The hub has ended by itself {STARTS} times. {hub.why()}")
+                    raise PusherError(f"The hub stopped by itself {STARTS} times. {hub.why()}")
                 starts += 1
                 _say(
                     out,
-                    "The hub has ended by itself. I'm starting it again; its words are in hub/log.",
+                    "The hub stopped by itself. I'm starting it again; hub/log.1 may say why.",
                 )
                 hub.start()
                 _say(out, "It's back.")
@@ -138,8 +149,13 @@ def _follow(hub: _Hub, watch: _Watch, out: TextIO) -> None:
 
 @contextlib.contextmanager
 def _interrupts(stopped: threading.Event) -> Iterator[None]:
-    """Have Ctrl+C, kill and a terminal that's closed stop the class in order."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Make Ctrl+C, kill and closing the terminal stop the class in order.
+
+    Under nohup the class outlives its terminal, because that's what nohup is for.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signals.remove(signal.SIGHUP)
     before = {each: signal.signal(each, lambda *_: stopped.set()) for each in signals}
     try:
         yield
@@ -149,7 +165,7 @@ def _interrupts(stopped: threading.Event) -> Iterator[None]:
 
 
 def _say(out: TextIO, *lines: str) -> None:
-    with contextlib.suppress(OSError, ValueError):  # nobody may read it any more
+    with contextlib.suppress(OSError, ValueError):  # there may be nobody left to read it
         print("\n".join(map(printable, lines)), file=out, flush=True)
 
 
@@ -177,14 +193,13 @@ def _address(host: str) -> str:
         address = str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
     except (OSError, UnicodeError):
         raise PusherError(
-            f"--host {host}: there's no such address here. Give this machine's IPv4 address in "
-            "your "
-            f"room's network{_probably()}."
+            f"--host {host}: there's no such address here. Give this machine's IPv4 address on "
+            f"your room's network{_probably()}."
         ) from None
     if ip_address(address).is_unspecified:
         raise PusherError(
-            f"--host {host} is every address at once, and links need one that learners can open. "
-            f"Give this machine's address in your room's network{_probably()}."
+            f"--host {host} means every address at once, and links need one that learners can "
+            f"open. Give this machine's address on your room's network{_probably()}."
         )
     return address
 
@@ -192,15 +207,6 @@ def _address(host: str) -> str:
 def _probably() -> str:
     address = lan_address()
     return f", which is probably {address}" if address else ""
-
-
-def lan_address() -> str:
-    """This machine's address in its network, as far as can be told without asking anybody."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
-        address = str(probe.getsockname()[0])
-        return "" if ip_address(address).is_loopback else address
-    return ""
 
 
 def _check_certificate(options: Options) -> None:
@@ -216,9 +222,8 @@ def _check_certificate(options: Options) -> None:
 
     def password() -> str:
         raise PusherError(
-            f"{options.key} is locked with a password, and nobody's there to type it when the "
-            "class "
-            "starts again. Unlock a copy: openssl pkey -in KEY.pem -out UNLOCKED.pem"
+            f"{options.key} is locked with a password, and there's nobody to type it when the "
+            "class starts again. Unlock a copy: openssl pkey -in KEY.pem -out UNLOCKED.pem"
         )
 
     try:
@@ -228,12 +233,13 @@ def _check_certificate(options: Options) -> None:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise PusherError(
-                f"{options.key} isn't the key of the certificate in {options.certificate}."
+                f"{options.key} doesn't belong to the certificate in {options.certificate}. Give "
+                "the private key that was made with it."
             ) from error
         raise PusherError(
-            f"{options.certificate} and {options.key} can't be used for TLS. They must be PEM: "
-            "text "
-            "that begins with -----BEGIN, the certificate in one and its private key in the other."
+            f"{options.certificate} and {options.key} can't be used for TLS. Both must be PEM: "
+            "text that begins with -----BEGIN, the certificate in one and its private key in the "
+            "other."
         ) from error
 
 
@@ -249,8 +255,8 @@ def _check_port(address: str, options: Options) -> None:
             ) from error
         if error.errno == errno.EADDRNOTAVAIL:
             raise PusherError(
-                f"--host {options.host} isn't an address of this machine. Give the one that it has "
-                f"in your room's network{_probably()}."
+                f"--host {options.host} isn't an address of this machine. Give the one it has on "
+                f"your room's network{_probably()}."
             ) from error
         raise PusherError(
             f"Port {options.port} can't be used: {error.strerror}. Choose one from 1024 up."
@@ -258,9 +264,9 @@ def _check_port(address: str, options: Options) -> None:
 
 
 def _inner_ports(before: Mapping[str, int], public: int) -> dict[str, int]:
-    """Free ports of this machine; where possible, those of the last time.
+    """Free ports of this machine; where possible, the same as last time.
 
-    Whoever was still running when the hub ended finds it again there.
+    A learner's server that was still running when the hub ended finds it there again.
     """
     with contextlib.ExitStack() as held:
         found: dict[str, int] = {}
@@ -276,34 +282,68 @@ def _inner_ports(before: Mapping[str, int], public: int) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let no second class run in the same folder. The lock goes with the process."""
-    import fcntl  # not on Windows
+def _alone(folder: Path, out: TextIO) -> Iterator[int]:
+    """Keep a second class from running in the same folder.
 
+    Yields what holds the lock: a file descriptor.
+
+    The hub holds it, too. So the lock goes when both are gone, however they ended.
+    """
     try:
         lock = (folder / "lock").open("a+", encoding="ascii")
     except OSError as error:
         raise cannot_write(folder, error) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        deadline = math.inf
+        while not _locks(lock):
             lock.seek(0)
-            raise PusherError(
-                f"The class in {folder} is running already (process {lock.read(20).strip()}). Two "
-                "trainers share it: both open the trainer's link. For another class, name another "
-                "folder with --dir, and another --port."
-            ) from error
+            before = lock.read(20).strip()
+            if _is_there(before):
+                raise PusherError(
+                    f"The class in {folder} is running already (process {before}). Two trainers "
+                    "can share it: both open the trainer's link. For another class, choose another "
+                    "folder with --dir, and another --port."
+                )
+            if deadline == math.inf:
+                _say(out, "The last command was killed, and its hub is still stopping. A moment…")
+                deadline = time.monotonic() + STOP_SECONDS
+            elif time.monotonic() > deadline:
+                raise PusherError(
+                    f"The hub in {folder} is still running after {STOP_SECONDS} seconds, although "
+                    "its command was killed. hub/log may say why. End it, or restart the machine."
+                )
+            time.sleep(0.2)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        yield lock.fileno()
+
+
+def _locks(lock: TextIO) -> bool:
+    import fcntl  # not on Windows
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_there(process: str) -> bool:
+    """Whether the process with this number is running; True if that can't be known."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
 
 
 def _class(options: Options, before: Class | None) -> Class:
     """Who is in the class, and its title: as the command line says, as before, or as usual."""
     if options.learners is not None and options.names is not None:
-        raise PusherError("Give --learners or --names, not both: the list says how many there are.")
+        raise PusherError("Give --learners or --names, not both: --names says how many there are.")
     if options.names is not None:
         names: Sequence[str] = invitations.read_names(options.names)
     elif options.learners is not None or before is None:
@@ -315,7 +355,7 @@ def _class(options: Options, before: Class | None) -> Class:
     )
     title = " ".join(title.split())
     if not title.isprintable() or not 0 < len(title) <= MAX_TITLE:
-        raise PusherError(f"A title has 1 to {MAX_TITLE} characters, all of them printable.")
+        raise PusherError(f"--title: expected 1 to {MAX_TITLE} characters that can be printed.")
     return invitations.invite(before, title, names)
 
 
@@ -328,11 +368,10 @@ def _proxy(running: Path, out: TextIO) -> list[str]:
     if npm is None:
         raise PusherError(
             f"A class needs {PROXY}, which is JupyterHub's own proxy, and npm to install it. "
-            "Neither "
-            "is here. Install Node.js, which brings npm (https://nodejs.org, or your system's "
-            "packages: sudo apt install npm), and start again; the rest happens by itself."
+            "Neither is here. Install Node.js, which brings npm (https://nodejs.org, or your "
+            "system's packages: sudo apt install npm), and start again; the rest happens by itself."
         )
-    _say(out, f"Once, for this folder: npm installs {PROXY} into {running}.")
+    _say(out, f"This first time, npm is installing {PROXY} into {running}.")
     try:
         ran = subprocess.run(  # noqa: S603  # npm, with words of ours
             [
@@ -356,9 +395,9 @@ def _proxy(running: Path, out: TextIO) -> list[str]:
     if not found:
         raise PusherError(
             f"npm couldn't install {PROXY}: {printable(said[0]) if said else 'it says nothing'}\n"
-            "npm needs the network for this, once. On a machine that has it, run\n"
+            "npm needs the network for this, once. When this machine has it, start again, or run\n"
             f"  npm install -g {PROXY}\n"
-            "or copy a folder that works: everything the proxy needs is in node_modules."
+            f"Without it, copy another class's hub/node_modules to {running}: that's all it needs."
         )
     return [found]
 
@@ -381,8 +420,7 @@ def base_path(base_url: str) -> str:
     ):
         raise PusherError(
             f"--base-url {printable(base_url)}: expected a path such as /class/, of letters, "
-            "digits "
-            "and hyphens."
+            "digits and hyphens."
         )
     return path
 
@@ -409,14 +447,14 @@ def welcome(options: Options, kept: Class, folder: Path, url: str) -> list[str]:
         f"  Your view              {trainer}",
         f"  The wall, to project   {trainer}/wall",
         "",
-        "One link for each learner. Whoever opens it is that learner, so give each to one person:",
+        "One link for each learner. Opening it makes you that learner, so give each to one person:",
         "",
         *[f"  {name:<{width}}  {link}" for name, link in shown],
         *([f"  and {left_out} more in the file"] if left_out else []),
         "",
         *_note("As a table", str(folder / "links.csv")),
         *_reach(options),
-        *_note("The data", f"{folder}: what everybody wrote, the wall, the links"),
+        *_note("Kept in", f"{folder} (what everybody wrote, the wall, the links)"),
         *_roommates(),
         *_memory(len(kept.names)),
         "",
@@ -441,19 +479,19 @@ def _reach(options: Options) -> list[str]:
     if ip_address(_address(options.host)).is_loopback:
         return _note(
             "Reachable",
-            "from this machine only. For a room, start it with the address that the others see: "
-            f"--host {lan_address() or 'ADDRESS'}",
+            "from this machine only. For a room, start it with the address at which others can "
+            f"reach you: --host {lan_address() or 'ADDRESS'}",
         )
     told = _note(
         "Reachable",
-        f"by everybody who can open {options.host}:{options.port}. Only the hub is there; the "
-        "wall and its API are reached through it, or from this machine.",
+        f"by anybody who can open {options.host}:{options.port}. That's the hub, and people see "
+        "the wall through it. Only this machine's programs reach the wall's API.",
     )
     if options.certificate is None:
         told += _note(
             "Careful",
-            "there's no TLS, so others in this network can read what goes by, invitations "
-            "included. If you don't know everybody there, add --certificate and --key.",
+            "there's no TLS, so others on this network can read the traffic, invitations "
+            "included. Unless you trust everybody there, add --certificate and --key.",
         )
     return told
 
@@ -462,14 +500,22 @@ def _roommates() -> list[str]:
     if os.geteuid() == 0:
         return _note(
             "Careful",
-            "you're root, so whatever a learner runs is root on this machine. Start the class as "
-            "a user who owns nothing else. docs/class.md has hubs that keep people apart.",
+            "you're root, so whatever a learner runs, runs as root on this machine. Start the "
+            "class as a user who owns nothing else. docs/class.md shows hubs that keep people "
+            "apart.",
         )
     return _note(
         "Careful",
-        f"whatever a learner runs, runs as you ({getpass.getuser()}). Learners could read each "
-        "other's files, and yours. docs/class.md has hubs that keep people apart.",
+        f"whatever a learner runs, runs as you ({_user()}). Learners could read each "
+        "other's files, and yours. docs/class.md shows hubs that keep people apart.",
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user can be a number without a name
+        return f"user {os.geteuid()}"
 
 
 def _memory(learners: int) -> list[str]:
@@ -482,120 +528,13 @@ def _memory(learners: int) -> list[str]:
         return []
     return _note(
         "Careful",
-        f"{learners} learners take about {need:.0f} GB, and this machine has {have:.0f}. When it "
-        "runs out, the system ends programs.",
+        f"{learners} learners take about {need:.0f} GB of memory, and this machine has "
+        f"{have:.0f}. When that runs out, the system kills programs.",
     )
 
 
-# --- the line ---------------------------------------------------------------------------------
-
-
-class Numbers:
-    """How the class is doing, from what the trainer's view hears."""
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self._present = 0
-        self._learners: dict[str, dict[str, Any]] = {}
-        self._problem = ""
-
-    def hear(self, message: Mapping[str, Any]) -> None:
-        """Take in a message of the trainer's view."""
-        if message.get("kind") == "summary":
-            self._present = message["present"]
-            self._problem = message.get("problem", "")
-        elif message.get("kind") == "learners":
-            for each in message["learners"]:
-                self._learners.setdefault(each["name"], {}).update(each)
-
-    def line(self) -> str:
-        """Who is here, what's passed, who is stuck and who asks for help."""
-        everybody = self._learners.values()
-        passed = sum(
-            cell[0] == "passed" for each in everybody for cell in each.get("cells", {}).values()
-        )
-        stuck = [each["name"] for each in everybody if each.get("stuck")]
-        asking = [each["name"] for each in everybody if each.get("help")]
-        parts = [
-            f"{self._present} of {self._expected} here",
-            f"{passed:,} {'exercise' if passed == 1 else 'exercises'} passed",
-            f"{len(stuck)} stuck{_some(stuck)}",
-            f"{len(asking)} {'asks' if len(asking) == 1 else 'ask'} for help{_some(asking)}",
-            *([self._problem] if self._problem else []),
-        ]
-        return printable(" · ".join(parts))
-
-
-def _some(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = len(names) - NAMES_SHOWN
-    return f" ({', '.join(sorted(names)[:NAMES_SHOWN])}{f' and {more} more' if more > 0 else ''})"
-
-
-class _Line:
-    """One line that's written over in a terminal; elsewhere, a new one now and then."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._terminal = out.isatty()
-        self._shown = ""
-        self._at = -LINE_SECONDS
-
-    def show(self, text: str, now: float) -> None:
-        """Show a text, if it's news. `now` is any clock's seconds."""
-        if text == self._shown or not (self._terminal or now - self._at >= LINE_SECONDS):
-            return
-        self._shown, self._at = text, now
-        with contextlib.suppress(OSError, ValueError):
-            if self._terminal:
-                width = shutil.get_terminal_size().columns - 1
-                self._out.write(f"\r\x1b[K{text[:width]}")
-                self._out.flush()
-            else:
-                print(text, file=self._out, flush=True)
-
-    def close(self) -> None:
-        """Leave what's shown, and begin a new line."""
-        if self._terminal and self._shown:
-            with contextlib.suppress(OSError, ValueError):
-                print(file=self._out, flush=True)
-
-
-class _Watch:
-    """Hears the trainer's view, on a thread, as a service of the hub's; `line` is the latest."""
-
-    def __init__(self, url: str, token: str, expected: int) -> None:
-        self._url = url
-        self._token = token
-        self._expected = expected
-        self.line = "Nobody is here yet."
-        self._thread = threading.Thread(target=self._work, name="pusherkit-line", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def _work(self) -> None:
-        from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
-
-        headers = {"Authorization": f"token {self._token}"}
-        while True:
-            try:
-                with connect(
-                    self._url, additional_headers=headers, max_size=MAX_VIEW, proxy=None
-                ) as view:
-                    numbers = Numbers(self._expected)
-                    for message in view:
-                        numbers.hear(json.loads(message))
-                        self.line = numbers.line()
-            except (OSError, WebSocketException):
-                self.line = "The wall doesn't answer yet; what it says is in hub/log."
-            time.sleep(1)  # a restart of the wall takes about as long
-
-
 def _live(options: Options, kept: Class) -> str:
-    """Where the trainer's view is told what changes: past the proxy, on this machine."""
+    """Where the trainer's view gets its news: on this machine, without going through the proxy."""
     port = kept.ports["pages"]
     return f"ws://{LOOPBACK}:{port}{base_path(options.base_url)}services/wall/trainer/live"
 
@@ -627,10 +566,11 @@ def _configure(
 class _Hub:
     """JupyterHub, as a process of its own that Ctrl+C in the terminal doesn't reach directly."""
 
-    def __init__(self, folder: Path, health: str, stopped: threading.Event) -> None:
+    def __init__(self, folder: Path, health: str, stopped: threading.Event, lock: int) -> None:
         self._folder = folder
         self._log = folder / "log"
         self._health = health
+        self._lock = lock
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped = stopped
 
@@ -651,6 +591,7 @@ class _Hub:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    pass_fds=(self._lock,),
                 )
         except OSError as error:
             raise cannot_write(self._folder, error) from error
@@ -659,8 +600,9 @@ class _Hub:
             if not self.running:
                 raise PusherError(f"The hub couldn't start. {self.why()}")
             if time.monotonic() > deadline:
+                self.stop()
                 raise PusherError(
-                    f"The hub doesn't answer after {READY_SECONDS} seconds. {self.why()}"
+                    f"The hub didn't answer within {READY_SECONDS} seconds. {self.why()}"
                 )
             if self.stopped.wait(0.5):
                 return
@@ -678,7 +620,7 @@ class _Hub:
             return False
 
     def why(self) -> str:
-        """What its log says: the last words that tell of something wrong."""
+        """What its log says: the last line that reports something wrong."""
         with contextlib.suppress(OSError):
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
             telling = [each for each in lines if each.startswith(("[E ", "[C ", "pusherkit"))]

@@ -1,13 +1,13 @@
-"""Who may look at the wall's pages: a door asks, the wall asks the door.
+"""Who may look at the wall's pages. The wall asks a door, and the door finds out.
 
-HubDoor is JupyterHub's sign-in. Whoever it lets in sees the wall; whoever has the custom scope
-TRAIN in their token sees the trainer's view as well. For that the hub's configuration defines the
-scope, gives it to the trainers by a role, and names it in the service's
+HubDoor is JupyterHub's sign-in. Everybody it lets in sees the wall; those who have the custom scope
+TRAIN in their token see the trainer's view as well. For that the hub's configuration defines the
+scope, gives it to the trainers with a role, and names it in the service's
 oauth_client_allowed_scopes.
 
-On a hub without domains of their own for users (c.JupyterHub.subdomain_host), a page that somebody
-serves from their own server is of the same origin as the wall. If a trainer opens it, it can do
-what that trainer can. No check here can tell the two apart.
+On a hub where users have no domains of their own (c.JupyterHub.subdomain_host), a page that
+somebody serves from their own server has the same origin as the wall. If a trainer opens it, it can
+do whatever that trainer can. No check here can tell the two apart.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import tornado.web
 from pusherkit.errors import PusherError
 
 TRAIN = "custom:wall:train"  # the custom scope of those who may see the trainer's view
-NOT_LET_IN = "Your account may not see this class's wall. Ask whoever runs the hub.\n"
-PAGES_HOST = "127.0.0.1"  # where the pages listen, if nobody says
+NOT_LET_IN = "Your account isn't allowed to see this class's wall. Ask your trainer.\n"
+PAGES_HOST = "127.0.0.1"  # where the pages listen, unless the hub says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Visitor:
     """Somebody who was let in."""
 
     name: str
+    """"" if they have none yet."""
     trains: bool
 
 
@@ -43,17 +44,17 @@ class Door(Protocol):
     prefix: str
     """The path that all pages are under, with a slash at both ends."""
     address: tuple[str, int] | None
-    """Where the pages listen: host and port. None: where the practice server does."""
+    """Where the pages listen: host and port. None for the same place as the practice server."""
     settings: Mapping[str, Any]
     """For the pages' Tornado application."""
     routes: Routes
     """The door's own pages."""
 
     async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor | None:
-        """Who sent this request; None where nobody knows. May raise Tornado's HTTPError."""
+        """Who sent this request; None if that isn't known. May raise Tornado's HTTPError."""
 
     def sign_in(self, handler: tornado.web.RequestHandler) -> None:
-        """Answer a request by leading its sender to where they can sign in."""
+        """Answer a request by sending somebody to where they can sign in."""
 
 
 class HubDoor:
@@ -61,17 +62,17 @@ class HubDoor:
 
     `environ` has what a hub tells its services: JUPYTERHUB_SERVICE_PREFIX, JUPYTERHUB_API_TOKEN
     and so on, and JUPYTERHUB_SERVICE_URL, which is where the hub's proxy looks for the pages.
-    `cookie_secret` returns what signs the sign-in's cookies; with the same one after a restart,
-    open pages come back by themselves. Raises PusherError where jupyterhub is missing, or no hub is
-    in sight.
+    `cookie_secret` returns what signs the sign-in's cookies; if it's the same after a restart, open
+    pages come back by themselves. Raises PusherError if jupyterhub isn't installed, or if no hub
+    started this.
     """
 
     def __init__(self, environ: Mapping[str, str], cookie_secret: Callable[[], str]) -> None:
         prefix = environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
         if not (prefix and environ.get("JUPYTERHUB_API_TOKEN")):
             raise PusherError(
-                "There's nobody to ask who may look. A JupyterHub starts the wall as one of its "
-                "services: `pusherkit class` starts both, and docs/class.md shows the settings "
+                "The wall has no hub to ask who may look. A JupyterHub has to start it, as one of "
+                "its services: `pusherkit class` starts both, and docs/class.md shows the settings "
                 "for a hub of your own."
             )
         self.prefix = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
@@ -84,8 +85,8 @@ class HubDoor:
             )
         except ImportError:
             raise PusherError(
-                "The wall asks JupyterHub who may look, and jupyterhub isn't installed here: "
-                "pip install 'pusherkit[class]'."
+                "The wall asks JupyterHub who may look, and jupyterhub isn't installed here. "
+                "Install it with: pip install 'pusherkit[class]'"
             ) from None
         self._hub = HubOAuth.instance()
 
@@ -93,7 +94,7 @@ class HubDoor:
             """Signs somebody in, and sends them on."""
 
             async def get(handler) -> None:
-                # Not get_current_user(), which everybody would wait for.
+                # Not get_current_user(), which would keep everybody else waiting.
                 model = await self._hub.get_user(handler, sync=False)
                 if not model:
                     handler.redirect(handler.get_login_url())
@@ -111,7 +112,7 @@ class HubDoor:
         ]
 
     async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor | None:
-        """Who the hub says that this is; None if it doesn't, or if they mayn't use the wall."""
+        """Who the hub says this is; None if it doesn't know, or if they may not use the wall."""
         model = await self._hub.get_user(handler, sync=False)
         if not model or not self._lets_in(model):
             return None
@@ -122,13 +123,13 @@ class HubDoor:
         return bool(self._hub.check_scopes(self._hub.access_scopes, model))
 
     def sign_in(self, handler: tornado.web.RequestHandler) -> None:
-        """Lead somebody to the hub, and back to the page that they asked for."""
+        """Send somebody to the hub, and back to the page that they asked for."""
         asked = urlencode({"next": handler.request.uri or self.prefix})
         handler.redirect(f"{self.prefix}sign-in?{asked}")
 
 
 def next_page(asked: str, prefix: str) -> str:
-    """The page that somebody asked for, if it's one of the wall's; otherwise the wall."""
+    """The page that somebody asked for, if it's one of the wall's; otherwise the wall itself."""
     return asked if asked.startswith(prefix) and "//" not in asked and "\\" not in asked else prefix
 
 

@@ -1,7 +1,7 @@
 """A JupyterHub for a class: what its configuration needs, whichever hub it is.
 
-configure() goes into the jupyterhub_config.py of a hub that exists: class/jupyterhub_config.py in
-the repository has an example. Who signs in how, and where servers run, are that hub's own business.
+configure() goes into the jupyterhub_config.py of a hub you already have: class/jupyterhub_config.py
+in the repository is an example. How people sign in, and where servers run, is up to that hub.
 configure_laptop() is the whole configuration of the hub that `pusherkit class` runs.
 Needs the extra `class`.
 """
@@ -28,15 +28,14 @@ from traitlets import Unicode
 from pusherkit.classroom.doors import TRAIN
 from pusherkit.classroom.invitations import TRAINER, Invitations, load
 from pusherkit.classroom.roster import Roster
-from pusherkit.classroom.store import class_secret
+from pusherkit.classroom.store import CLASS_SECRET, class_secret
 
 WALL = "wall"  # the service's name, and so its path: /services/wall/
-CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105  # the environment variable's name
 
 PAGES_PORT = 8091  # of the wall's pages, which people reach through the hub
 API_PORT = 8090  # of the wall's API, which learners' programs reach directly
 
-# Measured with JupyterHub 6.1 and lesson 00 (PSS): a server has 107 MB, and a kernel 47 MB.
+# Measured with JupyterHub 6.1 and lesson 00 (PSS): a server takes 107 MB, and a kernel 47 MB.
 MEMORY_GUARANTEE = "256M"  # of each learner: the server, a kernel, and room
 MEMORY_LIMIT = "1G"  # all thirteen lessons at once take 107 + 13 * 68 MB
 START_SECONDS = 120  # 20 at once on two processors were all there after 89 s
@@ -56,19 +55,21 @@ def configure(
 ) -> None:
     """Add a class to a hub's configuration: the wall, who may train, and the learners' servers.
 
-    `data` is the folder of the wall's data, made if it isn't there; the class's secret is in
-    it, too, unless PUSHERKIT_CLASS_SECRET is set. `trainers` are names of the hub's users; there
-    may be several. `learners` is how many you expect, for the wall to count against. `python`
-    runs the learners' servers and has pusherkit[class], too; it's another than the hub's where
-    learners have an environment of their own, as in The Littlest JupyterHub. `wall_user` is the
-    system user that the wall runs as, where the hub is root.
+    `data` is the folder for the wall's data, made if it isn't there. The class secret is in it,
+    too, unless PUSHERKIT_CLASS_SECRET is set. `trainers` are the names of hub users, as many as
+    you like. `learners` is how many you expect, for the wall to count against. `python` runs the
+    learners' servers, and needs pusherkit[class], too; it isn't the hub's own if learners have an
+    environment of their own, as in The Littlest JupyterHub. `wall_user` is the system user that
+    the wall runs as, if the hub runs as root.
     """
     folder = Path(data).absolute()
     secret = class_secret(folder, os.environ)
     roster = Roster(secret)
     api = f"http://127.0.0.1:{api_port}"
 
-    c.JupyterHub.custom_scopes = {TRAIN: {"description": "See the trainer's view of the class."}}
+    c.JupyterHub.custom_scopes.update(
+        {TRAIN: {"description": "See the trainer's view of the class."}}
+    )
     c.JupyterHub.load_roles.extend(
         [
             # The name of JupyterHub's own role for everybody, which this replaces.
@@ -124,7 +125,7 @@ def _wall_path(spawner: Any) -> str:
 
 
 class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub has no types
-    """Signs in whoever has an invitation's link. There are no passwords and no accounts."""
+    """Signs in anybody who has an invitation's link. There are no passwords and no accounts."""
 
     folder = Unicode(help="The folder of `pusherkit class`, whose file has the invitations.").tag(
         config=True
@@ -139,7 +140,7 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         self.allow_all = True  # of those who have a link
         self.custom_html = (
             '<div class="text-center"><h1>By invitation</h1><p>Everybody in this class has a link '
-            "of their own. Open yours and you're in, in this browser. If you can't find it, ask "
+            "of their own. Open yours in this browser, and you're in. If you can't find it, ask "
             "your trainer.</p></div>"
         )
 
@@ -157,27 +158,28 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         return username  # with its capitals, as the trainer wrote it
 
 
-NO_INVITATION = (
-    "This link isn't an invitation to this class. Copy the whole link that you were given; if it "
-    "still doesn't work, ask your trainer for yours."
+NO_INVITATION = "This isn't an invitation to this class"
+ASK_FOR_YOURS = (
+    "Copy the whole link that you were given. If it still doesn't work, ask your trainer for yours."
 )
 
 
 class InvitationHandler(BaseHandler):  # type: ignore[misc]
-    """GET /hub/invitation/TOKEN signs in; with /wall at its end, it goes on to the wall."""
+    """GET /hub/invitation/TOKEN signs somebody in; TOKEN/wall then takes them to the wall."""
 
     async def get(self, token: str, wall: str | None) -> None:
-        # From here on, also for the hub's log: a link that works has no place there.
+        # From here on, in the hub's log too: a link that works has no place there.
         self.request.uri = url_path_join(self.hub.base_url, "invitation", "[secret]")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-store")
         name = self.authenticator.invitations.who(token)
         if name is None:
-            error = web.HTTPError(403, "Not an invitation to this class")
-            error.jupyterhub_message = NO_INVITATION  # type: ignore[attr-defined]  # its own page shows it
+            error = web.HTTPError(403, NO_INVITATION, reason=NO_INVITATION)
+            error.jupyterhub_message = ASK_FOR_YOURS  # type: ignore[attr-defined]  # its own page shows it
             raise error
         if self.current_user is not None and self.current_user.name != name:
-            # Somebody tries another's link: without this, they'd be both, each in some pages.
+            # Somebody tries another learner's link: without this, they'd be one of the two in some
+            # pages, and the other in the rest.
             self.clear_login_cookie()
             self.set_session_cookie()
         user = await self.login_user({"invitation": token})
@@ -196,7 +198,7 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Laptop:
-    """What `pusherkit class` has found out, and its hub needs. Everything else is in class.json."""
+    """What `pusherkit class` has found out for its hub. Everything else is in class.json."""
 
     bind_url: str  # with the address to listen on, and the base URL: http://127.0.0.1:8000/class/
     certificate: str
@@ -232,7 +234,7 @@ def configure_laptop(c: Any, folder: Path) -> None:
 
     c.JupyterHub.authenticator_class = InvitationAuthenticator
     c.InvitationAuthenticator.folder = str(folder)
-    c.JupyterHub.spawner_class = "simple"  # no system users, and so nothing between the learners
+    c.JupyterHub.spawner_class = "simple"  # no system users, so nothing keeps learners apart
     homes = str(folder / "homes").replace("{", "{{").replace("}", "}}")
     c.SimpleLocalProcessSpawner.home_dir_template = f"{homes}/{{username}}"
 

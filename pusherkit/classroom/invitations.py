@@ -1,8 +1,8 @@
 """Who is in a class, and the link that each of them comes in by.
 
-A link is a secret, like a key to a door: there's no account, and who has the link is that learner.
-The links are kept in one file that nobody else may read, so that a class that starts again has the
-same ones.
+A link is a secret, like the key to a door: there are no accounts, so anybody who has a link is that
+learner. The links are kept in one file that nobody else may read, so that a class that's started
+again still has them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TRAINER = "trainer"  # the trainer's name in the hub
 MAX_LEARNERS = 1000  # what one wall is made for
 MAX_NAME = 40  # characters; a longer one has no room on the wall
 MAX_FILE = 100_000  # bytes of a file of names: a thousand names have room
-MAX_PROBLEMS = 5  # sentences about names; who has more begins with these
+MAX_PROBLEMS = 5  # sentences about names; if there are more, these are a start
 FILE = "class.json"
 TOKEN_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105  # none that look alike on paper
 TOKEN_LENGTH = 13  # 31 letters each: 64 bits; at 1,000 tries a second, a guess takes ages
@@ -36,19 +36,18 @@ ALSO_IN_NAMES = " .-_'’"
 def numbered(learners: int) -> list[str]:
     """01, 02 and so on: names for a class whose people aren't known yet.
 
-    A number never gets wider, so that a class that grows keeps the names it has.
+    Numbers get no wider in a larger class, so that a class that grows keeps the names it has.
     """
     if not 1 <= learners <= MAX_LEARNERS:
         raise PusherError(
-            f"A class has 1 to {MAX_LEARNERS:,} learners, and you asked for {learners:,}. For "
-            "more, "
-            "start several classes, in a folder each."
+            f"A class can have 1 to {MAX_LEARNERS:,} learners, and you asked for {learners:,}. For "
+            "more, start several classes, each in a folder of its own."
         )
     return [f"{number:02d}" for number in range(1, learners + 1)]
 
 
 def read_names(file: Path) -> list[str]:
-    """The names in a text file, one a line. A PusherError has a sentence for each problem."""
+    """The names in a text file, one per line. A PusherError has a sentence for each problem."""
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_FILE + 1)
@@ -56,16 +55,14 @@ def read_names(file: Path) -> list[str]:
     except OSError as error:
         raise PusherError(f"The names can't be read from {file}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise PusherError(
-            f"{file} isn't text in UTF-8. Save it as UTF-8, and start again."
-        ) from error
+        raise PusherError(f"{file} isn't UTF-8 text. Save it as UTF-8, and start again.") from error
     if len(data) > MAX_FILE:
-        raise PusherError(f"{file} is too long for a list of names: one name a line.")
+        raise PusherError(f"{file} is too long for a list of names. Expected one name per line.")
     return checked(text.splitlines())
 
 
 def checked(lines: Iterable[str]) -> list[str]:
-    """The names of a class, tidied. Lines may be empty; what's wrong is said line by line."""
+    """The names of a class, tidied. Lines may be empty; problems are listed line by line."""
     names: dict[str, tuple[str, int]] = {}
     problems = []
     for number, line in enumerate(lines, 1):
@@ -73,7 +70,7 @@ def checked(lines: Iterable[str]) -> list[str]:
         if not name:
             continue
         problem = _objection(name)
-        # Two names that differ in their capitals only would be one on some discs.
+        # On some disks, names that differ only in their capitals would share a folder.
         if not problem and (seen := names.get(name.casefold())):
             problem = (
                 f"{name!r} is on line {seen[1]}, too. Give each a name of their own: add a letter."
@@ -98,7 +95,7 @@ def checked(lines: Iterable[str]) -> list[str]:
     if len(names) > MAX_LEARNERS:
         raise PusherError(
             f"There are {len(names):,} names, and a class has at most {MAX_LEARNERS:,}. For more, "
-            "start several classes, in a folder each."
+            "start several classes, each in a folder of its own."
         )
     return [name for name, _ in names.values()]
 
@@ -106,16 +103,17 @@ def checked(lines: Iterable[str]) -> list[str]:
 def _objection(name: str) -> str:
     if len(name) > MAX_NAME:
         return (
-            f"{name[:MAX_NAME]!r}… has {len(name)} characters, and a name has at most {MAX_NAME}."
+            f"{name[:MAX_NAME]!r}… has {len(name)} characters, and {MAX_NAME} is the most a name "
+            "can have."
         )
     odd = next((c for c in name if not (_is_letter(c) or c in ALSO_IN_NAMES)), "")
     if odd:
         return (
-            f"{name!r} has {odd!r} in it. A name has letters and digits of any language, spaces, "
-            "dots, hyphens, apostrophes and underscores."
+            f"{name!r} has {odd!r} in it. A name can have letters and digits of any language, "
+            "spaces, dots, hyphens, apostrophes and underscores."
         )
     if not _is_letter(name[0]) or unicodedata.combining(name[0]):
-        return f"{name!r} begins with {name[0]!r}. Begin with a letter or a digit."
+        return f"{name!r} begins with {name[0]!r}. A name begins with a letter or a digit."
     if name.casefold() == TRAINER:
         return f"{name!r} is what the trainer is called here. Choose another."
     return ""
@@ -132,9 +130,9 @@ def _is_letter(character: str) -> bool:
 class Class:
     """A class as its file has it.
 
-    `tokens` has one for everybody who ever was in the class, so that somebody who comes back has
-    the old link; only those in `names`, and the trainer, may use theirs. `ports` are those on
-    this machine that only its own programs use.
+    `tokens` has one for everybody who was ever in the class, so that somebody who comes back gets
+    their old link; only those in `names`, and the trainer, may use theirs. `ports` are the ones
+    that only this machine's own programs use.
     """
 
     title: str
@@ -148,7 +146,7 @@ class Class:
 
 
 def invite(before: Class | None, title: str, names: Sequence[str]) -> Class:
-    """The class with these learners; whoever had a token before has it still."""
+    """The class with these learners. Anybody who had a token before keeps it."""
     tokens = dict(before.tokens) if before else {}
     for name in (TRAINER, *names):
         tokens.setdefault(name, _new_token())
@@ -165,11 +163,11 @@ class Invitations:
 
     def __init__(self, of: Class) -> None:
         self.names = frozenset((TRAINER, *of.names))
-        # By their hashes: how long a look-up takes says nothing about a token then.
+        # By their hashes, so that the time a look-up takes gives nothing away about a token.
         self._names = {_hash(of.tokens[name]): name for name in self.names}
 
     def who(self, token: str) -> str | None:
-        """The name that a token is for; None if it's no invitation to this class."""
+        """The name that a token is for; None if it isn't an invitation to this class."""
         return self._names.get(_hash(token))
 
 
@@ -181,7 +179,7 @@ def _hash(token: str) -> bytes:
 
 
 def load(folder: Path) -> Class | None:
-    """The class of a folder; None where there's none yet. Raises PusherError for a broken file."""
+    """The class in a folder; None if there's none yet. Raises PusherError for a broken file."""
     file = folder / FILE
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
@@ -199,9 +197,8 @@ def load(folder: Path) -> Class | None:
         raise PusherError(f"{file} can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PusherError(
-            f"{file} isn't what I wrote there, so I can't tell who has which link. Put a copy of "
-            "it "
-            "back, or move it away: then everybody gets a new link, and their work stays."
+            f"{file} has been damaged or changed, so I can't tell who has which link. Put a copy "
+            "of it back, or move it away: then everybody gets a new link, and keeps their work."
         ) from error
     return made
 
@@ -244,6 +241,6 @@ def cannot_write(folder: Path, error: OSError) -> PusherError:
             f"The disk is full, so nothing can be written to {folder}. Make room first."
         )
     return PusherError(
-        f"Nothing can be written to {folder}: {error.strerror}. Name a folder of your own with "
+        f"Nothing can be written to {folder}: {error.strerror}. Choose a folder of your own with "
         "--dir."
     )

@@ -1,8 +1,8 @@
 """What each learner has done and who needs help: the trainer's view, and its exports. Pure.
 
-It's fed with what the lessons say (calls), which is always a learner's whole record. Only names
-that the course knows are kept of a record, so that nobody can fill the trainer's table, or the
-memory, with names of their own.
+It's fed what the lessons send (calls), which is always a learner's whole record. Of a record, only
+names that the course knows are kept, so that nobody can fill the trainer's table, or the memory,
+with names of their own.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 from pusherkit.classroom.calls import Call, Help, HelpOver, Progress, RoundReport
 
 MAX_LEARNERS = 2_000  # of one wall; twice what it's measured for
-MAX_HELP = 3  # open calls for help of one learner; with a fourth, the oldest leaves
+MAX_HELP = 3  # open calls for help of one learner; a fourth replaces the oldest
 MAX_MISTAKES = 10  # in the summary
 MAX_ATTEMPTS = 1_000_000  # of an exercise, as in the progress file; more is damage
 STUCK_SECONDS = 10 * 60.0  # without passing anything, in an exercise that was tried
-PRESENT_SECONDS = 30 * 60.0  # since somebody was heard of last; reading a lesson is silent
-SEEN_STEP_SECONDS = 30.0  # by which a learner's `seen` has to grow before it's said again
+PRESENT_SECONDS = 30 * 60.0  # since somebody was last heard from; reading a lesson is silent
+SEEN_STEP_SECONDS = 30.0  # by which a learner's `seen` has to grow before it's sent again
 OTHER = "other"  # the name of a wrong answer that has no sentence of its own, as in the lessons
 EXPORT_FORMAT = 1  # of the JSON
 
@@ -62,11 +62,11 @@ class Cell:
     passed: bool
     attempts: int
     since: float
-    """Unix seconds: when it was first heard of."""
+    """Unix seconds: when it was first reported."""
     latest: float
-    """Unix seconds: when an attempt was last heard of."""
+    """Unix seconds: when an attempt was last reported."""
     mistake: str = ""
-    """What's wrong now, by name; "" where nobody said."""
+    """What's wrong now, by name; "" if that isn't known."""
     wrong: dict[str, int] = field(default_factory=dict)
     """The name of each wrong answer → how often it was given."""
 
@@ -77,7 +77,7 @@ class Learner:
 
     name: str
     seen: float
-    """Unix seconds: when they were last heard of."""
+    """Unix seconds: when they were last heard from."""
     lesson: str = ""
     cells: dict[str, Cell] = field(default_factory=dict)
     moved: float = 0.0
@@ -108,15 +108,15 @@ class Learners:
     def __init__(self, course: Course) -> None:
         self.course = course
         self.adds_up = False
-        """Whether a record is added to what is known, instead of taking its place.
+        """Whether a record is added to what is known, instead of replacing it.
 
-        For learners whose lessons don't know of each other, nor of yesterday.
+        For learners whose lessons know nothing about each other, or about yesterday.
         """
         self.round: Round | None = None
         self.dirty: set[str] = set()
-        """Whose state isn't kept yet; for whoever keeps it to clear."""
+        """Whose state isn't saved yet. Whatever saves it clears this."""
         self.turned_away = 0
-        """How many times somebody came when MAX_LEARNERS were there."""
+        """How many times somebody came when MAX_LEARNERS were there already."""
         self._lessons = {each.lesson for each in course}
         self._exercises = {each.name: each for lesson in course for each in lesson.exercises}
         self._predictions = frozenset[str]().union(*(each.predictions for each in course))
@@ -130,7 +130,7 @@ class Learners:
     # --- what comes in ----------------------------------------------------------------------
 
     def seen(self, name: str, now: float) -> Learner | None:
-        """Somebody was heard of. None where there are too many already."""
+        """Note that somebody was heard from. None if there are too many already."""
         learner = self._learners.get(name)
         if learner is None:
             if len(self._learners) >= MAX_LEARNERS:
@@ -145,7 +145,7 @@ class Learners:
         return learner
 
     def call(self, name: str, call: Call, now: float) -> None:
-        """Somebody's lessons said something."""
+        """Take in what somebody's lessons sent."""
         learner = self.seen(name, now)
         if learner is None:
             return
@@ -163,24 +163,24 @@ class Learners:
             self._report(learner, call)
 
     def _report(self, learner: Learner, report: RoundReport) -> None:
-        """Somebody is so far in a round. Of another one, or after the end, it doesn't count."""
+        """Note how far somebody is in the round. Only the round that's open counts."""
         if self.round is not None and self.round.open and self.round.seed == report.seed:
             learner.round = report
             self._changed(learner)
 
     def help_over(self, name: str, exercise: str) -> None:
-        """Somebody needs no more help with an exercise, or has had it."""
+        """Note that somebody needs no more help with an exercise, or has had it."""
         learner = self._learners.get(name)
         if learner is not None and learner.help.pop(exercise, None) is not None:
             self._changed(learner)
 
     def open_calls(self, name: str) -> list[str]:
-        """The exercises somebody wants help with, the oldest first."""
+        """The exercises somebody wants help with, the oldest call first."""
         learner = self._learners.get(name)
         return list(learner.help) if learner else []
 
     def open_round(self, seed: int, now: float) -> None:
-        """Begin a round, or go on with it if it's the one that was closed."""
+        """Begin a round, or reopen it if it's the one that was closed."""
         if self.round is None or self.round.seed != seed:
             for learner in self._learners.values():
                 learner.round = None
@@ -223,7 +223,7 @@ class Learners:
         self._changed(learner)
 
     def _mistakes(self, exercise: str, counts: object) -> dict[str, int]:
-        """How often each wrong answer was given; those from another version are others."""
+        """How often each wrong answer was given; those from another version count as "other"."""
         known, found = self._exercises[exercise].mistakes, Counter[str]()
         for name, number in _counts(counts).items():
             found[name if name in known else OTHER] += number
@@ -267,7 +267,7 @@ class Learners:
         }
 
     def look_for_stuck(self, now: float) -> None:
-        """Notice who has got stuck by now: that comes without anybody saying anything."""
+        """Notice who has got stuck by now: that happens without anything being sent."""
         for learner in list(self._learners.values()):
             if (stuck := self._stuck(learner, now) is not None) != learner.said_stuck:
                 learner.said_stuck = stuck
@@ -317,13 +317,13 @@ class Learners:
         return found
 
     def present(self, now: float) -> int:
-        """How many were heard of lately."""
+        """How many were heard from lately."""
         return sum(now - each.seen <= PRESENT_SECONDS for each in self._learners.values())
 
     def summary(self, now: float, problem: str) -> dict[str, Any]:
-        """The class in a few numbers. `problem` is what the trainer has to know besides."""
+        """The class in a few numbers. `problem` is whatever else the trainer has to know."""
         if self.turned_away:
-            full = f"More than {MAX_LEARNERS:,} learners came. The others aren't shown."
+            full = f"More than {MAX_LEARNERS:,} learners came. The rest aren't shown."
             problem = f"{problem} {full}".lstrip()
         return {
             "kind": "summary",
@@ -349,7 +349,7 @@ class Learners:
     # --- exports ----------------------------------------------------------------------------
 
     def export_json(self, title: str, now: float) -> dict[str, Any]:
-        """Everything but the code of those who want help, for programs."""
+        """Everything, for programs, except the code that calls for help include."""
         rows = [self._learner(each, now) for each in self._by_name()]
         for row in rows:
             row["help"] = [each["exercise"] for each in row["help"]]
@@ -445,9 +445,9 @@ def round_json(round_: Round | None) -> dict[str, Any] | None:
 
 
 def in_a_spreadsheet(value: object) -> str:
-    """A value that no spreadsheet takes for a formula, which could send the rest away.
+    """A value that no spreadsheet takes for a formula, which could send the other cells away.
 
-    A text that begins as one does gets an apostrophe before it (OWASP, "CSV Injection").
+    If the text begins like one, it gets an apostrophe in front (OWASP, "CSV Injection").
     """
     text = str(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
@@ -476,7 +476,7 @@ def _counts(value: object) -> dict[str, int]:
 def _cell(
     before: Cell | None, passed: bool, attempts: int, wrong: dict[str, int], now: float
 ) -> Cell:
-    """What's known of an exercise now. A record counts mistakes; which is the latest, we saw."""
+    """What's known of an exercise now. A record only counts mistakes; here the latest is kept."""
     if before is None:
         return Cell(passed, attempts, now, now, _largest(wrong), wrong)
     grown = {name: n - before.wrong.get(name, 0) for name, n in wrong.items()}

@@ -1,9 +1,9 @@
 """The way into a class without a hub: a link for the trainer, a name for everybody else.
 
 Learners choose a name on the page /join, and from then on their browser's cookie says who they
-are. The trainer opens a link that's printed where the wall was started. The folder keeps which
-names are taken, and the secret of the link: without that file, the next start makes another link,
-and the old one opens nothing any more.
+are. The trainer opens a link that's printed where the wall was started. The folder remembers which
+names are taken, and the secret of that link: without its file, the next start makes a new link, and
+the old one stops working.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class NameTaken(PusherError):
 class LinkDoor:
     """Who may do what, by their browser's cookies: the wall is for all, the rest for the trainer.
 
-    `hosts` are the names that the wall answers to, besides this machine's own. `port` sets this
-    wall's cookies apart: a browser gives a host's cookies to each of its ports.
+    `hosts` are the names that the wall answers to, besides this machine's own. `port` tells this
+    wall's cookies from another's: a browser sends a host's cookies to all of its ports.
     """
 
     prefix = "/wall/"
@@ -68,22 +68,20 @@ class LinkDoor:
     # --- what the wall asks ---------------------------------------------------------------------
 
     async def visitor(self, handler: tornado.web.RequestHandler) -> Visitor:
-        """Who sent this request. HTTPError where it's under another name, or another's page's."""
+        """Who sent this request. HTTPError if it's for another host, or from another's page."""
         headers = handler.request.headers
         if objection := self.visitors.objection(headers.get("Host"), headers.get("Origin")):
             raise tornado.web.HTTPError(403, reason=" ".join(objection))
-        trains = self.may_train(handler)
-        name = self.name(handler) or f"at {handler.request.remote_ip}"  # no name has an @ or…
-        return Visitor(f"trainer, {name}" if trains else name, trains)
+        return Visitor(self.name(handler) or "", self.may_train(handler))
 
     def sign_in(self, handler: tornado.web.RequestHandler) -> None:
-        """Lead somebody to where they can join."""
+        """Send somebody to where they can join."""
         handler.redirect("/join")
 
     # --- who somebody is ------------------------------------------------------------------------
 
     def name(self, handler: tornado.web.RequestHandler) -> str | None:
-        """The learner whose browser this is; None where it hasn't joined."""
+        """The learner whose browser this is; None if it hasn't joined."""
         name = self._badges.name_on(handler.get_cookie(self._cookie, "") or "")
         if name is not None and alike(name) not in self._taken:
             self._take(name)  # the folder was emptied, and the class secret kept
@@ -105,8 +103,8 @@ class LinkDoor:
     def join(self, handler: tornado.web.RequestHandler, text: str, secret: str = "") -> str:
         """Let somebody in under a name, or in again; return the name as the wall has it.
 
-        A name that's taken is for the browser that took it, and for who has its PUSHER_SECRET.
-        Raises PusherError, with a sentence for them: NameTaken where it's taken.
+        A name that's taken is for the browser that took it, and for somebody with its
+        PUSHER_SECRET. Raises PusherError, with a sentence for them: NameTaken if it's taken.
         """
         name = cleaned(text)
         owner = self._taken.get(alike(name))
@@ -122,8 +120,8 @@ class LinkDoor:
                 f"{owner} is in this class already. If that's somebody else, add a letter or "
                 "choose another name. If it's you, in another browser, type your secret, too."
                 if not secret
-                else f"That isn't {owner}'s secret. In the browser in which you joined, any "
-                'lesson shows it: import os; os.environ["PUSHER_SECRET"]'
+                else f"That isn't {owner}'s secret. In the browser where you joined, any lesson "
+                'can show it: import os; os.environ["PUSHER_SECRET"]'
             )
         self._keep(handler, self._cookie, self._badges.of(owner))
         return owner
@@ -147,7 +145,7 @@ class LinkDoor:
 
     @staticmethod
     def _keep(handler: tornado.web.RequestHandler, cookie: str, value: str) -> None:
-        # Lax: a link from elsewhere finds its reader signed in, and a foreign page's POST doesn't.
+        # Lax: if you follow a link from elsewhere you're signed in, and another site's POST isn't.
         handler.set_cookie(
             cookie,
             value,
@@ -159,10 +157,10 @@ class LinkDoor:
 
 
 def scheme(handler: tornado.web.RequestHandler) -> str:
-    """The scheme of the address that the browser shows, also where a proxy speaks TLS for us.
+    """The scheme of the address that the browser shows, even if a proxy speaks TLS for us.
 
-    Anybody can write that header, and would only deceive themselves: what depends on it goes back
-    to who wrote it.
+    Anybody can write that header, but they'd only deceive themselves: what depends on it goes back
+    to the sender.
     """
     said = handler.request.headers.get("X-Forwarded-Proto", handler.request.protocol)
     return "https" if said == "https" else "http"

@@ -1,6 +1,6 @@
-"""Whose key is whose: made from a learner's name, and its secret from the class's. Pure.
+"""Whose key is whose: made from a learner's name, and its secret from the class secret. Pure.
 
-Nothing is handed out or looked up: who has the class secret can work out every learner's, so the
+Nothing is handed out or looked up: with the class secret you can work out every learner's, so the
 hub and the wall agree without ever talking about it. It also means that a class secret somebody
 could guess would give away all of them.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 
 from pusherkit.credentials import DEFAULT_BASE_URL, Credentials
 from pusherkit.errors import InvalidCredentials
@@ -21,6 +22,7 @@ MIN_CLASS_SECRET = (
     32  # characters; a learner knows a secret made from it, and could try shorter ones
 )
 SECRET_DIGITS = 32  # hexadecimal ones of a learner's secret: 128 bits
+REMEMBERED = 2_000  # keys, since a wall looks up each event's four times; more than it has learners
 _LABEL = b"pusherkit class key: "  # so that this HMAC is good for nothing else
 
 _TO_WRITE = re.compile(rb"[^A-Za-z0-9.-]")
@@ -28,13 +30,13 @@ _WRITTEN = re.compile("(?:[A-Za-z0-9.-]|_[0-9a-f]{2})++")
 
 
 class Roster:
-    """Every learner's credentials, from `class_secret`. Its repr doesn't show that.
+    """Every learner's credentials, from `class_secret`, which its repr doesn't show.
 
-    Raises InvalidCredentials for a class secret that's too short, or that was pasted with white
-    space or quotes around it.
+    Raises InvalidCredentials if the class secret is too short, or was pasted with white space or
+    quotes around it.
     """
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_found", "_secret")
 
     def __init__(self, class_secret: str) -> None:
         problem = _objection(class_secret)
@@ -42,6 +44,7 @@ class Roster:
             del class_secret  # tracebacks show local variables
             raise InvalidCredentials(problem)
         self._secret = class_secret.encode()
+        self._found = lru_cache(REMEMBERED)(self._look_up)
 
     @staticmethod
     def key_of(name: str) -> str:
@@ -56,13 +59,13 @@ class Roster:
         if not written or len(name) > MAX_NAME:
             raise InvalidCredentials(
                 f"A learner's name: expected 1 to {MAX_NAME} characters of text, got "
-                f"{len(name)}{'' if written or not name else ', some of which are none'}."
+                f"{len(name)}{'' if written or not name else ', not all of which are text'}."
             )
         return _TO_WRITE.sub(lambda byte: b"_%02x" % byte[0][0], written).decode()
 
     @staticmethod
     def name_of(key: str) -> str | None:
-        """Whose key it is; None for a text that's nobody's."""
+        """Whose key it is; None for a text that can't be anybody's."""
         if len(key) > MAX_KEY or not _WRITTEN.fullmatch(key):
             return None
         first, *rest = key.split("_")
@@ -73,7 +76,7 @@ class Roster:
             name = written.decode()
         except UnicodeDecodeError:
             return None
-        # _61 says "a", but a's key is a: each learner has one key only.
+        # _61 means "a", but a's key is a: each learner has only one key.
         return name if len(name) <= MAX_NAME and Roster.key_of(name) == key else None
 
     def credentials(self, name: str, base_url: str = DEFAULT_BASE_URL) -> Credentials:
@@ -81,7 +84,10 @@ class Roster:
         return self._made(self.key_of(name), base_url)
 
     def find(self, key: str) -> Credentials | None:
-        """The credentials of a key, wherever they're used; None for a text that's nobody's."""
+        """The credentials of a key, wherever they're used; None if it can't be anybody's."""
+        return self._found(key) if len(key) <= MAX_KEY else None
+
+    def _look_up(self, key: str) -> Credentials | None:
         return None if self.name_of(key) is None else self._made(key, DEFAULT_BASE_URL)
 
     def cookie_secret(self) -> str:

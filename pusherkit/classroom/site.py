@@ -1,10 +1,10 @@
 """A class with browsers only: the static site, as this class's learners see it.
 
-A learner who has joined finds a line about that on the site's first page, and their lessons' Python
-finds the class in its environment: it's in the settings that JupyterLite fetches when it starts, so
-the site itself stays as it was built, and elsewhere is none the wiser. Who hasn't joined is asked
-for a name first. Everything is on one origin, so the site's rule that its pages ask nobody else
-holds, too.
+Somebody who hasn't joined is asked for a name first. Once they have, a line on the site's first
+page says so, and their lessons' Python finds the class in its environment. That comes from the
+settings that JupyterLite fetches when it starts, so the site itself stays as it was built, and
+knows of no class when it's served elsewhere. Everything is on one origin, so the site still keeps
+its rule that its pages ask nobody else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import html
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import resources
@@ -28,6 +27,7 @@ import tornado.routing
 import tornado.web
 from tornado.httputil import HTTPServerRequest
 
+from pusherkit.classroom.addresses import lan_address, names_of
 from pusherkit.classroom.links import LINK_FILE, LinkDoor, NameTaken, scheme
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import class_secret
@@ -41,9 +41,13 @@ SETTINGS = "jupyter-lite.json"
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 LANDING = "index.html"
 LAB = "lab/index.html"
-HEADER = "<header></header>"  # the place on the site's first page that is kept free for a class
-ALONE = re.compile("<!--alone-->.*?<!--/alone-->", re.DOTALL)  # what a class makes untrue
+HEADER = "<header></header>"  # the place on the site's first page that's kept free for a class
+ALONE = re.compile("<!--alone-->.*?<!--/alone-->", re.DOTALL)  # what isn't true in a class
 FIRST_LESSON = "00-start-here.ipynb"
+NOT_KEPT = (
+    "Your browser keeps your notebooks. But this address begins with http://, so what a lesson "
+    "notes down, my_pusher.py and your progress, lasts only until you reload."
+)
 HOW_TO_BUILD = (
     "In a checkout of pusherkit, `python scripts/build_site.py` builds one into build/site."
 )
@@ -71,11 +75,11 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not folder.is_dir():
-            raise PusherError(f"--site {folder}: there is no such folder. {HOW_TO_BUILD}")
+            raise PusherError(f"--site {folder}: there's no such folder. {HOW_TO_BUILD}")
         missing = [name for name in (SETTINGS, LANDING, LAB) if not (folder / name).is_file()]
         if missing:
             raise PusherError(
-                f"--site {folder}: that's no built site, because it has no {missing[0]}. "
+                f"--site {folder}: that isn't a built site, because it has no {missing[0]}. "
                 f"{HOW_TO_BUILD}"
             )
         try:
@@ -84,12 +88,12 @@ class Site:
             options["loadPyodideOptions"]["packages"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise PusherError(
-                f"--site {folder}: its {SETTINGS} isn't as pusherkit builds it. {HOW_TO_BUILD}"
+                f"--site {folder}: its {SETTINGS} isn't one that pusherkit built. {HOW_TO_BUILD}"
             ) from error
         if HEADER not in (folder / LANDING).read_text(encoding="utf-8"):
             raise PusherError(
-                f"--site {folder}: its {LANDING} has no place for a class, so another version "
-                f"built it. {HOW_TO_BUILD}"
+                f"--site {folder}: its {LANDING} has no place for a class, so it's from another "
+                f"version of pusherkit. {HOW_TO_BUILD}"
             )
 
     def settings(self, environment: dict[str, str]) -> dict[str, Any]:
@@ -100,7 +104,7 @@ class Site:
         return settings
 
     def landing(self, header: str) -> str:
-        """The first page, with HTML at its top, and without what holds outside a class alone."""
+        """The first page, with HTML at its top, and without what isn't true in a class."""
         page = (self.folder / LANDING).read_text(encoding="utf-8")
         page = ALONE.sub("", page)
         return page.replace(HEADER, f"<header>{header}</header>", 1)
@@ -119,6 +123,11 @@ def run(
     learners: int | None,
 ) -> None:
     """Serve a class with browsers only, until Ctrl+C: the built site, and the wall beside it."""
+    if folder.resolve().is_relative_to(site.resolve()):
+        raise PusherError(
+            f"--data {folder}: that's in the site's folder, and everybody can read what's there. "
+            "The class's secrets need a folder elsewhere."
+        )
     names = [*allow_hosts, *names_of(host)]
     wall, door = in_browsers(
         folder,
@@ -133,10 +142,16 @@ def run(
     )
 
     def welcome(_: str) -> None:
-        url = f"http://{names[0] if names else host}:{urlsplit(wall.server.url).port}"
-        say("\n".join(opening(url, door, folder)))
+        here = wall.server.url
+        if is_local(host) and names:  # a proxy on this machine answers to that name
+            url = f"https://{names[0]}"
+        else:
+            url = f"http://{names[0] if names else host}:{urlsplit(here).port}"
+        say("\n".join(opening(url, here, door, folder)))
 
-    asyncio.run(until_stopped(wall, door, welcome))
+    # On Windows, too: the other kind of loop has no add_reader().
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(until_stopped(wall, door, welcome))
 
 
 def in_browsers(
@@ -146,53 +161,33 @@ def in_browsers(
     door = LinkDoor(folder, roster, port, settings.get("allow_hosts", ()))
     door.routes = rules(site, door, title, folder / "packed")
     wall = Wall(roster, folder, title=title, port=port, **settings)
-    # Over plain http a browser gives the lessons no place to keep their files, so each begins anew.
+    # Over plain http a browser gives lessons no place for their files, so each starts without any.
     wall.board.learners.adds_up = True
     return wall, door
 
 
-def names_of(host: str) -> list[str]:
-    """The names under which others reach an address that the wall listens on; the best one first.
-
-    None where it's reached from this machine alone.
-    """
-    if is_local(host):
-        return []
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - nothing is bound here
-        return [host]
-    own = socket.gethostname()
-    return [name for name in (lan_address(), own, f"{own}.local") if name]
-
-
-def lan_address() -> str:
-    """This machine's address in its network, as far as can be told without asking anybody."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; UDP sends nothing yet
-        return str(probe.getsockname()[0])
-    return ""
-
-
-def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
-    """What the trainer reads once the class is open."""
-    host = urlsplit(url).hostname or ""
+def opening(url: str, here: str, door: LinkDoor, folder: Path) -> list[str]:
+    """What the trainer reads once the class is open: to others at `url`, to this machine `here`."""
     lines = [
         "The class is open.",
         f"  Learners need this address, and nothing else: {url}/",
-        f"  The wall, to be projected: {url}{door.prefix}",
+        f"  The wall, to project: {url}{door.prefix}",
         f"  Your own view, as the trainer: {url}{door.trainer_path}",
-        "Keep the last one to yourself: whoever has it sees how everybody gets on. If it gets "
-        f"about, delete {folder / LINK_FILE} and start again.",
+        "Keep the last one to yourself: anybody who has it sees how everybody's doing. If it gets "
+        f"out, delete {folder / LINK_FILE} and start again.",
     ]
-    if is_local(host):
+    if url.startswith("https:"):
+        lines.append(f"Your proxy has to pass all of it on to {here}")
+    elif is_local(urlsplit(url).hostname or ""):
         probably = lan_address()
         lines.append(
-            "Only this machine reaches it. For a room, start it with --host and this machine's "
-            f"address there{f', probably {probably}' if probably else ''}."
+            "Only this machine can reach it. For a room, start it with --host and this machine's "
+            f"address on its network{f', probably {probably}' if probably else ''}."
         )
     else:
         lines.append(
-            "The address begins with http://, so browsers keep what learners write, but not what "
-            "a lesson notes down for the next one. docs/class.md says how to have https://."
+            "The address begins with http://. There, browsers keep what learners write, but not "
+            "what a lesson saves for the next one. docs/class.md says how to have https://."
         )
     return [*lines, f"Everything is kept in {folder}. Stop with Ctrl+C."]
 
@@ -200,9 +195,9 @@ def opening(url: str, door: LinkDoor, folder: Path) -> list[str]:
 def packed(site: Path, into: Path) -> frozenset[str]:
     """The site's large files as gzip, in a folder with the same names; returns their paths.
 
-    A room shares one network, and this is what takes the time there: of the 30 MB that a first
-    visit fetches, some 13 needn't travel. Packing takes a second, once. Where there's no room for
-    them, the files are sent as they are.
+    A room shares one network, and that's what everybody waits for at the start. Packed, a first
+    visit fetches 20 MB; as they are, Python's files alone would be 7 MB more. Packing takes some
+    two seconds, once. If there's no room for them, the files are sent as they are.
     """
     names = set()
     with suppress(OSError):
@@ -238,7 +233,7 @@ def rules(site: Site, door: LinkDoor, title: str, small: Path) -> list[Any]:
 
 
 class _OfTheSite(tornado.routing.Matcher):
-    """Matches what a page may fetch: GET and HEAD, and nothing of the API's."""
+    """Matches what a page may fetch: GET and HEAD, and nothing that's the API's."""
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         if request.method not in ("GET", "HEAD") or request.headers.get("Upgrade"):
@@ -249,7 +244,7 @@ class _OfTheSite(tornado.routing.Matcher):
 
 
 class _Page(tornado.web.RequestHandler):
-    """A page or a file of a class, for those whom the practice server lets in, too."""
+    """A page or a file of a class. It lets in the same visitors as the practice server."""
 
     def initialize(self, door: LinkDoor) -> None:
         self.door = door
@@ -277,7 +272,7 @@ class _Page(tornado.web.RequestHandler):
 
 
 class _OfTheClass(_Page):
-    """A page that says something of who looks at it."""
+    """A page that says something about the person who looks at it."""
 
     def initialize(  # type: ignore[override]
         self, door: LinkDoor, site: Site, title: str
@@ -293,19 +288,27 @@ class _OfTheClass(_Page):
     def compute_etag(self) -> None:
         return None
 
+    def keeps(self) -> str:
+        """What a browser doesn't keep for this address; empty if it keeps everything.
+
+        Service workers, through which Python reaches the site's files, are for secure contexts.
+        """
+        secure = scheme(self) == "https" or is_local(self.request.host_name)
+        return "" if secure else NOT_KEPT
+
 
 class Join(_OfTheClass):
-    """/join: a name, or what to do now that one has one."""
+    """/join: asks for a name, or says what to do next."""
 
     def get(self) -> None:
         name = self.door.name(self)
-        self._show(_joined(name, self.title) if name else _form(self.title))
+        self._show(_joined(name, self.title, self.keeps()) if name else _form(self.title))
 
     def post(self) -> None:
         origin = self.request.headers.get("Origin")
         if origin is not None and origin != self.origin():
             self.set_status(403)
-            self._show(_form(self.title, "", "Join from this page, not from another one's."))
+            self._show(_form(self.title, "", "Join from this page, not from another site's."))
             return
         typed = self.get_body_argument("name", "")
         try:
@@ -323,7 +326,7 @@ class Join(_OfTheClass):
 
 
 def _form(title: str, typed: str = "", problem: str = "", *, secret: bool = False) -> str:
-    said = f'<p class="problem" id="problem" role="alert">{html.escape(problem)}</p>'
+    said = f'<p class="mistake" id="problem" role="alert">{html.escape(problem)}</p>'
     ask = (
         '<label for="secret">Your PUSHER_SECRET, if the name is yours</label>\n'
         '<input id="secret" name="secret" type="password" autocomplete="off">\n'
@@ -343,17 +346,17 @@ browser.</p>
 """
 
 
-def _joined(name: str, title: str) -> str:
+def _joined(name: str, title: str, keeps: str) -> str:
     return f"""<h1>You're in, {html.escape(name)}</h1>
-<p class="lead">This is {html.escape(title)}. Begin with lesson 00; its first event can go to
-the wall, where everybody sees it.</p>
+<p class="lead">This is {html.escape(title)}. Start with lesson 00: you can send its first
+event to the wall, where everybody sees it.</p>
 <p class="buttons">
 <a class="button first" href="/lab/index.html?path={quote(FIRST_LESSON)}">Start lesson 00</a>
 <a class="button" href="/">All lessons</a>
 <a class="button" href="{WALL}">Look at the wall</a>
 </p>
-<p class="private">{html.escape(WHAT_IS_SENT)}</p>
-<details><summary>Not {html.escape(name)}, or another name?</summary>
+<p class="private">{html.escape(WHAT_IS_SENT)} {keeps}</p>
+<details><summary>Not {html.escape(name)}, or want another name?</summary>
 <form method="post" action="/join">
 <label for="name">Your name</label>
 <input id="name" name="name" maxlength="200" required autocomplete="off" spellcheck="false">
@@ -374,13 +377,13 @@ class Enter(_Page):
             self.set_status(403)
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish(
-                "This link opens nothing any more. The one that does is printed where the wall was "
+                "This link doesn't work any more. The one that does is printed where the wall was "
                 "started.\n"
             )
 
 
 class Landing(_OfTheClass):
-    """/: the site's first page for who has joined, with a line about the class."""
+    """/: the site's first page for somebody who has joined, with a line about the class."""
 
     def get(self) -> None:
         name = self.door.name(self)
@@ -390,7 +393,7 @@ class Landing(_OfTheClass):
         self.finish(
             self.site.landing(
                 f'<p class="private">You’re <strong>{html.escape(name)}</strong> in '
-                f"{html.escape(self.title)}. {html.escape(WHAT_IS_SENT)} "
+                f"{html.escape(self.title)}. {html.escape(WHAT_IS_SENT)} {self.keeps()} "
                 f'<a href="{WALL}">The wall</a> · <a href="/join">Another name</a></p>'
             )
         )
@@ -436,7 +439,7 @@ class Files(_Page, tornado.web.StaticFileHandler):
         await super().get(path, include_body)
 
     def set_extra_headers(self, path: str) -> None:
-        # The folder with Python is named after what's in it. Everything else may be built anew.
+        # The folder with Python is named after what's in it. Everything else may be rebuilt.
         forever = path.startswith("python-")
         caching = f"max-age={YEAR_SECONDS}, immutable" if forever else "no-cache"
         self.set_header("Cache-Control", caching)

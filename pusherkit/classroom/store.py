@@ -1,8 +1,8 @@
 """What a wall keeps on its disk: a SQLite file that a restart reads, with a bounded log.
 
 The wall never waits for the disk, and never ends because of it. What can't be written stays in
-memory, is said in one sentence (`problem`), and is tried again. A file that's damaged is set
-aside, for somebody to look at, and a new one is begun.
+memory and is tried again, and one sentence (`problem`) says why. A file that's damaged is set
+aside, so that somebody can look at it, and a new one is begun.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from pusherkit.errors import PusherError
 
 FILE = "wall.sqlite"
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
+CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105 - an environment variable's name
 SECRET_BYTES = 32  # of a new class secret
 MAX_SECRET_BYTES = 4_096  # of a file that's read as one
 FORMAT = 1  # of the file: PRAGMA user_version
 LOG_ROWS = 20_000  # that are kept, some 8 MB; the oldest leave first
 MAX_WAL_BYTES = 16 * 1024 * 1024  # that stay allocated for the file that SQLite writes first
-LOCK_SECONDS = 5.0  # that a write waits for somebody who reads the file, such as a backup
+LOCK_SECONDS = 5.0  # that a write waits while something else, such as a backup, reads the file
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS learners (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
@@ -47,7 +48,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
         self.problem = ""
-        """Why nothing can be kept now, in a sentence; "" as long as it can."""
+        """Why nothing can be saved now, in a sentence; "" as long as it can."""
         self.notice = ""
         """What happened to an earlier file, in a sentence; "" if nothing did."""
         self._database: sqlite3.Connection | None = None
@@ -79,10 +80,10 @@ class Store:
             self._write(changes)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
-            self.close()  # a folder that comes back has to be opened anew
+            self.close()  # a folder that comes back has to be opened again
             return False
         if self.problem:
-            _log.warning("The wall keeps everything again, in %s.", self.file)
+            _log.warning("The wall can save again, to %s.", self.file)
             self.problem = ""
         return True
 
@@ -111,7 +112,7 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            # Of one machine's users, its owner alone reads what learners wrote.
+            # Other users of this machine mustn't read what learners wrote.
             os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600))
             database = sqlite3.connect(self.file, timeout=LOCK_SECONDS, check_same_thread=False)
             try:
@@ -146,14 +147,14 @@ class Store:
         return learners, parts
 
     def _failed(self, error: Exception) -> None:
-        problem = f"Nothing can be kept in {self.file.parent}: {_reason(error)}. The wall goes on, "
-        problem += "but after a restart it would be empty. Make room, or let it write there."
+        problem = f"Nothing can be saved in {self.file.parent}: {_reason(error)}. The wall goes "
+        problem += "on, but a restart would lose what's new. Make room, or let it write there."
         if problem != self.problem:
             _log.warning("%s", problem)
         self.problem = problem
 
     def _set_aside(self, error: Exception) -> None:
-        """Give a damaged file another name, which is free."""
+        """Give a damaged file another name that's free."""
         self.close()
         number = 1
         while (aside := self.file.with_name(f"{FILE}.damaged-{number}")).exists():
@@ -162,9 +163,9 @@ class Store:
             with suppress(OSError):
                 os.replace(f"{self.file}{ending}", f"{aside}{ending}")
         self.notice = (
-            f"{self.file.name} was damaged, so the wall began a new one. The old one is "
-            f"{aside.name} in the same folder. Learners' progress comes back with what each of "
-            "them does next."
+            f"{self.file.name} was damaged, so the wall began a new one. The old one is now "
+            f"{aside.name}, in the same folder. Each learner's progress comes back with the next "
+            "thing they do."
         )
         _log.warning("%s (%s)", self.notice, error)
 
@@ -174,7 +175,7 @@ def _rows(states: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _state(text: object) -> Any:
-    """What a row holds; None where it's no JSON, which Board.restore() then counts."""
+    """What a row holds; None if it isn't JSON, which Board.restore() then counts."""
     with suppress(ValueError, RecursionError, TypeError):
         return json.loads(text)  # type: ignore[arg-type]
     return None
@@ -187,15 +188,15 @@ def _reason(error: Exception) -> str:
 
 def class_secret(folder: Path, environ: Mapping[str, str]) -> str:
     """PUSHERKIT_CLASS_SECRET, or what's in the folder's file, as kept_secret() has it."""
-    return environ.get("PUSHERKIT_CLASS_SECRET") or kept_secret(
-        folder / SECRET_FILE, ", or set PUSHERKIT_CLASS_SECRET"
+    return environ.get(CLASS_SECRET) or kept_secret(
+        folder / SECRET_FILE, f", or set {CLASS_SECRET}"
     )
 
 
 def kept_secret(file: Path, otherwise: str = "") -> str:
-    """What's in a file, which is made where there is none. Only its owner may read it.
+    """What's in a file, which is made if there is none. Only its owner may read it.
 
-    Raises PusherError where it can't be read or made. `otherwise` is what else would help.
+    Raises PusherError if it can't be read or made. `otherwise` is what else would help.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -206,13 +207,13 @@ def kept_secret(file: Path, otherwise: str = "") -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise PusherError(
             f"The secret in {file} can't be read or made: "
-            f"{_reason(error) if isinstance(error, OSError) else 'it is no text'}. "
+            f"{_reason(error) if isinstance(error, OSError) else 'it is not text'}. "
             f"Let this user write there{otherwise}."
         ) from None
 
 
 def _make(file: Path) -> None:
-    """Make the secret, whole from the start: hub and wall may both be starting."""
+    """Make the secret in one step, because hub and wall may be starting at the same time."""
     new = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.write(secrets.token_hex(SECRET_BYTES) + "\n")

@@ -1,16 +1,14 @@
 """The wall's shell: one process with the class's practice server and its pages.
 
-The server has a thread of its own, as always; it's what learners' programs sign for. The pages are
-on the loop that runs this, and a door says who may look at them. Between the two is a Board, which
-only one of them touches at a time. What has changed is kept on the disk once a second, on a third
+The server has a thread of its own, as always; learners' programs send to it. The pages are on the
+loop that runs this, and a door says who may look at them. Between the two is a Board, which only
+one of them touches at a time. Once a second, what has changed is written to the disk on a third
 thread, so nobody waits for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
 import logging
 import math
@@ -26,7 +24,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +42,7 @@ from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.sandbox import Entry, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import Refusal
+from pusherkit.sandbox.live import page_and_policy
 from pusherkit.sandbox.rate import TokenBucket
 from pusherkit.sandbox.sockets import TOO_SLOW, BoundedWebSocket
 from pusherkit.signing import Request
@@ -52,7 +50,7 @@ from pusherkit.signing import Request
 LEARNER_RATE = 30.0  # requests a second of one learner; a lesson's loop needs fewer
 WALL_SECONDS = 0.25  # between two views that a wall page gets
 TRAINER_SECONDS = 0.5  # between two messages of one kind that a trainer's view gets
-QUIET_SECONDS = 1.0  # after which a view is made all the same: events per minute change, too
+QUIET_SECONDS = 1.0  # after which a view is made anyway: events per minute change, too
 KEEP_SECONDS = 1.0  # between two writes to the disk
 RETRY_SECONDS = 10.0  # until the next, after one that failed
 STUCK_LOOK_SECONDS = 5.0  # between two looks for those who are stuck
@@ -60,25 +58,26 @@ SLOW_SECONDS = 30.0  # until a page that doesn't read is dropped
 PING_SECONDS = 30.0  # between two pings to a page, so that one that's gone is noticed
 LEARNERS_AT_ONCE = 50  # in one message to a trainer's view
 MAX_FEEDS_EACH = 10  # open pages of one visitor
+MAX_FEEDS_NAMELESS = 100  # of all who have no name: behind a proxy nothing tells them apart
 MAX_POST_BYTES = 4_096  # of what a trainer's view sends
 MAX_HEAD_BYTES = 64 * 1024  # of a request to a page; a hub's cookies can be long
 HEAD_SECONDS = 20.0  # until a request's headers are there
 PARENT_SECONDS = 1.0  # between two looks whether the hub that started the wall is still there
 GOODBYE_SECONDS = 1.0  # for open pages to end, once the wall stops
-OWN_KEY = "_wall"  # the app's own key, which is no learner's: no name is written like that
+OWN_KEY = "_wall"  # the app's own key. No learner can have it: no name is written like that
 
 _log = logging.getLogger("pusherkit.classroom")
 
 
 class ClassSandbox(Sandbox):
-    """A practice server in which nobody can take everybody's time."""
+    """A practice server in which nobody can use up everybody else's time."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def admit(self, request: Request, *, now: float) -> None:
-        """Raise Refusal, a 429, where a learner sends too much; the others go on."""
+        """Raise Refusal, a 429, if a learner sends too much; the others aren't affected."""
         super().admit(request, now=now)
         key = self.keys.named(request.values("auth_key")).key
         bucket = self._buckets.setdefault(key, TokenBucket(LEARNER_RATE))
@@ -98,9 +97,9 @@ class ClassSandbox(Sandbox):
 class Wall:
     """A class's practice server, its board, and what is kept of it.
 
-    `folder` is where it keeps its file. Learners reach the server at `host` and `port`, under that
-    name and those in `allow_hosts`. `learners` is how many there should be, None if nobody knows.
-    `clock` returns Unix seconds. Raises PusherError where the file is a newer pusherkit's.
+    `folder` is where it keeps its file. Learners reach the server at `host` and `port`, by that
+    name and those in `allow_hosts`. `learners` is how many are expected, None if nobody knows.
+    `clock` returns Unix seconds. Raises PusherError if a newer pusherkit wrote the file.
     """
 
     def __init__(
@@ -118,7 +117,7 @@ class Wall:
     ) -> None:
         self.clock = clock
         self.board = Board(course, title=title, expected=learners, hide=_hiding(roster))
-        self.lock = threading.Lock()  # whoever touches the board has it
+        self.lock = threading.Lock()  # hold it to touch the board
         self.store = Store(folder)
         self._unread = self.board.restore(*self.store.load())
         self.server = SandboxServer(
@@ -142,7 +141,7 @@ class Wall:
         self.feeds: set[WallFeed] = set()
         self.trainer_feeds: set[TrainerFeed] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told = False  # the loop is, and hasn't looked yet
+        self._told = False  # whether the loop has been woken, and hasn't looked yet
         self._changed = asyncio.Event()
         self._last_view: dict[str, Any] = {}
         self._last_text = ""
@@ -164,7 +163,7 @@ class Wall:
         return reply
 
     def changed(self) -> None:
-        """Something did; on any thread. Many at once wake the loop once."""
+        """Say that something has, on any thread. Many at once wake the loop once."""
         if self._loop is not None and not self._told:
             self._told = True
             with suppress(RuntimeError):  # the loop has ended
@@ -182,8 +181,8 @@ class Wall:
     async def running(self, rules: Sequence[Any] = ()) -> AsyncIterator[None]:
         """The practice server is up, open pages get what's new, and the disk what has changed.
 
-        With `rules`, the pages', the server has no thread of its own: it serves them, too, so all
-        is on one port.
+        With `rules`, which are the pages', the server has no thread of its own: it serves them,
+        too, so that everything is on one port.
         """
         self._loop = asyncio.get_running_loop()
         disk = ThreadPoolExecutor(1, "pusherkit-wall-disk")
@@ -267,8 +266,8 @@ class Wall:
 
     @property
     def problem(self) -> str:
-        """What a trainer has to know of the disk; "" if there's nothing."""
-        unread = "Some of what the wall had kept couldn't be read." if self._unread else ""
+        """What a trainer has to know about the disk; "" if there's nothing."""
+        unread = "Some of what the wall had saved couldn't be read." if self._unread else ""
         return " ".join(filter(None, [self.store.problem, self.store.notice, unread]))
 
 
@@ -280,7 +279,7 @@ def _forever(step: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None
             try:
                 await step()
             except Exception:
-                _log.exception("A part of the wall failed, and goes on.")
+                _log.exception("A part of the wall failed. It goes on.")
                 await asyncio.sleep(QUIET_SECONDS)
 
     return asyncio.create_task(steps())
@@ -323,10 +322,10 @@ def course() -> Course:
 
 
 class _Page(tornado.web.RequestHandler):
-    """A request to the pages. The door says whose it is before anything else happens."""
+    """A request for one of the pages. First of all, the door says who it's from."""
 
     for_trainers = False
-    opened = False  # by somebody, in a window of its own: then they can sign in
+    opened = False  # whether people open it in a window of its own, where they can sign in
 
     def initialize(self, wall: Wall, door: Door) -> None:
         self.wall, self.door = wall, door
@@ -345,12 +344,12 @@ class _Page(tornado.web.RequestHandler):
             else:
                 self.refuse(403, "Sign in first: open the wall's page.")
         elif self.for_trainers and not visitor.trains:
-            self.refuse(403, "This page is for those who teach the class. The wall is for all.")
+            self.refuse(403, "This page is for the class's trainers. The wall is for everybody.")
         else:
             self.visitor: Visitor = visitor
 
     def check_xsrf_cookie(self) -> None:
-        """What the hub's sign-in asks of what isn't a page that somebody opened.
+        """What the hub's sign-in asks of every request that isn't for a page somebody opened.
 
         A browser says where a request comes from, and no page can change that.
         """
@@ -379,7 +378,7 @@ class _File(_Page):
     file, opened = "", True
 
     def get(self) -> None:
-        page, policy = _read(self.file)
+        page, policy = page_and_policy("pusherkit.classroom", self.file)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", policy)
         self.finish(page)
@@ -397,25 +396,6 @@ class TrainerPage(_File):
     file, for_trainers = "trainer.html", True
 
 
-@cache
-def _read(file: str) -> tuple[bytes, str]:
-    """A page, and the policy that lets its own script and style run and nothing else."""
-    page = resources.files("pusherkit.classroom").joinpath(file).read_bytes()
-    policy = (
-        "default-src 'none'; connect-src 'self'; img-src data:; "
-        f"script-src {_hash(page, b'script')}; style-src {_hash(page, b'style')}; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return page, policy
-
-
-def _hash(page: bytes, tag: bytes) -> str:
-    """The source expression for an inline element (CSP level 3, section 2.3.1)."""
-    (inside,) = re.findall(rb"<%b>(.*?)</%b>" % (tag, tag), page, flags=re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'"
-
-
 def _same_origin(headers: tornado.httputil.HTTPHeaders) -> bool:
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -424,7 +404,7 @@ def _same_origin(headers: tornado.httputil.HTTPHeaders) -> bool:
 
 
 class _Feed(_Page, BoundedWebSocket):
-    """A page's WebSocket. It's only spoken to."""
+    """A page's WebSocket. It only listens."""
 
     ping_interval = PING_SECONDS  # the practice server's own WebSockets look after themselves
 
@@ -434,13 +414,15 @@ class _Feed(_Page, BoundedWebSocket):
 
     async def get(self, *arguments: str, **named: str) -> None:
         mine = [each for each in self._open_sockets if self._is_mine(each)]
-        if len(mine) >= MAX_FEEDS_EACH:
-            self.refuse(429, f"You have {MAX_FEEDS_EACH} of these pages open. Close one of them.")
+        nameless = self.visitor == Visitor("", trains=False)
+        if len(mine) >= (MAX_FEEDS_NAMELESS if nameless else MAX_FEEDS_EACH):
+            whose = "People without a name have" if nameless else "You have"
+            self.refuse(429, f"{whose} {len(mine)} of these pages open. Close one of them.")
             return
         await super().get(*arguments, **named)
 
     def _is_mine(self, other: BoundedWebSocket) -> bool:
-        return isinstance(other, _Feed) and other.visitor.name == self.visitor.name
+        return isinstance(other, _Feed) and other.visitor == self.visitor
 
 
 class WallFeed(_Feed):
@@ -454,7 +436,7 @@ class WallFeed(_Feed):
         self.show(self.wall.view(), self.wall._time())
 
     def show(self, text: str, now: float) -> None:
-        """Send a view, unless it's the one that was sent last, or that one is still under way."""
+        """Send a view, unless it's the same as the last one, or that's still on its way."""
         if self.drained() is None:
             self._behind = None
             if text != self._shown:
@@ -485,7 +467,7 @@ class TrainerFeed(_Feed):
         self.send(json.dumps(board.learners.class_message(board.title)))
 
     async def _tell(self) -> None:
-        """Tell everything that's new, then wait for more; not too often, and not too fast."""
+        """Send everything that's new, then wait for more, but not too often."""
         await self._tell_learners()
         wall = self.wall
         with wall.lock:
@@ -542,7 +524,7 @@ class ExportJson(_Export):
         with wall.lock:
             exported = wall.board.learners.export_json(wall.board.title, wall.clock())
         self.attach("class.json", "application/json")
-        self.finish(json.dumps(exported, indent=2))
+        self.finish(json.dumps(exported))  # indented, a large class takes seconds
 
 
 class ExportCsv(_Export):
@@ -639,7 +621,7 @@ PAGES: dict[str, type[_Page]] = {
 async def serving(wall: Wall, door: Door) -> AsyncIterator[str]:
     """The wall and its pages are up. Yields the pages' URL, as this machine reaches them.
 
-    Raises PusherError where an address can't be used.
+    Raises PusherError if an address can't be used.
     """
     shared = {"wall": wall, "door": door}
     pages = [
@@ -691,8 +673,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise PusherError(
-            f"The wall's pages can't listen on port {port} of {host}: {error.strerror}. The hub "
-            "says where, in the URL of the service."
+            f"The wall's pages can't listen on port {port} of {host}: {error.strerror}. That "
+            "address is the service's url in the hub's configuration."
         ) from error
     listener.setblocking(False)
     return listener
@@ -707,7 +689,7 @@ def _bound(listener: socket.socket) -> str:
 async def _with_parent(stopped: asyncio.Event) -> AsyncIterator[None]:
     """Set the event once the process that started this one is gone.
 
-    A hub that was killed starts a wall when it's back, and the file has one writer.
+    A hub that was killed starts another wall when it's back, and only one may write to the file.
     """
     parent = os.getppid()
 
@@ -745,9 +727,9 @@ def run(
 async def until_stopped(
     wall: Wall, door: Door, up: Callable[[str], None], *, with_parent: bool = False
 ) -> None:
-    """Serve until Ctrl+C; `with_parent`, until whoever started this is gone, too.
+    """Serve until Ctrl+C; `with_parent`, also until the process that started this is gone.
 
-    `up` is told the pages' URL once it can be reached.
+    `up` is called with the pages' URL once they can be reached.
     """
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -263,7 +263,7 @@ _NAMED: _Meanings = (
     (
         _CONTENT + "data must be a string; if it's an object, encode it as JSON first.",
         (
-            "data: expected a string",
+            "data: expected text that holds JSON",
             "data: cannot be encoded",
             "the data field must be a string",
             "the data must be a string",

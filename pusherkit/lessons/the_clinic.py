@@ -258,7 +258,7 @@ class Calls(Explorer):
             self._tell(self._room, before)
 
     def _tell(self, room: Classroom, before: Shift | None) -> None:
-        """Tell how far it is, in numbers, if that's about a round, and more than before."""
+        """Report how far somebody is in the round, in numbers, if they've got any further."""
         room.listen()
         shift = self.values["shift"]
         if self._is_in_round() and shift != before:
@@ -296,8 +296,8 @@ class Calls(Explorer):
             return made
         if self._is_in_round():
             said = (
-                "You're in. Your trainer sees how many calls you've answered, and how many right "
-                "at the first try, but not your answers."
+                "You're in. Your trainer sees how many calls you've answered, and how many you got "
+                "right at the first try, but not your answers."
             )
             return View(f"The round with seed {opened}", status=said, below=(made,))
         said = "Your trainer has opened it. Everybody who joins gets the same eight calls."
@@ -364,7 +364,7 @@ CAUSE = "What's the cause?"
 
 
 def _states(line: _Line, shift: Shift) -> list[str]:
-    """How each call stands: "" for one that isn't answered, "wrong", "half" or "done"."""
+    """The state of each call: "" if it isn't answered yet, "wrong", "half" or "done"."""
     return [_state(line, at, given) for at, given in enumerate(shift.tried)]
 
 

@@ -116,10 +116,10 @@ class Exchange:
     played: Played | None = None
     """The server that it played, and why that one refused it; `reply` is its answer."""
     key: str = ""
-    """The key that the request names; "" where it names none of this app's.
+    """The key that the request names; "" if it names none of this app's.
 
-    Where the practice server itself accepts a request, its sender had that key's secret. A refused
-    one only says so.
+    If the practice server itself accepted the request, its sender had that key's secret. If it was
+    refused, that's only what it claims.
     """
 
 
@@ -137,7 +137,7 @@ class RefusedSubscription:
     error: str
     diagnosis: Diagnosis
     key: str = ""
-    """The key with which its client connected, which proves nothing: a key is no secret."""
+    """The key its client connected with, which proves nothing: a key isn't a secret."""
 
     @property
     def note(self) -> str:
@@ -154,7 +154,7 @@ class RefusedSubscription:
 Entry = Exchange | Delivery | RefusedSubscription | WebhookCall
 Act = Callable[[], Reply]
 OwnCall = Callable[[str, bytes, float], Reply]
-"""Answers a call of one's own: the key that signed it, its body, and the time in Unix seconds."""
+"""Answers a call of your own, given the key that signed it, its body, and the Unix time."""
 _Kept = TypeVar("_Kept", bound=Exchange | Delivery | RefusedSubscription | WebhookCall)
 
 
@@ -286,16 +286,16 @@ class Sandbox:
     server to judge and answer as, a name in PERSONALITIES; the log then also says what the strict
     server would have answered.
 
-    `find_key` returns the credentials of another key of the same app, or None where there is no
-    such key; it's asked with whatever text arrives, and mustn't raise. The key that a request or a
-    subscriber names decides the secret that it's judged with. `credentials` stay the app's own, and
+    `find_key` returns the credentials of another key of the same app, or None if there's no such
+    key. It's asked about whatever text arrives, and mustn't raise. The key that a request or a
+    subscriber names decides which secret it's judged with. `credentials` stay the app's own, and
     sign its webhooks.
 
-    `calls` are calls of your own, by name: `POST /apps/{app_id}/NAME`. Each is judged strictly like
-    any other request, the rate included; only then it's called with the key that signed it, the
-    body and the time, and returns the answer, whose body is a JSON object. The log has those that
-    were refused, here or by their own answer, and no watcher hears of the others. Raises ValueError
-    for a name that can't be a call's.
+    `calls` are calls of your own, by name: `POST /apps/{app_id}/NAME`. Each request for one is
+    judged strictly, the rate included, like any other. If it passes, your function gets the key
+    that signed it, the body and the time, and returns the answer, whose body is a JSON object. The
+    log has the requests that were refused, here or by your function, and watchers don't hear of
+    the others. Raises ValueError for a name that a call can't have.
     """
 
     def __init__(
@@ -348,7 +348,7 @@ class Sandbox:
         return self._log(now, raw.method, _path(raw), refusal.reply, None, self.named_by(raw))
 
     def named_by(self, raw: RawRequest) -> Named:
-        """The key that a request names which isn't judged, so that no secret of it is shown."""
+        """The key that an unjudged request names, so that none of its secrets are shown."""
         query = raw.target.partition(b"?")[2].decode(errors="replace")
         pairs = [pair.partition("=") for pair in query.split("&")]
         names = [value for name, _, value in pairs if unquote_plus(name).lower() == "auth_key"]
@@ -375,7 +375,7 @@ class Sandbox:
             return judged
         reply = judged if isinstance(judged, Reply) else self._carry_out(judged, named)
         if own_call and reply.status < 400:
-            return reply  # there may be many of them, and they are nobody's lesson
+            return reply  # there may be many of them, and nobody learns anything from them
         return self._log(now, request.method, request.path, reply, verdict, named)
 
     def strictly(
@@ -383,8 +383,8 @@ class Sandbox:
     ) -> tuple[Reply | Unauthorized | Act, Verdict | None]:
         """What the practice server itself makes of a request, and its verdict on the signing.
 
-        `named` is the key that the request names. An act is a request that it takes, and that isn't
-        carried out yet. Everything else is.
+        `named` is the key that the request names. An Act is a request that it accepts and hasn't
+        carried out yet; in every other case, there's nothing left to do.
         """
         verdict = None
         try:
@@ -396,7 +396,7 @@ class Sandbox:
                 refused = Unauthorized(time=now, request=request, verdict=verdict, named=named)
                 return refused, verdict
             own_call = self._calls.get(found.call)
-            # A server that's played looks at its rate when it does, and has no calls of one's own.
+            # A server that's played checks its rate at a time of its own, and has no own calls.
             if self.personality is None or own_call:
                 self.admit(request, now=now)
             if own_call:
@@ -604,8 +604,8 @@ class Sandbox:
 
     # --- which call is it -------------------------------------------------------------------
 
-    # Each piece of a request is repeated as hide() leaves it. Only pieces: in a whole answer, a
-    # secret that is a word would be found by chance.
+    # Each piece of a request that's repeated goes through hide(). Only pieces: in a whole answer, a
+    # secret that's an ordinary word would be found by chance.
 
     def _found(self, method: str, path: str) -> Route:
         return route(method, path, self._calls)

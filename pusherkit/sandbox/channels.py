@@ -69,7 +69,7 @@ class Delivery:
     client_event: bool = False
     """Whether a client sent it; `event.socket_id` is then the sender."""
     key: str = ""
-    """The key that published it, or with which the client connected; "" where it's none."""
+    """The key that published it, or that the client connected with; "" if there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class UnauthorizedSubscription:
     user_data: str | None
     """Of a sign-in; None in a subscription."""
     credentials: Credentials
-    """Those of the key with which the client connected: what it was judged with."""
+    """Those of the key that the client connected with: it was judged with these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Connection:
     """Pings below the protocol, as a WebSocket does (RFC 6455, section 5.5.2)."""
     heard_at: float
     credentials: Credentials
-    """Those of the key with which it connected: what its subscriptions are judged with."""
+    """Those of the key that it connected with: its subscriptions are judged with these."""
     subscriptions: dict[str, None] = field(default_factory=dict)  # in the order of subscription
     user: User | None = None
     """Who is signed in on it."""
@@ -440,7 +440,7 @@ class Channels:
     def _judging(self, connection: Connection, auth: str) -> Credentials:
         """What an `auth` is judged with: its connection's key, whichever key it names itself.
 
-        Where that's another one, its secret stays out of sight, too.
+        If it names another one, that one's secret stays out of sight, too.
         """
         own = connection.credentials
         key, _, _ = auth.rpartition(":")
@@ -655,7 +655,7 @@ class Channels:
     ) -> str:
         """Answer with an error. It repeats what came, but not a secret that came by mistake.
 
-        `judging` is what it was judged with, where that isn't what the connection is.
+        `judging` is what it was judged with, if that isn't the connection's own.
         """
         if len(message) > MAX_ERROR_LENGTH:  # cut first: hiding takes long in a long text
             message = f"{message[:MAX_ERROR_LENGTH]}…"

@@ -43,7 +43,7 @@ class Shell:
     visitors: Visitors
     explainer: Explainer
     url: str
-    """Where this machine reaches the server."""
+    """Where programs on this machine reach the server."""
     open_sockets: set[BoundedWebSocket] = field(default_factory=set)
     held_bytes: int = 0
     """Of bodies that are not answered yet, all requests together."""
@@ -91,7 +91,7 @@ class Handler(tornado.web.RequestHandler):
         return RawRequest(method=self.request.method or "", target=target, body=body)
 
     def hide(self, text: str) -> str:
-        """A piece of the request as it may be repeated: without the secret of a key it names."""
+        """A piece of the request, fit to be repeated: without the secret of any key it names."""
         return self.shell.sandbox.named_by(self.raw()).credentials.hide(text)
 
     def write_reply(self, reply: Reply) -> None:

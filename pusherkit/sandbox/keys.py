@@ -1,8 +1,8 @@
 """The keys of one app: whose secret judges a request, and which secrets nobody gets to see. Pure.
 
-A class has one app, and a key for each learner. So the key that a request names decides the secret
-that it's judged with, and who it says it's from. Each request costs a look-up or two, however many
-keys there are.
+A class has one app, and a key for each learner. So the key that a request names decides which
+secret it's judged with, and who it claims to be from. Each request costs a look-up or two, however
+many keys there are.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, fields
 from pusherkit.credentials import Credentials, merged
 
 FindKey = Callable[[str], Credentials | None]
-"""The credentials of a key of this app; None where the app has no such key. Any text may come."""
+"""The credentials of a key of this app; None if the app has no such key. Any text may come."""
 
-# Different keys that one request may name; ours. An honest one names one, and with each more there
-# is another secret to look for in all that it says.
+# Different keys that one request may name; ours. An honest request names one, and each one more is
+# another secret to look for in everything it says.
 MAX_NAMED = 4
-# What may be a secret in the place of a key: Pusher's have 20 hex digits (its documentation).
+# What may be a secret where a key belongs: Pusher's have 20 hex digits (its documentation).
 _LIKE_A_SECRET = re.compile("[0-9A-Fa-f]{16,}+")
 
 
@@ -28,9 +28,9 @@ class Named:
     """The key that a request names. Whether its sender has the secret remains to be seen."""
 
     key: str
-    """"" where it names none of this app's."""
+    """"" if it names none of this app's."""
     credentials: Credentials
-    """What the request is judged with: the key's; the app's own where it names none.
+    """What the request is judged with: the key's, or the app's own if it names none.
 
     hide() knows the app's own secret, too, and that of every other key that was named.
     """
@@ -62,7 +62,7 @@ class Keys:
             known = own if name == own.key else find(name) if _has_bytes(name) else None
             if known is not None and known.key == name:
                 ours.append(known)
-            elif _LIKE_A_SECRET.fullmatch(name):  # perhaps of a key of ours: people swap the two
+            elif _LIKE_A_SECRET.fullmatch(name):  # perhaps one of ours: people swap the two
                 guarded.append(Credentials(app_id=own.app_id, key=own.key, secret=name))
         first = ours[0] if ours else own
         guarded += [each for each in (own, *ours) if each is not first]

@@ -142,7 +142,7 @@ class LivePage(Handler):
     """GET /: the page."""
 
     def get(self) -> None:
-        page, policy = _page()
+        page, policy = page_and_policy("pusherkit.sandbox", "live.html")
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Security-Policy", policy)
@@ -151,9 +151,12 @@ class LivePage(Handler):
 
 
 @cache
-def _page() -> tuple[bytes, str]:
-    """The page, and the policy that lets its own script and style run and nothing else."""
-    page = resources.files("pusherkit.sandbox").joinpath("live.html").read_bytes()
+def page_and_policy(package: str, file: str) -> tuple[bytes, str]:
+    """A page that is one file, and the Content-Security-Policy for it.
+
+    That lets the page's own script and style run, and nothing else.
+    """
+    page = resources.files(package).joinpath(file).read_bytes()
     policy = (
         "default-src 'none'; connect-src 'self'; img-src data:; "
         f"script-src {_hash(page, b'script')}; style-src {_hash(page, b'style')}; "

@@ -58,12 +58,12 @@ def route(method: str, path: str, own_calls: Collection[str] = ()) -> Route:
 
 
 def check_own_call(name: str) -> str:
-    """Return the name of a call of one's own; raise ValueError where it can't be one's."""
+    """Return the name of a call of your own; raise ValueError if a call can't have that name."""
     if not re.fullmatch("[a-z][a-z0-9_-]{0,39}", name):
         raise ValueError(
             "calls: expected a name of lower-case letters, digits, _ and -, at most 40; "
             f"got {name!r}."
         )
     if any(path == f"/{name}" for _, _, path in CALLS):
-        raise ValueError(f"calls: {name!r} is a call of the HTTP API already; take another name.")
+        raise ValueError(f"calls: {name!r} is already a call of the HTTP API; choose another name.")
     return name

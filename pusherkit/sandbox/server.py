@@ -56,7 +56,7 @@ from pusherkit.sandbox.webhooks import (
 )
 
 HOST = "127.0.0.1"  # this machine alone can reach it
-# The addresses that stand for every one of the machine's, each with one that leads there.
+# The addresses that mean all of the machine's, each with one that programs here can connect to.
 _ANY = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 MAX_PORT = 65_535  # of TCP
 BACKLOG = 1_024  # connections that may wait to be accepted; the system may allow fewer
@@ -95,9 +95,9 @@ class SandboxServer:
     `find_key` and `calls` are as for Sandbox: other keys of the app, and calls of your own. They
     are called on the server's thread.
 
-    `host` is an address or a name of this machine for others to reach it by, and 0.0.0.0 stands for
-    all of them; then give the names that they use as `allow_hosts`. Whoever can reach it can open
-    the live page, which shows everything: with `pages=False` there is none, and no doctor in it.
+    `host` is an address or a name of this machine for others to reach it by, and 0.0.0.0 means all
+    of its addresses; then give the names that others use as `allow_hosts`. Anybody who can reach it
+    can open the live page, which shows everything: `pages=False` leaves it out, and its doctor.
 
     `build` makes the app that is served, from the credentials, the rate and the socket ids: a
     Sandbox, or one that does more.
@@ -151,8 +151,8 @@ class SandboxServer:
     def start(self) -> Self:
         """Bind the port and serve.
 
-        Raises PusherError where the host isn't this machine's, where the port is taken, or where
-        `clock` returns no time.
+        Raises PusherError if the host isn't this machine's, if the port is taken, or if `clock`
+        returns something that isn't a time.
         """
         if self._stop is not None and self._stop.alive:
             return self
@@ -222,7 +222,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """Where this machine reaches the HTTP API: http://127.0.0.1:PORT, or another `host`."""
+        """Where programs here reach the HTTP API: http://127.0.0.1:PORT, or another `host`."""
         return self.credentials.base_url
 
     @property
@@ -266,13 +266,13 @@ class SandboxServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there and doesn't block; PusherError where there can't be one."""
+    """A socket that listens there and doesn't block; PusherError if there can't be one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    own = f"Expected one of this machine's, 0.0.0.0 for all of them, or {HOST} for it alone."
+    own = f"Expected one of this machine's, 0.0.0.0 for all of them, or {HOST} for itself alone."
     try:
         (_, _, _, _, (address, *_)), *_ = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # the latter for a name that can't be in the DNS
-        raise PusherError(f"host: {host[:SHOWN]} can't be looked up. {own}") from error
+        raise PusherError(f"host: can't find an address for {host[:SHOWN]}. {own}") from error
     try:
         listener = socket.create_server(
             (str(address), port),
@@ -282,7 +282,7 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
-            raise PusherError(f"host: {host} is another machine's address. {own}") from error
+            raise PusherError(f"host: {host} isn't an address of this machine. {own}") from error
         reason = os.strerror(error.errno or 0)
         raise PusherError(
             f"Port {port} on {host} cannot be used: {reason}. "

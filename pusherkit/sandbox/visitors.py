@@ -74,7 +74,7 @@ class Visitors:
             return "It is at http://127.0.0.1 and at http://localhost"
         more = len(self._named) - SHOWN_NAMES
         names = ", ".join(self._named[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
-        return f"It answers as {names}, and on its own machine as 127.0.0.1 and localhost"
+        return f"It answers to {names}, and on its own machine to 127.0.0.1 and localhost"
 
     def _local(self, host: str) -> bool:
         found = re.fullmatch(f"({_NAME}){_PORT}", host.lower())
@@ -86,7 +86,7 @@ class Visitors:
 
 
 def host_name(option: str, name: str) -> str:
-    """A host's name or address as it stands in the header; PusherError if it can't be one."""
+    """A host's name or address as the header has it; PusherError if it can't be one."""
     bracketed = f"[{name}]" if name.count(":") > 1 and not name.startswith("[") else name
     if not re.fullmatch(_NAME, bracketed.lower()):
         raise PusherError(

@@ -49,6 +49,7 @@ RUN_ALL = """async () => {
   }
   return errors;
 }"""
+WINDOW = {"width": 1280, "height": 1000}
 LAPTOP = {"width": 1280, "height": 800}
 NARROW = {"width": 700, "height": 900}
 SIDE_BAR = """open => {
@@ -305,26 +306,55 @@ def lab_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Any]:
-    """One browser for all tests."""
+def playwright(chromium: str) -> Iterator[Any]:
+    """What drives the browser."""
     from playwright.sync_api import sync_playwright
 
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=[*quiet, *(["--no-sandbox"] if is_root else [])]
-        )
+    with sync_playwright() as started:
         yield started
-        started.close()
+
+
+@pytest.fixture(scope="session")
+def how_to_launch(chromium: str) -> dict[str, Any]:
+    """The browser, and what it is told when it starts."""
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return {
+        "executable_path": chromium,
+        "args": [*quiet, *(["--no-sandbox"] if is_root else [])],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Any, how_to_launch: dict[str, Any]) -> Iterator[Any]:
+    """One browser for all tests, which open contexts of their own in it."""
+    started = playwright.chromium.launch(**how_to_launch)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def profile(
+    playwright: Any,
+    how_to_launch: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """One browser profile for all visits to JupyterLab: it keeps the code, fetched and compiled.
+
+    That's half of what loading the page costs. Whatever JupyterLab remembers is on its server.
+    """
+    started = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), viewport=WINDOW, **how_to_launch
+    )
+    yield started
+    started.close()
 
 
 @contextmanager
-def visiting(browser: Any, url: str, pictures: Path) -> Iterator[Lab]:
-    """A page of a fresh browser at a URL of JupyterLab. Fails on what no page may do."""
+def visiting(profile: Any, url: str, pictures: Path) -> Iterator[Lab]:
+    """A page at a URL of JupyterLab. Fails on what no page may do."""
     base = "/".join(url.split("/")[:3])
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = context.new_page()
+    page = profile.new_page()
     page.set_default_timeout(STEP_MILLISECONDS)
     made = Lab(page, pictures)
     page.on("console", lambda m: made.console.append(m.text) if m.type == "error" else None)
@@ -334,31 +364,32 @@ def visiting(browser: Any, url: str, pictures: Path) -> Iterator[Lab]:
     page.goto(url)
     page.wait_for_function("!!window.jupyterapp")
     page.evaluate("() => window.jupyterapp.restored")
-    yield made
-    context.close()
+    try:
+        yield made
+    finally:
+        page.close()
     assert made.outside == []
     assert [said for said in made.console if DEBUGGER not in said] == []
 
 
 @pytest.fixture(scope="session")
-def visit(browser: Any, pictures: Path) -> Callable[[str], AbstractContextManager[Lab]]:
+def visit(profile: Any, pictures: Path) -> Callable[[str], AbstractContextManager[Lab]]:
     """Open a URL of JupyterLab, for as long as a `with` lasts."""
-    return lambda url: visiting(browser, url, pictures)
+    return lambda url: visiting(profile, url, pictures)
 
 
 @pytest.fixture
-def lab(browser: Any, lab_url: str, pictures: Path) -> Iterator[Lab]:
-    """The first lesson, which `pusherkit lab` opens by itself, in a workspace of its own."""
-    workspace = f"/doc/workspaces/{secrets.token_hex(4)}/tree"
-    with visiting(browser, lab_url.replace("/doc/tree", workspace), pictures) as made:
-        made.page.wait_for_selector(".jp-NotebookPanel h1:has-text('Start here')")
-        made.open("00-start-here.ipynb")
+def lab(profile: Any, lab_url: str, pictures: Path) -> Iterator[Lab]:
+    """JupyterLab as `pusherkit lab` starts it, in a workspace of its own; no lesson is open yet."""
+    path, token = lab_url.split("?")
+    workspace = path.partition("/doc/")[0] + f"/doc/workspaces/{secrets.token_hex(4)}"
+    with visiting(profile, f"{workspace}?{token}", pictures) as made:
         yield made
         made.page.evaluate(SHUT_DOWN)
 
 
 @pytest.fixture
-def day(browser: Any, pictures: Path, tmp_path: Path) -> Callable[[], AbstractContextManager[Lab]]:
+def day(profile: Any, pictures: Path, tmp_path: Path) -> Callable[[], AbstractContextManager[Lab]]:
     """Each call is a day: `pusherkit lab` is started, its URL opened, and in the end it is stopped.
 
     All days of a test have one folder with the lessons and one Jupyter profile, in `tmp_path`.
@@ -367,7 +398,7 @@ def day(browser: Any, pictures: Path, tmp_path: Path) -> Callable[[], AbstractCo
 
     @contextmanager
     def begin() -> Iterator[Lab]:
-        with serving(tmp_path) as url, visiting(browser, url, pictures) as made:
+        with serving(tmp_path) as url, visiting(profile, url, pictures) as made:
             yield made
 
     return begin
@@ -395,7 +426,7 @@ def narrow(lab: Lab, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def expect(browser: Any) -> Any:
+def expect(playwright: Any) -> Any:
     """Playwright's expect, which waits."""
     from playwright.sync_api import expect
 

@@ -27,7 +27,7 @@ def wall(tmp_path: Path) -> Iterator[Wall]:
 
 
 def zoe(wall: Wall) -> dict[str, Any]:
-    """What the trainer's view has of Zoë; nothing if she wasn't heard of."""
+    """What the trainer's view has on Zoë; nothing if she hasn't been heard from."""
     with wall.lock:
         learners, _ = wall.board.learners.since(0, time.time(), 10)
     return learners[0] if learners else {}

@@ -1,6 +1,6 @@
 """A practice server under attack loses no event, keeps answering, and stays as small as it was.
 
-`pytest -m "" tests/chaos --chaos-seconds 120` attacks for longer than the few seconds
+`pytest -m "" tests/chaos --chaos-seconds 60` attacks for longer than the few seconds
 of a plain run.
 """
 

@@ -44,7 +44,7 @@ COURSE = (
 
 
 class InProcess:
-    """A class without sockets: what learners send is judged, and the board hears of it."""
+    """A class without sockets: what learners send is judged, and the board gets to see it."""
 
     def __init__(self, **settings: Any) -> None:
         self.roster = Roster(SECRET)
@@ -98,7 +98,7 @@ class InProcess:
         return self.send(sender, batch_body(events), "batch_events")
 
     def say(self, sender: str | Credentials, **body: Any) -> dict[str, Any]:
-        """Somebody's lessons say something to the class; returns the answer."""
+        """Somebody's lessons send the class something; returns the answer."""
         reply = self.send(sender, json.dumps(body).encode(), "class")
         return {"status": reply.status, **json.loads(reply.body)}
 

@@ -63,7 +63,7 @@ def test_each_kind_of_call(sent, read):
     ],
     ids=str,
 )
-def test_what_is_none_of_them_is_a_400_with_a_sentence(body, said):
+def test_anything_else_is_a_400_with_a_sentence(body, said):
     with pytest.raises(Refusal, match=said) as caught:
         read_call(body)
     assert caught.value.reply.status == 400

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -34,7 +38,7 @@ PREFIX = "/services/wall/"
 
 
 class _Authorize(tornado.web.RequestHandler):
-    """The hub's own page: whoever comes is the one whom the header names."""
+    """The hub's own page. It believes whatever name the header has."""
 
     def get(self) -> None:
         asked = {name: values[0] for name, values in parse_qs(self.request.query).items()}
@@ -60,7 +64,7 @@ class _User(tornado.web.RequestHandler):
 
 @pytest.fixture
 async def pages(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """The URL of a wall that is the service of a hub."""
+    """The URL of a wall that's a hub's service."""
     (listener,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
     hub = f"http://127.0.0.1:{listener.getsockname()[1]}"
     application = tornado.web.Application(
@@ -98,7 +102,7 @@ async def pages(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 async def browse(client: httpx.AsyncClient, url: str) -> httpx.Response:
-    """GET a page, and follow where it leads as a browser does."""
+    """GET a page, and follow redirects as a browser does."""
     return await client.get(url, follow_redirects=True)
 
 
@@ -129,7 +133,7 @@ async def test_somebody_without_the_right_to_this_service_sees_nothing(pages):
         assert page.text == NOT_LET_IN
 
 
-async def test_a_token_of_the_hub_reads_the_exports_and_a_wrong_one_does_not(pages):
+async def test_a_hub_token_reads_the_exports_and_a_wrong_one_does_not(pages):
     async with httpx.AsyncClient() as client:
         for name, status in (("trainer", 200), ("ann", 403), ("nobody", 302)):
             headers = {"Authorization": f"token token-of-{name}"}
@@ -158,7 +162,7 @@ async def test_only_the_page_itself_gives_orders_with_somebodys_cookie(pages, he
         assert answer.status_code == 200
 
 
-async def test_a_sign_in_leads_nowhere_else(pages):
+async def test_a_sign_in_leads_to_no_other_site(pages):
     async with httpx.AsyncClient(headers={"X-Visitor": "ann"}) as client:
         page = await browse(client, f"{pages}sign-in?next=//evil.example/")
         assert str(page.url) == pages
@@ -190,3 +194,26 @@ def test_without_jupyterhub_it_says_what_to_install(monkeypatch):
     environ = {"JUPYTERHUB_SERVICE_PREFIX": PREFIX, "JUPYTERHUB_API_TOKEN": "x"}
     with pytest.raises(PusherError, match=r"pip install 'pusherkit\[class\]'"):
         HubDoor(environ, lambda: "")
+
+
+def test_the_command_serves_until_the_hub_ends_it(tmp_path):
+    """`pusherkit wall`, as a hub starts it. It asks the hub only once somebody comes."""
+    environ = {
+        "JUPYTERHUB_API_TOKEN": "the wall's own",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:1/hub/api",
+        "JUPYTERHUB_CLIENT_ID": "service-wall",
+        "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
+        "JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:0",
+    }
+    command = [sys.executable, "-m", "pusherkit", "wall", "--data", str(tmp_path), "--port", "0"]
+    with subprocess.Popen(
+        command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
+    ) as wall:
+        assert wall.stdout is not None
+        said = wall.stdout.readline()
+        wall.send_signal(signal.SIGTERM)
+        assert wall.wait(30) == 0
+    programs, pages = re.findall(r"http://127\.0\.0\.1:\d+\S*", said)
+    assert pages.endswith(PREFIX)
+    assert not programs.endswith("/")
+    assert (tmp_path / "secret").exists()

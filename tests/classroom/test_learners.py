@@ -64,8 +64,22 @@ def test_the_mistake_is_the_one_made_last(klass):
     assert klass.learner("ann")["cells"][MD5] == ["tried", 4, NOW, "other"]
     klass.progress("ann", attempts={MD5: 4}, wrong={})
     assert klass.learner("ann")["cells"][MD5] == ["tried", 4, NOW, ""]
-    klass.progress("ann")  # begun from nothing again
+    klass.progress("ann")  # started from nothing again
     assert klass.learner("ann")["cells"] == {}
+
+
+def test_records_add_up_if_lessons_know_nothing_of_each_other(klass):
+    klass.board.learners.adds_up = True
+    wrong = {"predictions": {"start_here.who_reads_it": {"chosen": "a", "right": False}}}
+    klass.progress("ann", passed=[SEND], attempts={SEND: 2}, **wrong)
+    klass.progress("ann", attempts={MD5: 3}, wrong={MD5: {"raw-bytes": 2}})
+    klass.progress("ann", attempts={MD5: 1}, wrong={MD5: {"other": 1}})  # after a reload
+    row = klass.learner("ann")
+    assert row["cells"] == {SEND: ["passed", 2], MD5: ["tried", 3, NOW, "other"]}
+    assert row["surprises"] == 1
+    klass.board.learners.adds_up = False
+    klass.progress("ann", attempts={MD5: 1})
+    assert klass.learner("ann")["cells"].keys() == {MD5}
 
 
 def test_stuck_is_ten_minutes_without_passing_anything(klass):
@@ -120,7 +134,7 @@ def test_a_round_is_opened_reported_and_closed(klass):
     board = klass.board
     report = {"kind": "round", "seed": 7, "answered": 3, "right": 2}
     assert klass.say("ann", **report)["round"] is None
-    board.close_round()  # there is none
+    board.close_round()  # there isn't one yet
     board.open_round(7, NOW)
     assert klass.say("ann", **report)["round"] == {"seed": 7, "open": True}
     klass.say("bob", **(report | {"seed": 8}))
@@ -129,7 +143,7 @@ def test_a_round_is_opened_reported_and_closed(klass):
     board.close_round()
     assert klass.say("ann", **(report | {"answered": 9}))["round"] == {"seed": 7, "open": False}
     assert klass.learner("ann")["round"] == {"answered": 3, "right": 2}
-    board.open_round(7, NOW)  # gone on with
+    board.open_round(7, NOW)  # reopened
     assert klass.learner("ann")["round"] == {"answered": 3, "right": 2}
     board.open_round(8, NOW + 60)
     assert klass.learner("ann")["round"] is None
@@ -162,7 +176,7 @@ def test_the_summary_counts_who_is_there_and_what_most_have_wrong_now(klass):
     assert (summary["present"], summary["time"]) == (1, klass.now)
 
 
-def test_only_what_changed_is_told_in_pieces(klass):
+def test_only_changes_are_sent_in_pieces(klass):
     learners = klass.board.learners
     for name in ("ann", "bob", "cy"):
         klass.say(name, kind="hello")
@@ -171,24 +185,24 @@ def test_only_what_changed_is_told_in_pieces(klass):
     assert [each["name"] for each in first + rest] == ["ann", "bob", "cy"]
     klass.now += SEEN_STEP_SECONDS - 1
     klass.say("ann", kind="hello")
-    assert learners.since(version, NOW, 2)[0] == []  # so little later is no news
+    assert learners.since(version, NOW, 2)[0] == []  # so soon after, it isn't news
     klass.now += 1
     klass.say("ann", kind="hello")
     rows, _ = learners.since(version, NOW, 2)
     assert [(each["name"], each["seen"]) for each in rows] == [("ann", NOW + SEEN_STEP_SECONDS)]
 
 
-def test_more_learners_than_there_is_room_for_are_said_and_not_kept():
+def test_too_many_learners_are_reported_and_not_kept():
     learners = Learners(COURSE)
     for number in range(MAX_LEARNERS + 1):
         learners.call(f"learner-{number}", Progress("00-start-here", {}), NOW)
     assert len(learners) == MAX_LEARNERS
     assert learners.open_calls(f"learner-{MAX_LEARNERS}") == []
     problem = learners.summary(NOW, "Full.")["problem"]
-    assert problem == f"Full. More than {MAX_LEARNERS:,} learners came. The others aren't shown."
+    assert problem == f"Full. More than {MAX_LEARNERS:,} learners came. The rest aren't shown."
 
 
-def test_the_course_is_told_once(klass):
+def test_the_course_is_sent_once(klass):
     message = klass.board.learners.class_message("Tuesday")
     assert (message["kind"], message["title"]) == ("class", "Tuesday")
     assert message["lessons"][1] == {
@@ -201,7 +215,7 @@ def test_the_course_is_told_once(klass):
     }
 
 
-def test_a_csv_that_a_spreadsheet_takes_for_text(klass):
+def test_a_spreadsheet_takes_every_cell_of_the_csv_for_text(klass):
     klass.board.open_round(7, NOW)
     klass.progress("=1+1", passed=[SEND], attempts={SEND: 1, MD5: 2}, wrong={MD5: {"other": 2}})
     klass.say("=1+1", kind="round", seed=7, answered=3, right=2)
@@ -220,7 +234,7 @@ def test_a_csv_that_a_spreadsheet_takes_for_text(klass):
     assert not re.search('^"?[=+@\t-]', klass.board.learners.export_csv(), flags=re.MULTILINE)
 
 
-def test_the_json_has_all_but_the_code(klass):
+def test_the_json_has_everything_but_the_code(klass):
     klass.progress("ann", passed=[SEND], attempts={SEND: 1})
     klass.say("ann", kind="help", exercise=MD5, code="the one cell")
     exported = klass.board.learners.export_json("Tuesday", NOW)

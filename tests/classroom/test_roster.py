@@ -18,7 +18,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4
 
 
 def locals_below_here(caught):
-    """The values of the local variables that a traceback would show, the test's own left out."""
+    """The values of the local variables that a traceback would show, except the test's own."""
     _, *frames = caught.traceback
     return [value for each in frames for value in each.frame.raw.f_locals.values()]
 
@@ -43,14 +43,14 @@ def test_a_name_and_its_key(name, key):
 
 
 @given(NAMES)
-def test_every_name_has_a_key_that_says_it(name):
+def test_every_name_can_be_read_from_its_key(name):
     key = Roster.key_of(name)
     assert re.fullmatch("[A-Za-z0-9._-]+", key)
     assert Roster.name_of(key) == name
 
 
 @given(st.text("ab_0c3f.é/", max_size=12))
-def test_no_two_keys_say_the_same_name(key):
+def test_no_two_keys_have_the_same_name(key):
     name = Roster.name_of(key)
     assert name is None or Roster.key_of(name) == key
 
@@ -64,7 +64,7 @@ def test_no_two_keys_say_the_same_name(key):
         "_61",  # a's key is a
         "_C3_AB",  # lower case only
         "_zz",
-        "_ff",  # no UTF-8
+        "_ff",  # not UTF-8
         "zoë",
         "a b",
         "a\n",
@@ -72,7 +72,7 @@ def test_no_two_keys_say_the_same_name(key):
         "a" * (MAX_KEY + 1),
     ],
 )
-def test_a_text_that_is_nobodys_key(key):
+def test_a_text_that_cannot_be_a_key(key):
     assert Roster.name_of(key) is None
     assert Roster(SECRET).find(key) is None
 
@@ -84,7 +84,7 @@ def test_the_longest_name():
 
 
 @pytest.mark.parametrize("name", ["", "a" * (MAX_NAME + 1), "a\ud800"])
-def test_what_is_no_name(name):
+def test_what_cannot_be_a_name(name):
     with pytest.raises(InvalidCredentials, match=f"expected 1 to {MAX_NAME} characters"):
         Roster.key_of(name)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -16,11 +20,14 @@ import websockets
 from websockets.asyncio.client import connect
 
 from pusherkit import AsyncClient, Credentials, PusherError, Unauthorized
+from pusherkit.classroom import addresses
+from pusherkit.classroom.addresses import names_of
 from pusherkit.classroom.links import LINK_FILE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
+from pusherkit.sandbox.visitors import Visitors
 from tests.classroom.conftest import COURSE, SECRET
 
 SETTINGS = {
@@ -29,6 +36,7 @@ SETTINGS = {
         "litePluginSettings": {KERNEL: {"loadPyodideOptions": {"packages": ["pusherkit"]}}},
     }
 }
+OPENING_LINES = 7  # that the command prints once it's up
 LARGE = "let i = 1;\n" * 2_000
 FILES = {
     "index.html": "<header></header><h1>Lessons</h1><!--alone-->Private.<!--/alone-->",
@@ -69,7 +77,7 @@ class Class:
             yield browser
 
     async def refusal(self, browser: httpx.AsyncClient, **typed: str) -> tuple[int, str]:
-        """What /join says no with: the status, and its sentence."""
+        """How /join refuses: the status, and its sentence."""
         answer = await browser.post("/join", data=typed)
         (said,) = re.findall('role="alert">([^<]*)<', answer.text)
         return answer.status_code, said
@@ -80,7 +88,7 @@ Open = Callable[[], AbstractAsyncContextManager[Class]]
 
 @pytest.fixture
 def open_class(folder: Path) -> Open:
-    """Opens the class; again in the same folder, it's the same class after a restart."""
+    """Opens the class. Opened again in the same folder, it's that class after a restart."""
 
     @asynccontextmanager
     async def open_it() -> AsyncIterator[Class]:
@@ -114,7 +122,7 @@ async def environment(browser: httpx.AsyncClient, **headers: str) -> dict[str, s
 # --- joining --------------------------------------------------------------------------------------
 
 
-async def test_who_has_not_joined_is_asked_for_a_name_and_nothing_else(klass: Class) -> None:
+async def test_somebody_new_is_asked_for_a_name_and_nothing_else(klass: Class) -> None:
     async with klass.browser() as browser:
         for path in ("/", "/index.html", "/lab/index.html?path=00-start-here.ipynb", "/lab/"):
             answer = await browser.get(path)
@@ -203,12 +211,26 @@ async def test_the_class_is_full_at_some_point(
     ("origin", "status"),
     [("http://evil.example", 403), ("http://localhost:1", 403), ("null", 403), ("", 303)],
 )
-async def test_no_other_page_makes_a_browser_join(klass: Class, origin: str, status: int) -> None:
+async def test_another_sites_page_cannot_make_a_browser_join(
+    klass: Class, origin: str, status: int
+) -> None:
     async with klass.browser() as browser:
         headers = {"Origin": origin or klass.url}
         answer = await browser.post("/join", data={"name": "zoë"}, headers=headers)
         assert answer.status_code == status
         assert ("set-cookie" in answer.headers) == (status == 303)
+
+
+async def test_the_trainer_hears_what_plain_http_loses(klass: Class) -> None:
+    klass.door.visitors = Visitors(["class.example"])
+    named, tls = {"Host": "class.example"}, {"X-Forwarded-Proto": "https"}
+    async with klass.browser("zoë") as browser:
+        cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    async with klass.browser() as browser:
+        for path in ("/", "/join"):
+            for headers, said in (({}, False), (named, True), (named | tls, False)):
+                page = (await browser.get(path, headers=headers | cookie)).text
+                assert ("lasts only until you reload" in page) == said, (path, headers)
 
 
 async def test_behind_a_proxy_with_tls_the_address_is_the_browser_s(klass: Class) -> None:
@@ -241,14 +263,14 @@ TRAINERS = ("trainer", "trainer/export.json", "trainer/export.csv")
 ORDERS = ("round", "help-over", "clear")
 
 
-async def test_a_learner_sees_the_wall_and_nothing_of_the_trainer_s(klass: Class) -> None:
+async def test_a_learner_sees_the_wall_but_not_the_trainer_s_view(klass: Class) -> None:
     async with klass.browser("zoë") as zoe, klass.browser() as stranger:
         for browser in (zoe, stranger):
             assert (await browser.get("/wall/")).status_code == 200
             for path in TRAINERS:
                 answer = await browser.get(f"/wall/{path}")
                 assert answer.status_code == 403
-                assert "those who teach" in answer.text
+                assert "for the class's trainers" in answer.text
             for order in ORDERS:
                 headers = {"Origin": klass.url}
                 answer = await browser.post(
@@ -285,6 +307,20 @@ async def test_the_trainer_s_link_opens_their_view_and_leaves_the_address_bar(
         assert klass.wall.board.learners.round is not None
 
 
+async def test_nobody_takes_the_places_of_another_s_pages(
+    klass: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pusherkit.classroom.wall.MAX_FEEDS_EACH", 1)
+    url = klass.url.replace("http", "ws") + "/wall/live"
+    async with AsyncExitStack() as open_pages:
+        for name in ("zoë", "trainer, zoë", "at 127.0.0.1", "", ""):
+            browser = await open_pages.enter_async_context(klass.browser(name))
+            if name == "zoë":
+                await browser.get(klass.door.trainer_path)
+            cookies = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+            await open_pages.enter_async_context(connect(url, additional_headers=cookies))
+
+
 async def test_a_restart_changes_nothing(open_class: Open, folder: Path) -> None:
     async with open_class() as klass, klass.browser("zoë") as zoe:
         badge, own = dict(zoe.cookies), (await environment(zoe))["PUSHER_SECRET"]
@@ -298,7 +334,7 @@ async def test_a_restart_changes_nothing(open_class: Open, folder: Path) -> None
         assert klass.door.trainer_path == link
 
 
-async def test_a_link_that_got_about_can_be_made_worthless(open_class: Open, folder: Path) -> None:
+async def test_a_link_that_got_out_can_be_replaced(open_class: Open, folder: Path) -> None:
     async with open_class() as klass, klass.browser() as trainer:
         await trainer.get(klass.door.trainer_path)
         badge, link = dict(trainer.cookies), klass.door.trainer_path
@@ -312,7 +348,7 @@ async def test_a_link_that_got_about_can_be_made_worthless(open_class: Open, fol
 async def test_a_full_disk_keeps_nobody_out(
     klass: Class, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (folder / "data" / NAMES_FILE).mkdir()  # nobody can write into that
+    (folder / "data" / NAMES_FILE).mkdir()  # nobody can write to that
     async with klass.browser("zoë") as zoe:
         assert (await environment(zoe))["PUSHER_KEY"] == "zo_c3_ab"
     assert "can't be written" in caplog.text
@@ -344,7 +380,7 @@ async def test_only_the_site_s_files_are_served(klass: Class, path: str, status:
         assert "not for you" not in answer.text
 
 
-async def test_files_are_kept_by_the_browser_as_long_as_they_are_right(klass: Class) -> None:
+async def test_browsers_cache_files_only_while_they_are_right(klass: Class) -> None:
     async with klass.browser() as browser:
         wasm = await browser.get("/python-0123/python.wasm")
         assert wasm.headers["content-type"] == "application/wasm"
@@ -408,14 +444,14 @@ async def test_the_api_is_beside_the_site(klass: Class) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (None, "there is no such folder"),
+        (None, "there's no such folder"),
         ("jupyter-lite.json", "it has no jupyter-lite.json"),
         ("lab/index.html", "it has no lab/index.html"),
-        ("=jupyter-lite.json", "isn't as pusherkit builds it"),
+        ("=jupyter-lite.json", "isn't one that pusherkit built"),
         ("=index.html", "no place for a class"),
     ],
 )
-def test_a_folder_without_a_site_is_met_with_how_to_build_one(
+def test_a_folder_without_a_site_gets_told_how_to_build_one(
     folder: Path, spoil: str | None, said: str
 ) -> None:
     site = folder / ("site" if spoil else "nowhere")
@@ -428,9 +464,23 @@ def test_a_folder_without_a_site_is_met_with_how_to_build_one(
     assert "scripts/build_site.py" in str(caught.value)
 
 
-def test_a_port_that_is_taken_is_a_sentence(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("data", ["site", "site/data", "data/../site/lab"])
+def test_the_secrets_are_not_kept_where_everybody_can_read_them(
+    folder: Path,
+    data: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def until_stopped(*_: object) -> None: ...
+
+    monkeypatch.setattr("pusherkit.classroom.site.until_stopped", until_stopped)
+    before = sorted((folder / "site").rglob("*"))
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / data}"]) == 1
+    assert "everybody can read what's there" in capsys.readouterr().err
+    assert sorted((folder / "site").rglob("*")) == before
+
+
+def test_a_taken_port_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site, data = str(folder / "site"), str(folder / "data")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -438,11 +488,63 @@ def test_a_port_that_is_taken_is_a_sentence(
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a signal that can be heard, as POSIX has it")
+def test_the_command_opens_a_class_and_ends_in_order(folder: Path) -> None:
+    command = [sys.executable, "-m", "pusherkit", "wall", "--site", folder / "site", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--data", folder / "data", "--allow-host", "class.example"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        told = "".join(process.stdout.readline() for _ in range(OPENING_LINES))
+        try:
+            assert "https://class.example/wall/enter?link=" in told
+            (port,) = re.findall(r"pass all of it on to http://127.0.0.1:(\d+)\n", told)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+                here = browser.get("/join")
+                there = browser.get("/join", headers={"Host": "class.example"})
+            assert here.status_code == there.status_code == 200
+            assert "Signing for Pusher" in here.text
+        finally:
+            process.terminate()
+        assert (process.wait(15), process.stdout.read()) == (0, "")
+
+
+def test_the_command_has_a_loop_that_windows_has_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops = []
+
+    async def until_stopped(*_: object) -> None:
+        loops.append(type(asyncio.get_running_loop()))
+
+    def not_this_one() -> asyncio.AbstractEventLoop:
+        raise AssertionError("the system's own kind of loop")
+
+    monkeypatch.setattr("pusherkit.classroom.site.until_stopped", until_stopped)
+    monkeypatch.setattr("asyncio.events.new_event_loop", not_this_one)
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'data'}"]) == 0
+    assert loops == [asyncio.SelectorEventLoop]
+
+
+def test_a_wall_answers_to_its_names_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "lan_address", lambda: "192.0.2.7")
+    monkeypatch.setattr("socket.gethostname", lambda: "desk")
+    assert names_of("127.0.0.1") == names_of("localhost") == []
+    assert names_of("192.0.2.9") == ["192.0.2.9"]
+    assert names_of("0.0.0.0") == ["192.0.2.7", "desk", "desk.local"]
+
+
 def test_the_trainer_reads_what_to_do(folder: Path) -> None:
     door = LinkDoor(folder / "data", Roster(SECRET), 8090, [])
-    here = "\n".join(opening("http://127.0.0.1:8090", door, folder / "data"))
-    assert f"http://127.0.0.1:8090{door.trainer_path}" in here
-    assert "--host" in here
-    there = "\n".join(opening("http://192.0.2.7:8090", door, folder / "data"))
-    assert "--host" not in there
-    assert "https://" in there
+    local = "http://127.0.0.1:8090"
+
+    def told(url: str) -> str:
+        return "\n".join(opening(url, local, door, folder / "data"))
+
+    assert f"{local}{door.trainer_path}" in told(local)
+    assert "start it with --host" in told(local)
+    assert "docs/class.md says how to have https" in told("http://192.0.2.7:8090")
+    assert f"https://class.example{door.trainer_path}" in told("https://class.example")
+    assert f"pass all of it on to {local}" in told("https://class.example")

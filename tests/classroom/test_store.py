@@ -13,6 +13,7 @@ from pusherkit.classroom.board import Changes
 from pusherkit.classroom.store import FILE, Store, class_secret
 from pusherkit.errors import PusherError
 
+PRIVATE = 0o600 if os.name == "posix" else 0o666  # Windows has other means
 ROW = (1.0, "event", "ann", "order-41", "status", "1")
 
 
@@ -35,8 +36,8 @@ def test_what_is_saved_is_loaded_again(tmp_path):
     assert store.save(changes(learners={"zoë\n": {"seen": 2}}))
     assert store.load()[0] == {"zoë\n": {"seen": 2}}
     store.close()
-    store.close()  # twice does no harm
-    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
+    store.close()  # a second time does no harm
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == PRIVATE
     assert (store.problem, store.notice) == ("", "")
 
 
@@ -59,24 +60,24 @@ def test_a_full_disk_keeps_the_old_and_says_so_once(tmp_path, caplog):
     large = changes(learners={"bob": {"help": "x" * 100_000}})
     assert not store.save(large)
     assert "database or disk is full" in store.problem
-    assert "after a restart it would be empty" in store.problem
+    assert "a restart would lose what's new" in store.problem
     store._opened().execute("PRAGMA max_page_count = 8")
     assert not store.save(large)
     assert caplog.text.count("disk is full") == 1
     assert store.load()[0] == {"ann": {"seen": 1}}
     assert store.save(large)  # there's room again
     assert store.problem == ""
-    assert "keeps everything again" in caplog.text
+    assert "can save again" in caplog.text
     assert store.load()[0].keys() == {"ann", "bob"}
     store.close()
 
 
-def test_a_folder_that_is_none_is_said_and_used_once_it_is_there(tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported_until_it_is_gone(tmp_path):
     folder = tmp_path / "data"
     folder.write_text("a file")
     store = Store(folder)
     assert store.load() == ({}, {})
-    assert "Nothing can be kept" in store.problem
+    assert "Nothing can be saved" in store.problem
     assert not store.save(changes(parts={"wall": 1}))
     folder.unlink()
     assert store.save(changes(parts={"wall": 1}))
@@ -86,7 +87,7 @@ def test_a_folder_that_is_none_is_said_and_used_once_it_is_there(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["no database", "in the middle"])
-def test_a_damaged_file_is_set_aside_and_said(tmp_path, damage, caplog):
+def test_a_damaged_file_is_set_aside_and_reported(tmp_path, damage, caplog):
     saved(tmp_path, learners={f"learner-{n}": {"x": "y" * 500} for n in range(100)})
     file = tmp_path / FILE
     whole = file.read_bytes()
@@ -108,7 +109,7 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path, damage, caplog):
     assert (tmp_path / f"{FILE}.damaged-2").exists()
 
 
-def test_a_row_that_is_no_json_is_none_and_the_others_count(tmp_path):
+def test_a_row_that_is_not_json_is_left_out(tmp_path):
     saved(tmp_path, learners={"ann": 1, "bob": 2})
     with sqlite3.connect(tmp_path / FILE) as database:
         database.execute("UPDATE learners SET state = '{' WHERE name = 'bob'")
@@ -127,7 +128,7 @@ def test_a_newer_pusherkits_file_is_left_alone(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == [FILE]
 
 
-def test_a_damaged_file_that_cannot_be_set_aside_is_said(tmp_path, monkeypatch):
+def test_a_damaged_file_that_cannot_be_set_aside_is_reported(tmp_path, monkeypatch):
     (tmp_path / FILE).write_bytes(b"no database" * 100)
     monkeypatch.setattr(os, "replace", lambda old, new: (_ for _ in ()).throw(OSError(13, "no")))
     store = Store(tmp_path)
@@ -144,21 +145,21 @@ def test_the_secret_is_made_once_for_its_owner_alone(tmp_path):
     assert len(secret) == 64
     assert class_secret(folder, {}) == secret
     assert [each.name for each in folder.iterdir()] == ["secret"]
-    assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "secret").stat().st_mode) == PRIVATE
     assert class_secret(folder, {"PUSHERKIT_CLASS_SECRET": "named"}) == "named"
 
 
-def test_two_that_start_together_agree(tmp_path):
+def test_a_hub_and_a_wall_that_start_together_agree(tmp_path):
     from pusherkit.classroom.store import _make
 
     secret = class_secret(tmp_path, {})
-    _make(tmp_path / "secret")  # as whoever looked before the first was there
+    _make(tmp_path / "secret")  # like a process that looked before the first one made it
     assert class_secret(tmp_path, {}) == secret
     assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("there", ["a file", "no text"])
-def test_a_secret_that_cannot_be_had_is_said(tmp_path, there):
+def test_a_secret_that_cannot_be_read_gets_a_sentence(tmp_path, there):
     folder = tmp_path / "data"
     if there == "a file":
         folder.write_text("a file")

@@ -994,6 +994,7 @@ def test_another_apps_secret_is_named_only_where_that_app_is_known():
     assert names(client.diagnosed(others=iter([OTHER_APP]))) == [{"another-apps-secret"}]
 
 
+@pytest.mark.slow
 @over([w for w in WAYS if "sent_digest" in w.steps])
 def test_a_wrong_digest_that_was_sent_but_not_signed_is_named(way):
     spoiled_after_signing = {**way.steps, "signed_digest": None}
@@ -1007,6 +1008,7 @@ def test_a_wrong_digest_that_was_sent_but_not_signed_is_named(way):
     assert set(names(other)) == {name | {"another-method"} for name in told(way)}
 
 
+@pytest.mark.slow
 @over([w for w in WAYS if "sent_digest" in w.steps])
 def test_a_wrong_digest_beside_an_unknown_secret_is_noted(way):
     client = Client(**way.steps, secret=b"0123456789abcdef0123")

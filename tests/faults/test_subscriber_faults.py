@@ -310,7 +310,7 @@ def test_what_hinders_its_return_makes_it_wait_longer_each_time(
         assert proxy.connections == 4
 
 
-def test_closing_it_is_no_loss(proxy, publish, waits):
+def test_closing_it_does_not_count_as_a_loss(proxy, publish, waits):
     proxy.listen()
     before = set(threading.enumerate())
     with Subscriber(proxy.credentials, "chat") as left:

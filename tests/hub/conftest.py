@@ -18,23 +18,29 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
-from websockets.sync.client import connect
+from websockets import Origin
+from websockets.sync.client import ClientConnection, connect
+
+from pusherkit import Client
+from pusherkit.classroom.roster import Roster
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90  # for a hub, or a learner's server, on a machine that others use, too
+PATHS = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
 LOOK_SECONDS = 0.2  # between two looks; the deadline is what counts
 NAMES = ["zoë", "Anna Lena", "03"]
 
 
 @dataclass
 class Room:
-    """A class that runs. `url` ends with a slash, and is where its hub's base URL is."""
+    """A running class. `url` is its hub's base URL, with a slash at the end."""
 
     folder: Path
     url: str
@@ -55,25 +61,37 @@ class Room:
             return dict(csv.reader(opened))[name]
 
     def server(self, name: str) -> str:
-        """The URL of a learner's server, with a slash at its end."""
+        """The URL of a learner's server, with a slash at the end."""
         return f"{self.url}user/{quote(name)}/"
 
     def home(self, name: str) -> Path:
         """A learner's home."""
         return self.folder / "homes" / name
 
+    def ports(self) -> dict[str, int]:
+        """The ports only this machine's programs use: the hub's, its proxy's, the wall's two."""
+        found: dict[str, int] = json.loads((self.folder / "class.json").read_bytes())["ports"]
+        return found
+
+    def client(self, name: str, secret_of: str = "") -> Client:
+        """A learner's Client for the wall; with `secret_of`, it signs with another's secret."""
+        secret = (self.folder / "wall" / "secret").read_text(encoding="ascii").strip()
+        api = f"http://127.0.0.1:{self.ports()['api']}"
+        mine, used = (Roster(secret).credentials(each, api) for each in (name, secret_of or name))
+        return Client(replace(mine, secret=used.secret))
+
     def stop(self) -> str:
-        """Press Ctrl+C, and return what was printed from its start to its end."""
+        """Press Ctrl+C, and return everything it printed."""
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(60) == 0, self.said()
         return self.said()
 
 
 class Person(httpx.Client):
-    """Somebody's browser, as far as it's cookies and redirects."""
+    """Somebody's browser, as far as cookies and redirects go."""
 
     def __init__(self) -> None:
-        # No variable of this machine's environment says where requests to itself go.
+        # This machine's proxy variables don't apply to requests to itself.
         super().__init__(follow_redirects=True, timeout=30, trust_env=False)
 
     def comes_in(self, room: Room, name: str) -> httpx.Response:
@@ -87,20 +105,44 @@ class Person(httpx.Client):
             time.sleep(LOOK_SECONDS)
         return page
 
-    def runs(self, room: Room, name: str, code: str) -> str:
-        """Run code in a new kernel of a learner's server; what it prints."""
-        server = room.server(name)
+    def comes_to_the_wall(self, room: Room, name: str) -> httpx.Response:
+        """Open the link that ends at the wall's page."""
+        return self.get(f"{room.link(name)}/wall")
+
+    def listens(self, room: Room, path: str, **options: Any) -> ClientConnection:
+        """A WebSocket under the class's address, as one of the hub's pages opens it."""
+        url = room.url + path
+        return connect(
+            url.replace("http", "ws", 1),
+            additional_headers={"Cookie": self.cookies_for(url)},
+            origin=Origin(room.url.removesuffix(httpx.URL(room.url).path)),
+            max_size=None,
+            proxy=None,
+            **options,
+        )
+
+    def xsrf(self, below: str) -> dict[str, str]:
+        """The header sent by pages of one of the hub's programs, whose URL ends with a slash."""
         tokens = [
             each.value
             for each in self.cookies.jar
-            if each.name == "_xsrf" and server.endswith(each.path)
+            if each.name == "_xsrf" and unquote(below).endswith(unquote(each.path))
         ]
         assert tokens, [(each.name, each.path) for each in self.cookies.jar]
-        (xsrf,) = tokens
-        made = self.post(f"{server}api/kernels", headers={"X-XSRFToken": xsrf}, json={})
+        (token,) = tokens
+        return {"X-XSRFToken": token or ""}
+
+    def cookies_for(self, url: str) -> str:
+        """The Cookie header of a request to a URL."""
+        return self.build_request("GET", url).headers.get("Cookie", "")
+
+    def runs(self, room: Room, name: str, code: str) -> str:
+        """Run code in a new kernel of a learner's server; what it prints."""
+        server = room.server(name)
+        xsrf = self.xsrf(server)
+        made = self.post(f"{server}api/kernels", headers=xsrf, json={})
         assert made.status_code == 201, made.text
         kernel = f"{server}api/kernels/{made.json()['id']}"
-        cookies = self.build_request("GET", kernel).headers["Cookie"]
         session = uuid.uuid4().hex
         message = {
             "channel": "shell",
@@ -117,12 +159,8 @@ class Person(httpx.Client):
             "content": {"code": code, "silent": False, "allow_stdin": False},
         }
         printed = ""
-        with connect(
-            kernel.replace("http", "ws", 1) + f"/channels?session_id={session}",
-            additional_headers={"Cookie": cookies},
-            max_size=None,
-            proxy=None,
-        ) as channels:
+        path = f"{kernel.removeprefix(room.url)}/channels?session_id={session}"
+        with self.listens(room, path) as channels:
             channels.send(json.dumps(message))
             for each in map(json.loads, channels):
                 if each["parent_header"].get("msg_id") != message["header"]["msg_id"]:
@@ -132,7 +170,7 @@ class Person(httpx.Client):
                 assert each["msg_type"] != "error", each["content"]
                 if each["content"].get("execution_state") == "idle":
                     break
-        self.delete(kernel, headers={"X-XSRFToken": xsrf})
+        self.delete(kernel, headers=xsrf)
         return printed
 
 
@@ -141,7 +179,7 @@ OpenClass = Callable[..., AbstractContextManager[Room]]
 
 @pytest.fixture(scope="session")
 def open_class() -> OpenClass:
-    """Open a class in a folder, with further words for the command line."""
+    """Open a class in a folder, with more options for the command line."""
     pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
     if not shutil.which("configurable-http-proxy"):
         pytest.skip("configurable-http-proxy is missing: npm install -g configurable-http-proxy")
@@ -150,7 +188,7 @@ def open_class() -> OpenClass:
 
 @contextmanager
 def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Iterator[Room]:
-    """`pusherkit class` in a folder, from the moment that it's open until Ctrl+C."""
+    """`pusherkit class` in a folder, from when it's open until Ctrl+C."""
     if not port:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
@@ -161,8 +199,7 @@ def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Ite
                 *(sys.executable, "-m", "pusherkit", "class"),
                 *(f"--dir={folder}", f"--port={port}", f"--base-url={base_url}", *words),
             ],
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("HUBSTUB"), str(ROOT)]))},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([*PATHS, str(ROOT)])},
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
@@ -186,7 +223,7 @@ def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Ite
 
 @pytest.fixture(scope="module")
 def room(open_class: OpenClass, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """A class of NAMES, whose hub isn't at the root of its address."""
+    """A class of NAMES, whose hub is under a path."""
     folder = tmp_path_factory.mktemp("rooms")
     names = folder / "names"
     names.write_text("\n".join(NAMES), encoding="utf-8")

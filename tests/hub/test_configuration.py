@@ -1,30 +1,35 @@
-"""configure(), as a hub reads it: the wall, who may train, and what learners' servers are given."""
+"""configure(), as a hub reads it: the wall, who may train, and what learners' servers get."""
 
 from __future__ import annotations
 
 import os
 import runpy
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("jupyterhub", reason='JupyterHub is missing: pip install -e ".[class]"')
 
+from jupyterhub.spawner import Spawner
 from traitlets.config import Config
 
 from pusherkit import lab
 from pusherkit.classroom import hub, learner
 from pusherkit.classroom.invitations import invite, save
 from pusherkit.classroom.roster import Roster
+from pusherkit.errors import PusherError
 
 ROOT = Path(__file__).parents[2]
 
 
 def loaded(c: Config) -> Config:
-    """The same configuration, as a hub has it: with what was added to a list that's empty."""
+    """The configuration as the hub will have it: lists start empty, and then get what was added."""
     for section, name, empty in (
+        ("JupyterHub", "custom_scopes", {}),
         ("JupyterHub", "services", []),
         ("JupyterHub", "load_roles", []),
         ("Spawner", "environment", {}),
@@ -72,14 +77,29 @@ def test_each_learner_has_a_key_of_their_own_that_the_wall_knows(
     assert Roster(wall["environment"][hub.CLASS_SECRET]).credentials("zoë") == own
 
 
-def test_what_a_hub_had_before_stays(tmp_path: Path):
+def test_a_learners_server_is_not_given_the_class_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It's in the environment of the hub, and of the wall."""
+    monkeypatch.setenv(hub.CLASS_SECRET, secret := "s" * 64)
+    c = Config()
+    hub.configure(c, data=tmp_path, trainers=[])
+    given = loaded(c).Spawner.environment
+    assert hub.CLASS_SECRET not in {*given, *Spawner().env_keep}
+    for value in given.values():
+        assert secret not in (value(spawner_of("zoë")) if callable(value) else value)
+
+
+def test_what_a_hub_was_configured_with_stays(tmp_path: Path):
     c = Config()
     c.JupyterHub.services = [{"name": "another"}]
     c.JupyterHub.load_roles = [{"name": "another"}]
+    c.JupyterHub.custom_scopes = {"custom:another:scope": {"description": "Another."}}
     c.Spawner.environment = {"EDITOR": "ed"}
     hub.configure(c, data=tmp_path, trainers=[])
     assert [each["name"] for each in c.JupyterHub.services] == ["another", "wall"]
     assert c.JupyterHub.load_roles[0] == {"name": "another"}
+    assert c.JupyterHub.custom_scopes.keys() == {"custom:another:scope", hub.TRAIN}
     assert c.Spawner.environment["EDITOR"] == "ed"
 
 
@@ -114,12 +134,15 @@ def test_a_laptops_hub_listens_where_the_command_says(
     assert template.format(username="01") == str(folder / "homes" / "01")
 
 
-def test_a_learners_server_opens_where_they_left_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undoes what a learner's server sets in the environment for the Jupyter it starts."""
     for name in ("JUPYTERHUB_ROOT_DIR", "JUPYTERHUB_DEFAULT_URL", "JUPYTER_CONFIG_PATH"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+
+
+def test_a_learners_server_opens_where_they_left_off(tmp_path: Path, unset: None):
     learner.prepare(tmp_path)
     assert os.environ["JUPYTERHUB_ROOT_DIR"] == str(tmp_path / lab.COPY)
     assert os.environ["JUPYTERHUB_DEFAULT_URL"] == "/doc/tree/00-start-here.ipynb"
@@ -135,5 +158,32 @@ def test_a_home_that_cannot_be_written_gets_a_sentence(
 ):
     (tmp_path / lab.COPY).write_text("a file where the folder should be", encoding="utf-8")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_URL", raising=False)
     assert learner.main() == 1
     assert "The lessons cannot be copied to" in capsys.readouterr().err
+
+
+def test_whoever_opens_a_server_with_such_a_home_reads_what_is_wrong_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("JUPYTERHUB_ROOT_DIR", "JUPYTERHUB_DEFAULT_URL", "JUPYTER_CONFIG_PATH"):
+        monkeypatch.setenv(name, "")
+    (tmp_path / lab.COPY).write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(PusherError) as caught:
+        learner.prepare(tmp_path)
+    excuse = learner.Excuse(tmp_path, "http://127.0.0.1:0/user/zo%C3%AB/", caught.value)
+    server = threading.Thread(target=excuse.until_prepared)
+    server.start()
+    url = f"http://127.0.0.1:{excuse.server_port}/user/zo%C3%AB/doc/tree/00-start-here.ipynb"
+    with httpx.Client(trust_env=False) as visitor:
+        page = visitor.get(url)
+        # 200: the hub waits for a server whose answers are 5xx.
+        assert (page.status_code, page.headers["Refresh"]) == (200, "10")
+        assert "be copied to your home: File exists. Tell your trainer." in page.text
+        assert str(tmp_path) not in page.text
+        (tmp_path / lab.COPY).unlink()
+        page = visitor.get(url)
+        assert "Your lessons open in a moment." in page.text
+    server.join(10)
+    assert not server.is_alive()
+    assert (tmp_path / lab.COPY / "00-start-here.ipynb").is_file()

@@ -1,4 +1,4 @@
-"""class/: values that the chart takes, a wall that fits them, an image as pyproject says."""
+"""class/: values that the chart accepts, a wall that fits them, an image that fits pyproject."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def objections(values: dict[str, Any]) -> list[str]:
     return [f"{each.json_path}: {each.message}" for each in errors if each.validator != "required"]
 
 
-def test_the_chart_takes_the_values():
+def test_the_chart_accepts_the_values():
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     assert objections(VALUES) == []
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from pusherkit.lessons.kit import Lesson, guard
+from pusherkit.lessons.kit import guard
+from pusherkit.lessons.kit.lesson import LESSONS
 from pusherkit.lessons.kit.progress import FILE, PROGRESS
 
 
@@ -21,16 +21,14 @@ def progress_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def first_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def first_check() -> None:
     """Each test sees an exercise checked for the first time, whatever ran before it.
 
     What an exercise asks about is another instance at each check, chosen by their number.
     """
-    for module in tuple(sys.modules.values()):
-        lesson = getattr(module, "lesson", None)
-        if isinstance(lesson, Lesson):
-            for exercise in lesson.exercises.values():
-                monkeypatch.setattr(exercise, "_checks", 0)
+    for lesson in LESSONS.values():
+        for exercise in lesson.exercises.values():
+            exercise._checks = 0
 
 
 @pytest.fixture(autouse=True)

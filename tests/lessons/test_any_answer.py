@@ -70,6 +70,7 @@ def _shape(value: Any) -> Any:
     return type(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", list(_exercises()), ids=lambda each: each.name)
 def test_an_answer_of_any_kind_gets_a_sentence(
     exercise: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""In a class: what is sent and what isn't, what is said where it fails, and calls for help."""
+"""In a class: what is sent and what isn't, what the learner reads if it fails, calls for help."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from pusherkit import Client, Credentials
+from pusherkit.classroom.calls import Help, read_call
 from pusherkit.clinic.sabotage import MAX_SEED
 from pusherkit.lessons import body_is_bytes, start_here, the_clinic
 from pusherkit.lessons.kit import Event, classroom
@@ -124,7 +125,7 @@ def room(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Classroom]:
 
 @pytest.fixture
 def send(room: Classroom) -> Callable[[], float]:
-    """Let time pass until everything is sent, or was tried once; returns how many seconds."""
+    """Let time pass until everything has been sent, or tried once; returns how many seconds."""
     clock = 0.0
 
     def passes() -> float:
@@ -171,7 +172,7 @@ for present in ({}, *({**settings, name: ""} for name in names)):
 def test_nothing_happens_unless_everything_says_that_this_is_a_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No thread, no message, no other word, whichever of the settings is missing."""
+    """No thread, no message, no different text, whichever of the settings is missing."""
     for name, value in IN_CLASS.items():
         monkeypatch.setenv(name, value)
     ran = subprocess.run(
@@ -189,7 +190,7 @@ def test_nothing_happens_unless_everything_says_that_this_is_a_class(
 async def test_a_browser_tab_is_in_the_class_of_its_own_page_alone(
     wall: Wall, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """There the kernel's loop sends, with nothing of a Jupyter server's, and on no thread."""
+    """There the kernel's loop does the sending, without a Jupyter server and without a thread."""
     for name in IN_CLASS.keys() - {"JPY_SESSION_NAME", missing}:
         monkeypatch.setenv(name, IN_CLASS[name])
     monkeypatch.setattr(sys, "platform", "emscripten")
@@ -212,9 +213,8 @@ async def test_a_browser_tab_is_in_the_class_of_its_own_page_alone(
         await asyncio.sleep(0)
     assert wall.kinds == ["progress"]
     assert threading.active_count() == threads
-    room.wake.set()
-    assert room.wake._next is not None  # type: ignore[attr-defined]
-    room.wake._next.cancel()  # type: ignore[attr-defined]
+    waits = room.wake._next  # type: ignore[attr-defined]
+    assert waits is None, "there's nothing to wait for"
     PROGRESS.changed = None
     joined.cache_clear()
 
@@ -286,7 +286,9 @@ def test_in_silence_nothing_is_sent(room: Classroom, wall: Wall) -> None:
     assert math.isinf(room.step(1)), "to the wall, somebody who is heard of is there"
 
 
-def test_who_waits_for_news_asks_now_and_then_but_not_for_ever(room: Classroom, wall: Wall) -> None:
+def test_a_learner_who_waits_for_news_asks_now_and_then_but_not_for_ever(
+    room: Classroom, wall: Wall
+) -> None:
     body_is_bytes.lesson.map()
     room.listen()
     at, waits = 0.0, []
@@ -375,10 +377,10 @@ def test_a_clock_that_differs_and_a_wrong_key_get_a_sentence_each(
     assert wall.messages == []
 
 
-def test_a_server_that_is_no_wall_gets_a_sentence() -> None:
+def test_a_server_that_is_not_a_wall_gets_a_sentence() -> None:
     client = Client(ZOE, transport=SandboxTransport(Sandbox(ZOE)))
     said = classroom.problem_of(*classroom._posting(client)(b"{}"))
-    assert "knows of no class" in said
+    assert "doesn't know this class" in said
 
 
 def test_a_problem_is_said_on_one_card_and_not_on_the_next(
@@ -395,13 +397,13 @@ def test_a_problem_is_said_on_one_card_and_not_on_the_next(
 @pytest.mark.parametrize(
     ("status", "answer", "part"),
     [
-        (200, ["a proxy's"], "knows of no class"),
+        (200, ["a proxy's"], "doesn't know this class"),
         (503, None, AWAY),
         (400, {"error": "no"}, "answered 400"),
         (401, {"rule": "auth_timestamp", "fix": 3}, "doesn't accept"),
     ],
 )
-def test_odd_answers_are_a_problem_and_no_crash(
+def test_odd_answers_are_a_problem_but_not_a_crash(
     room: Classroom, wall: Wall, send: Callable[[], float], status: int, answer: Any, part: str
 ) -> None:
     wall.refusal = status, answer
@@ -515,7 +517,7 @@ def test_a_call_is_kept_while_the_wall_is_away_and_says_so(
 
 
 @pytest.mark.usefixtures("room")
-def test_help_is_offered_for_what_was_tried_alone() -> None:
+def test_help_is_only_offered_for_what_was_tried() -> None:
     for answer in (notebook_function(CELL.replace(f'"{ZOE.secret}"', "...")), EXERCISE.solve):
         labels = [each.label for each in EXERCISE.check(answer).view.actions]
         assert "Ask for help" not in labels
@@ -527,6 +529,17 @@ def test_a_long_cell_is_cut_and_the_card_says_so(room: Classroom) -> None:
     (asking,) = card.view.below
     assert len(asking.facts[0].value) == MAX_CODE
     assert "the first 8,000 characters" in asking.status
+
+
+@pytest.mark.parametrize("character", ["\N{HONEYBEE}", "\0", "\ud800"])
+def test_whatever_a_cell_is_made_of_it_fits(
+    room: Classroom, wall: Wall, send: Callable[[], float], character: str
+) -> None:
+    room.ask(EXERCISE.name, character * MAX_CODE)
+    send()
+    assert room.help(EXERCISE.name) == "there", room.problem
+    as_sent = json.dumps(wall.messages[0], ensure_ascii=False).encode()
+    assert isinstance(read_call(as_sent), Help)
 
 
 def test_outside_a_notebook_there_is_no_cell() -> None:
@@ -603,7 +616,7 @@ def test_a_round_is_joined_and_reported_in_numbers(
     assert wall.kinds.count("round") == count
 
 
-def test_a_seed_that_lesson_12_does_not_have_is_no_round(
+def test_a_seed_that_lesson_12_does_not_have_opens_no_round(
     wall: Wall, send: Callable[[], float]
 ) -> None:
     calls = the_clinic.calls()
@@ -655,7 +668,7 @@ def test_an_address_can_be_followed(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "//elsewhere.example/", '"><b>'])
-def test_what_is_no_address_is_text(address: str) -> None:
+def test_anything_but_an_address_is_text(address: str) -> None:
     shown = to_html(View("", (Fact("The wall", address, kind="link"),)))
     assert "<a" not in shown
     assert "<b>" not in shown

@@ -42,7 +42,7 @@ def _judge(result: Any, *_: Any) -> None:
 
 
 def test_a_judges_sentences_are_found_with_gaps_for_their_values() -> None:
-    assert raised_by(_judge, "Wrong") == [
+    assert raised_by(_judge, "Wrong") == (
         ("Refused: ", " of ", ", and ", "."),
         (CONSTANT,),
         ("It's late.",),
@@ -50,12 +50,12 @@ def test_a_judges_sentences_are_found_with_gaps_for_their_values() -> None:
         ("One.",),
         ("Other.",),
         ("What a helper says.",),
-    ]
+    )
 
 
 def test_a_judge_in_the_middle_of_a_statement_is_passed_over() -> None:
     both = (lambda result: _helper(result), None)
-    assert raised_by(both[0], "Wrong") in ([], [("What a helper says.",)])
+    assert raised_by(both[0], "Wrong") in ((), (("What a helper says.",),))
 
 
 @pytest.mark.parametrize(

@@ -462,6 +462,7 @@ def code(error: HTTPError) -> int:
     return error.code
 
 
+@pytest.mark.slow  # each check sends some thirty requests to a practice server
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

@@ -1,4 +1,4 @@
-"""Client inside a browser tab, whose browser is played: it asks the page's own server alone.
+"""Client inside a browser tab, with a stand-in for the browser: it only asks the page's own server.
 
 tests/browser/test_site_class.py opens a real one.
 """
@@ -42,7 +42,7 @@ class Buffer:
 
 
 class Browser:
-    """What a page's Python finds of its browser: both ways to ask, in front of a Sandbox."""
+    """What a page's Python sees of its browser: both ways to send, with a Sandbox behind them."""
 
     def __init__(self) -> None:
         self.sandbox = Sandbox(PRACTICE_CREDENTIALS)
@@ -136,7 +136,7 @@ def test_the_page_s_own_server_is_reached(browser: Browser) -> None:
     assert [exchange.reply.status for exchange in browser.sandbox.log] == [200, 200]
 
 
-async def test_and_so_it_is_by_asyncio(browser: Browser) -> None:
+async def test_it_is_reached_by_asyncio_too(browser: Browser) -> None:
     assert await later(lambda client: client.trigger("orders", "status", "ready")) == {}
     assert not WRITTEN_BY_THE_BROWSER & browser.headers.keys()
     assert browser.timeout == 5_000
@@ -174,7 +174,7 @@ async def test_a_server_that_is_away_may_have_heard_the_request(
         "http://evil.example:8090",
     ],
 )
-def test_no_other_server_is(browser: Browser, elsewhere: str) -> None:
+def test_no_other_server_is_reached(browser: Browser, elsewhere: str) -> None:
     with pytest.raises(NoSockets, match="has no sockets"):
         Client(credentials(elsewhere))
     with pytest.raises(NoSockets):

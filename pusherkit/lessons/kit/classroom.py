@@ -3,13 +3,13 @@
 A kernel is in a class if its environment has the learner's credentials for the class's wall
 (PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET, PUSHER_HOST) and PUSHERKIT_CLASS, the address of the
 wall's page; and if somebody has its notebook open: a Jupyter server then names it in
-JPY_SESSION_NAME. So notebooks that a test runs, or a script, tell nobody either. In a browser tab
-there is no Jupyter server, but nobody else sets these variables there than a class's own page.
+JPY_SESSION_NAME. So notebooks that a test or a script runs tell nobody either. In a browser tab
+there is no Jupyter server, but only a class's own page sets these variables there.
 
 What there is to say goes into an Outbox, which keeps the latest message of each kind. A thread of
 its own carries them to the wall, one a second at most. While the wall is away it tries again, less
-and less often, as long as the kernel lives. The record goes as a whole, so whatever got lost on the
-way comes with the next one.
+and less often, as long as the kernel lives. The record always goes as a whole, so whatever gets
+lost on the way comes with the next one.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ NEEDED = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_HOST", PAGE_VA
 
 WHAT_IS_SENT = (
     "In this class your trainer sees which lesson you have open, which exercises you've tried and "
-    "passed, how often, which known mistake an answer made, and what you predicted. Never your "
-    "code, unless you press Ask for help."
+    "passed, in how many attempts, which known mistakes were in your answers, and what you "
+    "predicted. They never see your code, unless you press Ask for help."
 )
 
-MAX_CODE = 8_000  # characters of the one cell that goes along with a call for help
+MAX_CODE = 8_000  # characters of the one cell that a call for help includes
 MAX_BODY = 64_000  # bytes of a message; the wall takes 64 KB, and everything passed has some 30,000
 SPACE_SECONDS = 1.0  # between two messages
 HELLO_SECONDS = 20.0  # between two questions: is a round open, is the call for help closed?
-LISTEN_SECONDS = 30 * 60.0  # since the learner did something; then it asks no more
+LISTEN_SECONDS = 30 * 60.0  # since the learner last did something; then it stops asking
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0  # while the wall is away; doubled each time
 TAB_SECONDS = 2.0  # for an answer in a browser tab, where nothing else goes on meanwhile
-SPREAD = 0.2  # of each wait, by chance: a whole class was put off at the same moment
+SPREAD = 0.2  # of each wait, at random, or a whole class would come back at the same moment
 
 Message = Mapping[str, Any]
 Post = Callable[[bytes], tuple[int, Any]]
@@ -95,7 +95,7 @@ class Outbox:
         """The message to send now, with its kind; or the seconds until there can be one.
 
         With `listening` a hello goes now and then, because its answer may have news. Not for
-        ever: to the wall, somebody who is heard of is there.
+        ever: the wall takes everybody it hears from to be there.
         """
         with self._lock:
             if self._did_something:
@@ -145,7 +145,7 @@ class Heard:
 
 
 def heard(answer: Any) -> Heard:
-    """An answer as it is meant; what is damaged is left out."""
+    """What an answer means. Anything damaged in it is left out."""
     said = answer if isinstance(answer, dict) else {}
     title, opened, calls = said.get("title"), said.get("round"), said.get("help")
     seed = opened.get("seed") if isinstance(opened, dict) and opened.get("open") is True else None
@@ -158,13 +158,14 @@ def heard(answer: Any) -> Heard:
     )
 
 
-AWAY = "The wall isn't answering, so your trainer sees nothing new. I'll keep trying: go on."
+AWAY = "The wall isn't answering, so your trainer sees nothing new. Carry on: I'll keep trying."
 WRONG_KEY = (
-    "The wall doesn't accept this notebook's key, so your trainer doesn't see how you get on. "
-    "Tell them. Often it helps to stop your server and start it again: File ▸ Hub Control Panel."
+    "The wall doesn't accept this notebook's signature, so your trainer can't see how you're "
+    "doing. Tell them. It often helps to stop your server and start it again: File ▸ Hub Control "
+    "Panel."
     if sys.platform != "emscripten"
-    else "The wall doesn't accept this notebook's key, so your trainer doesn't see how you get on. "
-    "Reload this page. If that doesn't help, tell them."
+    else "The wall doesn't accept this notebook's signature, so your trainer can't see how you're "
+    "doing. Reload this page. If that doesn't help, tell them."
 )
 _SKEW = re.compile(r"is (\d{1,12}) s (ahead of|behind) the server's clock")
 
@@ -176,16 +177,16 @@ def problem_of(status: int, answer: Any) -> str:
     if rule == "auth_timestamp" and (found := _SKEW.search(fix if isinstance(fix, str) else "")):
         return (
             f"This machine's clock is {int(found[1]):,} s {found[2]} the wall's, and the wall "
-            "takes 600 s at most. So your trainer doesn't see how you get on. Tell them: the "
+            "allows 600 s at most. So your trainer can't see how you're doing. Tell them that the "
             "clock has to be set."
         )
     if status in (401, 403):
         return WRONG_KEY
     if status in (200, 404):  # a proxy's own page, for example
-        return "What answers at the wall's address knows of no class. Tell your trainer."
+        return "The server at the wall's address doesn't know this class. Tell your trainer."
     if status >= 429:  # too many at once, or a proxy whose wall is away
         return AWAY
-    return f"The wall answered {status}, so your trainer doesn't see how you get on. Tell them."
+    return f"The wall answered {status}, so your trainer can't see how you're doing. Tell them."
 
 
 # --- the class ----------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ class Classroom:
         self._asked: dict[str, Message] = {}  # calls for help, and their ends, on their way
         self._closed: set[str] = set()  # calls that the trainer closed
         self._told = ""  # the problem that the last card mentioned
-        self._sent: dict[str, str] = {}  # the code that went along with each call
+        self._sent: dict[str, str] = {}  # the code that each call included
         self._expects_round = False
         self._cards: dict[str, weakref.ref[Live]] = {}
         self._lock = threading.Lock()
@@ -290,7 +291,7 @@ class Classroom:
     # --- what is known --------------------------------------------------------------------------
 
     def help(self, exercise: str) -> str:
-        """How a call for help stands: "sending", "there", "closed" by the trainer, or ""."""
+        """The state of a call for help: "sending", "there", "closed" by the trainer, or ""."""
         if (waiting := self._asked.get(exercise)) is not None:
             return "sending" if waiting["kind"] == "help" else ""
         if exercise in self.heard.help:
@@ -298,7 +299,7 @@ class Classroom:
         return "closed" if exercise in self._closed else ""
 
     def sent(self, exercise: str) -> str:
-        """The code that this kernel sent with a call for help; empty if it was another one."""
+        """The code that this kernel sent with a call for help; empty if another kernel sent it."""
         return self._sent.get(exercise, "")
 
     def told_once(self) -> str:
@@ -320,10 +321,12 @@ class Classroom:
             return taken
         kind, message = taken
         before = self._state()
-        body = json.dumps(message, separators=(",", ":")).encode()
+        # As UTF-8: with escapes, a cell of MAX_CODE characters could be larger than MAX_BODY.
+        text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+        body = text.encode(errors="replace")  # half a surrogate pair isn't text
         if len(body) > MAX_BODY:
             self.problem = (
-                f"Your progress file is too large to be sent: {len(body):,} bytes. Your trainer "
+                f"Your progress file is too large to send: {len(body):,} bytes. Your trainer only "
                 "sees what you did before."
             )
             self.outbox.arrived(now)
@@ -372,7 +375,7 @@ class Classroom:
         for reference in tuple(self._cards.values()):
             if (card := reference()) is not None:
                 with contextlib.suppress(Exception):  # a page that is being closed, for example:
-                    card.redraw()  # nobody is to read a traceback of a thread that isn't theirs
+                    card.redraw()  # nobody should see a traceback from a thread that isn't theirs
 
 
 # --- the way in ---------------------------------------------------------------------------------
@@ -380,10 +383,10 @@ class Classroom:
 
 @functools.cache
 def joined() -> Classroom | None:
-    """The class that this kernel is in; None where it's in none. Nothing is sent by asking.
+    """The class that this kernel is in; None if it isn't in one. Asking sends nothing.
 
-    In a browser tab there are neither sockets nor threads. If the wall is what the tab came from,
-    the browser carries what's sent, and the kernel's own loop says when.
+    In a browser tab there are neither sockets nor threads. If the tab came from the wall, the
+    browser carries what's sent, and the kernel's own loop says when.
     """
     in_a_tab = sys.platform == "emscripten"  # and only a page that somebody opened gets NEEDED
     if not (in_a_tab or os.environ.get(NOTEBOOK_VARIABLE)):
@@ -404,7 +407,7 @@ def joined() -> Classroom | None:
 
 
 def _on_a_thread(room: Classroom) -> None:
-    """Send as long as the kernel lives. The thread dies with it, and keeps nobody waiting."""
+    """Send as long as the kernel lives. The thread ends with it, and keeps nobody waiting."""
 
     def work() -> None:
         while True:
@@ -435,7 +438,7 @@ class _Bell(threading.Event):
     def _again(self, seconds: float) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._next = self._loop.call_later(seconds, self._step)
+        self._next = None if seconds == math.inf else self._loop.call_later(seconds, self._step)
 
     def _step(self) -> None:
         self._again(self._room.step(time.monotonic()))

@@ -318,7 +318,7 @@ class Exercise:
         known = [each.message for each in self.wrongs]
         if self._broken is not None:
             known.append(f"{DID_BEFORE} {self._broken.message}")
-        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else []
+        judged = raised_by(self._judge, Wrong.__name__) if self._judge is not None else ()
         return [Mistake(each) for each in dict.fromkeys([*((m,) for m in known), *judged])]
 
     def sentences(self) -> dict[str, str]:
@@ -644,11 +644,11 @@ class Feedback(Live):
         return (*hint, Action("solution", wording), *help_)
 
     def _called(self) -> str:
-        """How a call for help with this exercise stands."""
+        """The state of a call for help with this exercise."""
         return self._room.help(self.exercise.name) if self._room is not None else ""
 
     def _help(self) -> tuple[View, ...]:
-        """In a class, and once somebody asked for help: what the trainer gets, or has."""
+        """In a class, once somebody has asked for help: what the trainer gets, or has."""
         if self._asking:
             most = f" It's long, so they get the first {MAX_CODE:,} characters."
             return (
@@ -670,7 +670,7 @@ class Feedback(Live):
             said = "Your trainer has closed your call. You can ask again."
             return (View("Ask for help", status=said),)
         if called == "there":
-            said = "Your trainer has it. Go on as long as you like; it stays there."
+            said = "Your trainer has it. Carry on in the meantime; it stays there."
         else:
             said = (
                 f"Not sent yet. {room.problem}" if room.problem else "On its way to your trainer."

@@ -9,8 +9,8 @@
         md5 = hashlib.md5(PRINTED).hexdigest()
         return "Yes" if md5 == PUBLISHED_MD5 else "No", Fact("Its MD5", md5)
 
-The function returns the right option and the facts that show it. It runs when somebody has chosen,
-so a stored answer can't be wrong.
+The function returns the right option and the facts that show it. It runs, once, when that is first
+needed, so a stored answer can't be wrong.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Prediction:
     def __call__(self) -> Ask:
         return Ask(self)
 
+    @functools.cached_property
     def decided(self) -> tuple[str, tuple[Fact, ...]]:
         """The right option, and the facts that show it; from running the code."""
         decided = self.decide()
@@ -64,7 +65,7 @@ class Prediction:
 
     def right(self) -> str:
         """The right option."""
-        return self.decided()[0]
+        return self.decided[0]
 
     def __repr__(self) -> str:
         return f"Prediction {self.name}: {self.question}"
@@ -102,7 +103,7 @@ class Ask(Live):
         return f"Once more: {self.prediction.question}" if self._again else self.prediction.question
 
     def _twin(self) -> View:
-        right, facts = self.prediction.decided()
+        right, facts = self.prediction.decided
         return View(
             self._title(),
             (Fact("Options", " · ".join(self.prediction.options), kind="prose"),),
@@ -117,7 +118,7 @@ class Ask(Live):
     def now(self) -> View:
         """The card as it is now: before a choice, only the question."""
         chosen = self.chosen
-        right, facts = self.prediction.decided() if chosen else ("", ())
+        right, facts = self.prediction.decided if chosen else ("", ())
         actions = tuple(
             Action(str(number), option, pressed=option == chosen, mark=_mark(option, chosen, right))
             for number, option in enumerate(self.prediction.options)

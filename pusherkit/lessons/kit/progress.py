@@ -70,7 +70,7 @@ class Progress:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.changed: Callable[[dict[str, Any]], None] | None = None
-        """Called with what the file has now, whenever that changed. In a class, it goes further."""
+        """Called with what the file has now, whenever that changed. A class passes it on."""
         self._here = Record()  # what this kernel did, whatever becomes of the file
 
     def read(self) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import inspect
 import linecache
 import sys
@@ -141,7 +142,8 @@ def _without_unused(source: str) -> str:
         source = "\n".join(lines)
 
 
-def raised_by(judge: Callable[..., Any], error: str) -> list[tuple[str, ...]]:
+@functools.cache  # a learner who tries ten times has ten answers named, and the source stays
+def raised_by(judge: Callable[..., Any], error: str) -> tuple[tuple[str, ...], ...]:
     """The messages of the errors called `error` that a judge can raise, or what it calls.
 
     Each is given as its fixed parts: between two of them stands a value, which only a run knows.
@@ -160,7 +162,7 @@ def raised_by(judge: Callable[..., Any], error: str) -> list[tuple[str, ...]]:
                 functions += [known[node.id]] if known[node.id] not in functions else []
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == error and node.args:
                 found += [each for each in _parts(node.args[0], known) if any(each)]
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def _is_beside(value: Any, judge: Callable[..., Any]) -> bool:

@@ -135,7 +135,7 @@ function render({ model, el }) {
     const inside = body.contains(held);
     children(body, parse(model.get('html')));
     light();
-    // A button that a press took away had the keyboard. What came in its place has it now.
+    // The press may have taken away the button that had the focus. Whatever replaced it gets it.
     const next = body.querySelector('.pk-below [data-press]') || body.querySelector('[data-press]');
     if (inside && !body.contains(held) && next) next.focus({ preventScroll: true });
   };
@@ -420,7 +420,7 @@ class Live:
                 self._stage.html = to_html(view)
 
     def redraw(self) -> None:
-        """Display what is to be seen now, because something outside changed. On any thread."""
+        """Display what there is to see now, because something outside changed. On any thread."""
         with self._lock:
             self.show(self.now())
 
