@@ -406,7 +406,7 @@ class Settings(_OfTheClass):
         name = self.door.name(self)
         environment = {}
         if name is not None:
-            own = self.door.roster.credentials(name, self.origin())
+            own = self.door.credentials(name, self.origin())
             environment = {
                 "PUSHER_APP_ID": own.app_id,
                 "PUSHER_KEY": own.key,

@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 from pusherkit import AsyncClient, Credentials, PusherError, Unauthorized
 from pusherkit.classroom import addresses
 from pusherkit.classroom.addresses import names_of
-from pusherkit.classroom.links import LINK_FILE, NAMES_FILE, LinkDoor
+from pusherkit.classroom.links import LINK_FILE, NAMES_A_MINUTE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
 from pusherkit.classroom.wall import Wall, serving
@@ -205,6 +205,43 @@ async def test_the_class_is_full_at_some_point(
     async with klass.browser("a") as first, klass.browser("b"), klass.browser() as third:
         assert "The class is full" in (await klass.refusal(third, name="c"))[1]
         assert (await first.post("/join", data={"name": "A"})).is_redirect
+
+
+async def test_a_name_that_was_never_used_is_free_again(klass: Class, folder: Path) -> None:
+    async with klass.browser("zoe") as mallory:
+        badge = dict(mallory.cookies)
+        await mallory.post("/join", data={"name": "mallory"})
+        assert "zoe" not in (folder / "data" / NAMES_FILE).read_text()
+        async with klass.browser("Zoe") as zoe, klass.browser() as other:
+            other.cookies.update(badge)
+            assert await environment(other) == {}, "the badge of whoever had the name before"
+            assert (await environment(zoe))["PUSHER_KEY"] == "Zoe"
+            await zoe.post("/join", data={"name": "Zoë"})
+            assert (await klass.refusal(other, name="zoe"))[0] == 409, "its secret is out"
+
+
+async def test_a_badge_brings_back_the_name_that_was_given_up(klass: Class) -> None:
+    async with klass.browser("zoe") as zoe, klass.browser() as other:
+        badge = dict(zoe.cookies)
+        await zoe.post("/join", data={"name": "Zoë"})
+        other.cookies.update(badge)
+        assert (await environment(other))["PUSHER_KEY"] == "zoe"
+        assert (await klass.refusal(zoe, name="zoe"))[0] == 409
+
+
+async def test_new_names_from_one_address_have_a_rate(
+    klass: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pusherkit.classroom.links.time.monotonic", lambda: 0.0)
+    async with klass.browser() as browser:
+        for number in range(NAMES_A_MINUTE):
+            assert (await browser.post("/join", data={"name": f"n{number}"})).is_redirect
+        status, said = await klass.refusal(browser, name="another")
+        assert (status, "Wait a few seconds" in said) == (400, True)
+        assert (await browser.post("/join", data={"name": f"N{number}"})).is_redirect
+        elsewhere = {"X-Forwarded-For": "192.0.2.1, 192.0.2.7"}
+        joined = await browser.post("/join", data={"name": "another"}, headers=elsewhere)
+        assert joined.is_redirect
 
 
 @pytest.mark.parametrize(
