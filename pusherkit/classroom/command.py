@@ -38,6 +38,7 @@ from pusherkit.classroom import invitations
 from pusherkit.classroom.addresses import lan_address
 from pusherkit.classroom.invitations import Class, cannot_write, write_private
 from pusherkit.classroom.line import Line, Watch
+from pusherkit.classroom.store import InUse, locked
 from pusherkit.errors import PusherError
 
 DEFAULT_PORT = 8000  # JupyterHub's own
@@ -290,27 +291,21 @@ def _inner_ports(before: Mapping[str, int], public: int) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _alone(folder: Path, out: TextIO) -> Iterator[int]:
-    """Keep a second class from running in the same folder.
-
-    Yields what holds the lock: a file descriptor.
-
-    The hub holds it, too. So the lock goes when both are gone, however they ended.
-    """
-    try:
-        lock = (folder / "lock").open("a+", encoding="ascii")
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    with lock:
-        deadline = math.inf
-        while not _locks(lock):
-            lock.seek(0)
-            before = lock.read(20).strip()
-            if _is_there(before):
-                raise PusherError(
-                    f"The class in {folder} is running already (process {before}). Two trainers "
-                    "can share it: both open the trainer's link. For another class, choose another "
-                    "folder with --dir, and another --port."
-                )
+    """The class's lock, which its hub holds, too. Waits for a hub whose command was killed."""
+    deadline = math.inf
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                lock = held.enter_context(locked(folder))
+                break
+            except OSError as error:
+                raise cannot_write(folder, error) from error
+            except InUse as error:
+                if error.running:
+                    raise PusherError(
+                        f"{error} Two trainers can share it: both open the trainer's link. For "
+                        "another class, choose another folder with --dir, and another --port."
+                    ) from error
             if deadline == math.inf:
                 _say(out, "The last command was killed, and its hub is still stopping. A moment…")
                 deadline = time.monotonic() + STOP_SECONDS
@@ -320,31 +315,7 @@ def _alone(folder: Path, out: TextIO) -> Iterator[int]:
                     "its command was killed. hub/log may say why. End it, or restart the machine."
                 )
             time.sleep(0.2)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock.fileno()
-
-
-def _locks(lock: TextIO) -> bool:
-    import fcntl  # not on Windows
-
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _is_there(process: str) -> bool:
-    """Whether the process with this number is running; True if that can't be known."""
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError, OverflowError):
-        return True
-    return True
+        yield lock
 
 
 def _class(options: Options, before: Class | None) -> Class:

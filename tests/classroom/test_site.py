@@ -25,6 +25,7 @@ from pusherkit.classroom.addresses import names_of
 from pusherkit.classroom.links import LINK_FILE, NAMES_A_MINUTE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
+from pusherkit.classroom.store import locked
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
 from pusherkit.sandbox.visitors import Visitors
@@ -457,6 +458,22 @@ async def test_large_files_travel_packed(klass: Class, folder: Path) -> None:
     assert packed(source.parents[1], folder / "a file") == frozenset(), "no room there"
 
 
+@pytest.mark.parametrize("name", ["lab/loading.js", "lab/large.js"])
+async def test_a_site_may_be_built_anew_while_its_class_is_open(
+    klass: Class, folder: Path, name: str
+) -> None:
+    async with klass.browser() as browser:
+        before = await browser.get(f"/{name}")
+        file = folder / "site" / name
+        anew = before.text.replace("1", "2")  # of the same size
+        file.write_text(anew)
+        later = file.stat().st_mtime_ns + 10**9
+        os.utime(file, ns=(later, later))
+        known = {"If-None-Match": before.headers["etag"]}
+        answer = await browser.get(f"/{name}", headers=known)
+        assert (answer.status_code, answer.text) == (200, anew)
+
+
 @pytest.mark.parametrize("path", ["/", "/join", "/lab/loading.js", "/jupyter-lite.json", "/wall/"])
 async def test_another_name_for_this_machine_opens_nothing(klass: Class, path: str) -> None:
     async with klass.browser() as browser:
@@ -515,6 +532,32 @@ def test_the_secrets_are_not_kept_where_everybody_can_read_them(
     assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / data}"]) == 1
     assert "everybody can read what's there" in capsys.readouterr().err
     assert sorted((folder / "site").rglob("*")) == before
+
+
+def test_nothing_is_made_for_a_site_that_isn_t_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["wall", f"--site={folder / 'nowhere'}", f"--data={folder / 'data'}"]) == 1
+    assert "there's no such folder" in capsys.readouterr().err
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
+def test_one_folder_has_one_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with locked(folder / "data"):
+        assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'data'}"]) == 1
+    said = capsys.readouterr().err
+    assert f"is running already (process {os.getpid()}). Two trainers can share it" in said
+    assert "--data" in said
+    assert not (folder / "data" / LINK_FILE).exists()
+
+
+def test_a_data_folder_that_cannot_be_written_gets_a_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").write_text("")
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'file' / 'data'}"]) == 1
+    assert "Choose a folder of your own with --data" in capsys.readouterr().err
 
 
 def test_a_taken_port_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
