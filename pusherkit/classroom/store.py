@@ -103,6 +103,16 @@ class Store:
                 "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", (LOG_ROWS,)
             )
 
+    def log(self) -> list[dict[str, Any]]:
+        """The log, oldest first: what was on the wall, as Changes.log has it. On any thread."""
+        columns = ("time", "kind", "who", "place", "what", "more")
+        with suppress(sqlite3.Error):
+            reading = sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)
+            with closing(reading):
+                rows = reading.execute(f"SELECT {', '.join(columns)} FROM log ORDER BY id")  # noqa: S608 - ours
+                return [dict(zip(columns, row, strict=True)) for row in rows]
+        return []
+
     def close(self) -> None:
         """Close the file."""
         database, self._database = self._database, None
