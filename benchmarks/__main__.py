@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="the subjects to measure (default: all)",
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: some two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: some five minutes")
     parser.add_argument(
         "--out", type=Path, default=FOLDER, help="where to save (default: benchmarks/results)"
     )

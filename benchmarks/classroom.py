@@ -32,11 +32,12 @@ GIBIBYTE = 2**30
 
 # A learner's share, of which the targets are made.
 GUARANTEE = 256 * MEBIBYTE  # what docs/class.md has a hub set aside: a server and two kernels
+LIMIT = 1024 * MEBIBYTE  # what it lets nobody go beyond
 ALONE_SECONDS = 10.0  # from the click until lesson 00 has run, with nobody else there
 TOGETHER_SECONDS = 6.0  # the same for each of several who start at once
 START_CPU_SECONDS = 6.0  # of one core, until then
 READING_SHARE = 0.001  # of one core, for a learner who reads
-IDLE_SECONDS = 20  # that a class is watched while it reads
+IDLE_SECONDS = 10  # that a class is watched while it reads
 SETTLE_SECONDS = 3  # after the last cell, until memory is looked at
 MACHINE = 24 * GIBIBYTE
 MACHINE_TARGET = 100  # learners on it
@@ -109,7 +110,7 @@ class Start:
 
 
 def _servers(run: Run, root: Path) -> Iterator[Row]:
-    sizes = [1, 5] if run.quick else [1, 5, 10, 20, 1, 20, 1]
+    sizes = [1, 5] if run.quick else [1, 5, 10, 20, 1, 20]
     starts: dict[int, list[Start]] = {}
     for number, size in enumerate(run.progress.track(sizes, "class: learners start at once")):
         starts.setdefault(size, []).append(_start(root / f"class-{number}", size, run))
@@ -163,6 +164,7 @@ def _servers(run: Run, root: Path) -> Iterator[Row]:
         f"memory is left over, and hub, proxy and wall have "
         f"{statistics.median(each.own for each in most) / MEBIBYTE:.0f} MiB",
     )
+    yield _all_lessons(run, root / "class-lessons")
 
 
 def _fit(start: Start) -> int:
@@ -181,8 +183,7 @@ def _medians(starts: Sequence[Start], *names: str) -> str:
 
 def _start(folder: Path, size: int, run: Run) -> Start:
     """Open a class, let its learners come all at once, and close it."""
-    notebook = json.loads((peers.ROOT / "notebooks" / FIRST_LESSON).read_text(encoding="utf-8"))
-    cells = ["".join(each["source"]) for each in notebook["cells"] if each["cell_type"] == "code"]
+    cells = _cells(peers.ROOT / "notebooks" / FIRST_LESSON)
     with room(folder, numbered(size)) as made, ExitStack() as stack:
         people = [stack.enter_context(Person(made, name)) for name in made.names()]
         empty = 0.0
@@ -229,6 +230,38 @@ def _start(folder: Path, size: int, run: Run) -> Start:
         empty=empty,
         own=total - sum(servers) - sum(kernels),
         total=total,
+    )
+
+
+def _cells(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(each["source"]) for each in cells if each["cell_type"] == "code"]
+
+
+def _all_lessons(run: Run, folder: Path) -> Row:
+    """One learner with every lesson open, each in a kernel of its own, and run."""
+    notebooks = sorted((peers.ROOT / "notebooks").glob("*.ipynb"))
+    with room(folder, numbered(1)) as made, ExitStack() as stack:
+        person = stack.enter_context(Person(made, "01"))
+        person.comes_in()
+        for notebook in run.progress.track(notebooks, "class: all lessons at once"):
+            lesson = stack.enter_context(person.opens(notebook.name))
+            for cell in _cells(notebook):
+                lesson.runs(cell)
+        processes = [
+            process.pid
+            for process in made.processes()["server 01"].children(recursive=True)
+            if "ipykernel_launcher" in process.cmdline()
+        ]
+        kernels = [pss(pid) for pid in processes]
+        server = pss(made.processes()["server 01"].pid)
+    return Row(
+        figure=f"memory of a learner with all lessons open ÷ {LIMIT / MEBIBYTE:.0f} MiB",
+        ratio=ratio([server + sum(kernels)], [LIMIT]),
+        target=Target("≤", 1),
+        measured=f"{server / MEBIBYTE:.0f} MiB for the server, and {len(kernels)} kernels with "
+        f"{statistics.mean(kernels) / MEBIBYTE:.0f} MiB each, the largest "
+        f"{max(kernels) / MEBIBYTE:.0f} MiB",
     )
 
 
@@ -284,7 +317,7 @@ def _load(
     who = f"{learners:,} learners publish, {pages:,} pages open"
     proxy = made.processes()["proxy"]
     turns = []
-    for _ in run.progress.track(range(run.pick(full=5, quick=2)), f"class: {who}"):
+    for _ in run.progress.track(range(run.pick(full=3, quick=2)), f"class: {who}"):
         cpu = wall.cpu_seconds(), cpu_seconds([proxy])
         told = audience.ask(do="publish", count=rate * LOAD_SECONDS, per_second=rate)
         told["wall"] = (wall.cpu_seconds() - cpu[0]) / told["shown"]
@@ -310,7 +343,7 @@ def _load(
         "wall": lambda: audience.ask(do="publish", count=count, per_second=0),
         "plain": lambda: beside.ask(do="publish", count=count, per_second=0),
     }
-    floods = run.interleave(f"class: {who}, as fast as it goes", works, run.pick(full=5, quick=2))
+    floods = run.interleave(f"class: {who}, as fast as it goes", works, run.pick(full=3, quick=2))
     taken, plain = ([told["answered"] for told in floods[name]] for name in ("wall", "plain"))
     middle = _middle(floods["wall"])
     yield Row(
@@ -341,7 +374,7 @@ def _trainer(run: Run, made: Room, wall: Server, audience: Worker) -> Iterator[R
     url = f"{made.url.replace('http', 'ws', 1)}services/wall/trainer/live"
     cookies = _cookies(made, TRAINER)
     turns = []
-    for _ in run.progress.track(range(run.pick(full=5, quick=1)), "class: the trainer's view"):
+    for _ in run.progress.track(range(run.pick(full=3, quick=1)), "class: the trainer's view"):
         cpu = wall.cpu_seconds()
         told = audience.ask(
             do="trainer",

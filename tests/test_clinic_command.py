@@ -156,7 +156,7 @@ def test_once_it_ends_by_itself_with_0_and_leaves_a_page(starts: Starts, tmp_pat
     assert "shown  9 Your results, signed: Signed by your program, and verified." in rest
     assert rest.endswith("# The page to keep: pusherkit-clinic.html\n# 9 of 9 shown.\n")
     assert rest.count("The page to keep") == 1
-    assert "What <bdi>Python</bdi> showed" in (tmp_path / command.PAGE_FILE).read_text(
+    assert "Signed as: <bdi>Python</bdi>." in (tmp_path / command.PAGE_FILE).read_text(
         encoding="utf-8"
     )
     again = starts("--once")

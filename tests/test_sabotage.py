@@ -306,12 +306,18 @@ def at_the_desk(cases, *typed):
     return said
 
 
+def test_the_causes_name_is_an_answer_as_good_as_its_number():
+    case = QUEUE[0]
+    said = "\n".join(at_the_desk((case,), case.answer.name.upper()))
+    assert said.count("Yes.\n") == 1
+
+
 def test_somebody_tries_again_until_it_is_right_and_the_first_try_counts():
     one, other = QUEUE[0], QUEUE[4]
     wrong = str((one.right + 1) % OFFERED + 1)
     right = [str(case.right + 1) for case in (one, other)]
     said = "\n".join(at_the_desk((one, other), "?", wrong, right[0], right[1]))
-    assert "Type a number from 1 to 4, s or q." in said
+    assert "Type a number from 1 to 4 or the cause's name, s or q." in said
     name, made, came = one.objection(int(wrong) - 1)
     assert f"With that, {name} would be" in said or f"that mistake would give {name}" in said
     assert made in said

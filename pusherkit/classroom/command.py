@@ -137,7 +137,10 @@ def _follow(hub: _Hub, watch: Watch, out: TextIO) -> None:
             if not hub.running:
                 line.close()
                 if starts == STARTS:
-                    raise PusherError(f"The hub stopped by itself {STARTS} times. {hub.why()}")
+                    raise PusherError(
+                        f"The hub stopped by itself {STARTS} times. Learners' servers are still "
+                        f"running: start again, and they go on. {hub.why()}"
+                    )
                 starts += 1
                 _say(
                     out,
@@ -530,6 +533,7 @@ def _configure(
         "key": str(options.key.absolute()) if options.key else "",
         "proxy": list(proxy),
         "line_token": token,
+        "parent": os.getpid(),
     }
     write_private(running / "settings.json", json.dumps(settings, indent=2))
     write_private(

@@ -209,6 +209,7 @@ class Laptop:
     key: str
     proxy: tuple[str, ...]  # the command
     line_token: str  # with which the terminal's line reads the trainer's view
+    parent: int  # the command's process; once it's gone, the hub ends, too
 
 
 SETTINGS = "settings.json"  # a Laptop, in the hub's folder
@@ -260,7 +261,7 @@ def configure_laptop(c: Any, folder: Path) -> None:
             "services": [LINE],
         }
     )
-    _end_with(os.getppid())
+    _end_with(laptop.parent)
 
 
 def _no_server_for_the_projector(spawner: Any) -> None:

@@ -790,7 +790,7 @@ def servers() -> Explorer:
 
 def _servers(sent: Sent) -> View:
     seen, last = {*sent}, sent[-1] if sent else ""
-    says, noticed, missed = "nothing sent yet", "–", "–"
+    says, noticed, missed = "–" if sent else "nothing sent yet", "–", "–"
     status = "Six requests, each with one thing wrong. Press one to send it to all six servers."
     if last:
         met = _MET[last]

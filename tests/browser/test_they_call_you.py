@@ -75,6 +75,10 @@ def test_a_receiver_of_ones_own_keeps_its_check(lab, expect):
     lesson.rewrite(broken, "text = json.dumps(webhook)", "text = body.decode()")
     expect(broken.locator(".jp-OutputArea")).to_contain_text("parsed it before it checked")
     lesson.rewrite(broken, "webhook = json.loads(body)", "# nothing is parsed yet")
+    expect(broken.locator(".jp-OutputArea")).to_contain_text("You decode the body, and encode it")
+    lesson.rewrite(
+        broken, "if not webhook", "if not webhook_is_genuine(secrets, body, key, signature):"
+    )
     expect(broken.locator(".jp-OutputArea")).to_contain_text("Right")
     lesson.to_top("lesson.receive.check")
     lab.picture("10-fixed")

@@ -114,7 +114,8 @@ def test_the_example_configures_a_class(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_laptops_hub_listens_where_the_command_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hub, "_end_with", lambda parent: None)
+    parents: list[int] = []
+    monkeypatch.setattr(hub, "_end_with", parents.append)
     folder = tmp_path / "a {odd} folder"
     (folder / "hub").mkdir(parents=True)
     kept = invite(None, "T", ["01"])
@@ -122,11 +123,12 @@ def test_a_laptops_hub_listens_where_the_command_says(
     save(folder, type(kept)(title="T", names=kept.names, tokens=kept.tokens, ports=ports))
     (folder / "hub" / "settings.json").write_text(
         '{"bind_url": "https://192.168.1.5:8000/c/", "certificate": "c", "key": "k", '
-        '"proxy": ["p"], "line_token": "t"}',
+        '"proxy": ["p"], "line_token": "t", "parent": 4711}',
         encoding="utf-8",
     )
     c = Config()
     hub.configure_laptop(c, folder)
+    assert parents == [4711]
     assert c.JupyterHub.bind_url == "https://192.168.1.5:8000/c/"
     assert (c.JupyterHub.hub_ip, c.JupyterHub.hub_port) == ("127.0.0.1", 1)
     assert loaded(c).Spawner.environment["PUSHER_HOST"] == "http://127.0.0.1:4"

@@ -23,7 +23,9 @@ from tests.browser.conftest import (
     browser,
     chromium,
     expect,
+    how_to_launch,
     pictures,
+    playwright,
 )
 
 from .conftest import START_SECONDS
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .conftest import OpenClass, Room
 
 pytestmark = pytest.mark.slow
-__all__ = ["browser", "chromium", "expect", "pictures"]
+__all__ = ["browser", "chromium", "expect", "how_to_launch", "pictures", "playwright"]
 
 ZOE, OHARA = "zoë", "Ann O’Hara"
 FIRST, CLINIC = "00-start-here.ipynb", "12-the-clinic.ipynb"
