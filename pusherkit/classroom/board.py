@@ -57,11 +57,11 @@ EXPIRED = "Timestamp expired: it's more than 600 seconds from the server's clock
 GOALS = {
     "event": "First event accepted",
     "letters": "First event beyond ASCII",
-    "channels": "First event for several channels",
+    "channels": "First to several channels",
     "batch": "First batch accepted",
     "asked": "First question to the API",
     "encrypted": "First encrypted event",
-    "client-event": "First event from a subscriber",
+    "client-event": "First client event",
 }
 """What the server itself sees somebody do, and what the wall calls it."""
 

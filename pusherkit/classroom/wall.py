@@ -589,12 +589,17 @@ class _Export(_Page):
 class ExportJson(_Export):
     """GET P/trainer/export.json"""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         wall = self.wall
         with wall.lock:
             exported = wall.board.learners.export_json(wall.board.title, wall.clock())
+
+        def with_log() -> str:  # indented, a large class takes seconds
+            return json.dumps({**exported, "log": wall.store.log()})
+
+        text = await asyncio.get_running_loop().run_in_executor(None, with_log)
         self.attach("class.json", "application/json")
-        self.finish(json.dumps(exported))  # indented, a large class takes seconds
+        self.finish(text)
 
 
 class ExportCsv(_Export):

@@ -411,13 +411,15 @@ async def test_clearing_the_wall(up):
         assert view["events"] == 1
 
 
-async def test_exports(up):
+async def test_exports(up, monkeypatch):
+    monkeypatch.setattr(up.wall.store, "log", lambda: [{"kind": "event", "who": "ann"}])
     await up.say(
         "=cmd()", kind="progress", lesson="00-start-here", record={"passed": ["start_here.send"]}
     )
     exported = await up.get("trainer/export.json")
     assert exported.headers["Content-Disposition"] == 'attachment; filename="class.json"'
     assert exported.json()["learners"][0]["name"] == "=cmd()"
+    assert exported.json()["log"] == [{"kind": "event", "who": "ann"}]
     exported = await up.get("trainer/export.csv")
     assert exported.content.startswith(b"\xef\xbb\xbf")
     _, row = csv.reader(io.StringIO(exported.content.decode("utf-8-sig")))

@@ -129,7 +129,7 @@ def test_a_laptops_hub_listens_where_the_command_says(
     c = Config()
     hub.configure_laptop(c, folder)
     assert parents == [4711]
-    (wall,) = (each for each in c.JupyterHub.services if each["name"] == hub.WALL)
+    wall = next(each for each in loaded(c).JupyterHub.services if each["name"] == hub.WALL)
     (names,) = (each for each in wall["command"] if each.startswith("--names="))
     assert read_names(Path(names.removeprefix("--names="))) == ["01"]
     assert c.JupyterHub.bind_url == "https://192.168.1.5:8000/c/"
