@@ -855,7 +855,7 @@ def test_a_round_is_opened_and_closed_and_a_refusal_is_shown(trainer, expect):
     seed.press("Enter")
     answer = trainer.all("#answer")
     expect(answer).to_have_text("Round 41 is open.")
-    expect(trainer.page.get_by_role("columnheader", name="answered")).to_be_hidden()
+    expect(trainer.page.get_by_role("columnheader", name="Right")).to_be_hidden()
     feeder.say(
         summary(round={"seed": 41, "open": True, "since": NOW - 100}),
         of(learner("zoë", 9, round={"answered": 3, "right": 2})),
@@ -863,7 +863,7 @@ def test_a_round_is_opened_and_closed_and_a_refusal_is_shown(trainer, expect):
     expect(trainer.all("#round-open")).to_have_text("Round 41, 1 min: 1 has joined")
     trainer.page.reload()
     expect(trainer.all("#sheet")).to_contain_text("pusherkit clinic --seed 41 --sheet")
-    expect(trainer.all("#grid tbody tr td").last).to_have_text("2/3")
+    expect(trainer.all("#grid tbody tr td").last).to_have_text("2 of 3")
     trainer.button("Close the round").click()
     expect(answer).to_have_text("The round is closed.")
     assert feeder.posts == [("round", {"seed": 41}), ("round", {"close": True})]
