@@ -57,7 +57,7 @@ PORTS = ("hub", "proxy", "pages", "api")  # that only this machine's own program
 
 LINKS_SHOWN = 30  # in the terminal; all of them are in the file
 NOTE_INDENT, NOTE_WIDTH = 12, 96  # characters
-MB_PER_LEARNER = 160  # a server and a kernel, measured: 107 + 47
+MB_PER_LEARNER = 165  # a server and a kernel, measured: 108 + 55
 MB_FOR_THE_CLASS = 400  # the hub, the proxy, the wall and Python's own
 
 

@@ -41,10 +41,10 @@ WALL = "wall"  # the service's name, and so its path: /services/wall/
 PAGES_PORT = 8091  # of the wall's pages, which people reach through the hub
 API_PORT = 8090  # of the wall's API, which learners' programs reach directly
 
-# Measured with JupyterHub 6.1 and lesson 00 (PSS): a server takes 107 MB, and a kernel 47 MB.
+# Measured with JupyterHub 6.1 and lesson 00 (PSS): a server takes 108 MB, and a kernel 55 MB.
 MEMORY_GUARANTEE = "256M"  # of each learner: the server, a kernel, and room
-MEMORY_LIMIT = "1G"  # all thirteen lessons at once take 107 + 13 * 68 MB
-START_SECONDS = 120  # 20 at once on two processors were all there after 89 s
+MEMORY_LIMIT = "1G"  # all thirteen lessons at once take 115 + 13 * 53 MB
+START_SECONDS = 120  # 20 at once on two busy processors were all there after 71 s
 
 
 def configure(

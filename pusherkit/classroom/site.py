@@ -460,7 +460,7 @@ class Files(_Page, tornado.web.StaticFileHandler):
         await super().get(path, include_body)
 
     def _is_packed(self, path: str) -> bool:
-        """Whether there's a packed file, and the site hasn't been built anew since."""
+        """Whether there's a packed file, and the site hasn't been rebuilt since."""
         if path not in self._packed:
             return False
         with suppress(OSError):
@@ -469,8 +469,8 @@ class Files(_Page, tornado.web.StaticFileHandler):
         return False
 
     def compute_etag(self) -> str | None:
-        # Not Tornado's: it keeps a file's hash for as long as it runs, and the site may be built
-        # anew meanwhile.
+        # Not Tornado's: it keeps a file's hash for as long as it runs, and the site may be rebuilt
+        # meanwhile.
         if self.absolute_path is None:
             return None
         known = os.stat(self.absolute_path)
