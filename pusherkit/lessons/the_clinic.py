@@ -352,7 +352,7 @@ class Calls(Explorer):
         if self._round == closed == self.values["seed"]:
             answered, right = _counts(closed, self.values["shift"])
             said = (
-                f"You've answered {_number(answered)}, {right} of them right at the first try. "
+                f"You've answered {answered} of the eight calls, {right} right at the first try. "
                 "Carry on if you like: nobody counts any more."
             )
         return View(f"Round {closed} is closed", status=said, below=(made,))

@@ -119,7 +119,7 @@ def test_a_round_is_joined(in_class, wall, expect, eventually, look):
     card.get_by_role("button", name="Join round 8").press("Enter")
     expect(card).to_contain_text("Round 8")
     expect(card.get_by_label("Seed")).to_have_value("8")
-    expect(card.locator("button[data-press=answer-1]")).to_be_focused()
+    expect(card.locator(".pk-wide [data-press=call-1]")).to_be_focused()
     lab.picture("class-12-joined")
     card.locator("button[data-press=answer-1]").press("Enter")
     eventually(lambda: zoe(wall)["round"] == {"answered": 1, "right": 1})

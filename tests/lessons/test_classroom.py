@@ -626,7 +626,7 @@ def test_a_round_is_joined_and_reported_in_numbers(
     room.outbox.put("hello", {"kind": "hello"})
     send()
     assert calls.view.title == "Round 8 is closed"
-    assert calls.view.status.startswith("You've answered 2 calls, 1 of them right at the first try")
+    assert calls.view.status.startswith("You've answered 2 of the eight calls, 1 right at the fir")
     assert calls.view.below[0].title.startswith("Call 2:")
     count = len(rounds)
     calls.hear(Event("press", "answer-1"))
