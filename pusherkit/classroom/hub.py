@@ -22,7 +22,6 @@ from typing import Any
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.utils import url_path_join
-from tornado import web
 from traitlets import Unicode
 
 from pusherkit.classroom.doors import TRAIN
@@ -140,8 +139,8 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         self.allow_all = True  # of those who have a link
         self.custom_html = (
             '<div class="text-center"><h1>By invitation</h1><p>Everybody in this class has a link '
-            "of their own. Open yours in this browser, and you're in. If you can't find it, ask "
-            "your trainer.</p></div>"
+            "of their own. Open your link, and this browser is signed in. If you can't find it, "
+            "ask your trainer.</p></div>"
         )
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
@@ -158,9 +157,9 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         return username  # with its capitals, as the trainer wrote it
 
 
-NO_INVITATION = "This isn't an invitation to this class"
-ASK_FOR_YOURS = (
-    "Copy the whole link that you were given. If it still doesn't work, ask your trainer for yours."
+NO_INVITATION = (
+    '<div class="text-center"><h1>This isn\'t an invitation to this class</h1><p>Copy the whole '
+    "link that you were given. If it still doesn't work, ask your trainer for yours.</p></div>"
 )
 
 
@@ -174,9 +173,10 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
         name = self.authenticator.invitations.who(token)
         if name is None:
-            error = web.HTTPError(403, NO_INVITATION, reason=NO_INVITATION)
-            error.jupyterhub_message = ASK_FOR_YOURS  # type: ignore[attr-defined]  # its own page shows it
-            raise error
+            # Not by raising HTTPError: the hub's page for that begins with a bare "403 :".
+            self.set_status(403)
+            self.finish(await self.render_template("login.html", custom_html=NO_INVITATION))
+            return
         if self.current_user is not None and self.current_user.name != name:
             # Somebody tries another learner's link: without this, they'd be one of the two in some
             # pages, and the other in the rest.
