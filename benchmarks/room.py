@@ -35,6 +35,7 @@ OPEN = "To stop, press Ctrl+C here."  # what the command says once learners can 
 STOP_SECONDS = 90.0  # for the command, which stops everybody's server first
 COME_IN_SECONDS = 300.0  # for a learner to be in: all of a class start at once
 CELL_SECONDS = 120.0  # for one cell, while everybody's run
+LOG_END = 4_000  # characters of the hub's log that an error brings along
 LOOK_SECONDS = 0.25  # between two looks whether a server is up
 
 
@@ -140,7 +141,12 @@ def room(folder: Path, names: Sequence[str], title: str = "Measured") -> Iterato
         own = str(folder / "hub" / "node_modules" / ".bin")
         if shutil.which(PROXY) is None:
             os.environ["PATH"] += os.pathsep + own
-        yield Room(folder, f"http://127.0.0.1:{port}/", child.pid)
+        try:
+            yield Room(folder, f"http://127.0.0.1:{port}/", child.pid)
+        except Exception as error:
+            log = (folder / "hub" / "log").read_text(encoding="utf-8", errors="replace")
+            error.add_note(f"The hub's log ends with:\n{log[-LOG_END:]}")
+            raise
 
 
 class Person(httpx.Client):

@@ -181,7 +181,8 @@ def main(folder: Path) -> None:
 
         def picture(name: str) -> None:
             for look, page in pages.items():
-                page.screenshot(path=folder / f"{name}-{look}.png")
+                # Somebody's line may be fading in.
+                page.screenshot(path=folder / f"{name}-{look}.png", animations="disabled")
 
         learners = Class(made)
         pages["light"].get_by_text("Nothing has been sent yet").wait_for()

@@ -25,7 +25,7 @@ import pytest
 
 from pusherkit import PusherError, cli
 from pusherkit.classroom import command, invitations, line
-from pusherkit.classroom.invitations import TRAINER, Class, Invitations
+from pusherkit.classroom.invitations import PROJECTOR, TRAINER, Class, Invitations
 
 fcntl = pytest.importorskip("fcntl", reason="JupyterHub, and so a class, needs POSIX")
 
@@ -59,6 +59,7 @@ def test_names_are_tidied() -> None:
         ("100%", "has '%' in it"),
         ("ana@example.com", "has '@' in it"),
         ("-rf", "begins with '-'"),
+        (PROJECTOR, "begins with '_'"),
         ("\u0301e", "begins with"),
         ("x" * 41, "has 41 characters, and 40 is the most"),
         ("Trainer", "what the trainer is called here"),
@@ -112,7 +113,7 @@ def test_names_come_from_windows_too_and_a_missing_file_gets_a_sentence(tmp_path
 def test_everybody_who_was_invited_keeps_their_link() -> None:
     grown = invitations.invite(FIRST, "Tuesday", ["01", "03"])
     assert grown.tokens.items() >= FIRST.tokens.items()
-    assert len(set(grown.tokens.values())) == 4
+    assert len(set(grown.tokens.values())) == 5
     back = invitations.invite(grown, "Wednesday", ["02"])
     assert back.links("http://h/hub")[1] == ("02", f"http://h/hub/invitation/{FIRST.tokens['02']}")
 
@@ -121,6 +122,7 @@ def test_only_people_in_the_class_now_come_in() -> None:
     now = Invitations(invitations.invite(FIRST, "Tuesday", ["01"]))
     assert now.who(FIRST.tokens["01"]) == "01"
     assert now.who(FIRST.tokens[TRAINER]) == TRAINER
+    assert now.who(FIRST.tokens[PROJECTOR]) == PROJECTOR
     for token in (FIRST.tokens["02"], "", "01", FIRST.tokens["01"][:-1], "\ud800"):
         assert now.who(token) is None
 
@@ -206,6 +208,21 @@ def test_on_windows(options: command.Options, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(command.os, "name", "nt")
     with pytest.raises(PusherError, match="WSL"):
         command._needs()
+
+
+def test_any_free_port(options: command.Options) -> None:
+    assert "Choose one, for example --port 8000" in refused(options, port=0)
+
+
+def test_nothing_is_installed_for_a_base_url_that_cannot_be_used(
+    options: command.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installs(*_: object) -> list[str]:
+        raise AssertionError("npm")
+
+    monkeypatch.setattr(command, "_proxy", installs)
+    assert "expected a path such as /class/" in refused(options, base_url="/a class/")
+    assert not options.folder.exists()
 
 
 def test_a_taken_port(options: command.Options) -> None:
@@ -386,7 +403,9 @@ def test_the_trainer_reads_who_gets_which_link() -> None:
     text = said(base_url="class", port=80)
     trainer = f"http://127.0.0.1/class/hub/invitation/{FIRST.tokens[TRAINER]}"
     assert f"Your view              {trainer}\n" in text
-    assert f"The wall, to project   {trainer}/wall\n" in text
+    wall = f"http://127.0.0.1/class/hub/invitation/{FIRST.tokens[PROJECTOR]}"
+    assert f"The wall, to project   {wall}\n" in text
+    assert wall not in command._csv(FIRST, "http://127.0.0.1/class/hub"), "it's nobody's"
     assert f"\n  02  http://127.0.0.1/class/hub/invitation/{FIRST.tokens['02']}\n" in text
     assert "/home/ana/class/links.csv" in text
     assert max(map(len, text.split("\n"))) <= 96
@@ -647,6 +666,51 @@ def test_a_hub_that_cannot_start_has_the_last_word(
     assert "I'll try once more." in text
     assert "The class is open" not in text
     assert (options.folder / "hub" / "starts").read_text(encoding="utf-8") == "xx"
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("[I 1 app:1] up\n", ""),
+        ("[E 1 app:2] no\n[I 2 app:1] up\n", "[E 1 app:2] no"),
+        (
+            "[E 1 app:4090]\n    Traceback:\n      File x\n    OSError: full\n\n[I 2 app:1] up\n",
+            "[E 1 app:4090] OSError: full",
+        ),
+        ("[C 1 app:3]\n", "[C 1 app:3]"),
+        ("[E 1 app:3] \n    KeyError: 'x'", "[E 1 app:3] KeyError: 'x'"),
+    ],
+)
+def test_what_a_log_says_is_the_message_and_not_its_heading(log: str, told: str) -> None:
+    assert command._telling(log) == told
+
+
+@pytest.mark.parametrize("name", [command.PROXY, "another-program"])
+def test_only_a_proxy_is_ended_with_its_hub(tmp_path: Path, name: str) -> None:
+    """The number in the file is that of a process which is, or isn't, the hub's proxy."""
+    with subprocess.Popen([sys.executable, "-c", "input()", name], stdin=subprocess.PIPE) as left:
+        hub = command._Hub(tmp_path, "", threading.Event(), 0)
+        hub._process = subprocess.Popen([sys.executable, "-c", ""])
+        (tmp_path / "proxy.pid").write_text(f"{left.pid}\n", encoding="ascii")
+        hub.stop()
+        if name == command.PROXY:
+            assert left.wait(30) == -signal.SIGTERM
+        else:
+            assert left.poll() is None
+            assert not (tmp_path / "proxy.pid").exists(), "JupyterHub would end it, too"
+            left.kill()
+
+
+def test_the_command_line_of_a_process_where_there_is_no_proc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ps = shutil.which("ps")
+    if ps is None:
+        pytest.skip("ps reads it, and it isn't here")
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: open("/nowhere"))  # noqa: SIM115
+    assert "pytest" in command._command_line(os.getpid())
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert command._command_line(os.getpid()) == ""
 
 
 def test_a_class_goes_on_with_the_same_people(

@@ -24,7 +24,7 @@ from pusherkit.sandbox.api import (
     Explanation,
     too_large,
 )
-from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.sandbox.rate import TokenBucket, TokenBuckets
 from pusherkit.signing import body_digest, hmac_sha256
 
 NOW = 1_353_088_179  # seconds
@@ -735,6 +735,12 @@ def test_a_clock_that_runs_backwards_gives_no_tokens():
     assert bucket.take(100) == 0
     assert bucket.take(50) == 1
     assert bucket.take(50.5) == 0.5
+
+
+def test_each_name_has_a_bucket_and_those_used_least_lately_are_forgotten():
+    buckets = TokenBuckets(1, most=2)
+    assert [buckets.take(name, NOW) for name in "aabab"] == [0, 1, 0, 1, 1]
+    assert [buckets.take(name, NOW) for name in "cba"] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf])

@@ -73,19 +73,24 @@ class Badges:
     def __init__(self, class_secret: str, trainer: str) -> None:
         self._secret, self._trainer = class_secret.encode(), trainer.encode()
 
-    def of(self, name: str) -> str:
-        """A learner's badge, in ASCII without spaces."""
-        key = Roster.key_of(name)
-        return f"{key}:{self._proof(_LEARNER, key.encode())}"
+    def of(self, name: str, number: str) -> str:
+        """A learner's badge, in ASCII without spaces.
 
-    def name_on(self, badge: str) -> str | None:
-        """Whose badge it is; None if it isn't a badge of this class."""
-        key, _, proof = badge.partition(":")
+        `number`, letters and digits, tells somebody from whoever had that name before.
+        """
+        said = f"{Roster.key_of(name)}:{number}"
+        return f"{said}:{self._proof(_LEARNER, said.encode())}"
+
+    def read(self, badge: str) -> tuple[str, str] | None:
+        """The name and the number on a badge; None if it isn't one of this class."""
+        said, _, proof = badge.rpartition(":")
         if len(badge) > MAX_BADGE or not badge.isascii():
             return None
-        if not hmac.compare_digest(proof, self._proof(_LEARNER, key.encode())):
+        if not hmac.compare_digest(proof, self._proof(_LEARNER, said.encode())):
             return None
-        return Roster.name_of(key)
+        key, _, number = said.partition(":")
+        name = Roster.name_of(key)
+        return None if name is None else (name, number)
 
     def of_trainer(self) -> str:
         """The trainer's badge."""

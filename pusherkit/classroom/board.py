@@ -53,11 +53,11 @@ EXPIRED = "Timestamp expired: it's more than 600 seconds from the server's clock
 GOALS = {
     "event": "First event accepted",
     "letters": "First event beyond ASCII",
-    "channels": "First event for several channels",
+    "channels": "First to several channels",
     "batch": "First batch accepted",
     "asked": "First question to the API",
     "encrypted": "First encrypted event",
-    "client-event": "First event from a subscriber",
+    "client-event": "First client event",
 }
 """What the server itself sees somebody do, and what the wall calls it."""
 
@@ -192,6 +192,13 @@ class Board:
         }
         return Reply(status=200, body=json.dumps(answer).encode())
 
+    def known(self, key: str) -> str:
+        """Whose key it is; "" if nobody with that key has been here yet."""
+        return self._known(Roster.name_of(key) or "")
+
+    def _known(self, name: str) -> str:
+        return name if name in self.learners else ""
+
     def open_round(self, seed: int, now: float) -> None:
         """Begin a sabotage round for everybody."""
         self.learners.open_round(seed, now)
@@ -317,7 +324,9 @@ class Board:
             if (each.who, each.key_of, each.rule, each.why) == (who, key_of, rule, why):
                 each.times, each.time, each.fix = each.times + 1, now, fix
                 return
-        own = [each for each in self._waiting if (each.who, each.key_of) == (who, key_of)]
+        # Anybody can make up keys, so those of people who haven't come yet wait as one sender's.
+        mine = (who, self._known(key_of))
+        own = [each for each in self._waiting if (each.who, self._known(each.key_of)) == mine]
         if len(own) == MAX_WAITING_EACH:
             self._waiting.remove(own[0])
         self._waiting.append(Refused(self._id(), who, key_of, rule, why, fix, 1, now))

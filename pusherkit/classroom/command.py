@@ -11,6 +11,7 @@ import csv
 import errno
 import getpass
 import io
+import itertools
 import json
 import math
 import os
@@ -37,6 +38,7 @@ from pusherkit.classroom import invitations
 from pusherkit.classroom.addresses import lan_address
 from pusherkit.classroom.invitations import Class, cannot_write, write_private
 from pusherkit.classroom.line import Line, Watch
+from pusherkit.classroom.store import InUse, locked
 from pusherkit.errors import PusherError
 
 DEFAULT_PORT = 8000  # JupyterHub's own
@@ -77,6 +79,7 @@ class Options:
 def run(options: Options, out: TextIO) -> int:
     """Run a class until Ctrl+C. Raises PusherError for what keeps it from starting."""
     _needs()
+    base_path(options.base_url)  # it's cheap, and what follows may install something
     address = _address(options.host)
     _check_certificate(options)
     folder = options.folder.absolute()
@@ -247,6 +250,11 @@ def _check_certificate(options: Options) -> None:
 
 
 def _check_port(address: str, options: Options) -> None:
+    if not options.port:
+        raise PusherError(
+            "--port 0 means any free port, and everybody's link has the port in it, so it has to "
+            f"stay the same. Choose one, for example --port {DEFAULT_PORT}."
+        )
     try:
         with socket.create_server((address, options.port)):
             return
@@ -286,27 +294,21 @@ def _inner_ports(before: Mapping[str, int], public: int) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _alone(folder: Path, out: TextIO) -> Iterator[int]:
-    """Keep a second class from running in the same folder.
-
-    Yields what holds the lock: a file descriptor.
-
-    The hub holds it, too. So the lock goes when both are gone, however they ended.
-    """
-    try:
-        lock = (folder / "lock").open("a+", encoding="ascii")
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    with lock:
-        deadline = math.inf
-        while not _locks(lock):
-            lock.seek(0)
-            before = lock.read(20).strip()
-            if _is_there(before):
-                raise PusherError(
-                    f"The class in {folder} is running already (process {before}). Two trainers "
-                    "can share it: both open the trainer's link. For another class, choose another "
-                    "folder with --dir, and another --port."
-                )
+    """The class's lock, which its hub holds, too. Waits for a hub whose command was killed."""
+    deadline = math.inf
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                lock = held.enter_context(locked(folder))
+                break
+            except OSError as error:
+                raise cannot_write(folder, error) from error
+            except InUse as error:
+                if error.running:
+                    raise PusherError(
+                        f"{error} Two trainers can share it: both open the trainer's link. For "
+                        "another class, choose another folder with --dir, and another --port."
+                    ) from error
             if deadline == math.inf:
                 _say(out, "The last command was killed, and its hub is still stopping. A moment…")
                 deadline = time.monotonic() + STOP_SECONDS
@@ -316,31 +318,7 @@ def _alone(folder: Path, out: TextIO) -> Iterator[int]:
                     "its command was killed. hub/log may say why. End it, or restart the machine."
                 )
             time.sleep(0.2)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock.fileno()
-
-
-def _locks(lock: TextIO) -> bool:
-    import fcntl  # not on Windows
-
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _is_there(process: str) -> bool:
-    """Whether the process with this number is running; True if that can't be known."""
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError, OverflowError):
-        return True
-    return True
+        yield lock
 
 
 def _class(options: Options, before: Class | None) -> Class:
@@ -448,7 +426,7 @@ def welcome(options: Options, kept: Class, folder: Path, url: str) -> list[str]:
         f"{'learner' if len(kept.names) == 1 else 'learners'}.",
         "",
         f"  Your view              {trainer}",
-        f"  The wall, to project   {trainer}/wall",
+        f"  The wall, to project   {kept.wall_link(f'{url}hub')}",
         "",
         "One link for each learner. Opening it makes you that learner, so give each to one person:",
         "",
@@ -567,6 +545,23 @@ def _configure(
     )
 
 
+def _telling(log: str) -> str:
+    """The last line of a log that reports something wrong; "" if there's none.
+
+    Where that's only a traceback's heading, it's the traceback's end, which has the message.
+    """
+    lines = log.splitlines()
+    at = [n for n, each in enumerate(lines) if each.startswith(("[E ", "[C ", "pusherkit"))]
+    if not at:
+        return ""
+    heading = lines[at[-1]].rstrip()
+    if not heading.endswith("]"):
+        return heading
+    below = itertools.takewhile(lambda each: not each.startswith("["), lines[at[-1] + 1 :])
+    *_, last = "", *filter(None, map(str.strip, below))
+    return f"{heading} {last}".rstrip()
+
+
 class _Hub:
     """JupyterHub, as a process of its own that Ctrl+C in the terminal doesn't reach directly."""
 
@@ -584,6 +579,7 @@ class _Hub:
 
     def start(self) -> None:
         """Start it and wait until it answers, or until the class is stopped."""
+        self._proxy()
         try:
             if self._log.exists():
                 self._log.replace(self._log.with_name("log.1"))
@@ -626,10 +622,8 @@ class _Hub:
     def why(self) -> str:
         """What its log says: the last line that reports something wrong."""
         with contextlib.suppress(OSError):
-            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-            telling = [each for each in lines if each.startswith(("[E ", "[C ", "pusherkit"))]
-            if telling:
-                return f"It says: {printable(telling[-1])}\nThe rest is in {self._log}."
+            if telling := _telling(self._log.read_text(encoding="utf-8", errors="replace")):
+                return f"It says: {printable(telling)}\nThe rest is in {self._log}."
         return f"What it says is in {self._log}."
 
     def stop(self) -> None:
@@ -643,5 +637,33 @@ class _Hub:
             self._process.kill()
             self._process.wait()
         # A hub that could end in order has taken its proxy and the proxy's file with it.
+        with contextlib.suppress(OSError):
+            if process := self._proxy():
+                os.kill(process, signal.SIGTERM)
+
+    def _proxy(self) -> int:
+        """The number of a proxy that a hub left behind; 0 if there's none.
+
+        After a power cut the file is still there, and its number may be another program's by now.
+        The file is removed then: JupyterHub ends whatever has that number when it starts.
+        """
+        file = self._folder / "proxy.pid"
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self._folder / "proxy.pid").read_text()), signal.SIGTERM)
+            process = int(file.read_text(encoding="ascii"))
+            if process > 1 and PROXY in _command_line(process):
+                return process
+        with contextlib.suppress(OSError):
+            file.unlink()
+        return 0
+
+
+def _command_line(process: int) -> str:
+    """The command that a process was started with; "" if there's no such process."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8", errors="replace")
+    ps = shutil.which("ps")  # where there's no /proc, as on macOS
+    if ps is None:
+        return ""
+    asked = [ps, "-ww", "-o", "command=", "-p", str(process)]
+    ran = subprocess.run(asked, capture_output=True, text=True, errors="replace")  # noqa: S603
+    return ran.stdout

@@ -63,8 +63,13 @@ class HubDoor:
     `environ` has what a hub tells its services: JUPYTERHUB_SERVICE_PREFIX, JUPYTERHUB_API_TOKEN
     and so on, and JUPYTERHUB_SERVICE_URL, which is where the hub's proxy looks for the pages.
     `cookie_secret` returns what signs the sign-in's cookies; if it's the same after a restart, open
-    pages come back by themselves. Raises PusherError if jupyterhub isn't installed, or if no hub
-    started this.
+    pages come back by themselves.
+
+    The hub is asked at each request, and JupyterHub keeps its answer for five minutes. A page that
+    is open already, with its WebSocket, stays open: somebody who may not train any more sees the
+    trainer's view until they reload it. To end that at once, restart the wall.
+
+    Raises PusherError if jupyterhub isn't installed, or if no hub started this.
     """
 
     def __init__(self, environ: Mapping[str, str], cookie_secret: Callable[[], str]) -> None:

@@ -25,7 +25,7 @@ from jupyterhub.utils import url_path_join
 from traitlets import Unicode
 
 from pusherkit.classroom.doors import TRAIN
-from pusherkit.classroom.invitations import TRAINER, Invitations, load
+from pusherkit.classroom.invitations import PROJECTOR, TRAINER, Invitations, load
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import CLASS_SECRET, class_secret
 
@@ -177,6 +177,11 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
             self.set_status(403)
             self.finish(await self.render_template("login.html", custom_html=NO_INVITATION))
             return
+        place = url_path_join(self.hub.base_url.removesuffix("hub/"), "services", WALL)
+        if name == PROJECTOR and self.current_user is not None:
+            # Often it's the trainer's own browser, and the trainer's view is open in another tab.
+            self.redirect(f"{place}/")
+            return
         if self.current_user is not None and self.current_user.name != name:
             # Somebody tries another learner's link: without this, they'd be one of the two in some
             # pages, and the other in the rest.
@@ -184,8 +189,7 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
             self.set_session_cookie()
         user = await self.login_user({"invitation": token})
         self._jupyterhub_user = user
-        place = url_path_join(self.hub.base_url.removesuffix("hub/"), "services", WALL)
-        if wall:
+        if wall or name == PROJECTOR:
             self.redirect(f"{place}/")
         elif name == TRAINER:
             self.redirect(f"{place}/trainer")
@@ -238,6 +242,7 @@ def configure_laptop(c: Any, folder: Path) -> None:
     c.JupyterHub.spawner_class = "simple"  # no system users, so nothing keeps learners apart
     homes = str(folder / "homes").replace("{", "{{").replace("}", "}}")
     c.SimpleLocalProcessSpawner.home_dir_template = f"{homes}/{{username}}"
+    c.Spawner.pre_spawn_hook = _no_server_for_the_projector
 
     configure(
         c,
@@ -257,6 +262,11 @@ def configure_laptop(c: Any, folder: Path) -> None:
         }
     )
     _end_with(laptop.parent)
+
+
+def _no_server_for_the_projector(spawner: Any) -> None:
+    if spawner.user.name == PROJECTOR:
+        raise web.HTTPError(403, "This machine shows the wall. For the lessons, open a link.")
 
 
 def _end_with(parent: int) -> None:

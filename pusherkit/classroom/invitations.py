@@ -20,6 +20,7 @@ from pathlib import Path
 from pusherkit.errors import PusherError
 
 TRAINER = "trainer"  # the trainer's name in the hub
+PROJECTOR = "_projector"  # who sees the wall and nothing else; no learner's name begins like that
 MAX_LEARNERS = 1000  # what one wall is made for
 MAX_NAME = 40  # characters; a longer one has no room on the wall
 MAX_FILE = 100_000  # bytes of a file of names: a thousand names have room
@@ -131,8 +132,8 @@ class Class:
     """A class as its file has it.
 
     `tokens` has one for everybody who was ever in the class, so that somebody who comes back gets
-    their old link; only those in `names`, and the trainer, may use theirs. `ports` are the ones
-    that only this machine's own programs use.
+    their old link; only those in `names`, the trainer and the projector may use theirs. `ports` are
+    the ones that only this machine's own programs use.
     """
 
     title: str
@@ -142,13 +143,20 @@ class Class:
 
     def links(self, hub: str) -> list[tuple[str, str]]:
         """Everybody's name and link, the trainer's first. `hub` is the hub's address."""
-        return [(name, f"{hub}/invitation/{self.tokens[name]}") for name in (TRAINER, *self.names)]
+        return [(name, self._link(hub, name)) for name in (TRAINER, *self.names)]
+
+    def wall_link(self, hub: str) -> str:
+        """The link for a machine that shows the wall to the room."""
+        return self._link(hub, PROJECTOR)
+
+    def _link(self, hub: str, name: str) -> str:
+        return f"{hub}/invitation/{self.tokens[name]}"
 
 
 def invite(before: Class | None, title: str, names: Sequence[str]) -> Class:
     """The class with these learners. Anybody who had a token before keeps it."""
     tokens = dict(before.tokens) if before else {}
-    for name in (TRAINER, *names):
+    for name in (TRAINER, PROJECTOR, *names):
         tokens.setdefault(name, _new_token())
     ports = before.ports if before else {}
     return Class(title=title, names=tuple(names), tokens=tokens, ports=ports)
@@ -162,7 +170,7 @@ class Invitations:
     """Who comes in by which token."""
 
     def __init__(self, of: Class) -> None:
-        self.names = frozenset((TRAINER, *of.names))
+        self.names = frozenset((TRAINER, PROJECTOR, *of.names))
         # By their hashes, so that the time a look-up takes gives nothing away about a token.
         self._names = {_hash(of.tokens[name]): name for name in self.names}
 

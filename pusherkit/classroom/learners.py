@@ -127,6 +127,9 @@ class Learners:
     def __len__(self) -> int:
         return len(self._learners)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._learners
+
     # --- what comes in ----------------------------------------------------------------------
 
     def seen(self, name: str, now: float) -> Learner | None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,19 @@ from pusherkit.classroom.doors import Visitor
 from pusherkit.classroom.learners import MAX_LEARNERS
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import kept_secret
+from pusherkit.credentials import Credentials, is_local
 from pusherkit.errors import PusherError
+from pusherkit.sandbox.rate import TokenBuckets
 from pusherkit.sandbox.visitors import Visitors
 
 LINK_FILE = "trainer-link"
-NAMES_FILE = "names"  # a JSON string on each line
-MAX_NAMES_BYTES = MAX_LEARNERS * 400  # of that file; MAX_SHOWN_NAME escaped takes 12 bytes each
+NAMES_FILE = "names"  # a JSON list on each line: a name, and the number on its badge
+MAX_NAMES_BYTES = MAX_LEARNERS * 420  # of that file; MAX_SHOWN_NAME escaped takes 12 bytes each
+NUMBER_BYTES = 4  # of the number on a badge; the next owner of a name gets another one
+NAMES_A_MINUTE = 60  # new ones from one address; a room behind a router has one address
+MAX_ADDRESSES = 1_000  # that are counted at a time
+MAX_ADDRESS = 45  # characters; the longest way to write one of IPv6
+MINUTE = 60.0  # seconds
 BADGE_DAYS = 90  # that a browser keeps its cookie
 
 _log = logging.getLogger("pusherkit.classroom")
@@ -59,6 +69,8 @@ class LinkDoor:
         self._cookie, self._trainer_cookie = f"pusherkit-{port}", f"pusherkit-{port}-trainer"
         self._file = folder / NAMES_FILE
         self._taken = _read_names(self._file)
+        self._unused = set[str]()  # names whose secret hasn't left this process since they joined
+        self._joins = TokenBuckets(NAMES_A_MINUTE, MAX_ADDRESSES)  # its seconds are minutes here
 
     @property
     def trainer_path(self) -> str:
@@ -82,10 +94,21 @@ class LinkDoor:
 
     def name(self, handler: tornado.web.RequestHandler) -> str | None:
         """The learner whose browser this is; None if it hasn't joined."""
-        name = self._badges.name_on(handler.get_cookie(self._cookie, "") or "")
-        if name is not None and alike(name) not in self._taken:
-            self._take(name)  # the folder was emptied, and the class secret kept
+        badge = self._badges.read(handler.get_cookie(self._cookie, "") or "")
+        if badge is None:
+            return None
+        name, number = badge
+        owner = self._taken.get(alike(name))
+        if owner is None:  # they gave it up, or the folder was emptied and the class secret kept
+            self._take(name, number)
+        elif owner != badge:
+            return None  # they gave it up, and now it's somebody else's
         return name
+
+    def credentials(self, name: str, base_url: str) -> Credentials:
+        """What a learner's lessons sign with. From now on, the name is theirs for good."""
+        self._unused.discard(name)
+        return self.roster.credentials(name, base_url)
 
     def may_train(self, handler: tornado.web.RequestHandler) -> bool:
         """Whether this is the trainer's browser."""
@@ -104,37 +127,61 @@ class LinkDoor:
         """Let somebody in under a name, or in again; return the name as the wall has it.
 
         A name that's taken is for the browser that took it, and for somebody with its
-        PUSHER_SECRET. Raises PusherError, with a sentence for them: NameTaken if it's taken.
+        PUSHER_SECRET. One that was never used is free again once its browser takes another: nobody
+        has its secret, and its badge doesn't count any more as soon as somebody else has it.
+        Raises PusherError, with a sentence for them: NameTaken if it's taken.
         """
-        name = cleaned(text)
+        name, before = cleaned(text), self.name(handler)
         owner = self._taken.get(alike(name))
         if owner is None:
             if len(self._taken) >= MAX_LEARNERS:
                 raise PusherError(
                     f"The class is full: it has {MAX_LEARNERS:,} names. Tell your trainer."
                 )
-            owner = name
-            self._take(name)
-        elif owner != self.name(handler) and not self._owns(owner, secret):
+            if self._joins.take(_address(handler), time.monotonic() / MINUTE):
+                raise PusherError(
+                    f"{NAMES_A_MINUTE} people have joined from your network within a minute, "
+                    "which is all that fit. Wait a few seconds, then join again."
+                )
+            owner = (name, secrets.token_hex(NUMBER_BYTES))
+            self._unused.add(name)
+            self._take(*owner)
+        elif owner[0] != before and not self._owns(owner[0], secret):
             raise NameTaken(
-                f"{owner} is in this class already. If that's somebody else, add a letter or "
+                f"{owner[0]} is in this class already. If that's somebody else, add a letter or "
                 "choose another name. If it's you, in another browser, type your secret, too."
                 if not secret
-                else f"That isn't {owner}'s secret. In the browser where you joined, any lesson "
+                else f"That isn't {owner[0]}'s secret. In the browser where you joined, any lesson "
                 'can show it: import os; os.environ["PUSHER_SECRET"]'
             )
-        self._keep(handler, self._cookie, self._badges.of(owner))
-        return owner
+        if before in self._unused and before != owner[0]:
+            self._give_up(before)
+        self._keep(handler, self._cookie, self._badges.of(*owner))
+        return owner[0]
 
     def _owns(self, name: str, secret: str) -> bool:
         own = self.roster.credentials(name).secret
         return hmac.compare_digest(own.encode(), secret.strip().encode(errors="replace"))
 
-    def _take(self, name: str) -> None:
-        self._taken[alike(name)] = name
+    def _take(self, name: str, number: str) -> None:
+        self._taken[alike(name)] = (name, number)
+        with self._writing(), self._file.open("a", encoding="ascii") as opened:
+            opened.write(_line(name, number))
+
+    def _give_up(self, name: str) -> None:
+        """Let somebody else have a name that nobody has used."""
+        self._unused.discard(name)
+        del self._taken[alike(name)]
+        with self._writing():
+            beside = self._file.with_name(f"{NAMES_FILE}.new")
+            lines = (_line(*each) for each in self._taken.values())
+            beside.write_text("".join(lines), encoding="ascii")
+            beside.replace(self._file)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            with self._file.open("a", encoding="ascii") as opened:
-                opened.write(json.dumps(name) + "\n")
+            yield
         except OSError as error:
             _log.warning(
                 "%s can't be written (%s): after a restart, anybody could take the name of "
@@ -166,8 +213,24 @@ def scheme(handler: tornado.web.RequestHandler) -> str:
     return "https" if said == "https" else "http"
 
 
-def _read_names(file: Path) -> dict[str, str]:
-    """Which names are taken. A line that's damaged is left out."""
+def _address(handler: tornado.web.RequestHandler) -> str:
+    """Where a request comes from, as far as that can be known.
+
+    A proxy on this machine writes it at the end of X-Forwarded-For. From elsewhere, anybody could.
+    """
+    address = handler.request.remote_ip or ""
+    if is_local(address):
+        said = handler.request.headers.get("X-Forwarded-For", "")
+        address = said.rpartition(",")[2].strip()[:MAX_ADDRESS] or address
+    return address
+
+
+def _line(name: str, number: str) -> str:
+    return json.dumps([name, number]) + "\n"
+
+
+def _read_names(file: Path) -> dict[str, tuple[str, str]]:
+    """Which names are taken, and the number of each. A line that's damaged is left out."""
     try:
         with file.open("rb") as opened:
             text = opened.read(MAX_NAMES_BYTES).decode(errors="replace")
@@ -175,12 +238,12 @@ def _read_names(file: Path) -> dict[str, str]:
         return {}
     except OSError as error:
         raise PusherError(f"{file} can't be read: {error.strerror}.") from error
-    taken: dict[str, str] = {}
+    taken: dict[str, tuple[str, str]] = {}
     for line in text.split("\n"):
         try:
-            name = json.loads(line)
-        except (ValueError, RecursionError):
+            name, number = json.loads(line)
+        except (ValueError, TypeError, RecursionError):
             continue
-        if isinstance(name, str) and 0 < len(name) <= MAX_SHOWN_NAME:
-            taken.setdefault(alike(name), name)
+        if isinstance(name, str) and isinstance(number, str) and 0 < len(name) <= MAX_SHOWN_NAME:
+            taken.setdefault(alike(name), (name, number))
     return taken

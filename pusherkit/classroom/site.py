@@ -15,8 +15,8 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -30,7 +30,7 @@ from tornado.httputil import HTTPServerRequest
 from pusherkit.classroom.addresses import lan_address, names_of
 from pusherkit.classroom.links import LINK_FILE, LinkDoor, NameTaken, scheme
 from pusherkit.classroom.roster import Roster
-from pusherkit.classroom.store import class_secret
+from pusherkit.classroom.store import InUse, class_secret, locked
 from pusherkit.classroom.wall import Wall, course, until_stopped
 from pusherkit.credentials import is_local
 from pusherkit.errors import PusherError
@@ -128,20 +128,10 @@ def run(
             f"--data {folder}: that's in the site's folder, and everybody can read what's there. "
             "The class's secrets need a folder elsewhere."
         )
+    built = Site(site)
     names = [*allow_hosts, *names_of(host)]
-    wall, door = in_browsers(
-        folder,
-        Roster(class_secret(folder, environ)),
-        Site(site),
-        title=title,
-        course=course(),
-        host=host,
-        port=port,
-        allow_hosts=names,
-        learners=learners,
-    )
 
-    def welcome(_: str) -> None:
+    def welcome(wall: Wall, door: LinkDoor) -> None:
         here = wall.server.url
         if is_local(host) and names:  # a proxy on this machine answers to that name
             url = f"https://{names[0]}"
@@ -149,9 +139,40 @@ def run(
             url = f"http://{names[0] if names else host}:{urlsplit(here).port}"
         say("\n".join(opening(url, here, door, folder)))
 
-    # On Windows, too: the other kind of loop has no add_reader().
-    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        runner.run(until_stopped(wall, door, welcome))
+    with _alone(folder):
+        wall, door = in_browsers(
+            folder,
+            Roster(class_secret(folder, environ)),
+            built,
+            title=title,
+            course=course(),
+            host=host,
+            port=port,
+            allow_hosts=names,
+            learners=learners,
+        )
+        # On Windows, too: the other kind of loop has no add_reader().
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(until_stopped(wall, door, lambda _: welcome(wall, door)))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep another process from writing to the class's folder. Raises PusherError if one does."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder))
+        except InUse as error:
+            raise PusherError(
+                f"{error} Two trainers can share it: both open the trainer's link. For another "
+                "class, choose another folder with --data, and another --port."
+            ) from error
+        except OSError as error:
+            raise PusherError(
+                f"Nothing can be written to {folder}: {error.strerror}. Choose a folder of your "
+                "own with --data."
+            ) from error
+        yield
 
 
 def in_browsers(
@@ -406,7 +427,7 @@ class Settings(_OfTheClass):
         name = self.door.name(self)
         environment = {}
         if name is not None:
-            own = self.door.roster.credentials(name, self.origin())
+            own = self.door.credentials(name, self.origin())
             environment = {
                 "PUSHER_APP_ID": own.app_id,
                 "PUSHER_KEY": own.key,
@@ -431,12 +452,29 @@ class Files(_Page, tornado.web.StaticFileHandler):
         if path in ("lab", "lab/", LAB) and self.door.name(self) is None:
             self.redirect("/join")
             return
-        if path in self._packed:
+        if self._is_packed(path):
             self.set_header("Vary", "Accept-Encoding")
             if "gzip" in self.request.headers.get("Accept-Encoding", ""):
                 self.root = self._small
                 self.set_header("Content-Encoding", "gzip")
         await super().get(path, include_body)
+
+    def _is_packed(self, path: str) -> bool:
+        """Whether there's a packed file, and the site hasn't been rebuilt since."""
+        if path not in self._packed:
+            return False
+        with suppress(OSError):
+            times = {Path(root, path).stat().st_mtime_ns for root in (self.root, self._small)}
+            return len(times) == 1
+        return False
+
+    def compute_etag(self) -> str | None:
+        # Not Tornado's: it keeps a file's hash for as long as it runs, and the site may be rebuilt
+        # meanwhile.
+        if self.absolute_path is None:
+            return None
+        known = os.stat(self.absolute_path)
+        return f'"{known.st_mtime_ns:x}-{known.st_size:x}"'
 
     def set_extra_headers(self, path: str) -> None:
         # The folder with Python is named after what's in it. Everything else may be rebuilt.

@@ -12,8 +12,8 @@ import logging
 import os
 import secrets
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105 - an environment variable'
 SECRET_BYTES = 32  # of a new class secret
 MAX_SECRET_BYTES = 4_096  # of a file that's read as one
 FORMAT = 1  # of the file: PRAGMA user_version
+LOCK_FILE = "lock"  # it has the number of the process that holds the lock
 LOG_ROWS = 20_000  # that are kept, some 8 MB; the oldest leave first
 MAX_WAL_BYTES = 16 * 1024 * 1024  # that stay allocated for the file that SQLite writes first
 LOCK_SECONDS = 5.0  # that a write waits while something else, such as a backup, reads the file
@@ -102,6 +103,16 @@ class Store:
                 "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", (LOG_ROWS,)
             )
 
+    def log(self) -> list[dict[str, Any]]:
+        """The log, oldest first: what was on the wall, as Changes.log has it. On any thread."""
+        columns = ("time", "kind", "who", "place", "what", "more")
+        with suppress(sqlite3.Error):
+            reading = sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)
+            with closing(reading):
+                rows = reading.execute(f"SELECT {', '.join(columns)} FROM log ORDER BY id")  # noqa: S608 - ours
+                return [dict(zip(columns, row, strict=True)) for row in rows]
+        return []
+
     def close(self) -> None:
         """Close the file."""
         database, self._database = self._database, None
@@ -168,6 +179,51 @@ class Store:
             "thing they do."
         )
         _log.warning("%s (%s)", self.notice, error)
+
+
+class InUse(PusherError):
+    """Another process has the folder. `running` says whether the one that locked it is there."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        super().__init__(f"The class in {folder} is running already (process {process}).")
+        self.running = _is_there(process)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Keep a second class from running in the same folder.
+
+    Yields what holds the lock: a file descriptor. A child that inherits it holds the lock, too, so
+    it goes when both are gone, however they ended. Windows has no such locks, and nothing is kept
+    out there. Raises InUse, and OSError if the file can't be opened.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        fcntl = None  # type: ignore[assignment]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("a+b", buffering=0) as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                raise InUse(folder, lock.read(20).decode("ascii", "replace").strip()) from None
+        with suppress(OSError):  # on a full disk the lock holds, and only the number is missing
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+        yield lock.fileno()
+
+
+def _is_there(process: str) -> bool:
+    """Whether the process with this number is running; True if that can't be known."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
 
 
 def _rows(states: Mapping[str, Any]) -> list[tuple[str, str]]:

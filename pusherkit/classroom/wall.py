@@ -19,7 +19,6 @@ import signal
 import socket
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -40,14 +39,16 @@ from pusherkit.classroom.store import Store, class_secret
 from pusherkit.clinic.sabotage import MAX_SEED
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
-from pusherkit.sandbox import Entry, Reply, Sandbox, SandboxServer
+from pusherkit.sandbox import Entry, Exchange, RefusedSubscription, Reply, Sandbox, SandboxServer
 from pusherkit.sandbox.api import Refusal
+from pusherkit.sandbox.keys import Named
 from pusherkit.sandbox.live import page_and_policy
-from pusherkit.sandbox.rate import TokenBucket
+from pusherkit.sandbox.rate import TokenBuckets
 from pusherkit.sandbox.sockets import TOO_SLOW, BoundedWebSocket
 from pusherkit.signing import Request
 
-LEARNER_RATE = 30.0  # requests a second of one learner; a lesson's loop needs fewer
+LEARNER_RATE = 30.0  # requests, or client events, a second of one learner; loops need fewer
+REFUSED_RATE = 5.0  # refusals a second that name one learner's key, or nobody's, and are looked at
 WALL_SECONDS = 0.25  # between two views that a wall page gets
 TRAINER_SECONDS = 0.5  # between two messages of one kind that a trainer's view gets
 QUIET_SECONDS = 1.0  # after which a view is made anyway: events per minute change, too
@@ -74,17 +75,20 @@ class ClassSandbox(Sandbox):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._requests = TokenBuckets(LEARNER_RATE, MAX_LEARNERS)
+        self._client_events = TokenBuckets(LEARNER_RATE, MAX_LEARNERS)
+        self.channels.too_many_client_events = self._too_many
 
-    def admit(self, request: Request, *, now: float) -> None:
+    def _too_many(self, key: str, now: float) -> str:
+        # Its connection has a channel that only somebody with the key's secret can subscribe to.
+        if not self._client_events.take(key, now):
+            return ""
+        return f"in a class, a learner may send {LEARNER_RATE:g} per second on all connections."
+
+    def admit(self, request: Request, named: Named, *, now: float) -> None:
         """Raise Refusal, a 429, if a learner sends too much; the others aren't affected."""
-        super().admit(request, now=now)
-        key = self.keys.named(request.values("auth_key")).key
-        bucket = self._buckets.setdefault(key, TokenBucket(LEARNER_RATE))
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > MAX_LEARNERS:
-            self._buckets.popitem(last=False)
-        if wait := bucket.take(now):
+        super().admit(request, named, now=now)
+        if wait := self._requests.take(named.key, now):
             raise Refusal(
                 429,
                 f"Too many requests: in a class, a learner may send {LEARNER_RATE:g} per second.",
@@ -140,6 +144,7 @@ class Wall:
         self.open_sockets: set[BoundedWebSocket] = set()
         self.feeds: set[WallFeed] = set()
         self.trainer_feeds: set[TrainerFeed] = set()
+        self._refused = TokenBuckets(REFUSED_RATE, MAX_LEARNERS + 1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = False  # whether the loop has been woken, and hasn't looked yet
         self._changed = asyncio.Event()
@@ -151,10 +156,24 @@ class Wall:
     def _entry(self, entry: Entry) -> None:
         try:
             with self.lock:
+                if self._is_one_too_many(entry):
+                    return
                 self.board.entry(entry)
         except Exception:  # one odd entry mustn't end all that come after it
             _log.exception("The wall couldn't show what happened.")
         self.changed()
+
+    def _is_one_too_many(self, entry: Entry) -> bool:
+        """Whether it's a refusal, and there were enough of them lately with that key.
+
+        What's accepted was counted before. A refused request proves nothing about its sender, and
+        any text can be the key of somebody who may yet come, so those who haven't share a bucket.
+        """
+        if isinstance(entry, RefusedSubscription) or (
+            isinstance(entry, Exchange) and entry.reply.status != 200
+        ):
+            return bool(self._refused.take(self.board.known(entry.key), entry.time))
+        return False
 
     def _call(self, key: str, body: bytes, now: float) -> Reply:
         with self.lock:
@@ -519,12 +538,17 @@ class _Export(_Page):
 class ExportJson(_Export):
     """GET P/trainer/export.json"""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         wall = self.wall
         with wall.lock:
             exported = wall.board.learners.export_json(wall.board.title, wall.clock())
+
+        def with_log() -> str:  # indented, a large class takes seconds
+            return json.dumps({**exported, "log": wall.store.log()})
+
+        text = await asyncio.get_running_loop().run_in_executor(None, with_log)
         self.attach("class.json", "application/json")
-        self.finish(json.dumps(exported))  # indented, a large class takes seconds
+        self.finish(text)
 
 
 class ExportCsv(_Export):

@@ -45,6 +45,7 @@ from pusherkit.sandbox.api import (
     read_target,
 )
 from pusherkit.sandbox.channels import UnauthorizedSubscription
+from pusherkit.sandbox.keys import Named
 from pusherkit.signing import Request, canonical_string, hmac_sha256
 
 RATE = 50.0  # requests per second that are accepted; a program that does its tasks sends a few
@@ -95,8 +96,8 @@ class Clinic(Sandbox):
             self._arrived(raw, now, judged.status, said)
         return judged
 
-    def admit(self, request: Request, *, now: float) -> None:
-        super().admit(request, now=now)
+    def admit(self, request: Request, named: Named, *, now: float) -> None:
+        super().admit(request, named, now=now)
         if wait := must_wait(self.state, request, now=now):
             self._asked = wait
             raise Refusal(

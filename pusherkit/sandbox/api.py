@@ -398,7 +398,7 @@ class Sandbox:
             own_call = self._calls.get(found.call)
             # A server that's played checks its rate at a time of its own, and has no own calls.
             if self.personality is None or own_call:
-                self.admit(request, now=now)
+                self.admit(request, named, now=now)
             if own_call:
                 return partial(own_call, named.key, request.body, now), verdict
             return _ANSWERS[found.call](self, request, named, now, *found.arguments), verdict
@@ -636,10 +636,11 @@ class Sandbox:
 
     # --- may it -----------------------------------------------------------------------------
 
-    def admit(self, request: Request, *, now: float) -> None:
+    def admit(self, request: Request, named: Named, *, now: float) -> None:
         """Raise Refusal where a request has to wait, although it's signed as it should be.
 
-        Here it's the rate limit. A sandbox with more reasons of its own overrides it.
+        Here it's the rate limit. A sandbox with more reasons of its own overrides it. `named` is
+        the key that signed the request.
         """
         if self._bucket and (wait := self._bucket.take(now)):
             raise Refusal(

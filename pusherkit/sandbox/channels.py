@@ -160,6 +160,9 @@ class Channels:
         self._changed_counts: dict[str, None] = {}  # channels whose count the next tick() tells
         self._socket_ids = socket_ids or (f"{number}.{number}" for number in count(1))
         self._ticked_at: float | None = None
+        self.too_many_client_events: Callable[[str, float], str] = lambda key, now: ""
+        """Says why a key's next client event has to wait, if it does. One connection's limit is
+        looked at first; this is for limits of your own on all that a key has."""
 
     # --- what the API asks ------------------------------------------------------------------
 
@@ -590,12 +593,13 @@ class Channels:
                 f"Client events are not supported on encrypted channels, such as {channel}.",
             )
             return
-        if connection.client_events.take(now):
-            self._refuse(
-                connection,
-                CLIENT_EVENT_REJECTED,
-                f"Client event rejected: over {CLIENT_EVENTS_PER_SECOND} in a second.",
-            )
+        too_many = (
+            f"over {CLIENT_EVENTS_PER_SECOND} in a second."
+            if connection.client_events.take(now)
+            else self.too_many_client_events(connection.credentials.key, now)
+        )
+        if too_many:
+            self._refuse(connection, CLIENT_EVENT_REJECTED, f"Client event rejected: {too_many}")
             return
         member = self._subscribers[channel][connection]
         sender = {} if member is None else {"user_id": member.user_id}

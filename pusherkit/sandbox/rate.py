@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 
 
 class TokenBucket:
@@ -25,3 +26,19 @@ class TokenBucket:
             self._tokens -= cost
             return 0.0
         return (cost - self._tokens) / self.rate
+
+
+class TokenBuckets:
+    """A bucket of `rate` tokens for each name, as long as it's one of the `most` used last."""
+
+    def __init__(self, rate: float, most: int) -> None:
+        self.rate, self._most = rate, most
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def take(self, name: str, now: float) -> float:
+        """Take a token of that name's and return 0, or return the seconds until there is one."""
+        bucket = self._buckets.setdefault(name, TokenBucket(self.rate))
+        self._buckets.move_to_end(name)
+        if len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)
+        return bucket.take(now)

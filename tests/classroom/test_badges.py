@@ -55,18 +55,20 @@ def test_names_that_people_would_take_for_the_same_are_alike() -> None:
 
 @pytest.mark.parametrize("name", ["zoë", "Anne-Marie", "a:b", "7"])
 def test_a_badge_names_its_owner(name: str) -> None:
-    badge = MINE.of(name)
+    badge = MINE.of(name, "7f")
     assert badge.isascii()
     assert " " not in badge
-    assert MINE.name_on(badge) == name
+    assert MINE.read(badge) == (name, "7f")
 
 
 def test_nobody_can_make_somebody_else_s_badge() -> None:
-    zoe, adam = MINE.of("zoë"), MINE.of("adam")
-    key, proof = zoe.split(":")
+    zoe, adam = MINE.of("zoë", "7f"), MINE.of("adam", "7f")
+    key, number, proof = zoe.split(":")
     for forged in (
-        f"adam:{proof}",
-        f"{key}:{adam.split(':')[1]}",
+        f"adam:7f:{proof}",
+        f"{key}:80:{proof}",
+        f"{key}:{number}:{adam.split(':')[2]}",
+        f"{key}:{proof}",
         f"{key}:{MINE.of_trainer()}",
         key,
         "",
@@ -76,13 +78,13 @@ def test_nobody_can_make_somebody_else_s_badge() -> None:
         zoe + "é",
         "x" * MAX_BADGE + zoe,
     ):
-        assert MINE.name_on(forged) is None, forged
-    assert Badges("the secret of another class", "the secret of a link").name_on(zoe) is None
+        assert MINE.read(forged) is None, forged
+    assert Badges("the secret of another class", "the secret of a link").read(zoe) is None
 
 
 def test_a_proof_for_a_key_that_cannot_exist_is_nobody_s() -> None:
     """Signed by us, and still nobody: "_61" isn't how anybody's key is written."""
-    assert MINE.name_on(f"_61:{MINE._proof(b'pusherkit class badge: ', b'_61')}") is None
+    assert MINE.read(f"_61:7:{MINE._proof(b'pusherkit class badge: ', b'_61:7')}") is None
 
 
 def test_a_new_link_ends_the_trainer_s_badge() -> None:
@@ -90,7 +92,7 @@ def test_a_new_link_ends_the_trainer_s_badge() -> None:
     assert MINE.is_trainer(badge)
     assert MINE.opens("the secret of a link")
     anew = Badges("the secret of a class", "the secret of another link")
-    for other in ("", MINE.of("zoë"), "the secret of a link", anew.of_trainer(), "é"):
+    for other in ("", MINE.of("zoë", "7f"), "the secret of a link", anew.of_trainer(), "é"):
         assert not MINE.is_trainer(other)
     for other in ("", badge, "the secret of another link", "é", "\ud800"):
         assert not MINE.opens(other)

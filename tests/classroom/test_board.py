@@ -141,12 +141,26 @@ def test_a_loop_with_a_new_reason_each_time_does_not_take_the_others_turn(klass)
     assert shown[: bounds.MAX_WAITING_EACH + 1] == ["bob", "bob", "ann"]
 
 
+def test_refusals_with_made_up_keys_do_not_take_the_others_turn(klass):
+    names = [f"learner-{number}" for number in range(bounds.MAX_REFUSALS)]
+    for name in (*names, "ann"):
+        klass.say(name, kind="hello")
+        klass.send(name, HELLO, secret_of="mallory")
+    for number in range(10):
+        klass.send(f"nobody-{number}", HELLO, secret_of="mallory")
+    klass.now += bounds.REFUSAL_SECONDS
+    shown = [each["key_of"] for each in klass.view()["refusals"]]
+    assert shown[: bounds.MAX_WAITING_EACH + 1] == ["nobody-9", "nobody-8", "ann"]
+
+
 def _plain(target):
     return RawRequest(method="POST", target=target)
 
 
 def test_refusals_have_their_time_on_the_wall_and_the_others_wait(klass):
     names = [f"learner-{number}" for number in range(20)]
+    for name in names:
+        klass.say(name, kind="hello")
     for name in names:
         klass.send(name, HELLO, secret_of="mallory")
         klass.send(name, HELLO, secret_of="mallory")

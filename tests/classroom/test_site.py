@@ -22,9 +22,10 @@ from websockets.asyncio.client import connect
 from pusherkit import AsyncClient, Credentials, PusherError, Unauthorized
 from pusherkit.classroom import addresses
 from pusherkit.classroom.addresses import names_of
-from pusherkit.classroom.links import LINK_FILE, NAMES_FILE, LinkDoor
+from pusherkit.classroom.links import LINK_FILE, NAMES_A_MINUTE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
+from pusherkit.classroom.store import locked
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
 from pusherkit.sandbox.visitors import Visitors
@@ -205,6 +206,43 @@ async def test_the_class_is_full_at_some_point(
     async with klass.browser("a") as first, klass.browser("b"), klass.browser() as third:
         assert "The class is full" in (await klass.refusal(third, name="c"))[1]
         assert (await first.post("/join", data={"name": "A"})).is_redirect
+
+
+async def test_a_name_that_was_never_used_is_free_again(klass: Class, folder: Path) -> None:
+    async with klass.browser("zoe") as mallory:
+        badge = dict(mallory.cookies)
+        await mallory.post("/join", data={"name": "mallory"})
+        assert "zoe" not in (folder / "data" / NAMES_FILE).read_text()
+        async with klass.browser("Zoe") as zoe, klass.browser() as other:
+            other.cookies.update(badge)
+            assert await environment(other) == {}, "the badge of whoever had the name before"
+            assert (await environment(zoe))["PUSHER_KEY"] == "Zoe"
+            await zoe.post("/join", data={"name": "Zoë"})
+            assert (await klass.refusal(other, name="zoe"))[0] == 409, "its secret is out"
+
+
+async def test_a_badge_brings_back_the_name_that_was_given_up(klass: Class) -> None:
+    async with klass.browser("zoe") as zoe, klass.browser() as other:
+        badge = dict(zoe.cookies)
+        await zoe.post("/join", data={"name": "Zoë"})
+        other.cookies.update(badge)
+        assert (await environment(other))["PUSHER_KEY"] == "zoe"
+        assert (await klass.refusal(zoe, name="zoe"))[0] == 409
+
+
+async def test_new_names_from_one_address_have_a_rate(
+    klass: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pusherkit.classroom.links.time.monotonic", lambda: 0.0)
+    async with klass.browser() as browser:
+        for number in range(NAMES_A_MINUTE):
+            assert (await browser.post("/join", data={"name": f"n{number}"})).is_redirect
+        status, said = await klass.refusal(browser, name="another")
+        assert (status, "Wait a few seconds" in said) == (400, True)
+        assert (await browser.post("/join", data={"name": f"N{number}"})).is_redirect
+        elsewhere = {"X-Forwarded-For": "192.0.2.1, 192.0.2.7"}
+        joined = await browser.post("/join", data={"name": "another"}, headers=elsewhere)
+        assert joined.is_redirect
 
 
 @pytest.mark.parametrize(
@@ -420,6 +458,22 @@ async def test_large_files_travel_packed(klass: Class, folder: Path) -> None:
     assert packed(source.parents[1], folder / "a file") == frozenset(), "no room there"
 
 
+@pytest.mark.parametrize("name", ["lab/loading.js", "lab/large.js"])
+async def test_a_site_may_be_built_anew_while_its_class_is_open(
+    klass: Class, folder: Path, name: str
+) -> None:
+    async with klass.browser() as browser:
+        before = await browser.get(f"/{name}")
+        file = folder / "site" / name
+        anew = before.text.replace("1", "2")  # of the same size
+        file.write_text(anew)
+        later = file.stat().st_mtime_ns + 10**9
+        os.utime(file, ns=(later, later))
+        known = {"If-None-Match": before.headers["etag"]}
+        answer = await browser.get(f"/{name}", headers=known)
+        assert (answer.status_code, answer.text) == (200, anew)
+
+
 @pytest.mark.parametrize("path", ["/", "/join", "/lab/loading.js", "/jupyter-lite.json", "/wall/"])
 async def test_another_name_for_this_machine_opens_nothing(klass: Class, path: str) -> None:
     async with klass.browser() as browser:
@@ -478,6 +532,32 @@ def test_the_secrets_are_not_kept_where_everybody_can_read_them(
     assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / data}"]) == 1
     assert "everybody can read what's there" in capsys.readouterr().err
     assert sorted((folder / "site").rglob("*")) == before
+
+
+def test_nothing_is_made_for_a_site_that_isn_t_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["wall", f"--site={folder / 'nowhere'}", f"--data={folder / 'data'}"]) == 1
+    assert "there's no such folder" in capsys.readouterr().err
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
+def test_one_folder_has_one_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with locked(folder / "data"):
+        assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'data'}"]) == 1
+    said = capsys.readouterr().err
+    assert f"is running already (process {os.getpid()}). Two trainers can share it" in said
+    assert "--data" in said
+    assert not (folder / "data" / LINK_FILE).exists()
+
+
+def test_a_data_folder_that_cannot_be_written_gets_a_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").write_text("")
+    assert main(["wall", f"--site={folder / 'site'}", f"--data={folder / 'file' / 'data'}"]) == 1
+    assert "Choose a folder of your own with --data" in capsys.readouterr().err
 
 
 def test_a_taken_port_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

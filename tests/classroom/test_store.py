@@ -53,6 +53,16 @@ def test_the_log_is_bounded_and_keeps_the_latest(tmp_path, monkeypatch):
     assert (count, oldest) == (100, 900.0)
 
 
+def test_the_log_can_be_read_while_the_file_is_open_and_when_there_is_none(tmp_path):
+    store = Store(tmp_path / "a folder #1?")
+    assert store.log() == []
+    store.save(changes(log=[ROW, (2.0, "event", "bob", "order-42", "status", "2")]))
+    first, second = store.log()
+    assert tuple(first.values()) == ROW
+    assert (second["who"], second["place"]) == ("bob", "order-42")
+    store.close()
+
+
 def test_a_full_disk_keeps_the_old_and_says_so_once(tmp_path, caplog):
     store = Store(tmp_path)
     assert store.save(changes(learners={"ann": {"seen": 1}}))

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -17,14 +17,22 @@ import pytest
 import tornado.web
 import websockets
 
-from pusherkit import AsyncClient, Unauthorized, sign
+from pusherkit import AsyncClient, Unauthorized, authorize_channel, sign
 from pusherkit.classroom import wall as wall_module
 from pusherkit.classroom.doors import Visitor
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import Store
-from pusherkit.classroom.wall import LEARNER_RATE, MAX_FEEDS_EACH, Wall, course, serving
+from pusherkit.classroom.wall import (
+    LEARNER_RATE,
+    MAX_FEEDS_EACH,
+    REFUSED_RATE,
+    Wall,
+    course,
+    serving,
+)
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
+from pusherkit.sandbox.channels import CLIENT_EVENTS_PER_SECOND
 from tests.classroom.conftest import COURSE, SECRET
 
 TRAINER, LEARNER = {"X-Visitor": "trainer"}, {"X-Visitor": "ann"}
@@ -177,6 +185,56 @@ async def check_a_flood(up: Up) -> None:
     await up.publish("ann")
 
 
+async def test_refusals_are_bounded_for_each_key_and_for_all_that_nobody_has(tmp_path, monkeypatch):
+    now = time.time()
+    taken = []
+    async with class_at(tmp_path, clock=lambda: now) as up:
+        monkeypatch.setattr(up.wall.board, "entry", lambda entry: taken.append(entry.key))
+        for name in ("ann", "bob"):
+            await up.say(name, kind="hello")
+        many = range(int(REFUSED_RATE) + 5)
+        async with httpx.AsyncClient(base_url=up.wall.server.url) as client:
+            for key in (*("ann" for _ in many), *(f"made-up-{n}" for n in many), "bob"):
+                path = f"/apps/{up.credentials('ann').app_id}/events?auth_key={key}"
+                assert (await client.post(path)).status_code == 401
+    most = int(REFUSED_RATE)
+    assert [*map(taken.count, ("ann", "bob"))] == [most, 1]
+    assert len(taken) == 2 * most + 1
+
+
+async def test_client_events_are_bounded_for_a_learner_and_not_for_a_connection(tmp_path):
+    now = time.time()
+    async with class_at(tmp_path, clock=lambda: now) as up, AsyncExitStack() as stack:
+        answers = []
+        connections = LEARNER_RATE // CLIENT_EVENTS_PER_SECOND + 1
+        for _ in range(int(connections)):
+            answers.append(await client_events(up, "mallory", stack))
+        assert answers[:-1] == [""] * (len(answers) - 1)
+        assert "a learner may send 30 per second on all connections" in answers[-1]
+        assert await client_events(up, "ann", stack) == ""
+
+
+async def client_events(up: Up, name: str, stack: AsyncExitStack) -> str:
+    """As many client events as one connection may send; returns what was said against it."""
+    mine = up.credentials(name)
+    url = f"{mine.base_url.replace('http', 'ws')}/app/{mine.key}?protocol=7"
+    feed = await stack.enter_async_context(websockets.connect(url))
+    socket_id = json.loads(json.loads(await feed.recv())["data"])["socket_id"]
+    own = f"private-{socket_id}"  # or each would have to read what the others send
+    auth = authorize_channel(mine, socket_id, own)
+    await feed.send(json.dumps({"event": "pusher:subscribe", "data": {"channel": own, **auth}}))
+    for _ in range(CLIENT_EVENTS_PER_SECOND):
+        await feed.send(json.dumps({"event": "client-x", "channel": own, "data": {}}))
+    await feed.send(json.dumps({"event": "pusher:ping"}))
+    async for text in feed:
+        message = json.loads(text)
+        if message["event"] == "pusher:error":
+            return str(message["data"]["message"])
+        if message["event"] == "pusher:pong":
+            return ""
+    raise AssertionError("It hung up.")
+
+
 async def test_an_entry_that_cannot_be_shown_does_not_end_the_wall(up, monkeypatch, caplog):
     def fails(entry: object) -> None:
         raise RuntimeError("odd")
@@ -321,13 +379,15 @@ async def test_clearing_the_wall(up):
         assert view["events"] == 1
 
 
-async def test_exports(up):
+async def test_exports(up, monkeypatch):
+    monkeypatch.setattr(up.wall.store, "log", lambda: [{"kind": "event", "who": "ann"}])
     await up.say(
         "=cmd()", kind="progress", lesson="00-start-here", record={"passed": ["start_here.send"]}
     )
     exported = await up.get("trainer/export.json")
     assert exported.headers["Content-Disposition"] == 'attachment; filename="class.json"'
     assert exported.json()["learners"][0]["name"] == "=cmd()"
+    assert exported.json()["log"] == [{"kind": "event", "who": "ann"}]
     exported = await up.get("trainer/export.csv")
     assert exported.content.startswith(b"\xef\xbb\xbf")
     _, row = csv.reader(io.StringIO(exported.content.decode("utf-8-sig")))

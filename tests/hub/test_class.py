@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from pusherkit.classroom.invitations import load
 from pusherkit.classroom.roster import Roster
 from pusherkit.lab import COPY
 
@@ -101,6 +102,16 @@ def test_the_trainer_comes_to_the_view_and_has_a_link_to_project(
     assert (view.status_code, view.url.path) == (200, "/a/b/services/wall/trainer")
     wall = person.get(f"{room.link('trainer')}/wall")
     assert (wall.status_code, wall.url.path) == (200, "/a/b/services/wall/")
+
+
+def test_a_projector_sees_the_wall_and_nothing_else(room: Room, person: Person) -> None:
+    link = load(room.folder).wall_link(f"{room.url}hub")
+    assert person.get(link).url.path == "/a/b/services/wall/"
+    assert person.get(f"{room.url}services/wall/trainer").status_code == 403
+    assert person.get(f"{room.url}hub/spawn").status_code == 403
+    person.get(room.link("trainer"))
+    assert person.get(link).url.path == "/a/b/services/wall/"
+    assert person.get(f"{room.url}services/wall/trainer").status_code == 200, "still the trainer"
 
 
 def test_nobody_comes_in_without_an_invitation(room: Room, person: Person) -> None:
