@@ -22,6 +22,7 @@ from typing import Any
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.utils import url_path_join
+from tornado import web
 from traitlets import Unicode
 
 from pusherkit.classroom.doors import TRAIN
