@@ -336,6 +336,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     wall.add_argument("--title", help="the heading on its pages")
     wall.add_argument("--learners", type=_count, metavar="N", help="how many you expect")
+    wall.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="the learners' names in the hub, one per line: your view then says who's missing, and "
+        "an app key that's nobody's is called that",
+    )
     clinic = commands.add_parser(
         "clinic",
         help="show what you can do, with a program in any language",
@@ -584,11 +591,15 @@ def _wall(options: argparse.Namespace) -> int:
     run: Callable[..., None]
     if options.site is None:
         from pusherkit.classroom import wall
+        from pusherkit.classroom.invitations import read_names
 
-        run, title = wall.run, "The wall"
+        names = read_names(options.names) if options.names else ()
+        run, title = partial(wall.run, names=names), "The wall"
     else:
         from pusherkit.classroom import site  # it needs the lessons, which take their time
 
+        if options.names:
+            raise PusherError("--names is for a hub's class. With --site, learners choose a name.")
         run, title = partial(site.run, site=options.site), "Signing for Pusher"
     run(
         options.data,

@@ -15,7 +15,7 @@ import json
 import math
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,7 +32,10 @@ MAX_LINES_EACH = 3  # of one learner, as long as others have something to show
 MAX_REFUSALS = 4  # on the wall
 MAX_WAITING = 8  # refusals that wait for their turn on the wall
 MAX_WAITING_EACH = 2  # of one sender, or with one key
+MAX_RECENT = 20  # refusals in the trainer's view
+MAX_RECENT_EACH = 5  # of them, with one key
 MAX_CHANNELS = 10  # on the wall
+MAX_CHANNELS_KEPT = 50  # that a restart finds again
 MAX_CHANNELS_KNOWN = 500  # that are counted; at twice as many, the quieter half is forgotten
 MAX_DATA = 120  # characters of an event's data on the wall
 MAX_EVENT = 60  # characters of an event's name on the wall; 200 are allowed
@@ -46,9 +49,10 @@ MINUTE = 60  # seconds
 MAX_LOG_WAITING = 1_000  # lines of the log that aren't kept yet; any beyond that are left out
 
 UNEXPLAINED = (
-    "The signature is wrong, and no known mistake explains it.",
+    "The signature is wrong, and it's none of the mistakes we know.",
     "Check the secret first: it has to be the one that belongs to this app key.",
 )
+OTHER_BODY = "The body that arrived isn't the one that was hashed."  # without the two hashes
 EXPIRED = "Timestamp expired: it's more than 600 seconds from the server's clock."  # no dates
 GOALS = {
     "event": "First event accepted",
@@ -130,7 +134,8 @@ class Board:
     """Everything there is to show of a class.
 
     `hide` takes a key and a text that its owner sent, and returns the text without their secret.
-    `expected` is how many learners are expected, None if nobody knows.
+    `expected` is how many learners are expected, None if nobody knows. `names` are theirs, if those
+    are known: nobody else is in the class then.
     """
 
     def __init__(
@@ -139,14 +144,16 @@ class Board:
         *,
         title: str,
         expected: int | None = None,
+        names: Sequence[str] = (),
         hide: Callable[[str, str], str] = lambda key, text: text,
     ) -> None:
         self.title = title
         self.expected = expected
-        self.learners = Learners(course)
+        self.learners = Learners(course, names)
         self.lines: list[Line] = []  # oldest first
         self.refusals: list[Refused] = []  # those on the wall, oldest first
         self._waiting: deque[Refused] = deque(maxlen=MAX_WAITING)
+        self.recent: deque[Refused] = deque(maxlen=MAX_RECENT)  # the newest last
         self._placed: dict[int, float] = {}  # a refusal's id → since when it's on the wall
         self.channels: dict[str, Busy] = {}
         self.goals: dict[str, Reached] = {}
@@ -216,7 +223,7 @@ class Board:
         self._waiting.clear()
         self._placed.clear()
         self.channels.clear()
-        self._parts.add("wall")
+        self._parts |= {"wall", "channels"}
 
     # --- events -----------------------------------------------------------------------------
 
@@ -240,7 +247,7 @@ class Board:
                 self._goal("channels", who, now)
             if first.startswith(ENCRYPTED):
                 self._goal("encrypted", who, now)
-        self._parts.add("wall")
+        self._parts |= {"wall", "channels"}
 
     def _line(self, who: str, channel: str, event: str, data: str, now: float) -> None:
         who = for_people(who)
@@ -257,9 +264,11 @@ class Board:
 
     def _busy(self, channel: str) -> Busy:
         if channel not in self.channels and len(self.channels) >= 2 * MAX_CHANNELS_KNOWN:
-            latest = max(busy.at for busy in self.channels.values())
-            self.channels = dict(self._busiest(latest, MAX_CHANNELS_KNOWN))
+            self.channels = dict(self._busiest(self._latest(), MAX_CHANNELS_KNOWN))
         return self.channels.setdefault(channel, Busy())
+
+    def _latest(self) -> float:
+        return max((busy.at for busy in self.channels.values()), default=0.0)
 
     def _busiest(self, now: float, most: int) -> list[tuple[str, Busy]]:
         def quietness(each: tuple[str, Busy]) -> tuple[float, str]:
@@ -303,6 +312,8 @@ class Board:
                 why, fix = (" ".join(each[part] for each in mistakes) for part in ("why", "fix"))
             elif rule == "auth_signature":
                 why, fix = UNEXPLAINED  # the server's own sentence is a paragraph of digits
+            elif why.startswith("Invalid body_md5: the body that arrived"):
+                why = OTHER_BODY
             elif why.startswith("Timestamp expired"):
                 why = EXPIRED
             self._refusal(exchange.key, who, rule, why, fix, now)
@@ -320,6 +331,7 @@ class Board:
         who = for_people(who)
         why, fix = (self._shown(key, text, MAX_SAID) for text in (why, fix))
         self._parts.add("wall")
+        self._note(Refused(0, who, key_of, rule, why, fix, 1, now))
         for each in (*self.refusals, *self._waiting):
             if (each.who, each.key_of, each.rule, each.why) == (who, key_of, rule, why):
                 each.times, each.time, each.fix = each.times + 1, now, fix
@@ -332,6 +344,21 @@ class Board:
         self._waiting.append(Refused(self._id(), who, key_of, rule, why, fix, 1, now))
         self._write("refused", who or key_of, rule, why, fix, now)
         self._place(now)
+
+    def _note(self, new: Refused) -> None:
+        """Add a refusal to the recent ones, where no key takes everybody's place."""
+        mine = (new.who, self._known(new.key_of))
+        own = [each for each in self.recent if (each.who, self._known(each.key_of)) == mine]
+        for each in own:
+            if (each.key_of, each.rule, each.why) == (new.key_of, new.rule, new.why):
+                new.times += each.times
+                self.recent.remove(each)
+                break
+        else:
+            if len(own) == MAX_RECENT_EACH:
+                self.recent.remove(own[0])
+        new.id = self._id()
+        self.recent.append(new)
 
     def _place(self, now: float) -> None:
         """Put up the refusals that wait, where those on the wall have been there long enough."""
@@ -372,14 +399,16 @@ class Board:
     ) -> dict[str, Any]:
         """All that the wall shows. `subscribers` says how many listen to a channel."""
         self._place(now)
-        sent = self.goals.get("event")
+        sent, round_ = self.goals.get("event"), self.learners.round
         return {
             "kind": "wall",
             "time": now,
             "title": self.title,
+            "round": {"seed": round_.seed} if round_ and round_.open else None,
             "learners": {
                 "expected": self.expected,
-                "seen": len(self.learners),
+                "here": self.learners.present(now),
+                "known": len(self.learners),
                 "sent": len(sent.who) if sent else 0,
             },
             "per_minute": int(sum(n for at, n in self._seconds if 0 <= now - at < MINUTE)),
@@ -401,6 +430,14 @@ class Board:
                 for goal, said in GOALS.items()
                 if goal in self.goals
             ],
+        }
+
+    def summary(self, now: float, problem: str) -> dict[str, Any]:
+        """What the trainer's view shows of everybody together."""
+        return {
+            **self.learners.summary(now, problem),
+            "expected": self.expected,
+            "refusals": [asdict(each) for each in reversed(self.recent)],
         }
 
     # --- kept for a restart -----------------------------------------------------------------
@@ -427,6 +464,9 @@ class Board:
                 goal: [reached.first, reached.time, sorted(reached.who)]
                 for goal, reached in self.goals.items()
             }
+        if part == "channels":
+            busiest = self._busiest(self._latest(), MAX_CHANNELS_KEPT)
+            return {name: [busy.events, busy.score, busy.at] for name, busy in busiest}
         lines = [asdict(line) for line in self.lines]
         return {"events": self.events, "last_id": self._last_id, "lines": lines}
 
@@ -453,6 +493,11 @@ class Board:
         if part == "wall":
             self.events, self._last_id = int(state["events"]), int(state["last_id"])
             self.lines = [Line(**each) for each in state["lines"][-MAX_LINES:]]
+        elif part == "channels":
+            self.channels = {
+                str(name): Busy(int(events), float(score), float(at))
+                for name, (events, score, at) in state.items()
+            }
         elif part == "goals":
             self.goals = {
                 goal: Reached(str(first), float(time), set(who))

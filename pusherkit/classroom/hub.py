@@ -26,7 +26,13 @@ from tornado import web
 from traitlets import Unicode
 
 from pusherkit.classroom.doors import TRAIN
-from pusherkit.classroom.invitations import PROJECTOR, TRAINER, Invitations, load
+from pusherkit.classroom.invitations import (
+    PROJECTOR,
+    TRAINER,
+    Invitations,
+    load,
+    write_private,
+)
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import CLASS_SECRET, class_secret
 
@@ -48,6 +54,7 @@ def configure(
     trainers: Collection[str],
     title: str = "",
     learners: int | None = None,
+    names: Path | None = None,
     python: str = sys.executable,
     pages_port: int = PAGES_PORT,
     api_port: int = API_PORT,
@@ -57,7 +64,8 @@ def configure(
 
     `data` is the folder for the wall's data, made if it isn't there. The class secret is in it,
     too, unless PUSHERKIT_CLASS_SECRET is set. `trainers` are the names of hub users, as many as
-    you like. `learners` is how many you expect, for the wall to count against. `python` runs the
+    you like. `learners` is how many you expect, for the wall to count against; `names` is a
+    file with the name of each, one per line, if you know them beforehand. `python` runs the
     learners' servers, and needs pusherkit[class], too; it isn't the hub's own if learners have an
     environment of their own, as in The Littlest JupyterHub. `wall_user` is the system user that
     the wall runs as, if the hub runs as root.
@@ -92,6 +100,7 @@ def configure(
                 *("--host=127.0.0.1", f"--port={api_port}"),
                 *([f"--title={title}"] if title else []),
                 *([f"--learners={learners}"] if learners else []),
+                *([f"--names={names}"] if names else []),
             ],
             "environment": {CLASS_SECRET: secret},
             "user": wall_user,
@@ -245,12 +254,14 @@ def configure_laptop(c: Any, folder: Path) -> None:
     c.SimpleLocalProcessSpawner.home_dir_template = f"{homes}/{{username}}"
     c.Spawner.pre_spawn_hook = _no_server_for_the_projector
 
+    names = running / "names.txt"
+    write_private(names, "".join(f"{name}\n" for name in kept.names))
     configure(
         c,
         data=folder / WALL,
         trainers=[TRAINER],
         title=kept.title,
-        learners=len(kept.names),
+        names=names,
         pages_port=kept.ports["pages"],
         api_port=kept.ports["api"],
     )

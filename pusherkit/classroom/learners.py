@@ -21,6 +21,7 @@ from pusherkit.classroom.calls import Call, Help, HelpOver, Progress, RoundRepor
 MAX_LEARNERS = 2_000  # of one wall; twice what it's measured for
 MAX_HELP = 3  # open calls for help of one learner; a fourth replaces the oldest
 MAX_MISTAKES = 10  # in the summary
+MAX_MISSING = 40  # names of those who haven't come, in the summary; of the others, the number
 MAX_ATTEMPTS = 1_000_000  # of an exercise, as in the progress file; more is damage
 STUCK_SECONDS = 10 * 60.0  # without passing anything, in an exercise that was tried
 PRESENT_SECONDS = 30 * 60.0  # since somebody was last heard from; reading a lesson is silent
@@ -78,6 +79,8 @@ class Learner:
     name: str
     seen: float
     """Unix seconds: when they were last heard from."""
+    came: bool = False
+    """Whether they were heard from since the wall started; if not, `seen` is from before."""
     lesson: str = ""
     cells: dict[str, Cell] = field(default_factory=dict)
     moved: float = 0.0
@@ -103,9 +106,9 @@ class Round:
 
 
 class Learners:
-    """Everybody's progress, help and rounds."""
+    """Everybody's progress, help and rounds. `names` are the class's, if anybody knows them."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, names: Sequence[str] = ()) -> None:
         self.course = course
         self.adds_up = False
         """Whether a record is added to what is known, instead of replacing it.
@@ -120,6 +123,7 @@ class Learners:
         self._lessons = {each.lesson for each in course}
         self._exercises = {each.name: each for lesson in course for each in lesson.exercises}
         self._predictions = frozenset[str]().union(*(each.predictions for each in course))
+        self._names = tuple(names)
         self._learners: dict[str, Learner] = {}  # in the order of their versions
         self._version = 0
         self._now = Counter[tuple[str, str]]()  # exercise and mistake → who has it now
@@ -141,7 +145,7 @@ class Learners:
                 return None
             learner = self._learners[name] = Learner(name, now)
             self._changed(learner)
-        learner.seen = now
+        learner.seen, learner.came = now, True
         if now - learner.said_seen >= SEEN_STEP_SECONDS:
             learner.said_seen = now
             self._changed(learner)
@@ -315,7 +319,7 @@ class Learners:
 
     def _stuck(self, learner: Learner, now: float) -> dict[str, Any] | None:
         """Where somebody is stuck; the exercise that they tried last, if it's several."""
-        if now - learner.seen > PRESENT_SECONDS:
+        if not _is_present(learner, now):
             return None
         latest, found = -math.inf, None
         for name, cell in learner.cells.items():
@@ -325,11 +329,17 @@ class Learners:
         return found
 
     def present(self, now: float) -> int:
-        """How many were heard from lately."""
-        return sum(now - each.seen <= PRESENT_SECONDS for each in self._learners.values())
+        """How many were heard from lately, since the wall started."""
+        return sum(_is_present(each, now) for each in self._learners.values())
+
+    def missing(self) -> list[str]:
+        """Who of the class hasn't been heard from since the wall started."""
+        there = self._learners
+        return [name for name in self._names if not (name in there and there[name].came)]
 
     def summary(self, now: float, problem: str) -> dict[str, Any]:
         """The class in a few numbers. `problem` is whatever else the trainer has to know."""
+        missing = self.missing()
         if self.turned_away:
             full = f"More than {MAX_LEARNERS:,} learners came. The rest aren't shown."
             problem = f"{problem} {full}".lstrip()
@@ -337,6 +347,8 @@ class Learners:
             "kind": "summary",
             "time": now,
             "present": self.present(now),
+            "missing": missing[:MAX_MISSING],
+            "missing_more": max(0, len(missing) - MAX_MISSING),
             "round": round_json(self.round),
             "mistakes": [
                 {
@@ -443,6 +455,10 @@ class Learners:
         self._now.update(_tried(learner.cells))
         self._changed(learner)
         self.dirty.discard(name)
+
+
+def _is_present(learner: Learner, now: float) -> bool:
+    return learner.came and now - learner.seen <= PRESENT_SECONDS
 
 
 def round_json(round_: Round | None) -> dict[str, Any] | None:

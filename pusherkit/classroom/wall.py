@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ from urllib.parse import urlsplit
 import tornado.httpserver
 import tornado.web
 
-from pusherkit.classroom.board import Board
+from pusherkit.classroom.board import MAX_EVENT, Board, cut
 from pusherkit.classroom.calls import is_seed
 from pusherkit.classroom.doors import Door, HubDoor, Visitor
+from pusherkit.classroom.invitations import TRAINER
 from pusherkit.classroom.learners import MAX_LEARNERS, Course, CourseExercise, CourseLesson
 from pusherkit.classroom.roster import CLASS_APP_ID, Roster
 from pusherkit.classroom.store import Store, class_secret
@@ -40,12 +42,12 @@ from pusherkit.clinic.sabotage import MAX_SEED
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.sandbox import Entry, Exchange, RefusedSubscription, Reply, Sandbox, SandboxServer
-from pusherkit.sandbox.api import Refusal
-from pusherkit.sandbox.keys import Named
+from pusherkit.sandbox.api import Act, Refusal, Unauthorized
+from pusherkit.sandbox.keys import FindKey, Named
 from pusherkit.sandbox.live import page_and_policy
 from pusherkit.sandbox.rate import TokenBuckets
 from pusherkit.sandbox.sockets import TOO_SLOW, BoundedWebSocket
-from pusherkit.signing import Request
+from pusherkit.signing import Request, Verdict
 
 LEARNER_RATE = 30.0  # requests, or client events, a second of one learner; loops need fewer
 REFUSED_RATE = 5.0  # refusals a second that name one learner's key, or nobody's, and are looked at
@@ -65,6 +67,7 @@ MAX_HEAD_BYTES = 64 * 1024  # of a request to a page; a hub's cookies can be lon
 HEAD_SECONDS = 20.0  # until a request's headers are there
 PARENT_SECONDS = 1.0  # between two looks whether the hub that started the wall is still there
 GOODBYE_SECONDS = 1.0  # for open pages to end, once the wall stops
+LESSON_SEED = 7  # of the queue in lesson 12, for everybody who isn't in a round
 OWN_KEY = "_wall"  # the app's own key. No learner can have it: no name is written like that
 
 _log = logging.getLogger("pusherkit.classroom")
@@ -85,6 +88,16 @@ class ClassSandbox(Sandbox):
             return ""
         return f"in a class, a learner may send {LEARNER_RATE:g} per second on all connections."
 
+    def strictly(
+        self, request: Request, named: Named, now: float
+    ) -> tuple[Reply | Unauthorized | Act, Verdict | None]:
+        """As any practice server, but a key that's nobody's is called that."""
+        judged, verdict = super().strictly(request, named, now)
+        if isinstance(judged, Unauthorized) and not named.key and request.values("auth_key"):
+            verdict = _of_nobody(judged.verdict)
+            judged = replace(judged, verdict=verdict)
+        return judged, verdict
+
     def admit(self, request: Request, named: Named, *, now: float) -> None:
         """Raise Refusal, a 429, if a learner sends too much; the others aren't affected."""
         super().admit(request, named, now=now)
@@ -98,11 +111,24 @@ class ClassSandbox(Sandbox):
             )
 
 
+def _of_nobody(verdict: Verdict) -> Verdict:
+    """The verdict on a request that names a key that's nobody's."""
+    about_key, *others = verdict.checks
+    about_key = replace(
+        about_key,
+        error=f"Nobody in this class has the app key {cut(about_key.received, MAX_EVENT)}",
+        fix='Compare it with yours: in any lesson, os.environ["PUSHER_KEY"] has it. '
+        "Capitals count, and so do 0 and O, 1 and l.",
+    )
+    return replace(verdict, checks=(about_key, *others))
+
+
 class Wall:
     """A class's practice server, its board, and what is kept of it.
 
     `folder` is where it keeps its file. Learners reach the server at `host` and `port`, by that
     name and those in `allow_hosts`. `learners` is how many are expected, None if nobody knows.
+    `names` are theirs, if those are known: then only their keys work, and the trainer's.
     `clock` returns Unix seconds. Raises PusherError if a newer pusherkit wrote the file.
     """
 
@@ -114,13 +140,20 @@ class Wall:
         course: Course,
         title: str,
         learners: int | None = None,
+        names: Sequence[str] = (),
         host: str = "127.0.0.1",
         port: int = 0,
         allow_hosts: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.clock = clock
-        self.board = Board(course, title=title, expected=learners, hide=_hiding(roster))
+        self.board = Board(
+            course,
+            title=title,
+            expected=len(names) or learners,
+            names=names,
+            hide=_hiding(roster),
+        )
         self.lock = threading.Lock()  # hold it to touch the board
         self.store = Store(folder)
         self._unread = self.board.restore(*self.store.load())
@@ -137,7 +170,7 @@ class Wall:
             clock=clock,
             watch=self._entry,
             allow_hosts=allow_hosts,
-            find_key=roster.find,
+            find_key=_finding(roster, names),
             calls={"class": self._call},
             build=ClassSandbox,
         )
@@ -312,6 +345,13 @@ def _hiding(roster: Roster) -> Callable[[str, str], str]:
     return hide
 
 
+def _finding(roster: Roster, names: Sequence[str]) -> FindKey:
+    if not names:
+        return roster.find
+    keys = {Roster.key_of(name) for name in (*names, TRAINER)}
+    return lambda key: roster.find(key) if key in keys else None
+
+
 def course() -> Course:
     """The lessons, as the board needs them."""
     from pusherkit.lessons.kit.lesson import lessons  # ipywidgets takes its time
@@ -363,9 +403,13 @@ class _Page(tornado.web.RequestHandler):
             else:
                 self.refuse(403, "Sign in first: open the wall's page.")
         elif self.for_trainers and not visitor.trains:
-            self.refuse(403, "This page is for the class's trainers. The wall is for everybody.")
+            self.refuse_learner()
         else:
             self.visitor: Visitor = visitor
+
+    def refuse_learner(self) -> None:
+        """Answer somebody who doesn't train."""
+        self.refuse(403, "This page is for the class's trainers. The wall is for everybody.")
 
     def check_xsrf_cookie(self) -> None:
         """What the hub's sign-in asks of every request that isn't for a page somebody opened.
@@ -397,7 +441,14 @@ class _File(_Page):
     file, opened = "", True
 
     def get(self) -> None:
-        page, policy = page_and_policy("pusherkit.classroom", self.file)
+        self.show(self.file)
+
+    def refuse_learner(self) -> None:
+        self.set_status(403)
+        self.show("not-a-trainer.html")
+
+    def show(self, file: str) -> None:
+        page, policy = page_and_policy("pusherkit.classroom", file)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", policy)
         self.finish(page)
@@ -490,7 +541,7 @@ class TrainerFeed(_Feed):
         await self._tell_learners()
         wall = self.wall
         with wall.lock:
-            summary = wall.board.learners.summary(wall.clock(), wall.problem)
+            summary = wall.board.summary(wall.clock(), wall.problem)
         now = summary.pop("time")
         if summary != self._summary:
             self._summary = summary
@@ -597,7 +648,12 @@ class RoundOrder(_Order):
     def carry_out(self, board: Board, sent: dict[str, Any]) -> str:
         if sent.get("close") is True:
             board.close_round()
-        elif is_seed(seed := sent.get("seed")):
+        elif (seed := sent.get("seed")) == LESSON_SEED:
+            return (
+                f"Seed {LESSON_SEED} is the one in lesson 12 itself, which many have seen. "
+                "Choose another number."
+            )
+        elif is_seed(seed):
             board.open_round(seed, self.wall.clock())
         else:
             return f'Expected {{"seed": a number from 0 to {MAX_SEED}}} or {{"close": true}}.'

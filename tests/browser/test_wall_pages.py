@@ -149,7 +149,8 @@ def view(**changes: Any) -> dict[str, Any]:
         "kind": "wall",
         "time": NOW,
         "title": "Signing, in one morning",
-        "learners": {"expected": 20, "seen": 18, "sent": 12},
+        "round": None,
+        "learners": {"expected": 20, "here": 18, "known": 19, "sent": 12},
         "per_minute": 0,
         "events": 0,
         "lines": [],
@@ -241,8 +242,12 @@ def summary(**changes: Any) -> dict[str, Any]:
         "kind": "summary",
         "time": NOW,
         "present": 18,
+        "expected": 20,
+        "missing": [],
+        "missing_more": 0,
         "round": None,
         "mistakes": [],
+        "refusals": [],
         "problem": "",
     } | changes
 
@@ -433,7 +438,7 @@ def test_it_shows_who_published_what_and_what_was_refused_and_why(wall, expect):
     )
     assert shares == ["scaleX(0.45)", "scaleX(0)", "scaleX(1)", "scaleX(0.25)"]
     expect(wall.all("#figures")).to_have_text(
-        re.compile(r"here\s*18/20\s*have sent\s*12\s*a minute\s*56\s*events\s*1,234")
+        re.compile(r"here\s*18 of 20\s*have sent\s*12\s*a minute\s*56\s*events\s*1,234")
     )
 
 
@@ -517,13 +522,34 @@ def test_a_refusal_can_be_read_and_the_other_stays_where_it_is(wall, expect):
     expect(wall.all("#refusals-more")).to_have_text("and 2 more")
 
 
+def test_an_open_round_is_announced(wall, expect, pictures):
+    expect(wall.all("#round")).to_be_hidden()
+    wall.view(
+        round={"seed": 41},
+        lines=[line(1), line(2)],
+        refusals=[refusal(1)],
+        channels=[{"name": "order-41", "events": 2, "subscribers": 0}],
+        goals=[
+            {"goal": "a", "said": "First event accepted", "first": "zoë", "count": 2, "time": NOW}
+        ],
+    )
+    expect(wall.all("#round")).to_have_text("Round 41: lesson 12, the cell with the calls")
+    wall.page.screenshot(path=pictures / "wall-little.png")
+    low = wall.all("#channels").evaluate("each => each.getBoundingClientRect().bottom")
+    assert low > 720 - 40, "what there's little of leaves the room to the others"
+    bar, whole = (wall.all(each).bounding_box()["width"] for each in ("#goals .bar", "#goals"))
+    assert bar == whole
+    wall.view(lines=[line(1), line(2)])
+    expect(wall.all("#round")).to_be_hidden()
+
+
 def test_what_the_trainer_clears_is_gone_at_once(wall, expect):
     wall.view(lines=[line(number) for number in range(8, 0, -1)], refusals=[refusal(9)])
     expect(wall.all("#lines > li")).to_have_count(6)
     news = [{"name": "news", "events": 1, "subscribers": 1}]
     wall.view(channels=news)
     expect(wall.all("#lines > li, #refusals > li")).to_have_count(0)
-    expect(wall.page.get_by_text("Nothing lately.")).to_be_visible()
+    expect(wall.page.get_by_text("No refusals just now.")).to_be_visible()
     wall.view(channels=news, lines=[line(10, "after")])
     expect(wall.all("#lines > li")).to_have_count(1)
 
@@ -695,7 +721,7 @@ def test_the_grid_says_in_words_what_it_shows(trainer, expect):
     expect(said.nth(1)).to_have_accessible_name("2 of 6 passed, 1 tried")
     expect(said.nth(2)).to_have_accessible_name("nothing yet")
     expect(zoe.nth(13)).to_have_text("5")
-    expect(trainer.all("#grid thead th").nth(2)).to_have_text("01 Body is bytes")
+    expect(trainer.all("#grid thead th").nth(2)).to_have_text("01 The body is bytes")
     everybody = trainer.all("#grid thead tr").last
     expect(everybody.locator("th")).to_have_text("All 3")
     expect(everybody.get_by_role("img").first).to_have_accessible_name("67% passed")
@@ -706,7 +732,10 @@ def test_the_grid_says_in_words_what_it_shows(trainer, expect):
     expect(cells.nth(2)).to_have_attribute("title", re.compile(r"^01 signed_body: tried once"))
     trainer.feeder.say(of(learner("zoë", 6)))
     expect(zoe.nth(13)).to_have_text("6")
-    expect(trainer.all("#present")).to_have_text("18 here")
+    expect(trainer.all("#present")).to_have_text("18 of 20 here")
+    expect(trainer.all("#missing")).to_be_hidden()
+    trainer.feeder.say(summary(missing=["03", FROM_RIGHT], missing_more=7))
+    expect(trainer.all("#missing")).to_have_text(f"Not here yet: 03, {FROM_RIGHT} and 7 more")
 
 
 def test_who_needs_the_trainer_comes_first_and_the_code_is_text(trainer, expect):
@@ -739,10 +768,10 @@ def test_a_learner_opens_beside_the_grid_and_closes_by_escape(trainer, expect):
     trainer.page.keyboard.press("Enter")
     beside = trainer.page.get_by_role("complementary", name="zoë")
     expect(beside.get_by_role("heading", name="zoë")).to_be_focused()
-    expect(beside).to_contain_text("In 01 Body is bytes. Last heard from at")
+    expect(beside).to_contain_text("In 01 The body is bytes. Last heard from at")
     expect(beside).to_contain_text("1 surprise.")
     expect(beside.locator("pre")).to_have_text(CODE)
-    expect(beside.locator("#work > li").first).to_have_text("01 Body is bytes: 5 of 6")
+    expect(beside.locator("#work > li").first).to_have_text("01 The body is bytes: 5 of 6")
     expect(beside.locator("#work > li").nth(1)).to_have_text("✓ body_md5, passed")
     trainer.feeder.say(of(learner("zoë", 9)))
     expect(beside.locator("#work > li").first).to_have_text("02 Parameters in order: 0 of 6")
@@ -798,23 +827,50 @@ def test_the_mistakes_that_most_have_now_and_who_has_them(trainer, expect):
     expect(beside).to_contain_text("The parameter wants them as 32 hex digits.")
 
 
+def test_what_was_refused_lately_stays_for_the_trainer(trainer, expect):
+    refused = trainer.all("#refusals > li")
+    expect(trainer.all("#refusals-none")).to_be_visible()
+    trainer.feeder.say(summary(refusals=[refusal(2, key_of=HOSTILE), refusal(1, times=3)]))
+    expect(refused).to_have_count(2)
+    expect(refused.first).to_contain_text(f"with the app key of {HOSTILE}auth_signature")
+    refused.last.locator("summary").click()
+    expect(refused.last).to_contain_text("×3")
+    expect(refused.last).to_contain_text("Fix: Hash exactly what you send")
+    expect(trainer.all("body img")).to_have_count(0)
+
+
+def test_on_a_phone_the_table_says_that_it_goes_on(trainer, expect):
+    trainer.size(390, 844)
+    trainer.feeder.say(of(learner("zoë", 5)), summary())
+    expect(trainer.all("#sideways")).to_be_visible()
+    trainer.all("#scroll").evaluate("each => each.scrollTo(each.scrollWidth, 0)")
+    expect(trainer.all("#sideways")).to_be_hidden()
+
+
 def test_a_round_is_opened_and_closed_and_a_refusal_is_shown(trainer, expect):
     feeder = trainer.feeder
     feeder.say(of(learner("zoë", 9)), summary())
-    trainer.page.get_by_label("Seed").fill("41")
-    trainer.page.keyboard.press("Enter")
+    seed = trainer.page.get_by_label("Seed")
+    expect(seed).to_have_value("41")
+    seed.press("Enter")
     answer = trainer.all("#answer")
-    expect(answer).to_contain_text("pusherkit clinic --seed 41 --sheet")
-    expect(trainer.page.get_by_role("columnheader", name="Round")).to_be_hidden()
+    expect(answer).to_have_text("Round 41 is open.")
+    expect(trainer.page.get_by_role("columnheader", name="Right")).to_be_hidden()
     feeder.say(
         summary(round={"seed": 41, "open": True, "since": NOW - 100}),
         of(learner("zoë", 9, round={"answered": 3, "right": 2})),
     )
-    expect(trainer.all("#round-open")).to_have_text("Round 41, 1 min: 1 has answered")
-    expect(trainer.all("#grid tbody tr td").last).to_have_text("2/3")
+    expect(trainer.all("#round-open")).to_have_text("Round 41, 1 min: 1 has joined")
+    trainer.page.reload()
+    expect(trainer.all("#sheet")).to_contain_text("pusherkit clinic --seed 41 --sheet")
+    expect(trainer.all("#grid tbody tr td").last).to_have_text("2 of 3")
     trainer.button("Close the round").click()
     expect(answer).to_have_text("The round is closed.")
     assert feeder.posts == [("round", {"seed": 41}), ("round", {"close": True})]
+    feeder.say(summary(round={"seed": 41, "open": False, "since": NOW - 100}))
+    expect(seed).to_have_value("42")  # 41 would go on where it was closed
+    expect(trainer.all("#sheet")).to_be_hidden()
+    feeder.say(summary(round={"seed": 41, "open": True, "since": NOW - 100}))
     feeder.answer = (403, {"error": "This is the trainer's.", "fix": "Sign in as a trainer."})
     trainer.button("Close the round").click()
     expect(answer).to_have_text("This is the trainer's. Sign in as a trainer.")
@@ -824,6 +880,13 @@ def test_a_round_is_opened_and_closed_and_a_refusal_is_shown(trainer, expect):
 
 
 def test_the_wall_is_cleared_and_everything_exported(trainer, expect):
+    asked: list[str] = []
+    trainer.page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    trainer.button("Clear the wall").click()
+    assert "They can't be brought back." in asked[0]
+    assert "the numbers at the top stay" in asked[0]
+    assert trainer.feeder.posts == []
+    trainer.page.once("dialog", lambda dialog: dialog.accept())
     trainer.button("Clear the wall").click()
     expect(trainer.all("#answer")).to_contain_text("Nobody's progress has changed.")
     assert trainer.feeder.posts == [("clear", {})]
@@ -916,10 +979,12 @@ def test_the_trainer_s_view_is_for_everybody(trainer, axe, expect, pictures, sch
             mistakes=[mistake(), mistake(2, mistake="b")],
             round={"seed": 7, "open": True, "since": NOW - 700},
             problem="The disk is full.",
+            missing=["03", "04"],
+            refusals=[refusal(2, times=3), refusal(1, who="max", key_of="max", rule="channels")],
         ),
     )
     expect(trainer.all("#grid tbody tr")).to_have_count(20)
-    expect(trainer.all("#round-open")).to_have_text("Round 7, 11 min: 1 has answered")
+    expect(trainer.all("#round-open")).to_have_text("Round 7, 11 min: 1 has joined")
     if width >= 1280:
         last = trainer.all("#grid tbody tr").last.locator("td").last
         box, seen = last.bounding_box(), trainer.all("#scroll").bounding_box()

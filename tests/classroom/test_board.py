@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from urllib.parse import urlencode
 
 import pytest
 
-from pusherkit import Event, authorize_channel
+from pusherkit import Event, authorize_channel, sign
 from pusherkit.classroom import board as bounds
-from pusherkit.classroom.board import Board, cut, for_people
+from pusherkit.classroom.board import OTHER_BODY, Board, cut, for_people
 from pusherkit.classroom.calls import Progress
 from pusherkit.classroom.learners import Learners
 from pusherkit.credentials import HIDDEN, Credentials
@@ -24,7 +25,7 @@ def test_an_event_is_a_line_with_its_senders_name(klass):
     klass.publish("zoë", data={"text": "hello"})
     view = klass.view(subscribers=lambda channel: len(channel))
     assert (view["kind"], view["time"], view["title"]) == ("wall", NOW, "Tuesday")
-    assert view["learners"] == {"expected": 20, "seen": 1, "sent": 1}
+    assert view["learners"] == {"expected": 20, "here": 1, "known": 1, "sent": 1}
     assert (view["per_minute"], view["events"]) == (1, 1)
     assert view["lines"] == [
         {
@@ -90,7 +91,7 @@ def test_a_forged_request_is_shown_with_its_reason_and_blames_nobody(klass):
     (refusal,) = klass.view()["refusals"]
     assert (refusal["who"], refusal["key_of"], refusal["rule"]) == ("", "zoë", "auth_signature")
     assert (refusal["why"], refusal["fix"]) == bounds.UNEXPLAINED
-    assert klass.view()["learners"]["seen"] == 0
+    assert klass.view()["learners"]["known"] == 0
     for name in ("zoë", "mallory"):
         assert klass.roster.credentials(name).secret not in json.dumps(klass.view())
 
@@ -254,7 +255,7 @@ def test_the_walls_own_key_and_webhooks_belong_to_nobody(klass):
     klass.batch(own, Event.of("a", "b", 1))
     view = klass.view()
     assert {line["who"] for line in view["lines"]} == {""}
-    assert (view["learners"]["seen"], view["goals"]) == (0, [])
+    assert (view["learners"]["known"], view["goals"]) == (0, [])
     assert klass.say(own, kind="hello")["status"] == 400
     webhook = Webhook(time_ms=0, key=own.key, signature="", body=b"{}")
     klass.board.entry(WebhookCall(time=NOW, webhook=webhook, attempt=1, status=200))
@@ -357,6 +358,42 @@ def test_odd_names_reach_the_wall_as_text(klass):
 # --- clearing and restarting ----------------------------------------------------------------------
 
 
+def test_a_body_that_was_changed_is_said_without_its_hashes(klass):
+    mine = klass.roster.credentials("ann")
+    signature = sign(mine, "POST", f"/apps/{mine.app_id}/events", (), b"{}", timestamp=int(NOW))
+    target = f"/apps/{mine.app_id}/events?{urlencode(signature.query)}".encode()
+    klass.sandbox.handle(RawRequest(method="POST", target=target, body=b"other"), now=NOW)
+    (refused,) = klass.view()["refusals"]
+    assert (refused["rule"], refused["why"]) == ("body_md5", OTHER_BODY)
+    assert refused["fix"].startswith("Hash the exact bytes")
+
+
+def test_the_trainer_finds_the_recent_refusals_and_no_key_takes_all_the_places(klass):
+    for name in ("ann", "bob"):
+        klass.say(name, kind="hello")
+    klass.send("bob", b"{}", secret_of="ann")
+    for number in range(30):
+        klass.send("ann", b"{}", at=-700 - number)  # one rule, one sentence
+        klass.send("ann", b"{}", f"no-{number}")
+        klass.send(f"nobody-{number}", b"{}", secret_of="ann")
+    klass.now += 3600  # long after they've left the wall
+    recent = klass.board.summary(klass.now, "")["refusals"]
+    assert [each["key_of"] for each in recent] == [
+        *("nobody-29", "ann", "ann", "nobody-28", "ann", "nobody-27", "ann"),
+        *("nobody-26", "ann", "nobody-25", "bob"),
+    ]
+    klass.send("bob", b"{}", secret_of="ann")
+    newest = klass.board.summary(klass.now, "")["refusals"][0]
+    assert (newest["key_of"], newest["times"], newest["time"]) == ("bob", 2, klass.now)
+
+
+def test_the_wall_says_which_round_is_open(klass):
+    klass.board.open_round(41, NOW)
+    assert klass.view()["round"] == {"seed": 41}
+    klass.board.close_round()
+    assert klass.view()["round"] is None
+
+
 def test_clearing_the_wall_keeps_everybodys_progress(klass):
     klass.publish("ann")
     klass.send("ann", HELLO, secret_of="bob")
@@ -386,8 +423,12 @@ def test_a_restart_finds_everything_again(klass):
     assert again.view()["events"] == 1
     assert again.board.learners.export_json("", NOW) == klass.board.learners.export_json("", NOW)
     assert again.learner("ann") == klass.learner("ann")
-    assert again.board.learners.summary(NOW, "") == klass.board.learners.summary(NOW, "")
+    assert again.view()["channels"] == klass.view()["channels"] != []
+    kept = again.board.summary(NOW, "")
+    assert kept == klass.board.summary(NOW, "") | {"present": 0}  # nobody has been heard from yet
     assert again.board.changes() is None  # nothing is new
+    again.say("bob", kind="hello")
+    assert again.board.summary(NOW, "")["present"] == 1
     again.publish("bob")
     ids = [line["id"] for line in again.view()["lines"]]
     assert all(new > old for new, old in pairwise(ids))
@@ -416,7 +457,7 @@ def test_changes_come_once_and_again_if_they_could_not_be_saved(klass):
     klass.publish("ann")
     changes = klass.board.changes()
     assert changes.learners.keys() == {"ann"}
-    assert changes.parts.keys() == {"wall", "goals"}
+    assert changes.parts.keys() == {"wall", "channels", "goals"}
     assert changes.log == ((NOW, "event", "ann", "order-41", "status", "1"),)
     assert klass.board.changes() is None
     klass.board.not_kept(changes)

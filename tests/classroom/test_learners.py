@@ -17,7 +17,7 @@ from pusherkit.classroom.learners import (
     STUCK_SECONDS,
     Learners,
 )
-from tests.classroom.conftest import COURSE, NOW
+from tests.classroom.conftest import COURSE, NOW, InProcess
 
 MD5, SEND = "body_is_bytes.body_md5", "start_here.send"
 
@@ -176,6 +176,19 @@ def test_the_summary_counts_who_is_there_and_what_most_have_wrong_now(klass):
     summary = klass.board.learners.summary(klass.now, "")
     assert [each["now"] for each in summary["mistakes"]] == [1]
     assert (summary["present"], summary["time"]) == (1, klass.now)
+
+
+def test_who_is_missing_is_known_where_the_names_are():
+    names = [f"{number:02}" for number in range(1, 51)]
+    klass = InProcess(expected=50, names=names)
+    assert klass.board.summary(NOW, "")["expected"] == 50
+    klass.say("03", kind="hello")
+    klass.say("trainer", kind="hello")
+    found = klass.board.summary(NOW, "")
+    assert found["missing"] == [*names[:2], *names[3:41]]
+    assert found["missing_more"] == 9
+    later = klass.board.summary(NOW + PRESENT_SECONDS + 1, "")
+    assert (later["present"], later["missing"]) == (0, found["missing"])
 
 
 def test_only_changes_are_sent_in_pieces(klass):

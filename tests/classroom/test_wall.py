@@ -24,6 +24,7 @@ from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import Store
 from pusherkit.classroom.wall import (
     LEARNER_RATE,
+    LESSON_SEED,
     MAX_FEEDS_EACH,
     REFUSED_RATE,
     Wall,
@@ -32,6 +33,7 @@ from pusherkit.classroom.wall import (
 )
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
+from pusherkit.lessons.the_clinic import FIRST_SEED
 from pusherkit.sandbox.channels import CLIENT_EVENTS_PER_SECOND
 from tests.classroom.conftest import COURSE, SECRET
 
@@ -143,7 +145,7 @@ async def test_a_page_sees_what_several_learners_send_and_what_was_forged(up):
                 await client.trigger("order-41", "status", 1)
         view = await heard(feed, lambda view: view["refusals"] and len(view["lines"]) == 3)
     assert [line["who"] for line in view["lines"]] == ["<script>alert(1)</script>", "bob", "zoë"]
-    assert view["learners"] == {"expected": 20, "seen": 3, "sent": 3}
+    assert view["learners"] == {"expected": 20, "here": 3, "known": 3, "sent": 3}
     assert [(each["who"], each["key_of"]) for each in view["refusals"]] == [("", "zoë")]
     assert view["goals"][0]["first"] == "zoë"
     for name in ("zoë", "bob"):
@@ -278,8 +280,38 @@ async def test_the_practice_server_has_no_pages_of_its_own(up):
             assert (await client.get(up.wall.server.url + path)).status_code == 404
 
 
+async def test_a_key_that_is_nobodys_is_called_that_where_names_are_known(tmp_path):
+    async with class_at(tmp_path, names=["01", "zoë"]) as up:
+        for name in ("01", "zoë", "trainer"):
+            assert (await up.say(name, kind="hello")).status_code == 200
+        refused = await up.say("0l", kind="hello")
+        assert refused.status_code == 401
+        assert refused.json()["error"] == "Nobody in this class has the app key 0l"
+        with pytest.raises(Unauthorized):
+            await up.publish("0l")
+        mine = up.credentials("01")
+        swapped = Credentials(
+            app_id=mine.app_id, key=mine.secret, secret=mine.key, base_url=mine.base_url
+        )
+        async with AsyncClient(swapped) as client:
+            with pytest.raises(Unauthorized):
+                await client.trigger("order-41", "status", 1)
+        with up.wall.lock:
+            view = json.dumps(up.wall.board.wall_view(up.wall.clock()))
+            assert up.wall.board.expected == 2
+        assert "Nobody in this class has the app key 0l" in view
+        assert mine.secret not in view
+
+
+async def test_the_lessons_own_seed_is_no_round(up):
+    answer = await up.order("round", {"seed": LESSON_SEED})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Seed 7 is the one in lesson 12 itself")
+    assert LESSON_SEED == FIRST_SEED
+
+
 async def test_another_sites_page_gets_nothing(up):
-    sent = {"seed": 7}
+    sent = {"seed": 41}
     assert (await up.order("round", sent)).status_code == 200
     for wrong in (
         {"Origin": "http://evil.example"},
@@ -335,11 +367,11 @@ async def test_a_trainer_sees_progress_help_and_rounds(up):
         news = await heard(feed, lambda message: message["kind"] == "learners")
         assert news["learners"][0]["help"] == []
 
-        await up.order("round", {"seed": 7})
+        await up.order("round", {"seed": 41})
         summary = await heard(feed, lambda message: message.get("round"))
-        assert (summary["round"]["seed"], summary["round"]["open"]) == (7, True)
-        answer = await up.say("ann", kind="round", seed=7, answered=3, right=2)
-        assert answer.json()["round"] == {"seed": 7, "open": True, "answered": 3, "right": 2}
+        assert (summary["round"]["seed"], summary["round"]["open"]) == (41, True)
+        answer = await up.say("ann", kind="round", seed=41, answered=3, right=2)
+        assert answer.json()["round"] == {"seed": 41, "open": True, "answered": 3, "right": 2}
         news = await heard(
             feed, lambda m: m["kind"] == "learners" and any(row["round"] for row in m["learners"])
         )
@@ -456,13 +488,13 @@ async def test_nothing_is_lost_when_the_wall_restarts(tmp_path):
     async with class_at(tmp_path) as up:
         await up.publish("ann", data="before")
         await up.say("ann", kind="help", exercise="start_here.send", code="x = 1")
-        await up.order("round", {"seed": 7})
+        await up.order("round", {"seed": 41})
     async with class_at(tmp_path) as up, up.feed("live") as feed:
         view = json.loads(await feed.recv())
         assert [line["data"] for line in view["lines"]] == ["before"]
         assert view["events"] == 1
         answer = (await up.say("ann", kind="hello")).json()
-        assert (answer["help"], answer["round"]["seed"]) == (["start_here.send"], 7)
+        assert (answer["help"], answer["round"]["seed"]) == (["start_here.send"], 41)
 
 
 async def test_what_changed_is_on_the_disk_before_the_end(tmp_path, monkeypatch):

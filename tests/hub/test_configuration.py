@@ -19,7 +19,7 @@ from traitlets.config import Config
 
 from pusherkit import lab
 from pusherkit.classroom import hub, learner
-from pusherkit.classroom.invitations import invite, save
+from pusherkit.classroom.invitations import invite, read_names, save
 from pusherkit.classroom.roster import Roster
 from pusherkit.errors import PusherError
 
@@ -129,6 +129,9 @@ def test_a_laptops_hub_listens_where_the_command_says(
     c = Config()
     hub.configure_laptop(c, folder)
     assert parents == [4711]
+    wall = next(each for each in loaded(c).JupyterHub.services if each["name"] == hub.WALL)
+    (names,) = (each for each in wall["command"] if each.startswith("--names="))
+    assert read_names(Path(names.removeprefix("--names="))) == ["01"]
     assert c.JupyterHub.bind_url == "https://192.168.1.5:8000/c/"
     assert (c.JupyterHub.hub_ip, c.JupyterHub.hub_port) == ("127.0.0.1", 1)
     assert loaded(c).Spawner.environment["PUSHER_HOST"] == "http://127.0.0.1:4"
