@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pusherkit.errors import PusherError
-from pusherkit.lab import COPY
+from pusherkit.lab import COPY, RECORD
 from pusherkit.lessons.kit.exercise import OTHER, Exercise
 from pusherkit.lessons.kit.lesson import Lesson, lessons
 from pusherkit.lessons.kit.progress import (
@@ -126,6 +126,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
     """The progress files that paths mean, each once.
 
     A folder means the file in it or, if it has none, those in the folders inside, down to DEPTH.
+    Lessons that were copied there without one belong to somebody who hasn't tried anything yet.
     """
     found: dict[str, Path] = {}
     for path in paths:
@@ -145,7 +146,7 @@ def _below(folder: Path) -> Iterator[Path]:
     for _ in range(DEPTH + 1):
         deeper: list[Path] = []
         for each in level:
-            if (each / FILE).is_file():
+            if (each / FILE).is_file() or (each / RECORD).is_file():
                 yield each / FILE
                 found = True
             elif (searched := searched + 1) <= MAX_FOLDERS:
@@ -167,6 +168,8 @@ def read(file: Path) -> Record:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        if (file.parent / RECORD).is_file():
+            return Record()
         raise PusherError(
             f"There's no progress here. It's in {FILE}, in the folder of the notebooks, once "
             "something was tried."

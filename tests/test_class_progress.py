@@ -11,7 +11,7 @@ import pytest
 
 from pusherkit import cli
 from pusherkit._progress import DEPTH, MOST, find, in_words, own, read, report
-from pusherkit.lab import COPY
+from pusherkit.lab import COPY, RECORD
 from pusherkit.lessons import body_is_bytes
 from pusherkit.lessons.kit.exercise import Exercise
 from pusherkit.lessons.kit.lesson import lessons
@@ -239,6 +239,18 @@ def test_a_folder_means_the_file_in_it_or_those_below(tmp_path: Path) -> None:
     assert find([tmp_path, homes[0]]) == homes, "each once"
     mine = learner(tmp_path)
     assert find([tmp_path]) == [mine]
+
+
+def test_somebody_who_has_the_lessons_and_tried_nothing_yet_is_a_learner_too(
+    tmp_path: Path,
+) -> None:
+    """In a class, they may have been busy with the wall and the calls, which no file has."""
+    learner(tmp_path / "ann" / COPY)
+    (tmp_path / "bob" / COPY).mkdir(parents=True)
+    (tmp_path / "bob" / COPY / RECORD).write_text("{}")
+    made = report(find([tmp_path]))
+    assert (made.learners, made.problems) == (2, ())
+    assert made.lessons[1].begun == 1
 
 
 def test_a_folder_that_leads_back_to_itself_ends(tmp_path: Path) -> None:

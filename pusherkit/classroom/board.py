@@ -191,9 +191,10 @@ class Board:
             return refused.reply
         self.learners.call(name, call, now)
         round_ = self.learners.round
+        counted = self.learners.result(name) or {}  # so that a new kernel knows who has joined
         answer = {
             "title": self.title,
-            "round": {"seed": round_.seed, "open": round_.open} if round_ else None,
+            "round": {"seed": round_.seed, "open": round_.open, **counted} if round_ else None,
             "help": self.learners.open_calls(name),
         }
         return Reply(status=200, body=json.dumps(answer).encode())

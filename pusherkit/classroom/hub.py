@@ -149,8 +149,8 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         self.allow_all = True  # of those who have a link
         self.custom_html = (
             '<div class="text-center"><h1>By invitation</h1><p>Everybody in this class has a link '
-            "of their own. Open yours in this browser, and you're in. If you can't find it, ask "
-            "your trainer.</p></div>"
+            "of their own. Open your link, and this browser is signed in. If you can't find it, "
+            "ask your trainer.</p></div>"
         )
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
@@ -167,9 +167,9 @@ class InvitationAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHu
         return username  # with its capitals, as the trainer wrote it
 
 
-NO_INVITATION = "This isn't an invitation to this class"
-ASK_FOR_YOURS = (
-    "Copy the whole link that you were given. If it still doesn't work, ask your trainer for yours."
+NO_INVITATION = (
+    '<div class="text-center"><h1>This isn\'t an invitation to this class</h1><p>Copy the whole '
+    "link that you were given. If it still doesn't work, ask your trainer for yours.</p></div>"
 )
 
 
@@ -183,9 +183,10 @@ class InvitationHandler(BaseHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
         name = self.authenticator.invitations.who(token)
         if name is None:
-            error = web.HTTPError(403, NO_INVITATION, reason=NO_INVITATION)
-            error.jupyterhub_message = ASK_FOR_YOURS  # type: ignore[attr-defined]  # its own page shows it
-            raise error
+            # Not by raising HTTPError: the hub's page for that begins with a bare "403 :".
+            self.set_status(403)
+            self.finish(await self.render_template("login.html", custom_html=NO_INVITATION))
+            return
         place = url_path_join(self.hub.base_url.removesuffix("hub/"), "services", WALL)
         if name == PROJECTOR and self.current_user is not None:
             # Often it's the trainer's own browser, and the trainer's view is open in another tab.

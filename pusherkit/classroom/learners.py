@@ -186,6 +186,11 @@ class Learners:
         learner = self._learners.get(name)
         return list(learner.help) if learner else []
 
+    def result(self, name: str) -> dict[str, int] | None:
+        """How many calls of the round somebody has answered, and right; None if they're not in."""
+        learner = self._learners.get(name)
+        return self._result(learner) if learner else None
+
     def open_round(self, seed: int, now: float) -> None:
         """Begin a round, or reopen it if it's the one that was closed."""
         if self.round is None or self.round.seed != seed:

@@ -99,9 +99,10 @@ def _on_the_wall(journey: Journey, page: str) -> View:
     said, good = verdict(journey)
     if journey.status == 200:
         said = f"Accepted ({journey.status}), and it's on the wall, under your name."
+    link = Fact("The wall", page, kind="link", label="Open the wall")
     return View(
         "One event, from your backend to the wall",
-        (*outcome(journey)[:1], Fact("The wall", page, kind="link"), *outcome(journey)[2:]),
+        (*outcome(journey)[:1], link, *outcome(journey)[2:]),
         said,
         good,
         picture=tracker(journey, wall=True),

@@ -229,11 +229,18 @@ class Calls(Explorer):
     def __init__(self, *given: Any, **controls: Any) -> None:
         self._room = joined()
         self._round: int | None = None  # the seed of the round that was joined
+        self._offered: int | None = None  # the one that was shown last
+        self._over: int | None = None  # one that was shown, and is closed by now
         self._nights: dict[int, Shift] = {}  # by seed, those that were left
+        opened = self._opened()
+        if self._room is not None and opened is not None and self._room.heard.counted is not None:
+            self._round = opened  # the cell was run again
+            controls["seed"] = replace(controls["seed"], raw=str(opened))
+            controls["shift"] = replace(controls["shift"], raw=self._left(opened))
         super().__init__(*given, **controls)
         if self._room is not None:
             self._room.watch("calls", self)
-            self._room.listen()
+            self._room.listen(at_once=True)
 
     def read(self, values: dict[str, Any]) -> None:
         before = self.values["seed"]
@@ -242,33 +249,49 @@ class Calls(Explorer):
             if after != before:
                 self._nights[before] = self.values["shift"]
                 self.values["shift"] = self._nights.pop(after, Shift())
+                self._over = None
         super().read(values)
 
     def hear(self, event: Event) -> None:
         opened, before = self._opened(), self.values["shift"]
         if event.id == "join" and opened is not None:
-            self._round, before = opened, None
-            if self.values["seed"] == opened:
-                self.values["shift"] = Shift()
-            self._nights.pop(opened, None)  # a round is begun by everybody at its first call
+            if self._round != opened:
+                before = None
+                self._begin(opened, Shift())  # a round is begun by everybody at its first call
             self.set(seed=str(opened))
         else:
             super().hear(event)
         if self._room is not None:
             self._tell(self._room, before)
 
+    def _begin(self, opened: int, shift: Shift) -> None:
+        """Be in a round, at that shift as soon as its seed is taken."""
+        self._round = opened
+        if self.values["seed"] == opened:
+            self.values["shift"] = shift
+        self._nights[opened] = shift
+
+    def _left(self, opened: int) -> Shift:
+        """Where a round was left, by an earlier card of this kernel; its beginning, if by none."""
+        left = self._room.left if self._room is not None else None
+        return left[1] if left is not None and left[0] == opened else Shift()
+
     def _tell(self, room: Classroom, before: Shift | None) -> None:
         """Report how far somebody is in the round, in numbers, if they've got any further."""
         room.listen()
-        shift = self.values["shift"]
+        seed, shift = self.values["seed"], self.values["shift"]
         if self._is_in_round() and shift != before:
-            states = _states(_line(self.values["seed"]), shift)
-            answered = len([each for each in states if each])
-            room.report(self.values["seed"], answered, states.count("done"))
+            room.left = seed, shift
+            room.report(seed, *_counts(seed, shift))
 
     def redraw(self) -> None:
         with self._lock:
-            self._refresh()
+            opened, counted = self._opened(), self._room.heard.counted if self._room else None
+            if opened is not None and opened != self._round and counted is not None:
+                self._begin(opened, self._left(opened))  # an earlier kernel had joined it
+                self.set(seed=str(opened))
+            else:
+                self._refresh()
 
     def _night(self, made: View) -> View:
         """The View with its code at the very end, and a word about a seed that there isn't."""
@@ -286,24 +309,63 @@ class Calls(Explorer):
         return seed if seed is not None and 0 <= seed <= MAX_SEED else None
 
     def _is_in_round(self) -> bool:
-        return self._round is not None and self._round == self.values["seed"]
+        return self._round is not None and self._opened() == self._round == self.values["seed"]
 
     def _made(self) -> View:
         made, opened = self._night(super()._made()), self._opened()
-        if opened != self._round:
-            self._round = None  # it was closed, or there's a new one
+        if opened is not None:
+            self._over = None
+            if opened != self._round:
+                self._round = None  # there's a new one
+        elif self._offered is not None:
+            self._over = self._offered
+        self._offered = opened
         if opened is None:
-            return made
-        if self._is_in_round():
-            said = (
-                "You're in. Your trainer sees how many calls you've answered, and how many you got "
-                "right at the first try, but not your answers."
+            return made if self._over is None else self._after(self._over, made)
+        if not self._is_in_round():
+            return self._offer(opened, made)
+        said = (
+            "You're in. Your trainer sees how many calls you've answered, and how many you got "
+            "right at the first try, but not your answers."
+        )
+        counted = self._room.heard.counted or 0 if self._room is not None else 0
+        if counted > _counts(opened, self.values["shift"])[0]:
+            said += (
+                f" They have {_number(counted)} of yours, from before the kernel was restarted. "
+                "That stays, although you begin with the first call again."
             )
-            return View(f"The round with seed {opened}", status=said, below=(made,))
-        said = "Your trainer has opened it. Everybody who joins gets the same eight calls."
-        join = Action("join", f"Join round {opened}", primary=True)
-        title = f"A round is open, with seed {opened}"
+        return View(f"Round {opened}", status=said, below=(made,))
+
+    def _offer(self, opened: int, made: View) -> View:
+        is_back = self._round == opened
+        said = "You've joined it, and can go back to where you left it. "
+        if not is_back:
+            said = "Everybody who joins gets the same eight calls. "
+        said += f"Below is your own queue, seed {self.values['seed']}."
+        join = Action("join", f"{'Back to' if is_back else 'Join'} round {opened}", primary=True)
+        title = f"Your trainer has opened round {opened}"
         return View(title, status=said, actions=(join,), below=(made,))
+
+    def _after(self, closed: int, made: View) -> View:
+        """The word about a round that was closed: how far somebody got, if they were in it."""
+        said = f"Its eight calls are those of seed {closed}, if you'd like to take them anyway."
+        if self._round == closed == self.values["seed"]:
+            answered, right = _counts(closed, self.values["shift"])
+            said = (
+                f"You've answered {answered} of the eight calls, {right} right at the first try. "
+                "Carry on if you like: nobody counts any more."
+            )
+        return View(f"Round {closed} is closed", status=said, below=(made,))
+
+
+def _counts(seed: int, shift: Shift) -> tuple[int, int]:
+    """How many calls are answered, and how many of them right at the first try."""
+    states = _states(_line(seed), shift)
+    return len([each for each in states if each]), states.count("done")
+
+
+def _number(calls: int) -> str:
+    return f"{calls} call{'' if calls == 1 else 's'}"
 
 
 @lesson.explorer
@@ -311,7 +373,9 @@ def calls() -> Explorer:
     """Take eight calls, and name the cause of each."""
     return Calls(
         _taken,
-        seed=number("Seed", FIRST_SEED, 0, MAX_SEED, hint="same seed, same queue"),
+        seed=number(
+            "Seed", FIRST_SEED, 0, MAX_SEED, hint="the same number gives everybody the same calls"
+        ),
         shift=gesture(Shift(), took),
         code=[verdict, sent_with],
     )

@@ -65,7 +65,7 @@ def test_a_learner_in_a_class(in_class, wall, expect, eventually, look):
     expect(card.get_by_role("status")).to_have_text(
         "✓ Accepted (200), and it's on the wall, under your name."
     )
-    link = card.get_by_role("link", name="/services/wall/")
+    link = card.get_by_role("link", name="Open the wall")
     assert link.get_attribute("target") == "_blank"
     lab.picture("class-00-wall")
 
@@ -80,7 +80,7 @@ def test_a_learner_in_a_class(in_class, wall, expect, eventually, look):
     assert zoe(wall)["help"] == [], "shown, and not sent"
     expect(card.get_by_role("button", name="Don't send it")).to_be_focused()
     lab.press("Tab", "Enter")
-    expect(card).to_contain_text("Your trainer has it.")
+    expect(card).to_contain_text("Your trainer can see it.")
     expect(card.get_by_role("button", name="Take it back")).to_be_focused()
     lab.picture("class-00-there")
     (sent,) = zoe(wall)["help"]
@@ -108,16 +108,18 @@ def test_a_learner_in_a_class(in_class, wall, expect, eventually, look):
 def test_a_round_is_joined(in_class, wall, expect, eventually, look):
     lab = in_class
     lab.theme(look)
-    wall.board.open_round(8, time.time())
     lesson = lab.run(CLINIC)
     card = lesson.card(CALLS)
     lesson.to_top(CALLS)
-    expect(card).to_contain_text("A round is open, with seed 8")
+    expect(card.get_by_label("Seed")).to_have_value("7")
+    lab.picture("class-12-before")
+    wall.board.open_round(8, time.time())  # and the open card has it by itself
+    expect(card).to_contain_text("Your trainer has opened round 8")
     lab.picture("class-12-open")
     card.get_by_role("button", name="Join round 8").press("Enter")
-    expect(card).to_contain_text("The round with seed 8")
+    expect(card).to_contain_text("Round 8")
     expect(card.get_by_label("Seed")).to_have_value("8")
-    expect(card.locator("button[data-press=answer-1]")).to_be_focused()
+    expect(card.locator(".pk-wide [data-press=call-1]")).to_be_focused()
     lab.picture("class-12-joined")
     card.locator("button[data-press=answer-1]").press("Enter")
     eventually(lambda: zoe(wall)["round"] == {"answered": 1, "right": 1})
@@ -125,6 +127,18 @@ def test_a_round_is_joined(in_class, wall, expect, eventually, look):
     lab.settle()
     assert lab.clipped() == []
     lab.picture("class-12-narrow")
+
+    wall.board.close_round()
+    expect(card).to_contain_text("Round 8 is closed")
+    lab.picture("class-12-closed")
+    wall.board.open_round(8, time.time())
+    expect(card).to_contain_text("You're in.")
+    lesson.cell(CALLS).locator(".cm-line").first.click()
+    lab.press("Control+Enter")
+    expect(lesson.card(CALLS).get_by_label("Seed")).to_have_value("8")
+    expect(lesson.card(CALLS)).to_contain_text("You're in.")
+    lesson.to_top(CALLS)
+    lab.picture("class-12-again")
 
 
 def test_a_wall_that_went_away_is_said_once_and_changes_nothing_else(in_class, wall, expect):

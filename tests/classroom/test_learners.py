@@ -136,12 +136,14 @@ def test_a_round_is_opened_reported_and_closed(klass):
     assert klass.say("ann", **report)["round"] is None
     board.close_round()  # there isn't one yet
     board.open_round(7, NOW)
-    assert klass.say("ann", **report)["round"] == {"seed": 7, "open": True}
-    klass.say("bob", **(report | {"seed": 8}))
+    counted = {"answered": 3, "right": 2}
+    assert klass.say("ann", **report)["round"] == {"seed": 7, "open": True, **counted}
+    assert klass.say("bob", **(report | {"seed": 8}))["round"] == {"seed": 7, "open": True}
     assert klass.learner("ann")["round"] == {"answered": 3, "right": 2}
     assert klass.learner("bob")["round"] is None
     board.close_round()
-    assert klass.say("ann", **(report | {"answered": 9}))["round"] == {"seed": 7, "open": False}
+    late = klass.say("ann", **(report | {"answered": 9}))
+    assert late["round"] == {"seed": 7, "open": False, **counted}
     assert klass.learner("ann")["round"] == {"answered": 3, "right": 2}
     board.open_round(7, NOW)  # reopened
     assert klass.learner("ann")["round"] == {"answered": 3, "right": 2}

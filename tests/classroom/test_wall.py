@@ -371,7 +371,7 @@ async def test_a_trainer_sees_progress_help_and_rounds(up):
         summary = await heard(feed, lambda message: message.get("round"))
         assert (summary["round"]["seed"], summary["round"]["open"]) == (41, True)
         answer = await up.say("ann", kind="round", seed=41, answered=3, right=2)
-        assert answer.json()["round"] == {"seed": 41, "open": True}
+        assert answer.json()["round"] == {"seed": 41, "open": True, "answered": 3, "right": 2}
         news = await heard(
             feed, lambda m: m["kind"] == "learners" and any(row["round"] for row in m["learners"])
         )

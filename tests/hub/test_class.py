@@ -119,6 +119,7 @@ def test_nobody_comes_in_without_an_invitation(room: Room, person: Person) -> No
     made_up = person.get(room.link("03")[:-1] + ("a" if token[-1] != "a" else "b"))
     assert made_up.status_code == 403
     assert "Copy the whole link that you were given." in made_up.text
+    assert "403 :" not in made_up.text, "a number explains nothing"
     for path in ("user/03/", "services/wall/", "services/wall/trainer", "hub/home"):
         page = person.get(room.url + path)
         assert page.url.path == "/a/b/hub/login"

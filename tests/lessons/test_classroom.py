@@ -7,6 +7,7 @@ import json
 import linecache
 import math
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -31,6 +32,8 @@ from pusherkit.lessons.kit.classroom import (
     LONGEST_PAUSE_SECONDS,
     MAX_BODY,
     MAX_CODE,
+    ROUND_SECONDS,
+    SPACE_SECONDS,
     SPREAD,
     WHAT_IS_SENT,
     WRONG_KEY,
@@ -133,7 +136,8 @@ def send(room: Classroom) -> Callable[[], float]:
         began = clock
         for _ in range(20):
             wait = room.step(clock)
-            if wait > HELLO_SECONDS / 2 or room.problem:
+            rests = wait > ROUND_SECONDS / 2 and not room.outbox._waiting
+            if rests or room.problem:
                 return clock - began
             clock += wait
         raise AssertionError("it never comes to rest")
@@ -286,20 +290,27 @@ def test_in_silence_nothing_is_sent(room: Classroom, wall: Wall) -> None:
     assert math.isinf(room.step(1)), "to the wall, somebody who is heard of is there"
 
 
+@pytest.mark.parametrize("what", ["a round", "help"])
 def test_a_learner_who_waits_for_news_asks_now_and_then_but_not_for_ever(
-    room: Classroom, wall: Wall
+    room: Classroom, wall: Wall, what: str
 ) -> None:
     body_is_bytes.lesson.map()
-    room.listen()
+    seconds = HELLO_SECONDS
+    if what == "a round":
+        seconds = ROUND_SECONDS
+        room.listen()
+    else:
+        room.ask("a.b", "1")
+        wall.help = ["a.b"]
     at, waits = 0.0, []
-    for _ in range(4 * int(LISTEN_SECONDS / HELLO_SECONDS)):
+    for _ in range(4 * int(LISTEN_SECONDS / seconds)):
         if math.isinf(wait := room.step(at)):
             break
         at += wait
-        waits += [wait] if wait else []
-    low, high = HELLO_SECONDS * (1 - SPREAD), HELLO_SECONDS * (1 + SPREAD)
+        waits += [wait] if wait and wall.kinds[-1] == "hello" else []
+    low, high = seconds * (1 - SPREAD), seconds * (1 + SPREAD)
     assert all(low <= wait <= high for wait in waits)
-    assert set(wall.kinds[1:]) == {"hello"}
+    assert set(wall.kinds[2:]) == {"hello"}
     assert LISTEN_SECONDS <= at < LISTEN_SECONDS + high
     room.listen()
     assert room.step(at + 1) == 0, "the learner is back"
@@ -420,6 +431,8 @@ def test_odd_answers_are_a_problem_but_not_a_crash(
         ({"round": {"seed": True, "open": True}}, Heard()),
         ({"round": {"seed": 7, "open": False}}, Heard()),
         ({"round": {"seed": 7, "open": True}, "help": ["a", 3]}, Heard("", 7, frozenset("a"))),
+        ({"round": {"seed": 7, "open": True, "answered": 2}}, Heard("", 7, counted=2)),
+        ({"round": {"seed": 7, "open": False, "answered": 2}}, Heard()),
     ],
 )
 def test_an_answer_is_read_as_it_is_meant(answer: Any, expected: Heard) -> None:
@@ -429,10 +442,10 @@ def test_an_answer_is_read_as_it_is_meant(answer: Any, expected: Heard) -> None:
 def test_a_newer_message_is_not_replaced_by_one_that_failed() -> None:
     outbox = Outbox(random.Random(1))
     outbox.put("progress", {"record": 1})
-    assert outbox.take(0, listening=False) == ("progress", {"record": 1})
+    assert outbox.take(0) == ("progress", {"record": 1})
     outbox.put("progress", {"record": 2})
     outbox.failed("progress", {"record": 1}, 0)
-    assert outbox.take(100, listening=False) == ("progress", {"record": 2})
+    assert outbox.take(100) == ("progress", {"record": 2})
 
 
 # --- help ---------------------------------------------------------------------------------------
@@ -474,11 +487,11 @@ def test_a_cell_is_shown_before_it_is_sent_and_can_be_taken_back(
     send()
     (message,) = [each for each in wall.messages if each["kind"] == "help"]
     assert message == {"kind": "help", "exercise": EXERCISE.name, "code": cell.value}
-    assert card.view.below[0].status.startswith("Your trainer has it.")
+    assert card.view.below[0].status.startswith("Your trainer can see it.")
     assert card.view.below[0].details == (Fact("The cell", cell.value, kind="code"),)
     assert "Ask for help" not in [each.label for each in card.view.actions]
     again = EXERCISE.check(notebook_function(CELL))
-    assert again.view.below[0].status.startswith("Your trainer has it.")
+    assert again.view.below[0].status.startswith("Your trainer can see it.")
     again.hear(Event("press", "help-over"))
     assert again.view.below == ()
     send()
@@ -557,11 +570,13 @@ def test_a_status_goes_to_the_wall_and_its_answer_is_shown(
     began = wall.now
     monkeypatch.setattr(start_here, "time", SimpleNamespace(time=lambda: began))
     sender = start_here.send_status()
-    assert "Send to the wall" in sender._form
+    (buttons,) = re.findall("<div class=.pk-span pk-buttons.>(.+?)</div>", sender._form)
+    assert buttons.index("Send it to order-41") < buttons.index("Send to the wall"), "side by side"
+    assert classroom.THE_WALL in buttons
     sender.set(status="at Zoë's")
     sender.press("wall")
     assert sender.view.status == "Accepted (200), and it's on the wall, under your name."
-    assert Fact("The wall", PAGE, kind="link") in sender.view.facts
+    assert Fact("The wall", PAGE, kind="link", label="Open the wall") in sender.view.facts
     assert sender.view.picture is not None
     assert "✓ at Zoë's" in sender.view.picture.inline()
     (delivery,) = wall.sandbox.deliveries
@@ -586,14 +601,15 @@ def test_a_round_is_joined_and_reported_in_numbers(
     body_is_bytes.lesson.map()
     wall.round = {"seed": 8, "open": True}
     send()
-    assert calls.view.title == "A round is open, with seed 8"
+    assert calls.view.title == "Your trainer has opened round 8"
+    assert calls.view.status.endswith("Below is your own queue, seed 7.")
     assert [each.id for each in calls.view.actions] == ["join"]
     calls.hear(Event("press", "answer-1"))
     send()
     assert "round" not in wall.kinds, "not joined"
     calls.hear(Event("press", "join"))
     assert calls.values["seed"] == 8
-    assert calls.view.title == "The round with seed 8"
+    assert calls.view.title == "Round 8"
     assert calls.view.below[0].title.startswith("Call 1:")
     send()
     case = the_clinic._line(8)[0]
@@ -609,11 +625,79 @@ def test_a_round_is_joined_and_reported_in_numbers(
     wall.round = None
     room.outbox.put("hello", {"kind": "hello"})
     send()
-    assert calls.view.title.startswith("Call 2:"), "the round is closed"
+    assert calls.view.title == "Round 8 is closed"
+    assert calls.view.status.startswith("You've answered 2 of the eight calls, 1 right at the fir")
+    assert calls.view.below[0].title.startswith("Call 2:")
     count = len(rounds)
     calls.hear(Event("press", "answer-1"))
     send()
     assert wall.kinds.count("round") == count
+    calls.set(seed="7")
+    assert calls.view.title.startswith("Call 1:"), "that was long enough"
+
+
+def test_the_calls_card_asks_when_it_runs_and_says_when_a_round_it_offered_is_closed(
+    wall: Wall, send: Callable[[], float]
+) -> None:
+    body_is_bytes.lesson.map()
+    the_clinic.calls()
+    send()
+    wall.round = {"seed": 8, "open": True}
+    calls = the_clinic.calls()
+    assert send() <= SPACE_SECONDS, "it didn't wait for its turn to ask"
+    assert calls.view.title == "Your trainer has opened round 8"
+    wall.round = {"seed": 8, "open": False}
+    the_clinic.calls()  # another card takes this one's place
+    send()
+    again = the_clinic.calls()
+    assert again.view.title.startswith("Call 1:")
+    wall.round = {"seed": 9, "open": True}
+    again._room.listen(at_once=True)
+    send()
+    wall.round = None
+    again._room.listen(at_once=True)
+    send()
+    assert again.view.title == "Round 9 is closed"
+    assert "those of seed 9" in again.view.status
+
+
+def test_a_round_that_was_joined_goes_on_in_the_next_card_and_in_the_next_kernel(
+    room: Classroom, wall: Wall, send: Callable[[], float]
+) -> None:
+    wall.round = {"seed": 8, "open": True}
+    first = the_clinic.calls()
+    send()
+    first.hear(Event("press", "join"))
+    first.hear(Event("press", f"answer-{the_clinic._line(8)[0].right + 1}"))
+    send()
+    wall.round |= {"answered": 1, "right": 1}  # so the wall counts this learner
+    room.listen(at_once=True)
+    send()
+    rerun = the_clinic.calls()
+    assert (rerun.view.title, rerun.values) == ("Round 8", first.values)
+    assert 'value="8"' in rerun._form
+    rerun.set(seed="7")
+    assert [each.label for each in rerun.view.actions] == ["Back to round 8"]
+    rerun.hear(Event("press", "join"))
+    assert rerun.values == first.values
+
+    room.heard, room.left = Heard(), None  # a kernel that was restarted
+    fresh = the_clinic.calls()
+    assert fresh.values["seed"] == 7
+    send()
+    assert fresh.view.title == "Round 8"
+    assert "1 call of yours, from before the kernel was restarted" in fresh.view.status
+    assert fresh.stage.put == {"seed": "8"}
+    count = wall.kinds.count("round")
+    answer = Event("press", f"answer-{the_clinic._line(8)[0].right + 1}")
+    fresh.hear(answer)
+    send()
+    assert wall.kinds.count("round") == count, "it's no further than before"
+    assert "restarted" not in fresh.view.status
+    fresh.hear(Event("press", "call-2"))
+    fresh.hear(answer)
+    send()
+    assert wall.messages[-1]["answered"] == 2
 
 
 def test_a_seed_that_lesson_12_does_not_have_opens_no_round(

@@ -52,7 +52,8 @@ WHAT_IS_SENT = (
 MAX_CODE = 8_000  # characters of the one cell that a call for help includes
 MAX_BODY = 64_000  # bytes of a message; the wall takes 64 KB, and everything passed has some 30,000
 SPACE_SECONDS = 1.0  # between two messages
-HELLO_SECONDS = 20.0  # between two questions: is a round open, is the call for help closed?
+HELLO_SECONDS = 20.0  # between two questions: is the call for help closed?
+ROUND_SECONDS = 5.0  # the same, of a lesson that has rounds: nobody should have to run it again
 LISTEN_SECONDS = 30 * 60.0  # since the learner last did something; then it stops asking
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0  # while the wall is away; doubled each time
 TAB_SECONDS = 2.0  # for an answer in a browser tab, where nothing else goes on meanwhile
@@ -76,7 +77,8 @@ class Outbox:
         self._waiting: dict[str, Message] = {}
         self._lock = threading.Lock()
         self._next = 0.0  # when a message may go
-        self._hello = 0.0  # when to ask again, with nothing to say
+        self._asked = 0.0  # when the wall last said something
+        self._share = 1.0  # of each wait until it's asked again, about 1
         self._pause = 0.0
         self._did_something = False
         self._active = 0.0  # when the learner did something last
@@ -91,19 +93,19 @@ class Outbox:
         """Note that the learner did something."""
         self._did_something = True
 
-    def take(self, now: float, *, listening: bool) -> tuple[str, Message] | float:
+    def take(self, now: float, *, every: float = math.inf) -> tuple[str, Message] | float:
         """The message to send now, with its kind; or the seconds until there can be one.
 
-        With `listening` a hello goes now and then, because its answer may have news. Not for
-        ever: the wall takes everybody it hears from to be there.
+        After about so many seconds without any, a hello goes, because its answer may have news.
+        Not for ever: the wall takes everybody it hears from to be there.
         """
         with self._lock:
             if self._did_something:
                 self._did_something, self._active = False, now
             due = self._next
             if not self._waiting:
-                listening = listening and now - self._active < LISTEN_SECONDS
-                due = max(due, self._hello) if listening else math.inf
+                is_there = now - self._active < LISTEN_SECONDS
+                due = max(due, self._asked + every * self._share) if is_there else math.inf
             if now < due:
                 return due - now
             for kind in self._waiting:
@@ -113,7 +115,7 @@ class Outbox:
     def arrived(self, now: float) -> bool:
         """Note that a message was answered. Returns whether earlier ones weren't."""
         was_away, self._pause = self._pause > 0, 0.0
-        self._next, self._hello = now + SPACE_SECONDS, now + self._about(HELLO_SECONDS)
+        self._next, self._asked, self._share = now + SPACE_SECONDS, now, self._about(1.0)
         return was_away
 
     def failed(self, kind: str, message: Message, now: float) -> bool:
@@ -142,19 +144,23 @@ class Heard:
     title: str = ""
     round: int | None = None
     help: frozenset[str] = frozenset()
+    counted: int | None = None
+    """How many calls of the round the wall has this learner's answers to; None: not joined."""
 
 
 def heard(answer: Any) -> Heard:
     """What an answer means. Anything damaged in it is left out."""
     said = answer if isinstance(answer, dict) else {}
     title, opened, calls = said.get("title"), said.get("round"), said.get("help")
-    seed = opened.get("seed") if isinstance(opened, dict) and opened.get("open") is True else None
+    opened = opened if isinstance(opened, dict) and opened.get("open") is True else {}
+    seed, counted = opened.get("seed"), opened.get("answered")
     return Heard(
         title if isinstance(title, str) else "",
         seed if type(seed) is int else None,
         frozenset(each for each in calls if isinstance(each, str))
         if isinstance(calls, list)
         else frozenset(),
+        counted if type(seed) is int and type(counted) is int else None,
     )
 
 
@@ -227,6 +233,8 @@ class Classroom:
         self._told = ""  # the problem that the last card mentioned
         self._sent: dict[str, str] = {}  # the code that each call included
         self._expects_round = False
+        self.left: tuple[int, Any] | None = None
+        """The seed of the round that was joined, and where its card was left."""
         self._cards: dict[str, weakref.ref[Live]] = {}
         self._lock = threading.Lock()
 
@@ -246,7 +254,14 @@ class Classroom:
             self._send("progress", told)
 
     def report(self, seed: int, answered: int, right: int) -> None:
-        """Say how far the learner is in the round: how many calls, and how many right at once."""
+        """Say how far the learner is in the round: how many calls, and how many right at once.
+
+        A new kernel begins with the first call again. What was counted before stays until it gets
+        further.
+        """
+        before = self.heard.counted if seed == self.heard.round else None
+        if before is not None and answered <= before:
+            return
         counts = {"kind": "round", "seed": seed, "answered": answered, "right": right}
         self._send("round", counts)
 
@@ -262,10 +277,15 @@ class Classroom:
             self._call({"kind": "help-over", "exercise": exercise})
         self._closed.discard(exercise)
 
-    def listen(self) -> None:
-        """Hear of a round when it's opened or closed, as long as the learner is there."""
+    def listen(self, *, at_once: bool = False) -> None:
+        """Hear of a round when it's opened or closed, as long as the learner is there.
+
+        With `at_once` it also asks now, because what's known may be some seconds old.
+        """
         self._expects_round = True
         self.outbox.touch()
+        if at_once:
+            self.outbox.put("hello", {"kind": "hello"})
         self._wake_up()
 
     def fit(self, code: str) -> str:
@@ -315,8 +335,9 @@ class Classroom:
 
     def step(self, now: float) -> float:
         """Send one message, if one may go now. Returns how many seconds to wait for the next."""
-        listening = self._expects_round or bool(self._asked or self.heard.help)
-        taken = self.outbox.take(now, listening=listening)
+        waits = bool(self._asked or self.heard.help)
+        every = ROUND_SECONDS if self._expects_round else HELLO_SECONDS if waits else math.inf
+        taken = self.outbox.take(now, every=every)
         if isinstance(taken, float):
             return taken
         kind, message = taken
@@ -463,4 +484,7 @@ def wall_button() -> dict[str, Control]:
     """The control "Send to the wall" in a class, as `wall`; none elsewhere."""
     if joined() is None:
         return {}
-    return {"wall": button("Send to the wall", primary=False)}
+    return {"wall": button("Send to the wall", primary=False, hint=THE_WALL)}
+
+
+THE_WALL = "The wall is the page that everybody in this class sees."

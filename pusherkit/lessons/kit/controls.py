@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from pusherkit.errors import PusherError
@@ -141,15 +142,15 @@ def slider(
     )
 
 
-def button(label: str, *, primary: bool = True) -> Control:
+def button(label: str, *, primary: bool = True, hint: str = "") -> Control:
     """A button. The function gets True in the call that a press causes, and False otherwise."""
+    small = f' <span class="pk-hint">{html.escape(hint)}</span>' if hint else ""
     kind = ' class="pk-primary"' if primary else ""
     return Control(
         False,
         bool,
         lambda name, raw: (
-            f'<div class="pk-span"><button type="button" data-press="{name}"{kind}>'
-            f"{html.escape(label)}</button></div>"
+            f'<button type="button" data-press="{name}"{kind}>{html.escape(label)}</button>{small}'
         ),
         is_button=True,
     )
@@ -186,6 +187,15 @@ def _label(label: str, name: str, hint: str, *, top: bool = False) -> str:
     return f'<label for="{_id(name)}"{kind}>{html.escape(label)}{small}</label>'
 
 
+def _drawn(controls: Mapping[str, Control]) -> str:
+    """The controls as the cells of a grid; buttons that follow each other share one."""
+    cells = [control.draw(name, control.raw) for name, control in controls.items()]
+    return "".join(
+        f'<div class="pk-span pk-buttons">{"".join(group)}</div>' if is_button else "".join(group)
+        for is_button, group in groupby(cells, lambda drawn: drawn.startswith("<button"))
+    )
+
+
 # --- the explorer -------------------------------------------------------------------------------
 
 
@@ -216,8 +226,7 @@ class Explorer(Live):
             for name, control in controls.items()
             if not control.into
         }
-        drawn = "".join(control.draw(name, control.raw) for name, control in controls.items())
-        super().__init__(self._made(), form=drawn.replace("@@", str(_ids)))
+        super().__init__(self._made(), form=_drawn(controls).replace("@@", str(_ids)))
 
     def set(self, **raw: Any) -> None:
         """Do what typing does: change controls by name. For tests, and for other controls."""

@@ -670,7 +670,7 @@ class Feedback(Live):
             said = "Your trainer has closed your call. You can ask again."
             return (View("Ask for help", status=said),)
         if called == "there":
-            said = "Your trainer has it. Carry on in the meantime; it stays there."
+            said = "Your trainer can see it. Carry on in the meantime."
         else:
             said = (
                 f"Not sent yet. {room.problem}" if room.problem else "On its way to your trainer."

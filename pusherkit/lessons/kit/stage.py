@@ -310,6 +310,7 @@ align-items:center}}
 .pk .pk-form>label{{font-weight:600}}
 .pk .pk-form>.pk-top{{align-self:start;padding-top:6px}}
 .pk .pk-form>.pk-span{{grid-column:2}}
+.pk .pk-buttons{{display:flex;flex-wrap:wrap;align-items:center;gap:8px}}
 .pk .pk-form .pk-hint{{font-weight:400;color:var(--dim);font-size:12.5px}}
 .pk input,.pk select,.pk textarea,.pk button{{font:inherit;color:var(--fg)}}
 .pk input[type=text],.pk input[type=number],.pk textarea,.pk select{{width:100%;
@@ -403,6 +404,7 @@ class Live:
         self._form = form
         self._hint = hint
         self._stage: Stage | None = None
+        self._put: dict[str, Any] = {}  # what fields hold, written before there were any
         self._lock = threading.RLock()  # JupyterLab may deliver events while a cell runs
 
     def hear(self, event: Event) -> None:
@@ -426,7 +428,9 @@ class Live:
 
     def put(self, values: dict[str, Any]) -> None:
         """Write into fields."""
-        if self._stage is not None:
+        if self._stage is None:
+            self._put |= values
+        else:
             typed = self._stage.typed
             # What was typed since then isn't written over.
             put = {
@@ -456,6 +460,7 @@ class Live:
                     head=self.view.title,
                     form=self._form,
                     html=to_html(self.view),
+                    put=self._put,
                     still=self.untouched(),
                 )
                 self._stage.on_msg(self._heard)

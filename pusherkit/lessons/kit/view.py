@@ -40,6 +40,8 @@ class Fact:
     why: str = ""
     marks: tuple[Range, ...] = ()
     kind: Kind = "value"
+    label: str = ""
+    """What a link says, if it isn't its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,8 @@ def _live_value(fact: Fact) -> str:
     if fact.kind == "prose":
         return f"<p>{_marked(fact, _prose)}</p>"
     if fact.kind == "link" and _ADDRESS.match(fact.value):
-        address = html.escape(fact.value)
-        return f'<p><a href="{address}" target="_blank" rel="noopener">{address}</a></p>'
+        address, label = html.escape(fact.value), _text(fact.label or fact.value)
+        return f'<p><a href="{address}" target="_blank" rel="noopener">{label}</a></p>'
     if fact.kind == "code":  # keeps its lines, and scrolls sideways, by keyboard too
         copy = f'<button type="button" class="pk-copy" data-copy="{html.escape(fact.value)}">'
         code = f"<pre tabindex=0>{_lead(fact)}{_marked(fact)}</pre>"
