@@ -708,9 +708,13 @@ def test_the_command_line_of_a_process_where_there_is_no_proc(
     if ps is None:
         pytest.skip("ps reads it, and it isn't here")
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: open("/nowhere"))  # noqa: SIM115
-    assert "pytest" in command._command_line(os.getpid())
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert command._command_line(os.getpid()) == ""
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()", "a-name"], stdin=subprocess.PIPE
+    ) as run:
+        assert "a-name" in command._command_line(run.pid)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+        assert command._command_line(run.pid) == ""
+        run.kill()
 
 
 def test_a_class_goes_on_with_the_same_people(
