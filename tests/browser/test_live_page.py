@@ -165,7 +165,7 @@ def test_behind_a_proxy_the_page_works_under_its_path_and_says_where_the_server_
     expect(page.locator("#state")).to_have_text("Live")
     settings = page.locator("#settings")
     expect(settings).to_contain_text(f"PUSHER_HOST={proxy.url}\n")
-    expect(settings).to_contain_text(f"On the server's own machine it's PUSHER_HOST={server.url}")
+    expect(settings).to_contain_text(f"On the server's own machine, use PUSHER_HOST={server.url}")
     expect(page.locator("#try")).to_have_text(f'curl -d "{{}}" "{proxy.url}/apps/6855671/events"')
     told = dict(line.split("=") for line in settings.inner_text().split("\n")[:4])
     with Client(Credentials.from_env(told)) as client:

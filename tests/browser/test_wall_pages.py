@@ -922,9 +922,15 @@ def test_a_thousand_learners_are_usable(trainer, expect, pictures):
     expect(trainer.all("#grid tbody tr")).to_have_count(200)
     trainer.page.screenshot(path=pictures / "trainer-1000.png")
     updates = trainer.page.evaluate("Math.max(0, ...long)")
+    # Told, not judged: they depend on what else the machine does. What's judged is what they come
+    # from: rows that aren't shown aren't there, and cells out of sight aren't laid out.
     print(f"1,000 learners: {first:.0f} ms at first, {updates:.0f} ms for an update at most")
-    assert first < 1000
-    assert updates < 200
+    skipped = trainer.page.evaluate(
+        "() => [...document.querySelectorAll('#grid tbody .cells')]"
+        ".filter(each => !each.firstElementChild.checkVisibility({ contentVisibilityAuto: true }))"
+        ".length"
+    )
+    assert skipped > 100 * len(lessons())
 
 
 def test_what_learners_write_is_text_here_too(trainer, expect, pictures):
