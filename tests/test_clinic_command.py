@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import socket
@@ -266,7 +267,8 @@ def in_a_terminal(starts: Starts, **environment: str) -> str:
         nonlocal got
         deadline = time.monotonic() + 20
         while text not in got:
-            assert time.monotonic() < deadline, got
+            ready, _, _ = select.select([ours], [], [], max(0, deadline - time.monotonic()))
+            assert ready, got
             try:
                 got += os.read(ours, 65_536).decode(errors="replace")
             except OSError:  # the other end is closed
@@ -279,7 +281,7 @@ def in_a_terminal(starts: Starts, **environment: str) -> str:
     )
     with Client(clinic.credentials) as client:
         client.trigger("order-41", "status", TEXT)
-        client.channels(info=["subscription_count"])
+        client.channel_info("presence-couriers", info=["subscription_count"])
         httpx.get(f"{url}/no\u202esuch/path")
     until("none of its values has a comma")
     until("No such path")
@@ -393,11 +395,12 @@ def test_the_page_does_not_go_over_the_file(starts: Starts, tmp_path: Path) -> N
 
 
 def test_where_nothing_can_be_written_it_goes_on_and_says_so(
-    starts: Starts, tmp_path: Path
+    starts: Starts, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
     clinic = starts()
     clinic.opens()
-    (tmp_path / command.STATE_FILE).unlink(missing_ok=True)
+    eventually((tmp_path / command.STATE_FILE).exists)  # after the settings
+    (tmp_path / command.STATE_FILE).unlink()
     (tmp_path / command.STATE_FILE).mkdir()
     clinic.plays("get")
     assert clinic.line().startswith("shown  3")
