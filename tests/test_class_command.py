@@ -546,7 +546,11 @@ def started(options: command.Options, env: dict[str, str]) -> subprocess.Popen[s
 
 @pytest.fixture
 def running(options: command.Options, stand_in: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = started(options, stand_in)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+    try:
+        process = started(options, stand_in)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     yield process

