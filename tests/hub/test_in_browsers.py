@@ -298,8 +298,13 @@ def test_a_hub_that_is_killed_comes_back_under_everybodys_pages(scene: Scene, ex
     assert hub_of(room).pid != before
     for page in (wall, trainer):
         expect(page.locator("#state")).to_have_text("Live", timeout=BACK_MILLISECONDS)
-    # JupyterLab connects its kernel again by itself, after pauses of its own.
+    # JupyterLab connects its kernel again by itself, after pauses of its own. If it asked for
+    # something while nobody was there, it offers to start the server again, which needn't be.
     for lab in scene.labs.values():
+        lab.page.add_locator_handler(
+            lab.page.locator(".jp-Dialog"),
+            lambda dialog: dialog.get_by_role("button", name="Dismiss").click(),
+        )
         lab.page.wait_for_function(CONNECTED, timeout=RECONNECT_MILLISECONDS)
 
     def arrives() -> bool:
