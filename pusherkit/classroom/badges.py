@@ -76,7 +76,7 @@ class Badges:
     def of(self, name: str, number: str) -> str:
         """A learner's badge, in ASCII without spaces.
 
-        `number`, letters and digits, tells somebody from whoever had that name before.
+        `number`, letters and digits, keeps apart two people who had the same name in turn.
         """
         said = f"{Roster.key_of(name)}:{number}"
         return f"{said}:{self._proof(_LEARNER, said.encode())}"
