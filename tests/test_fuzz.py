@@ -6,6 +6,7 @@ fuzzing.py says how many requests, and how to send a million.
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
@@ -601,4 +602,6 @@ def test_any_bytes_on_the_socket_do_no_harm(
             assert client.channel_info("nobody") == {"occupied": False}
 
         survives()
-    assert [record.getMessage() for record in caplog.records] == []
+    # Below a warning there's what took long, which Python's collector can do to any step.
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in told] == []
