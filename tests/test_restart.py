@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from pusherkit import Client
 from pusherkit.sandbox import PRACTICE_CREDENTIALS
 from pusherkit.subscriber import GAP_EVENT, Subscriber
+from tests.ports import free_port
 
 COMMAND = "import sys; from pusherkit.cli import main; sys.exit(main())"
 
@@ -41,8 +41,7 @@ def running(port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_killed_server_is_a_typed_error_and_both_sides_recover():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     credentials = replace(PRACTICE_CREDENTIALS, base_url=f"http://127.0.0.1:{port}")
     with Client(credentials) as client:
         with running(port) as process:

