@@ -164,7 +164,9 @@ NO_TLS = {
 
 
 @pytest.mark.parametrize(("fault", "error"), NO_TLS.values(), ids=NO_TLS)
-def test_a_server_without_tls_gets_no_request(connect, proxy, server, waits, fault, error):
+def test_a_server_without_tls_gets_no_request(
+    connect, proxy, server, waits, eventually, fault, error
+):
     proxy.listen()
     proxy.fault = fault
     call = connect(replace(proxy.credentials, base_url=f"https://{proxy.address}"))
@@ -173,7 +175,7 @@ def test_a_server_without_tls_gets_no_request(connect, proxy, server, waits, fau
     with pytest.raises(error):
         call(*TRIGGER)
     assert waits.seconds == [0.1, 0.2, 0.4]
-    assert proxy.connections == 1 + RETRIES
+    eventually(lambda: proxy.connections == 1 + RETRIES)  # a slow machine's may not be that far
     assert published(server) == 0
     check_that_it_works_again(call, proxy, server)
 

@@ -214,13 +214,13 @@ def test_a_goodbye_instead_of_a_greeting_is_told_with_its_code(proxy, code):
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_first_connection_that_stalls_says_so(proxy, publish, phase):
+def test_a_first_connection_that_stalls_says_so(proxy, publish, eventually, phase):
     proxy.listen()
     proxy.fault = lambda link: (PHASES[phase](link), link.stall())
     told = f"^No (answer|connection) .*({re.escape(proxy.address)}|chat)"
     with pytest.raises(PusherError, match=told):
         Subscriber(proxy.credentials, "chat", timeout=STALL_SECONDS)
-    assert proxy.connections == 1
+    eventually(lambda: proxy.connections == 1)  # a slow machine's may accept it only now
     check_that_another_one_works(proxy, publish)
 
 

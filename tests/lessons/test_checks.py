@@ -264,10 +264,10 @@ def test_tracing_is_put_back(biggest: Exercise) -> None:
 
 
 def test_a_check_is_quick(biggest: Exercise) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(20):
         biggest.check(max)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 # --- what is said about a result ------------------------------------------------------------------
