@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from pusherkit import Client
 from pusherkit.classroom.roster import Roster
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90  # for a hub, or a learner's server, on a machine that others use, too
@@ -78,7 +78,7 @@ class Room:
         secret = (self.folder / "wall" / "secret").read_text(encoding="ascii").strip()
         api = f"http://127.0.0.1:{self.ports()['api']}"
         mine, used = (Roster(secret).credentials(each, api) for each in (name, secret_of or name))
-        return Client(replace(mine, secret=used.secret))
+        return Client(replace(mine, secret=used.secret), timeout=START_SECONDS)
 
     def stop(self) -> str:
         """Press Ctrl+C, and return everything it printed."""
@@ -92,7 +92,7 @@ class Person(httpx.Client):
 
     def __init__(self) -> None:
         # This machine's proxy variables don't apply to requests to itself.
-        super().__init__(follow_redirects=True, timeout=30, trust_env=False)
+        super().__init__(follow_redirects=True, timeout=START_SECONDS, trust_env=False)
 
     def comes_in(self, room: Room, name: str) -> httpx.Response:
         """Open an invitation, wait until the server is up, and return the page that's shown."""
@@ -117,6 +117,7 @@ class Person(httpx.Client):
             additional_headers={"Cookie": self.cookies_for(url)},
             origin=Origin(room.url.removesuffix(httpx.URL(room.url).path)),
             max_size=None,
+            open_timeout=START_SECONDS,  # a kernel's is there once the kernel is
             proxy=None,
             **options,
         )
@@ -189,9 +190,7 @@ def open_class() -> OpenClass:
 @contextmanager
 def opened(folder: Path, *words: str, base_url: str = "/", port: int = 0) -> Iterator[Room]:
     """`pusherkit class` in a folder, from when it's open until Ctrl+C."""
-    if not port:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+    port = port or free_port()
     printed = folder.with_name(f"{folder.name}.printed")
     with printed.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(

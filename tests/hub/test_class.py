@@ -167,7 +167,7 @@ def test_a_class_outlives_its_night_and_its_command(
 
         # The day ends, and so do all of its processes.
         assert "Stopped. Everything is in" in room.stop()
-        assert family(room) == []
+        wait_for(lambda: family(room) == [], room)
 
     port = int(room.url.rsplit(":", 1)[1].strip("/"))
     with open_class(folder, port=port) as room:

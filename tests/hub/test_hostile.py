@@ -29,7 +29,7 @@ from pusherkit.classroom.wall import LEARNER_RATE, MAX_FEEDS_EACH
 from pusherkit.events import MAX_DATA_BYTES
 from pusherkit.sandbox.api import MAX_BODY_BYTES
 
-from .conftest import Person
+from .conftest import START_SECONDS, Person
 
 if TYPE_CHECKING:
     from .conftest import Room
@@ -110,7 +110,9 @@ def test_a_flood_takes_nobody_elses_time(room: Room, others_go_on: Callable[[], 
     with (
         room.client(HOSTILE) as mine,
         room.client(VICTIM, secret_of=HOSTILE) as forged,
-        httpx.Client(base_url=str(mine.http.base_url), trust_env=False) as unsigned,
+        httpx.Client(
+            base_url=str(mine.http.base_url), timeout=START_SECONDS, trust_env=False
+        ) as unsigned,
         ThreadPoolExecutor(12) as threads,
     ):
         began = time.monotonic()
@@ -124,8 +126,8 @@ def test_a_flood_takes_nobody_elses_time(room: Room, others_go_on: Callable[[], 
             others_go_on()
         took = time.monotonic() - began
     answers = Counter(each.result() for each in sent)
-    assert set(answers) == {200, 401, 429}
-    assert answers[200] <= LEARNER_RATE * (1 + took)
+    assert answers[200] + answers[429] == 150
+    assert answers[200] <= LEARNER_RATE * (1 + took)  # all of them, where the machine is slow
     assert answers[401] == 300
     others_go_on()
 

@@ -204,6 +204,7 @@ def test_wall_and_trainers_view_follow_two_learners(scene: Scene, expect: Any) -
     scene.labs[ZOE].run(CLINIC)
     card = scene.lesson(ZOE).card(CALLS)
     card.get_by_role("button", name="Join round 8").click()
+    expect(card.get_by_label("Seed")).to_have_value("8")  # until then, its calls are another seed's
     card.locator("button[data-press=answer-1]").click()
     expect(scene.row(ZOE).locator("td").last).to_contain_text("1")
     scene.picture("round", trainer)
