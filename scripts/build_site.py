@@ -70,7 +70,11 @@ def kept(name: str, inputs: bytes, make: Callable[[Path], None]) -> Path:
             made = Path(unfinished, "made")
             made.mkdir()
             make(made)
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():  # then no other build was quicker
+                    raise
     return folder
 
 
