@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60  # for JupyterLab to answer; it takes about 5
+START_SECONDS = 60  # for JupyterLab to answer, its page to load, or all of it to end; 5 each
 STEP_MILLISECONDS = 15_000  # for one step in the browser
 
 # Not what most tests are about: saving while one runs.
@@ -67,15 +67,18 @@ COPY = """async ([name, copy]) => {
 TRUSTED = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
   .filter(cell => cell.type === 'code' && cell.trusted).length"""
 # Rows whose value is not to the right of its label, at the same height; and pictures not drawn.
-MISPLACED = """() => [...document.querySelectorAll(
-  '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output')].flatMap(output => [
+MISPLACED = """async () => {
+  await Promise.all([...document.images].map(image => image.decode().catch(() => {})));
+  return [...document.querySelectorAll(
+    '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output')].flatMap(output => [
   ...[...output.querySelectorAll('tr')].filter(row => {
     const [label, value] = [...row.children].map(cell => cell.getBoundingClientRect());
     const beside = value && value.left >= label.right - 1;
     return value && value.width && !(beside && Math.abs(value.top - label.top) < 5);
   }),
   ...[...output.querySelectorAll('img')].filter(image => !image.naturalWidth || !image.alt),
-].map(each => each.outerHTML.slice(0, 200)))"""
+].map(each => each.outerHTML.slice(0, 200)));
+}"""
 # What is cut off or sticks out at the right of its card. Code may: it scrolls sideways.
 CLIPPED = """() => [...document.querySelectorAll(
   '.jp-NotebookPanel:not(.lm-mod-hidden) .pk')].flatMap(card => {
@@ -89,6 +92,8 @@ CLIPPED = """() => [...document.querySelectorAll(
 WITH_WIDGET = """() => [...window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells]
   .filter(cell => (cell.outputs || []).some(
     output => 'application/vnd.jupyter.widget-view+json' in (output.data || {}))).length"""
+DRAWN = f"""() => document.querySelectorAll(
+  '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell:has(.pk)').length >= ({WITH_WIDGET})()"""
 DEBUGGER = "Could not restore the debugger state"
 """What JupyterLab's debugger complains of when a kernel is restarted, or ended, while it starts."""
 SHUT_DOWN = "() => window.jupyterapp.serviceManager.sessions.shutdownAll()"
@@ -111,9 +116,10 @@ class Lab:
         return Lesson(self, self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)"))
 
     def run(self, name: str) -> Lesson:
-        """Open a lesson and run every cell; no cell may fail."""
+        """Open a lesson and run every cell; no cell may fail. Its widgets are on the page then."""
         lesson = self.open(name)
         assert self.page.evaluate(RUN_ALL) == []
+        self.page.wait_for_function(DRAWN)
         return lesson
 
     def untrusted(self, name: str) -> Lesson:
@@ -283,7 +289,7 @@ def serving(home: Path) -> Iterator[str]:
         yield printed[0]
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(START_SECONDS)
 
 
 def make_checkout(home: Path) -> None:
@@ -361,8 +367,8 @@ def visiting(profile: Any, url: str, pictures: Path) -> Iterator[Lab]:
     page.on("pageerror", lambda error: made.console.append(f"{error}\n{error.stack}"))
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(own) else made.outside.append(r.url))
-    page.goto(url)
-    page.wait_for_function("!!window.jupyterapp")
+    page.goto(url, timeout=1_000 * START_SECONDS)
+    page.wait_for_function("!!window.jupyterapp", timeout=1_000 * START_SECONDS)
     page.evaluate("() => window.jupyterapp.restored")
     try:
         yield made

@@ -11,10 +11,10 @@ WIDGET = "lesson.two_bodies()"
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_before_the_first_run_an_untrusted_page_looks_right(lab):
+def test_before_the_first_run_an_untrusted_page_looks_right(lab, expect):
     lab.laptop()
     lesson = lab.untrusted(NAME)
-    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 1
+    expect(lesson.panel.locator(".jp-OutputArea-output img")).to_have_count(1)
     for number, code in enumerate(("lesson.map()", "lesson.printed()", WIDGET)):
         lesson.to_top(code)
         lab.picture(f"01-untrusted-{number}")

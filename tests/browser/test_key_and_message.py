@@ -10,10 +10,10 @@ BUCKET = "lesson.bucket()"
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_before_the_first_run_an_untrusted_page_looks_right(lab):
+def test_before_the_first_run_an_untrusted_page_looks_right(lab, expect):
     lab.laptop()
     lesson = lab.untrusted(NAME)
-    assert lesson.panel.locator(".jp-OutputArea-output img").count() == 2
+    expect(lesson.panel.locator(".jp-OutputArea-output img")).to_have_count(2)
     for number, code in enumerate(("lesson.map()", LAMPS, BUCKET)):
         lesson.to_top(code)
         lab.picture(f"04-untrusted-{number}")

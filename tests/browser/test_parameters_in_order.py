@@ -107,6 +107,7 @@ def test_a_narrow_window_cuts_nothing_off(lab, expect, narrow):
     lesson.to_top(WIDGET)
     card = lesson.card(WIDGET)
     card.get_by_role("button", name="Sign and send").click()
+    expect(card.get_by_role("status")).to_contain_text("9 crossings")
     drag(lab, card, "Tag", 5)
     expect(card.get_by_role("status")).to_contain_text("6 crossings")
     lab.page.mouse.up()

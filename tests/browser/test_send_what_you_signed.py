@@ -26,7 +26,7 @@ def in_view(widget, expect, *, words):
 
 
 @pytest.mark.usefixtures("each_theme")
-def test_two_lanes_a_drawing_and_programs(lab, expect):
+def test_two_lanes_a_drawing_and_programs(lab, expect, tmp_path):
     lab.page.set_viewport_size(WIDE)
     lesson = lab.open(LESSON)
     for number, cell in enumerate((LANES, BENCH, PROGRAMS)):
@@ -76,9 +76,12 @@ def test_two_lanes_a_drawing_and_programs(lab, expect):
     in_view(programs, expect, words="It ran, and the server accepted its request.")
     expect(programs.locator("td pre").first).to_be_in_viewport(ratio=1)
     lab.picture("05-programs-after")
-    lab.retype(programs.get_by_label("Program"), "import time; time.sleep(3)")
+    seen = tmp_path / "seen"
+    until_seen = f"import os; any(iter(lambda: os.path.exists({str(seen)!r}), True))"
+    lab.retype(programs.get_by_label("Program"), until_seen)
     programs.get_by_role("button", name="Run it").click()
     in_view(programs, expect, words="Running… After 10 s it's stopped.")
+    seen.touch()
     in_view(programs, expect, words="It ended, and nothing reached the server.")
     programs.get_by_label("Language").select_option("PHP")
 

@@ -117,12 +117,6 @@ def url(site: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def expect() -> Any:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    return sync_api.expect
-
-
 @pytest.fixture
 def open_page(browser: Any, url: str) -> Iterator[Any]:
     """Open a page of the site in a fresh profile; nothing may be asked of anybody else."""
@@ -355,7 +349,8 @@ def test_the_pages_need_no_scripts_to_be_read(
     size = f"{window['width']}-{look}"
     page.screenshot(path=pictures / f"site-landing-{size}.png")
     page.locator(".lessons li").first.get_by_role("link", name="read").click()
-    assert page.get_by_role("heading", name="00 · Start here").is_visible()
+    page.get_by_role("heading", name="00 · Start here").wait_for()
+    page.wait_for_load_state()  # with its images
     for image in page.locator("img").all():
         assert image.get_attribute("alt")
         assert image.bounding_box()["width"] > 100
