@@ -169,8 +169,8 @@ def kims_fix() -> tuple[str, Fact]:
 
 def signs_everything(app: Credentials, user: User | None, socket_id: str, channel: str) -> Any:
     """Kim's endpoint."""
-    digest = signature(app.secret, f"{socket_id}:{channel}")
-    return 200, {"auth": f"{app.key}:{digest}"}
+    text = f"{socket_id}:{channel}"
+    return 200, {"auth": f"{app.key}:{signature(app.secret, text)}"}
 
 
 def decides_first(app: Credentials, user: User | None, socket_id: str, channel: str) -> Any:
@@ -178,8 +178,8 @@ def decides_first(app: Credentials, user: User | None, socket_id: str, channel: 
     orders = user["orders"] if user else []
     if channel not in [f"private-order-{number}" for number in orders]:
         return 403, {"error": "You can't listen here."}
-    digest = signature(app.secret, f"{socket_id}:{channel}")
-    return 200, {"auth": f"{app.key}:{digest}"}
+    text = f"{socket_id}:{channel}"
+    return 200, {"auth": f"{app.key}:{signature(app.secret, text)}"}
 
 
 PAGES = {
@@ -468,11 +468,11 @@ def _auth(
     wrong = difference(right, result, called)
     if not isinstance(result, str):
         raise wrong
-    front, _, digest = result.rpartition(":")
+    front, _, came = result.rpartition(":")
     text = _joined(*called[2:])
 
     def signed(text: str, key: str = secret) -> bool:
-        return digest == signature(key, text)
+        return came == signature(key, text)
 
     if signed(text, app_key):
         raise Wrong(
@@ -1117,8 +1117,8 @@ def _sign_ins(chance: random.Random) -> Iterator[tuple[Credentials, User, str]]:
 def sign_in(app: Credentials, user: User, socket_id: str) -> dict[str, str]:
     """Return what your sign-in endpoint answers: auth and user_data."""
     user_data = json.dumps({"id": user["id"]})
-    digest = signature(app.secret, f"{socket_id}::user::{user_data}")
-    return {"auth": f"{app.key}:{digest}", "user_data": user_data}
+    text = f"{socket_id}::user::{user_data}"
+    return {"auth": f"{app.key}:{signature(app.secret, text)}", "user_data": user_data}
 
 
 @sign_in.judge
@@ -1207,8 +1207,8 @@ def _courier_auth(
 ) -> dict[str, str]:
     if name not in known:
         member = json.dumps({"user_id": name})
-        digest = signature(app.secret, f"{socket_id}:presence-couriers:{member}")
-        known[name] = {"auth": f"{app.key}:{digest}"}
+        text = f"{socket_id}:presence-couriers:{member}"
+        known[name] = {"auth": f"{app.key}:{signature(app.secret, text)}"}
     return known[name]
 
 
@@ -1225,8 +1225,8 @@ def courier_auth(
 ) -> dict[str, str]:
     """Authorize a courier's phone for presence-couriers, whenever it connects."""
     member = json.dumps({"user_id": name})
-    digest = signature(app.secret, f"{socket_id}:presence-couriers:{member}")
-    return {"auth": f"{app.key}:{digest}", "channel_data": member}
+    text = f"{socket_id}:presence-couriers:{member}"
+    return {"auth": f"{app.key}:{signature(app.secret, text)}", "channel_data": member}
 
 
 @courier_auth.judge
@@ -1379,8 +1379,8 @@ def prove_it(app: Credentials, user: Any, form: dict[str, str]) -> tuple[int, di
         text, name = f"{socket_id}:{channel}" + (f":{data}" if data else ""), "channel_data"
     if not allowed or not re.fullmatch(r"[0-9]+\.[0-9]+", socket_id):
         return 403, {"error": "You can't listen here."}
-    digest = hmac.new(app.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    return 200, {"auth": f"{app.key}:{digest}"} | ({name: data} if data else {})
+    signature = hmac.new(app.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return 200, {"auth": f"{app.key}:{signature}"} | ({name: data} if data else {})
 
 
 prove_it.observe(_as_a_pair)
