@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import re
 import sys
 import time
@@ -19,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from benchmarks.load import ARRIVAL_SECONDS, MASK, PING, PONG, TEXT, Http
+from benchmarks.load import ARRIVAL_SECONDS, MASK, PING, PONG, TEXT, Http, take_orders
 from benchmarks.measure import percentile
 from pusherkit import Credentials, sign
 
@@ -327,19 +326,5 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def main(about: str) -> None:
-    with asyncio.Runner() as runner:
-
-        async def begin() -> Audience:
-            return Audience(json.loads(about))
-
-        audience = runner.run(begin())
-        for line in sys.stdin:
-            order = json.loads(line)
-            answer = runner.run(getattr(audience, order.pop("do"))(**order))
-            print(json.dumps(answer), flush=True)
-    os._exit(0)  # a thousand open sockets need no farewell
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    take_orders(Audience, *sys.argv[1:])

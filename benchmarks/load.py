@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.measure import percentile
@@ -277,19 +277,20 @@ class Load:
         return self._http[:count]
 
 
-def main(about: str) -> None:
+def take_orders(make: Callable[[dict[str, Any]], object], about: str) -> None:
+    """Be a worker: make it inside its loop, then do each order and print its answer."""
     with asyncio.Runner() as runner:
 
-        async def begin() -> Load:
-            return Load(json.loads(about))
+        async def begin() -> object:
+            return make(json.loads(about))
 
-        load = runner.run(begin())
+        worker = runner.run(begin())
         for line in sys.stdin:
             order = json.loads(line)
-            answer = runner.run(getattr(load, order.pop("do"))(**order))
+            answer = runner.run(getattr(worker, order.pop("do"))(**order))
             print(json.dumps(answer), flush=True)
     os._exit(0)  # a thousand open sockets need no farewell
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    take_orders(Load, *sys.argv[1:])

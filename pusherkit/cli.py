@@ -591,9 +591,9 @@ def _wall(options: argparse.Namespace) -> int:
     run: Callable[..., None]
     if options.site is None:
         from pusherkit.classroom import wall
-        from pusherkit.classroom.invitations import read_names
+        from pusherkit.classroom.invitations import hub_names
 
-        names = read_names(options.names) if options.names else ()
+        names = hub_names(options.names) if options.names else ()
         run, title = partial(wall.run, names=names), "The wall"
     else:
         from pusherkit.classroom import site  # it needs the lessons, which take their time

@@ -48,6 +48,7 @@ PATCHES = {
         "enableCache&&!shouldDrop(t,a)&&(n=maybeFromCache(e))",
     ),
 }
+LISTING = Path("api", "contents", "all.json")  # of the lessons; a built site is known by it
 LONG_AGO = "2020-01-01T00:00:00Z"  # for dates that nobody reads
 QUIET = ("--quiet", "--disable-pip-version-check")
 WHEELS = ("--only-binary=:all:",)  # for any platform, as all of these are
@@ -217,10 +218,9 @@ def lessons(out: Path) -> None:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         shutil.copy(path, out / "files")
         listed.append(_entry(path.name, "notebook", size=path.stat().st_size))
-    folder = out / "api" / "contents"
-    folder.mkdir(parents=True)
+    (out / LISTING).parent.mkdir(parents=True)
     listing = _entry("", "directory") | {"content": listed, "format": "json"}
-    (folder / "all.json").write_text(json.dumps(listing), encoding="utf-8")
+    (out / LISTING).write_text(json.dumps(listing), encoding="utf-8")
 
 
 def _entry(name: str, kind: str, size: int | None = None) -> dict[str, Any]:
@@ -242,7 +242,12 @@ def _entry(name: str, kind: str, size: int | None = None) -> dict[str, Any]:
 
 
 def build(out: Path) -> None:
-    """Build the site into a folder, in place of what is there."""
+    """Build the site into a folder, in place of the one that is there.
+
+    Ends if something else is there, which would be deleted.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / LISTING).is_file():
+        raise SystemExit(f"{out} has something else in it. Name a new folder, or an empty one.")
     tool = tools()
     with tempfile.TemporaryDirectory() as temporary:
         work, new = Path(temporary), Path(temporary, "out")

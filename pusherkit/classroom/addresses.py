@@ -23,11 +23,11 @@ def lan_address() -> str:
 def names_of(host: str) -> list[str]:
     """The names by which others reach a host that a server listens on, the best one first.
 
-    None if only this machine can reach it.
+    As they are in a URL, an IPv6 address in brackets. None if only this machine can reach it.
     """
     if is_local(host):
         return []
     if host not in EVERY_ADDRESS:
-        return [host]
+        return [f"[{host}]" if ":" in host else host]
     own = socket.gethostname()
     return [name for name in (lan_address(), own, f"{own}.local") if name]

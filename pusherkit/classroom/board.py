@@ -127,7 +127,10 @@ class Changes:
     learners: Mapping[str, dict[str, Any]]
     parts: Mapping[str, Any]
     log: tuple[tuple[float, str, str, str, str, str], ...]
-    """time, kind ("event" or "refused"), who, channel or rule, event or sentence, data or fix."""
+    """time, kind, who, channel or rule, event or sentence, data or fix.
+
+    Where the kind is "event", who sent it; where it's "refused", whose key it named.
+    """
 
 
 class Board:
@@ -342,7 +345,7 @@ class Board:
         if len(own) == MAX_WAITING_EACH:
             self._waiting.remove(own[0])
         self._waiting.append(Refused(self._id(), who, key_of, rule, why, fix, 1, now))
-        self._write("refused", who or key_of, rule, why, fix, now)
+        self._write("refused", key_of, rule, why, fix, now)
         self._place(now)
 
     def _note(self, new: Refused) -> None:

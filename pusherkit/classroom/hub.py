@@ -65,10 +65,11 @@ def configure(
     `data` is the folder for the wall's data, made if it isn't there. The class secret is in it,
     too, unless PUSHERKIT_CLASS_SECRET is set. `trainers` are the names of hub users, as many as
     you like. `learners` is how many you expect, for the wall to count against; `names` is a
-    file with the name of each, one per line, if you know them beforehand. `python` runs the
-    learners' servers, and needs pusherkit[class], too; it isn't the hub's own if learners have an
-    environment of their own, as in The Littlest JupyterHub. `wall_user` is the system user that
-    the wall runs as, if the hub runs as root.
+    file with the hub's name of each, one per line, if you know them beforehand. The wall then
+    refuses everybody else, except one called `trainer`: a trainer with another name, who wants to
+    send, needs a line, too. `python` runs the learners' servers, and needs pusherkit[class], too;
+    it isn't the hub's own if learners have an environment of their own, as in The Littlest
+    JupyterHub. `wall_user` is the system user that the wall runs as, if the hub runs as root.
     """
     folder = Path(data).absolute()
     secret = class_secret(folder, os.environ)

@@ -24,6 +24,7 @@ PROJECTOR = "_projector"  # who sees the wall and nothing else; no learner's nam
 MAX_LEARNERS = 1000  # what one wall is made for
 MAX_NAME = 40  # characters; a longer one has no room on the wall
 MAX_FILE = 100_000  # bytes of a file of names: a thousand names have room
+NO_NAMES = "There are no names in the list. Write one on each line."
 MAX_PROBLEMS = 5  # sentences about names; if there are more, these are a start
 FILE = "class.json"
 TOKEN_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105  # none that look alike on paper
@@ -49,6 +50,21 @@ def numbered(learners: int) -> list[str]:
 
 def read_names(file: Path) -> list[str]:
     """The names in a text file, one per line. A PusherError has a sentence for each problem."""
+    return checked(_lines(file))
+
+
+def hub_names(file: Path) -> list[str]:
+    """The names of a hub's users in a text file, one per line; which may be used, the hub decides.
+
+    Raises PusherError for a file that isn't a list of names.
+    """
+    names = list(dict.fromkeys(filter(None, map(str.strip, _lines(file)))))
+    if not names:
+        raise PusherError(NO_NAMES)
+    return names
+
+
+def _lines(file: Path) -> list[str]:
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_FILE + 1)
@@ -59,7 +75,7 @@ def read_names(file: Path) -> list[str]:
         raise PusherError(f"{file} isn't UTF-8 text. Save it as UTF-8, and start again.") from error
     if len(data) > MAX_FILE:
         raise PusherError(f"{file} is too long for a list of names. Expected one name per line.")
-    return checked(text.splitlines())
+    return text.splitlines()
 
 
 def checked(lines: Iterable[str]) -> list[str]:
@@ -92,7 +108,7 @@ def checked(lines: Iterable[str]) -> list[str]:
             )
         )
     if not names:
-        raise PusherError("There are no names in the list. Write one on each line.")
+        raise PusherError(NO_NAMES)
     if len(names) > MAX_LEARNERS:
         raise PusherError(
             f"There are {len(names):,} names, and a class has at most {MAX_LEARNERS:,}. For more, "

@@ -26,7 +26,7 @@ LOOK_SECONDS = 5 * 60  # between two looks for such kernels
 
 AGAIN_SECONDS = 10  # until the page that says what's wrong tries again
 OPENS_SECONDS = 15  # for Jupyter to start, once nothing's wrong any more
-REQUEST_SECONDS = 5  # for a whole request to that page to arrive
+REQUEST_SECONDS = 5  # that the page waits for more of a request
 
 ARGUMENTS = (
     "--ServerApp.terminals_enabled=False",  # notebooks are enough

@@ -84,7 +84,7 @@ class Learner:
     lesson: str = ""
     cells: dict[str, Cell] = field(default_factory=dict)
     moved: float = 0.0
-    """Unix seconds: when they last passed something."""
+    """Unix seconds: when they last passed something, or came back after being away."""
     surprises: int = 0
     help: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Exercise → the cell's code, and since when they want help."""
@@ -145,6 +145,8 @@ class Learners:
                 return None
             learner = self._learners[name] = Learner(name, now)
             self._changed(learner)
+        if now - learner.seen > PRESENT_SECONDS:
+            learner.moved = now  # nobody has been stuck over lunch, or since yesterday
         learner.seen, learner.came = now, True
         if now - learner.said_seen >= SEEN_STEP_SECONDS:
             learner.said_seen = now

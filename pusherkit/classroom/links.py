@@ -31,7 +31,7 @@ from pusherkit.sandbox.rate import TokenBuckets
 from pusherkit.sandbox.visitors import Visitors
 
 LINK_FILE = "trainer-link"
-NAMES_FILE = "names"  # a JSON list on each line: a name, and the number on its badge
+NAMES_FILE = "names"  # a JSON list on a line: a name, and the number on its badge; some are empty
 MAX_NAMES_BYTES = MAX_LEARNERS * 420  # of that file; MAX_SHOWN_NAME escaped takes 12 bytes each
 NUMBER_BYTES = 4  # of the number on a badge; the next owner of a name gets another one
 NAMES_A_MINUTE = 60  # new ones from one address; a room behind a router has one address
@@ -166,7 +166,7 @@ class LinkDoor:
     def _take(self, name: str, number: str) -> None:
         self._taken[alike(name)] = (name, number)
         with self._writing(), self._file.open("a", encoding="ascii") as opened:
-            opened.write(_line(name, number))
+            opened.write("\n" + _line(name, number))  # what's before may have been cut short
 
     def _give_up(self, name: str) -> None:
         """Let somebody else have a name that nobody has used."""

@@ -15,7 +15,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
@@ -28,6 +28,7 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 
 from pusherkit.classroom.addresses import lan_address, names_of
+from pusherkit.classroom.badges import MAX_TYPED
 from pusherkit.classroom.links import LINK_FILE, LinkDoor, NameTaken, scheme
 from pusherkit.classroom.roster import Roster
 from pusherkit.classroom.store import InUse, class_secret, locked
@@ -133,11 +134,7 @@ def run(
 
     def welcome(wall: Wall, door: LinkDoor) -> None:
         here = wall.server.url
-        if is_local(host) and names:  # a proxy on this machine answers to that name
-            url = f"https://{names[0]}"
-        else:
-            url = f"http://{names[0] if names else host}:{urlsplit(here).port}"
-        say("\n".join(opening(url, here, door, folder)))
+        say("\n".join(opening(address(host, names, here), here, door, folder)))
 
     with _alone(folder):
         wall, door = in_browsers(
@@ -154,6 +151,19 @@ def run(
         # On Windows, too: the other kind of loop has no add_reader().
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(until_stopped(wall, door, lambda _: welcome(wall, door)))
+
+
+def address(host: str, names: Sequence[str], here: str) -> str:
+    """Where people find a class that listens on a host: a URL without a slash at its end.
+
+    `names` are those that it answers to, besides this machine's own. `here` is its URL for this
+    machine.
+    """
+    if not names:
+        return here
+    if is_local(host):  # a proxy on this machine answers to that name
+        return f"https://{names[0]}"
+    return f"http://{names[0]}:{urlsplit(here).port}"
 
 
 @contextmanager
@@ -358,8 +368,9 @@ browser.</p>
 <form method="post" action="/join">
 <label for="name">Your name</label>
 <p class="quiet" id="who">Everybody sees it beside what you send to the wall.</p>
-<input id="name" name="name" value="{html.escape(typed[:200])}" maxlength="200" required autofocus
- autocomplete="nickname" spellcheck="false" aria-describedby="{"problem " if problem else ""}who">
+<input id="name" name="name" value="{html.escape(typed[:MAX_TYPED])}" maxlength="{MAX_TYPED}"
+ required autofocus autocomplete="nickname" spellcheck="false"
+ aria-describedby="{"problem " if problem else ""}who">
 {said if problem else ""}
 {ask if secret else ""}<p class="buttons"><button class="first">Join</button></p>
 </form>
@@ -380,7 +391,7 @@ event to the wall, where everybody sees it.</p>
 <details><summary>Not {html.escape(name)}, or want another name?</summary>
 <form method="post" action="/join">
 <label for="name">Your name</label>
-<input id="name" name="name" maxlength="200" required autocomplete="off" spellcheck="false">
+<input id="name" name="name" maxlength="{MAX_TYPED}" required autocomplete="off" spellcheck="false">
 <p class="buttons"><button>Join under this name</button></p>
 </form></details>
 """

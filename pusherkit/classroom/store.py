@@ -23,7 +23,8 @@ from pusherkit.errors import PusherError
 FILE = "wall.sqlite"
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
 CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105 - an environment variable's name
-SECRET_BYTES = 32  # of a new class secret
+SECRET_BYTES = 32  # of a new one
+MIN_SECRET = 32  # characters of one in a file, whoever wrote it
 MAX_SECRET_BYTES = 4_096  # of a file that's read as one
 FORMAT = 1  # of the file: PRAGMA user_version
 LOCK_FILE = "lock"  # it has the number of the process that holds the lock
@@ -165,14 +166,18 @@ class Store:
         self.problem = problem
 
     def _set_aside(self, error: Exception) -> None:
-        """Give a damaged file another name that's free."""
+        """Give a damaged file another name that's free. If it can't have one, it stays."""
         self.close()
         number = 1
         while (aside := self.file.with_name(f"{FILE}.damaged-{number}")).exists():
             number += 1
-        for ending in ("-wal", "-shm", ""):
+        for ending in ("-wal", "-shm"):
             with suppress(OSError):
                 os.replace(f"{self.file}{ending}", f"{aside}{ending}")
+        try:
+            os.replace(self.file, aside)
+        except OSError:
+            return  # whoever reads it next says what's wrong with it
         self.notice = (
             f"{self.file.name} was damaged, so the wall began a new one. The old one is now "
             f"{aside.name}, in the same folder. Each learner's progress comes back with the next "
@@ -252,27 +257,38 @@ def class_secret(folder: Path, environ: Mapping[str, str]) -> str:
 def kept_secret(file: Path, otherwise: str = "") -> str:
     """What's in a file, which is made if there is none. Only its owner may read it.
 
-    Raises PusherError if it can't be read or made. `otherwise` is what else would help.
+    Raises PusherError if it can't be read or made, or is so short that it's no secret: an empty
+    file would open the trainer's view to everybody. `otherwise` is what else would help.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             _make(file)
         with file.open("rb") as opened:
-            return opened.read(MAX_SECRET_BYTES).decode().strip()
+            secret = opened.read(MAX_SECRET_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PusherError(
             f"The secret in {file} can't be read or made: "
             f"{_reason(error) if isinstance(error, OSError) else 'it is not text'}. "
             f"Let this user write there{otherwise}."
         ) from None
+    if len(secret) < MIN_SECRET:
+        raise PusherError(
+            f"The secret in {file} is too short: expected at least {MIN_SECRET} characters, got "
+            f"{len(secret)}. Delete the file, and the next start makes a new one{otherwise}."
+        )
+    return secret
 
 
 def _make(file: Path) -> None:
     """Make the secret in one step, because hub and wall may be starting at the same time."""
     new = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(secrets.token_hex(SECRET_BYTES) + "\n")
-    with suppress(FileExistsError):
-        os.link(new, file)
-    new.unlink()
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            opened.flush()
+            os.fsync(opened.fileno())  # or a power cut could leave the name, and nothing in it
+        with suppress(FileExistsError):
+            os.link(new, file)
+    finally:
+        new.unlink(missing_ok=True)

@@ -128,7 +128,7 @@ class Wall:
 
     `folder` is where it keeps its file. Learners reach the server at `host` and `port`, by that
     name and those in `allow_hosts`. `learners` is how many are expected, None if nobody knows.
-    `names` are theirs, if those are known: then only their keys work, and the trainer's.
+    `names` are theirs, if those are known: then only their keys work, and that of `trainer`.
     `clock` returns Unix seconds. Raises PusherError if a newer pusherkit wrote the file.
     """
 

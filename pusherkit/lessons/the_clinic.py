@@ -55,7 +55,7 @@ from pusherkit.lessons.kit.classroom import Classroom, joined
 from pusherkit.lessons.kit.picture import group, handle, rect, text
 from pusherkit.lessons.kit.view import Action
 from pusherkit.sandbox.transport import SandboxTransport
-from pusherkit.signing import Request, judge, sign
+from pusherkit.signing import Request, canonical_string, hmac_sha256, judge, sign
 
 lesson = Lesson("12-the-clinic", stages=(1, 2, 3, 4, 5, 6))
 map = lesson.map
@@ -122,7 +122,9 @@ def written_again() -> str:
 def two_rules() -> tuple[str, Fact]:
     app, body = EXAMPLE_CREDENTIALS, b'{"name":"status","channel":"order-41","data":"delayed"}'
     honest = sign(app, "POST", EVENTS_PATH, body=body, timestamp=EXAMPLE_TIMESTAMP)
-    params = dict(honest.params) | {"body_md5": "0" * 32, "auth_signature": "0" * 64}
+    params = dict(honest.params) | {"body_md5": "0" * 32}
+    text = canonical_string("POST", EVENTS_PATH, params)
+    params["auth_signature"] = hmac_sha256("kims-old-one", text)
     verdict = judge(app, Request("POST", EVENTS_PATH, params, body), now=EXAMPLE_TIMESTAMP)
     error = verdict.failed.error if verdict.failed else ""
     named = sum(name in error for name in ("Invalid body_md5", "Invalid signature"))

@@ -344,7 +344,12 @@ def _verdict(night: Night) -> tuple[str, bool | None]:
         return said + again + new, False
     if night.page_is_open != night.van_sends:
         where = "open" if night.page_is_open else "closed"
-        return f"The page is {where}, and your backend doesn't know yet.{new}", None
+        if last is None or night.webhooks.wait(night.seconds) is not None:
+            return f"The page is {where}, and your backend doesn't know yet.{new}", None
+        why = "the server has given up, and won't tell it again."
+        if last.status == 200:
+            why = "the webhook that came last is an older one, and your backend believed it."
+        return f"The page is {where}, but {why}{new}", False
     if night.page_is_open:
         return f"Somebody's watching, your backend knows, and the van sends.{new}", True
     return f"Nobody's watching, your backend knows, and the van is quiet.{new}", True

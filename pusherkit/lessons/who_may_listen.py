@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import io
 import itertools
 import json
 import os
@@ -24,6 +23,7 @@ from pusherkit.authorization import authorize_channel, verify_channel
 from pusherkit.credentials import Credentials
 from pusherkit.encryption import decrypt
 from pusherkit.errors import AuthenticationError, DecryptionError, PusherError
+from pusherkit.events import SOCKET_ID as SOCKET_ID_FORM
 from pusherkit.lessons.kit import (
     EXAMPLE_CREDENTIALS,
     EXAMPLE_TIMESTAMP,
@@ -40,6 +40,7 @@ from pusherkit.lessons.kit import (
     practice,
     shown,
 )
+from pusherkit.lessons.kit.calling import exchange
 from pusherkit.lessons.kit.picture import arrow, group, path, rect, text
 from pusherkit.sandbox.api import Sandbox
 from pusherkit.subscriber import Subscriber
@@ -168,8 +169,8 @@ def kims_fix() -> tuple[str, Fact]:
 
 def signs_everything(app: Credentials, user: User | None, socket_id: str, channel: str) -> Any:
     """Kim's endpoint."""
-    digest = signature(app.secret, f"{socket_id}:{channel}")
-    return 200, {"auth": f"{app.key}:{digest}"}
+    text = f"{socket_id}:{channel}"
+    return 200, {"auth": f"{app.key}:{signature(app.secret, text)}"}
 
 
 def decides_first(app: Credentials, user: User | None, socket_id: str, channel: str) -> Any:
@@ -177,8 +178,8 @@ def decides_first(app: Credentials, user: User | None, socket_id: str, channel: 
     orders = user["orders"] if user else []
     if channel not in [f"private-order-{number}" for number in orders]:
         return 403, {"error": "You can't listen here."}
-    digest = signature(app.secret, f"{socket_id}:{channel}")
-    return 200, {"auth": f"{app.key}:{digest}"}
+    text = f"{socket_id}:{channel}"
+    return 200, {"auth": f"{app.key}:{signature(app.secret, text)}"}
 
 
 PAGES = {
@@ -467,11 +468,11 @@ def _auth(
     wrong = difference(right, result, called)
     if not isinstance(result, str):
         raise wrong
-    front, _, digest = result.rpartition(":")
+    front, _, came = result.rpartition(":")
     text = _joined(*called[2:])
 
     def signed(text: str, key: str = secret) -> bool:
-        return digest == signature(key, text)
+        return came == signature(key, text)
 
     if signed(text, app_key):
         raise Wrong(
@@ -870,12 +871,13 @@ class Running:
         self._handler = handler
         if sys.platform == "emscripten":
             return
-        from http.server import ThreadingHTTPServer
+        from socketserver import ThreadingTCPServer
         from threading import Thread
 
         running = self
 
-        class Server(ThreadingHTTPServer):
+        # Not http.server's own: that one looks up the machine's name, which can take seconds.
+        class Server(ThreadingTCPServer):
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
@@ -887,7 +889,7 @@ class Running:
     @property
     def url(self) -> str:
         """Where it listens; "" where it has no socket."""
-        return f"http://127.0.0.1:{self._server.server_port}/auth" if self._server else ""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/auth" if self._server else ""
 
     def stop(self) -> None:
         """Stop listening."""
@@ -929,28 +931,16 @@ class Running:
     def _in_place(self, request: httpx.Request) -> tuple[int, str]:
         """Hand a request to the handler as a socket would, and read what it writes."""
         heads = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        wire = _Wire(f"POST /auth HTTP/1.0\r\n{heads}\r\n".encode() + request.read())
+        wire = f"POST /auth HTTP/1.0\r\n{heads}\r\n".encode() + request.read()
         try:
-            self._handler(wire, ("127.0.0.1", 0), None)
+            written = exchange(self._handler, wire)
         except Exception as error:  # whatever the learner's code raises
             self._failed(error)
             raise ValueError(self.error) from None
-        head, _, body = bytes(wire.written).partition(b"\r\n\r\n")
+        head, _, body = written.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/"):
+            raise ValueError("not even a status")
         return int(head.split()[1]), body.decode()
-
-
-class _Wire:
-    """As much of a socket as http.server's handlers use."""
-
-    def __init__(self, request: bytes) -> None:
-        self._request = request
-        self.written = bytearray()
-
-    def makefile(self, *_: Any) -> io.BytesIO:
-        return io.BytesIO(self._request)
-
-    def sendall(self, data: bytes) -> None:
-        self.written += data
 
 
 _running: list[Running] = []
@@ -1127,8 +1117,8 @@ def _sign_ins(chance: random.Random) -> Iterator[tuple[Credentials, User, str]]:
 def sign_in(app: Credentials, user: User, socket_id: str) -> dict[str, str]:
     """Return what your sign-in endpoint answers: auth and user_data."""
     user_data = json.dumps({"id": user["id"]})
-    digest = signature(app.secret, f"{socket_id}::user::{user_data}")
-    return {"auth": f"{app.key}:{digest}", "user_data": user_data}
+    text = f"{socket_id}::user::{user_data}"
+    return {"auth": f"{app.key}:{signature(app.secret, text)}", "user_data": user_data}
 
 
 @sign_in.judge
@@ -1217,8 +1207,8 @@ def _courier_auth(
 ) -> dict[str, str]:
     if name not in known:
         member = json.dumps({"user_id": name})
-        digest = signature(app.secret, f"{socket_id}:presence-couriers:{member}")
-        known[name] = {"auth": f"{app.key}:{digest}"}
+        text = f"{socket_id}:presence-couriers:{member}"
+        known[name] = {"auth": f"{app.key}:{signature(app.secret, text)}"}
     return known[name]
 
 
@@ -1235,8 +1225,8 @@ def courier_auth(
 ) -> dict[str, str]:
     """Authorize a courier's phone for presence-couriers, whenever it connects."""
     member = json.dumps({"user_id": name})
-    digest = signature(app.secret, f"{socket_id}:presence-couriers:{member}")
-    return {"auth": f"{app.key}:{digest}", "channel_data": member}
+    text = f"{socket_id}:presence-couriers:{member}"
+    return {"auth": f"{app.key}:{signature(app.secret, text)}", "channel_data": member}
 
 
 @courier_auth.judge
@@ -1360,12 +1350,18 @@ def _forms(
     for app, user, socket_id in _sign_ins(chance):
         yield app, user, {"socket_id": socket_id}
     yield EXAMPLE_CREDENTIALS, None, {"socket_id": _socket_id(chance)}
+    # A colon too many: what's signed for Pia's own order would open the other channel, too.
+    smuggled = f"{_socket_id(chance)}:private-order-{chance.randrange(100, 999)}"
+    asks = {"channel_name": f"private-order-{PIA['orders'][0]}"}
+    signs_in = {"socket_id": f"{smuggled}:x"}
     # Pages that say who they are themselves.
     claims = dict.fromkeys(("user_id", "id", "user", "user_name", "name"), "kim")
     asked = {"channel_name": COURIERS, "channel_data": '{"user_id":"kim"}'}
     posted = {"user_data": '{"id":"kim"}'}
     for user, form in ((TOM, asked), (PIA, posted), (TOM, asked | claims), (PIA, posted | claims)):
         yield EXAMPLE_CREDENTIALS, user, {"socket_id": _socket_id(chance), **form}
+    for form in ({"socket_id": smuggled, **asks}, signs_in):
+        yield EXAMPLE_CREDENTIALS, PIA, form
 
 
 @lesson.exercise(given=_forms, covers_lesson=True)
@@ -1381,19 +1377,29 @@ def prove_it(app: Credentials, user: Any, form: dict[str, str]) -> tuple[int, di
         allowed = channel in orders + couriers
         data = json.dumps({"user_id": user["id"]}) if channel in couriers else ""
         text, name = f"{socket_id}:{channel}" + (f":{data}" if data else ""), "channel_data"
-    if not allowed:
+    if not allowed or not re.fullmatch(r"[0-9]+\.[0-9]+", socket_id):
         return 403, {"error": "You can't listen here."}
-    digest = hmac.new(app.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    return 200, {"auth": f"{app.key}:{digest}"} | ({name: data} if data else {})
+    signature = hmac.new(app.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return 200, {"auth": f"{app.key}:{signature}"} | ({name: data} if data else {})
 
 
 prove_it.observe(_as_a_pair)
+SMUGGLED = (
+    "A page can post anything as its socket_id, and you signed one that has a channel in it. Now "
+    "it can join that channel, with the rest of your text as channel_data. Sign only if the "
+    "socket_id is digits, a dot and digits."
+)
 
 
 @prove_it.judge
 def _both_endpoints(result: Any, app: Credentials, user: User | None, form: dict[str, str]) -> None:
     status, answer = _two(result)
-    if "channel_name" in form:
+    if not SOCKET_ID_FORM.fullmatch(form["socket_id"]):
+        facts = (Fact("socket_id", form["socket_id"]), Fact("Yours", shown(result)))
+        if answer.get("auth"):
+            raise Wrong(SMUGGLED, *facts)
+        _refuses(status, answer, facts)
+    elif "channel_name" in form:
         _endpoint((status, answer), app, user, form["socket_id"], form["channel_name"])
     elif user is None:
         if answer.get("auth"):
@@ -1410,6 +1416,7 @@ def _both_endpoints(result: Any, app: Credentials, user: User | None, form: dict
 
 prove_it.hint("No channel_name? Then it's a sign-in. Either way, decide before you sign.")
 prove_it.hint("Three texts: id:channel, id:channel:channel_data, id::user::user_data.")
+prove_it.hint(r"re.fullmatch(r'[0-9]+\.[0-9]+', text) is None if the text isn't a socket_id.")
 
 
 _single_colons = _signs_in(lambda socket_id, data: f"{socket_id}:{data}")
@@ -1420,6 +1427,8 @@ def _proves(
     signs_in: Callable[..., Any] = lambda *asked: (200, sign_in(*asked)),
 ) -> Callable[..., Any]:
     def proof(app: Credentials, user: User | None, form: dict[str, str]) -> Any:
+        if not SOCKET_ID_FORM.fullmatch(form["socket_id"]):
+            return 403, NO
         if "channel_name" in form:
             return answer(app, user, form["socket_id"], form["channel_name"])
         return signs_in(app, user, form["socket_id"]) if user else (403, NO)

@@ -408,7 +408,7 @@ def test_it_shows_who_published_what_and_what_was_refused_and_why(wall, expect):
         ],
         goals=[
             {"goal": "a", "said": "First event accepted", "first": "zoë", "count": 9, "time": NOW},
-            {"goal": "b", "said": "A batch", "first": "", "count": 0, "time": 0},
+            {"goal": "b", "said": "A batch", "first": "max", "count": 2, "time": NOW + 1},
         ],
     )
     expect(wall.all("#empty")).to_be_hidden()
@@ -430,13 +430,13 @@ def test_it_shows_who_published_what_and_what_was_refused_and_why(wall, expect):
         ["order-140 events1 subscriber", "news10 events12 subscribers"]
     )
     expect(wall.all("#goals > li")).to_have_text(
-        ["First event acceptedzoëwas first9 of 20", "A batchNobody yet"]
+        ["First event acceptedzoëwas first9 of 20", "A batchmaxwas first2 of 20"]
     )
     bars = "#channels .bar i, #goals .bar i"
     shares = wall.page.evaluate(
         "bars => [...document.querySelectorAll(bars)].map(each => each.style.transform)", bars
     )
-    assert shares == ["scaleX(0.45)", "scaleX(0)", "scaleX(1)", "scaleX(0.25)"]
+    assert shares == ["scaleX(0.45)", "scaleX(0.1)", "scaleX(1)", "scaleX(0.25)"]
     expect(wall.all("#figures")).to_have_text(
         re.compile(r"here\s*18 of 20\s*have sent\s*12\s*a minute\s*56\s*events\s*1,234")
     )

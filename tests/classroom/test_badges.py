@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from pusherkit import PusherError
-from pusherkit.classroom.badges import MAX_BADGE, MAX_SHOWN_NAME, Badges, alike, cleaned
+from pusherkit.classroom.badges import MAX_BADGE, MAX_SHOWN_NAME, MAX_TYPED, Badges, alike, cleaned
+from tests.doctor.conftest import Growth
 
 MINE = Badges("the secret of a class", "the secret of a link")
 
@@ -34,6 +37,7 @@ def test_a_name_is_kept_the_way_people_write_it(typed: str, name: str) -> None:
         (" \t\n", "Type a name"),
         ("\u3164\uffa0", "Type a name"),  # letters, that nobody sees
         ("x" * (MAX_SHOWN_NAME + 1), f"33 characters, and at most {MAX_SHOWN_NAME} fit"),
+        ("x" * (MAX_TYPED + 1), "201 characters, and at most"),
         ("Zoe\x07", r"nobody can see: U\+0007"),
         ("Zo\u200be", r"U\+200B"),  # a space without width
         ("\u202eeoZ", r"U\+202E"),  # turns the writing round
@@ -45,6 +49,14 @@ def test_a_name_is_kept_the_way_people_write_it(typed: str, name: str) -> None:
 def test_an_odd_name_is_met_with_a_sentence(typed: str, said: str) -> None:
     with pytest.raises(PusherError, match=said):
         cleaned(typed)
+
+
+def test_the_work_on_a_name_is_linear_in_what_was_typed(growth: Growth) -> None:
+    def clean(text: str) -> None:
+        with suppress(PusherError):
+            cleaned(text)
+
+    growth(clean, lambda size: "\u0300\u0316" * (size // 2), largest=1_000_000)
 
 
 def test_names_that_people_would_take_for_the_same_are_alike() -> None:

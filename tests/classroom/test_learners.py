@@ -108,6 +108,16 @@ def test_stuck_is_ten_minutes_without_passing_anything(klass):
     assert klass.learner("ann")["stuck"] is None  # gone home
 
 
+def test_somebody_who_comes_back_is_not_stuck_since_they_left(klass):
+    klass.progress("ann", attempts={SEND: 1})
+    klass.now += PRESENT_SECONDS + 1  # lunch, or the night
+    klass.say("ann", kind="hello")
+    back = klass.now
+    assert klass.learner("ann")["stuck"] is None
+    klass.now += STUCK_SECONDS
+    assert klass.learner("ann")["stuck"] == {"exercise": SEND, "since": back}
+
+
 def test_help_is_asked_for_given_and_bounded(klass):
     exercises = [f"lesson.exercise_{number}" for number in range(MAX_HELP + 1)]
     for exercise in exercises:

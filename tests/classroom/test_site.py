@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ from pusherkit.classroom import addresses
 from pusherkit.classroom.addresses import names_of
 from pusherkit.classroom.links import LINK_FILE, NAMES_A_MINUTE, NAMES_FILE, LinkDoor
 from pusherkit.classroom.roster import Roster
-from pusherkit.classroom.site import KERNEL, Site, in_browsers, opening, packed
+from pusherkit.classroom.site import KERNEL, Site, address, in_browsers, opening, packed
 from pusherkit.classroom.store import locked
 from pusherkit.classroom.wall import Wall, serving
 from pusherkit.cli import main
@@ -372,6 +373,15 @@ async def test_a_restart_changes_nothing(open_class: Open, folder: Path) -> None
         assert klass.door.trainer_path == link
 
 
+async def test_half_a_line_costs_nobody_else_their_name(open_class: Open, folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / NAMES_FILE).write_text('["ada', encoding="ascii")  # the disk was full
+    async with open_class() as klass, klass.browser("zoë"):
+        pass
+    async with open_class() as klass, klass.browser() as browser:
+        assert (await klass.refusal(browser, name="zoë"))[0] == 409
+
+
 async def test_a_link_that_got_out_can_be_replaced(open_class: Open, folder: Path) -> None:
     async with open_class() as klass, klass.browser() as trainer:
         await trainer.get(klass.door.trainer_path)
@@ -381,6 +391,13 @@ async def test_a_link_that_got_out_can_be_replaced(open_class: Open, folder: Pat
         assert (await browser.get(link)).status_code == 403
         browser.cookies.update(badge)
         assert (await browser.get("/wall/trainer")).status_code == 403
+
+
+def test_an_emptied_link_file_makes_nobody_the_trainer(folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / LINK_FILE).write_text("")
+    with pytest.raises(PusherError, match="trainer-link is too short"):
+        LinkDoor(folder / "data", Roster(SECRET), 8090, [])
 
 
 async def test_a_full_disk_keeps_nobody_out(
@@ -614,6 +631,26 @@ def test_a_wall_answers_to_its_names_in_the_room(monkeypatch: pytest.MonkeyPatch
     assert names_of("127.0.0.1") == names_of("localhost") == []
     assert names_of("192.0.2.9") == ["192.0.2.9"]
     assert names_of("0.0.0.0") == ["192.0.2.7", "desk", "desk.local"]
+    assert names_of("::1") == []
+    assert names_of("fd00::5") == ["[fd00::5]"]
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "url"),
+    [
+        ("127.0.0.1", [], "http://127.0.0.1:8090"),
+        ("::1", [], "http://[::1]:8090"),
+        ("192.0.2.9", ["192.0.2.9"], "http://192.0.2.9:8090"),
+        ("fd00::5", names_of("fd00::5"), "http://[fd00::5]:8090"),
+        ("127.0.0.1", ["class.example"], "https://class.example"),
+    ],
+)
+def test_learners_get_an_address_that_a_browser_can_open(
+    host: str, names: list[str], url: str
+) -> None:
+    here = f"http://{f'[{host}]' if ':' in host else host}:8090"
+    assert address(host, names, here) == url
+    assert urlsplit(url).hostname in (host, "class.example")
 
 
 def test_the_trainer_reads_what_to_do(folder: Path) -> None:

@@ -144,6 +144,7 @@ def test_a_damaged_file_that_cannot_be_set_aside_is_reported(tmp_path, monkeypat
     store = Store(tmp_path)
     assert store.load() == ({}, {})
     assert "not a database" in store.problem
+    assert store.notice == "", "no other file was begun"
 
 
 # --- the class secret -----------------------------------------------------------------------------
@@ -166,6 +167,26 @@ def test_a_hub_and_a_wall_that_start_together_agree(tmp_path):
     _make(tmp_path / "secret")  # like a process that looked before the first one made it
     assert class_secret(tmp_path, {}) == secret
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", "monday\n"])
+def test_a_file_that_holds_no_secret_opens_nothing(tmp_path, text):
+    """Such as what a power cut leaves, or somebody who empties the file to get a new link."""
+    (tmp_path / "secret").write_text(text)
+    with pytest.raises(PusherError, match="too short: expected at least 32 characters, got"):
+        class_secret(tmp_path, {})
+    (tmp_path / "secret").unlink()
+    assert len(class_secret(tmp_path, {})) == 64
+
+
+def test_a_full_disk_leaves_no_part_of_a_secret(tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PusherError, match="no space left on device"):
+        class_secret(tmp_path, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("there", ["a file", "no text"])

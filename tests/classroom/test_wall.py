@@ -31,6 +31,7 @@ from pusherkit.classroom.wall import (
     course,
     serving,
 )
+from pusherkit.cli import main
 from pusherkit.credentials import Credentials
 from pusherkit.errors import PusherError
 from pusherkit.lessons.the_clinic import FIRST_SEED
@@ -550,6 +551,21 @@ async def test_a_taken_address_gets_a_sentence(up, tmp_path):
     with pytest.raises(PusherError, match="can't listen"):
         async with serving(wall, door):
             pass
+
+
+def test_a_hub_has_its_own_rules_for_names(tmp_path, monkeypatch):
+    names, told = ["ana@example.com", "o'brien@example.com", "_7", "Ana", "ana"], {}
+    monkeypatch.setattr(wall_module, "run", lambda *_, **settings: told.update(settings))
+    file = tmp_path / "names"
+    file.write_text("\n\n".join([*names, f" {names[0]} "]), encoding="utf-8")
+    assert main(["wall", f"--data={tmp_path}", f"--names={file}"]) == 0
+    assert told["names"] == names
+
+
+def test_a_file_without_names_does_not_open_a_class_to_everybody(tmp_path, capsys):
+    (tmp_path / "names").write_text(" \n\n")
+    assert main(["wall", f"--data={tmp_path}", f"--names={tmp_path / 'names'}"]) == 1
+    assert "There are no names in the list" in capsys.readouterr().err
 
 
 def test_the_course_is_the_lessons_own():

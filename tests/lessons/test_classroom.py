@@ -412,6 +412,8 @@ def test_a_problem_is_said_on_one_card_and_not_on_the_next(
         (503, None, AWAY),
         (400, {"error": "no"}, "answered 400"),
         (401, {"rule": "auth_timestamp", "fix": 3}, "doesn't accept"),
+        (403, {"error": "It doesn't answer under the name 'wall'."}, "--allow-host"),
+        (403, None, "answered 403"),  # some other server in between
     ],
 )
 def test_odd_answers_are_a_problem_but_not_a_crash(
@@ -508,7 +510,7 @@ def test_a_call_that_the_trainer_closes_and_one_that_isnt_needed_any_more(
     wall.help.clear()
     room.outbox.put("hello", {"kind": "hello"})
     send()
-    assert "has closed your call" in card.view.below[0].status
+    assert card.view.below[0].status == "Your call is closed. If nobody has come, ask again."
     assert card.view.actions[-1].label == "Ask for help"
     card.hear(Event("press", "help-send"))
     send()

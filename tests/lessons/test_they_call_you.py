@@ -106,6 +106,20 @@ def test_a_webhook_comes_again_for_five_minutes_and_no_longer() -> None:
     assert made.view.facts[0].why == "The last 6 of 10."
     assert facts(made)["Calls"].endswith("→ 500")
     assert "again in" not in facts(made)["Calls"].rpartition("\n")[2]
+    assert made.view.status.startswith("The page is closed, but the server has given up")
+    assert made.view.good is False
+
+
+def test_a_latecomer_is_believed_and_the_card_says_so() -> None:
+    made = lesson.at_night()
+    made.set(answer=FAILS)
+    press(made, "page", *["clock"] * 3)  # closed; its webhook fails, and comes again in a second
+    made.set(answer=WORKS)
+    press(made, "page")  # open again, which is told first
+    assert made.view.status.startswith("Somebody's watching")
+    press(made, "clock")
+    assert made.view.status.startswith("The page is open, but the webhook that came last is an old")
+    assert made.view.good is False
 
 
 def test_a_backend_that_answers_too_late_acts_on_the_same_webhook_again() -> None:

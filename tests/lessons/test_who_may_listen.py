@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,24 @@ def test_a_crash_is_told_with_its_error(place: str) -> None:
     made.press("join")
     assert "Pia is kept out, but it should be the other way round." in made.view.status
     assert "KeyError: 'orders'" in to_text(made.view)
+
+
+def test_a_handler_that_sends_nothing_is_told(place: str) -> None:
+    class Silent(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            pass
+
+    got = lesson.join_through(lesson.run(Silent), PIA, OWN)
+    assert not got.is_in
+    assert "your endpoint failed: it sent no answer" in got.said
+
+
+def test_no_name_is_looked_up_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+    monkeypatch.setattr(socket, "getfqdn", lambda name="": looked_up.append(name) or name)
+    lesson.run(handler(lesson.authorize.solve))
+    lesson._running.pop().stop()
+    assert looked_up == [], "in a room without a network, that can take seconds"
 
 
 def test_starting_another_stops_the_first(place: str) -> None:
@@ -600,6 +619,31 @@ def test_a_proof_that_opens_every_presence_channel() -> None:
         return lesson.prove_it(app, user, form)
 
     assert refused(lesson.prove_it, prove_it) == "You signed for somebody who may not listen there."
+
+
+def trusts_the_socket_id(app: Any, user: Any, form: dict[str, str]) -> Any:
+    if "channel_name" in form:
+        return lesson.authorize(app, user, form["socket_id"], form["channel_name"])
+    return (200, lesson.sign_in(app, user, form["socket_id"])) if user else (403, lesson.NO)
+
+
+def trusts_it_in_a_sign_in(app: Any, user: Any, form: dict[str, str]) -> Any:
+    trusting = trusts_the_socket_id if "channel_name" not in form else lesson.prove_it
+    return trusting(app, user, form)
+
+
+@pytest.mark.parametrize("answer", [trusts_the_socket_id, trusts_it_in_a_sign_in])
+def test_a_socket_id_may_bring_a_channel_along(answer: Any) -> None:
+    """What such an endpoint signs for Pia's own order, or for her sign-in, opens a stranger's."""
+    smuggled = f"1234.1234:{STRANGERS}"
+    asked = {"channel_name": OWN} if answer is trusts_the_socket_id else {}
+    form = {"socket_id": smuggled if asked else f"{smuggled}:x", **asked}
+    _, said = answer(APP, lesson.PIA, form)
+    rest = OWN if asked else f"x::user::{said['user_data']}"
+    joins = {"channel": STRANGERS, "auth": said["auth"], "channel_data": rest}
+    assert lesson.say("pusher:subscribe", joins).error == ""
+    assert refused(lesson.prove_it, answer) == lesson.SMUGGLED
+    assert lesson.prove_it(APP, lesson.PIA, form)[0] == 403
 
 
 def test_the_published_example_comes_out() -> None:

@@ -141,10 +141,16 @@ def handle(handler: Handler, body: bytes, headers: Mapping[str, str]) -> int:
     """Have a handler answer a POST without a socket; return the status that it sent."""
     lines = [f"{name}: {value}" for name, value in headers.items()]
     head = ["POST /webhooks HTTP/1.1", *lines, f"Content-Length: {len(body)}", "Connection: close"]
-    socket = _NoSocket("\r\n".join([*head, "", ""]).encode("latin-1") + body)
-    handler(socket, ("127.0.0.1", 0), None)  # type: ignore[arg-type]
-    status = socket.sent.split(b" ")[1:2]
+    request = "\r\n".join([*head, "", ""]).encode("latin-1") + body
+    status = exchange(handler, request).split(b" ")[1:2]
     return int(status[0]) if status and status[0].isdigit() else 500
+
+
+def exchange(handler: Handler, request: bytes) -> bytes:
+    """What a handler writes to its socket, without one, when this request comes; b"" if nothing."""
+    socket = _NoSocket(request)
+    handler(socket, ("127.0.0.1", 0), None)  # type: ignore[arg-type]
+    return socket.sent
 
 
 class _NoSocket:

@@ -173,6 +173,10 @@ WRONG_KEY = (
     else "The wall doesn't accept this notebook's signature, so your trainer can't see how you're "
     "doing. Reload this page. If that doesn't help, tell them."
 )
+WRONG_NAME = (
+    "The wall doesn't answer to the name in PUSHER_HOST, so your trainer can't see how you're "
+    "doing. Tell them: it has to be started with --allow-host."
+)
 _SKEW = re.compile(r"is (\d{1,12}) s (ahead of|behind) the server's clock")
 
 
@@ -186,8 +190,10 @@ def problem_of(status: int, answer: Any) -> str:
             "allows 600 s at most. So your trainer can't see how you're doing. Tell them that the "
             "clock has to be set."
         )
-    if status in (401, 403):
+    if status == 401:
         return WRONG_KEY
+    if status == 403 and said:  # from the practice server: sandbox.visitors
+        return WRONG_NAME
     if status in (200, 404):  # a proxy's own page, for example
         return "The server at the wall's address doesn't know this class. Tell your trainer."
     if status >= 429:  # too many at once, or a proxy whose wall is away
@@ -229,7 +235,7 @@ class Classroom:
         self._lesson = ""
         self._record: dict[str, Any] = {}
         self._asked: dict[str, Message] = {}  # calls for help, and their ends, on their way
-        self._closed: set[str] = set()  # calls that the trainer closed
+        self._closed: set[str] = set()  # calls that the wall no longer has
         self._told = ""  # the problem that the last card mentioned
         self._sent: dict[str, str] = {}  # the code that each call included
         self._expects_round = False
@@ -311,7 +317,7 @@ class Classroom:
     # --- what is known --------------------------------------------------------------------------
 
     def help(self, exercise: str) -> str:
-        """The state of a call for help: "sending", "there", "closed" by the trainer, or ""."""
+        """The state of a call for help: "sending", "there", "closed" by the wall, or ""."""
         if (waiting := self._asked.get(exercise)) is not None:
             return "sending" if waiting["kind"] == "help" else ""
         if exercise in self.heard.help:

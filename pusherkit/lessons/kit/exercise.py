@@ -667,7 +667,7 @@ class Feedback(Live):
         if room is None or not (called := self._called()):
             return ()
         if called == "closed":
-            said = "Your trainer has closed your call. You can ask again."
+            said = "Your call is closed. If nobody has come, ask again."
             return (View("Ask for help", status=said),)
         if called == "there":
             said = "Your trainer can see it. Carry on in the meantime."
