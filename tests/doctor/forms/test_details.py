@@ -112,7 +112,6 @@ def test_javascript_whose_host_only_the_program_knows() -> None:
         read("https.request({hostname: HOST, path: '/apps/3/events', method: 'POST'}).end('{}')")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "code", [f"fetch('{U}')", f"requests.post('{U}', data='x')", f"irm '{U}' -Method Post"]
 )
