@@ -343,6 +343,14 @@ def _parser() -> argparse.ArgumentParser:
         help="the learners' names in the hub, one per line: your view then says who's missing, and "
         "an app key that's nobody's is called that",
     )
+    wall.add_argument(
+        "--trainer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a trainer's name in the hub: what they send is shown, and not counted (can be "
+        "repeated)",
+    )
     clinic = commands.add_parser(
         "clinic",
         help="show what you can do, with a program in any language",
@@ -594,12 +602,14 @@ def _wall(options: argparse.Namespace) -> int:
         from pusherkit.classroom.invitations import hub_names
 
         names = hub_names(options.names) if options.names else ()
-        run, title = partial(wall.run, names=names), "The wall"
+        run, title = partial(wall.run, names=names, trainers=options.trainer), "The wall"
     else:
         from pusherkit.classroom import site  # it needs the lessons, which take their time
 
-        if options.names:
-            raise PusherError("--names is for a hub's class. With --site, learners choose a name.")
+        if options.names or options.trainer:
+            raise PusherError(
+                "--names and --trainer are for a hub's class. With --site, people choose a name."
+            )
         run, title = partial(site.run, site=options.site), "Signing for Pusher"
     run(
         options.data,

@@ -15,7 +15,7 @@ import json
 import math
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -138,7 +138,7 @@ class Board:
 
     `hide` takes a key and a text that its owner sent, and returns the text without their secret.
     `expected` is how many learners are expected, None if nobody knows. `names` are theirs, if those
-    are known: nobody else is in the class then.
+    are known: nobody else is in the class then. What `trainers` send is shown, and not counted.
     """
 
     def __init__(
@@ -148,11 +148,12 @@ class Board:
         title: str,
         expected: int | None = None,
         names: Sequence[str] = (),
+        trainers: Collection[str] = (),
         hide: Callable[[str, str], str] = lambda key, text: text,
     ) -> None:
         self.title = title
         self.expected = expected
-        self.learners = Learners(course, names)
+        self.learners = Learners(course, names, trainers)
         self.lines: list[Line] = []  # oldest first
         self.refusals: list[Refused] = []  # those on the wall, oldest first
         self._waiting: deque[Refused] = deque(maxlen=MAX_WAITING)
@@ -287,6 +288,8 @@ class Board:
             self._seconds.append([second, 1])
 
     def _goal(self, goal: str, who: str, now: float) -> None:
+        if who in self.learners.trainers:
+            return
         reached = self.goals.setdefault(goal, Reached(who, now, set()))
         if who not in reached.who:
             reached.who.add(who)

@@ -66,10 +66,10 @@ def configure(
     too, unless PUSHERKIT_CLASS_SECRET is set. `trainers` are the names of hub users, as many as
     you like. `learners` is how many you expect, for the wall to count against; `names` is a
     file with the hub's name of each, one per line, if you know them beforehand. The wall then
-    refuses everybody else, except one called `trainer`: a trainer with another name, who wants to
-    send, needs a line, too. `python` runs the learners' servers, and needs pusherkit[class], too;
-    it isn't the hub's own if learners have an environment of their own, as in The Littlest
-    JupyterHub. `wall_user` is the system user that the wall runs as, if the hub runs as root.
+    refuses everybody else but the trainers, whose own lessons never count. `python` runs the
+    learners' servers, and needs pusherkit[class], too; it isn't the hub's own if learners have an
+    environment of their own, as in The Littlest JupyterHub. `wall_user` is the system user that
+    the wall runs as, if the hub runs as root.
     """
     folder = Path(data).absolute()
     secret = class_secret(folder, os.environ)
@@ -98,6 +98,7 @@ def configure(
             "url": f"http://127.0.0.1:{pages_port}",
             "command": [
                 *(sys.executable, "-m", "pusherkit", "wall", f"--data={folder}"),
+                *(f"--trainer={name}" for name in sorted(trainers)),
                 *("--host=127.0.0.1", f"--port={api_port}"),
                 *([f"--title={title}"] if title else []),
                 *([f"--learners={learners}"] if learners else []),

@@ -11,7 +11,7 @@ import csv
 import heapq
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -106,10 +106,17 @@ class Round:
 
 
 class Learners:
-    """Everybody's progress, help and rounds. `names` are the class's, if anybody knows them."""
+    """Everybody's progress, help and rounds.
 
-    def __init__(self, course: Course, names: Sequence[str] = ()) -> None:
+    `names` are the class's, if anybody knows them. `trainers` are no learners: what they do in
+    lessons of their own isn't counted.
+    """
+
+    def __init__(
+        self, course: Course, names: Sequence[str] = (), trainers: Collection[str] = ()
+    ) -> None:
         self.course = course
+        self.trainers = frozenset(trainers)
         self.adds_up = False
         """Whether a record is added to what is known, instead of replacing it.
 
@@ -137,7 +144,9 @@ class Learners:
     # --- what comes in ----------------------------------------------------------------------
 
     def seen(self, name: str, now: float) -> Learner | None:
-        """Note that somebody was heard from. None if there are too many already."""
+        """Note that somebody was heard from. None for a trainer, or if there are too many."""
+        if name in self.trainers:
+            return None
         learner = self._learners.get(name)
         if learner is None:
             if len(self._learners) >= MAX_LEARNERS:
@@ -434,6 +443,8 @@ class Learners:
 
     def restore(self, name: str, state: Mapping[str, Any]) -> None:
         """Put back a learner. Raises an error of Python's where it isn't what state() made."""
+        if name in self.trainers:
+            return
         report, seen = state["round"], float(state["seen"])
         datetime.fromtimestamp(seen, UTC)  # as the exports will
         learner = Learner(

@@ -34,7 +34,6 @@ import tornado.web
 from pusherkit.classroom.board import MAX_EVENT, Board, cut
 from pusherkit.classroom.calls import is_seed
 from pusherkit.classroom.doors import Door, HubDoor, Visitor
-from pusherkit.classroom.invitations import TRAINER
 from pusherkit.classroom.learners import MAX_LEARNERS, Course, CourseExercise, CourseLesson
 from pusherkit.classroom.roster import CLASS_APP_ID, Roster
 from pusherkit.classroom.store import Store, class_secret
@@ -128,7 +127,8 @@ class Wall:
 
     `folder` is where it keeps its file. Learners reach the server at `host` and `port`, by that
     name and those in `allow_hosts`. `learners` is how many are expected, None if nobody knows.
-    `names` are theirs, if those are known: then only their keys work, and that of `trainer`.
+    `names` are theirs, if those are known: then only their keys work, and those of `trainers`,
+    whose own lessons aren't counted.
     `clock` returns Unix seconds. Raises PusherError if a newer pusherkit wrote the file.
     """
 
@@ -141,6 +141,7 @@ class Wall:
         title: str,
         learners: int | None = None,
         names: Sequence[str] = (),
+        trainers: Sequence[str] = (),
         host: str = "127.0.0.1",
         port: int = 0,
         allow_hosts: Iterable[str] = (),
@@ -152,6 +153,7 @@ class Wall:
             title=title,
             expected=len(names) or learners,
             names=names,
+            trainers=trainers,
             hide=_hiding(roster),
         )
         self.lock = threading.Lock()  # hold it to touch the board
@@ -170,7 +172,7 @@ class Wall:
             clock=clock,
             watch=self._entry,
             allow_hosts=allow_hosts,
-            find_key=_finding(roster, names),
+            find_key=_finding(roster, (*names, *trainers) if names else ()),
             calls={"class": self._call},
             build=ClassSandbox,
         )
@@ -348,7 +350,7 @@ def _hiding(roster: Roster) -> Callable[[str, str], str]:
 def _finding(roster: Roster, names: Sequence[str]) -> FindKey:
     if not names:
         return roster.find
-    keys = {Roster.key_of(name) for name in (*names, TRAINER)}
+    keys = set(map(Roster.key_of, names))
     return lambda key: roster.find(key) if key in keys else None
 
 

@@ -39,6 +39,20 @@ def test_an_event_is_a_line_with_its_senders_name(klass):
     json.dumps(view)
 
 
+def test_a_trainer_is_seen_and_not_counted():
+    klass = InProcess(expected=20, trainers=["ana"])
+    klass.publish("ana", data="é")
+    assert klass.send("ana", b"x").status == 400
+    klass.progress("ana", passed=["start_here.send"])
+    assert klass.board.restore({"ana": {"kept": "when she was still a learner"}}, {}) == 0
+    view = klass.view()
+    assert view["learners"] == {"expected": 20, "here": 0, "known": 0, "sent": 0}
+    assert ([line["who"] for line in view["lines"]], view["goals"]) == (["ana"], [])
+    assert [refusal["who"] for refusal in view["refusals"]] == ["ana"]
+    klass.publish("zoë")
+    assert [goal["first"] for goal in klass.view()["goals"]] == ["zoë"]
+
+
 def test_a_repeated_event_is_counted_on_its_line(klass):
     klass.publish("ann", data=1)
     klass.now += bounds.SAME_LINE_SECONDS

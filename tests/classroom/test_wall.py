@@ -282,8 +282,8 @@ async def test_the_practice_server_has_no_pages_of_its_own(up):
 
 
 async def test_a_key_that_is_nobodys_is_called_that_where_names_are_known(tmp_path):
-    async with class_at(tmp_path, names=["01", "zoë"]) as up:
-        for name in ("01", "zoë", "trainer"):
+    async with class_at(tmp_path, names=["01", "zoë"], trainers=["ana"]) as up:
+        for name in ("01", "zoë", "ana"):
             assert (await up.say(name, kind="hello")).status_code == 200
         refused = await up.say("0l", kind="hello")
         assert refused.status_code == 401

@@ -55,7 +55,7 @@ def configured(tmp_path: Path) -> Config:
 def test_the_wall_is_a_service_that_everybody_may_open(configured: Config, tmp_path: Path):
     (wall,) = configured.JupyterHub.services
     assert wall["command"][-3:] == ["--port=8090", "--title=T", "--learners=7"]
-    assert f"--data={tmp_path / 'wall'}" in wall["command"]
+    assert {f"--data={tmp_path / 'wall'}", "--trainer=ana", "--trainer=bo"} <= {*wall["command"]}
     assert wall["url"] == "http://127.0.0.1:8091"
     everybody, trainers = configured.JupyterHub.load_roles
     assert everybody["scopes"] == ["self", "access:services!service=wall"]
