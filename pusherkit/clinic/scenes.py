@@ -16,7 +16,7 @@ from pusherkit.clinic.capstone import CLINIC_CREDENTIALS
 from pusherkit.clinic.faults import Subscription, Webhook
 from pusherkit.signing import Request
 
-SHIFT_TIMESTAMP = 1_732_870_800  # Unix seconds: Friday, 29 November 2024, 9:00 UTC
+SHIFT_TIMESTAMP = 1_732_903_200  # Unix seconds: Friday, 29 November 2024, 18:00 UTC
 SECONDS_BETWEEN = 420  # from one case to the next
 APP = CLINIC_CREDENTIALS
 """The app of every case: the clinic's own."""

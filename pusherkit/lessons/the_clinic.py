@@ -74,8 +74,8 @@ ledger = Ledger
         "It asks your backend": "It never asks: it has the secret, so it checks for itself.",
         "It refuses": "The channel's name is in the signed text.",
     },
-    why="An auth is the HMAC of socket_id:channel, so it's good for one connection and one "
-    "channel.",
+    why="An auth is the key and the HMAC of socket_id:channel, so it's good for one connection and "
+    "one channel.",
 )
 def another_channel() -> str:
     app, page_ = EXAMPLE_CREDENTIALS, "4410.2281"
