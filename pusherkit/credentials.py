@@ -98,6 +98,18 @@ class Credentials:
         del url
         raise InvalidCredentials(problem)
 
+    def to_env(self) -> dict[str, str]:
+        """What from_env() reads, the secret among it: for the environment of another program."""
+        variables = {
+            "PUSHER_APP_ID": self.app_id,
+            "PUSHER_KEY": self.key,
+            "PUSHER_SECRET": self.secret,
+            "PUSHER_HOST": self.base_url,
+        }
+        if self.encryption_master_key_base64 is not None:
+            variables["PUSHER_ENCRYPTION_MASTER_KEY_BASE64"] = self.encryption_master_key_base64
+        return variables
+
     # pytest explains a failed `==` by the fields, the secret too, unless a class compares itself.
 
     def __eq__(self, other: object) -> bool:
@@ -184,8 +196,10 @@ def _read_env(environ: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-def _read_url(url: str) -> dict[str, str]:
+def _read_url(url: object) -> dict[str, str]:
     wanted = "expected https://KEY:SECRET@HOST[:PORT]/apps/APP_ID"
+    if not isinstance(url, str):  # os.environ.get() gives None where there's no such variable
+        raise InvalidCredentials(f"PUSHER_URL: {wanted}; got {type(url).__name__}.")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks import jupyter
 from benchmarks.room import TRAINER, Room, room
-from pusherkit import Client, Credentials, Event
+from pusherkit import Client, Event
 from pusherkit.subscriber import Subscriber
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +135,7 @@ class Class:
     def is_refused(self, name: str) -> None:
         """Run somebody's own program, with its mistake."""
         mine = self._credentials[name]
-        subprocess.run(PROGRAMS[name], check=True, timeout=30, env=os.environ | _variables(mine))
+        subprocess.run(PROGRAMS[name], check=True, timeout=30, env=os.environ | mine.to_env())
 
     def sends_together(self, names: tuple[str, ...], seconds: float, per_second: float) -> None:
         """Everybody named publishes, each in a thread of their own, `per_second` in all."""
@@ -155,15 +155,6 @@ class Class:
             thread.start()
         for thread in threads:
             thread.join()
-
-
-def _variables(credentials: Credentials) -> dict[str, str]:
-    return {
-        "PUSHER_APP_ID": credentials.app_id,
-        "PUSHER_KEY": credentials.key,
-        "PUSHER_SECRET": credentials.secret,
-        "PUSHER_HOST": credentials.base_url,
-    }
 
 
 def main(folder: Path) -> None:

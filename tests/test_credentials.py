@@ -93,7 +93,7 @@ def test_from_url_says_what_is_wrong_and_never_the_secret(url, sentence):
     assert SECRET not in everything_said(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", f"https://key:{SECRET}@host:port/apps/3"])
+@pytest.mark.parametrize("url", ["", None, b"", f"https://key:{SECRET}@host:port/apps/3"])
 def test_from_url_says_what_it_expected(url):
     with pytest.raises(InvalidCredentials) as caught:
         Credentials.from_url(url)
@@ -117,6 +117,12 @@ def test_from_env_reads_the_environment_of_the_process(monkeypatch):
     assert Credentials.from_env() == Credentials(
         app_id="3", key="key", secret=SECRET, base_url="http://localhost:1"
     )
+
+
+def test_what_to_env_gives_is_what_from_env_reads():
+    read = Credentials.from_env(ENVIRONMENT | {"PUSHER_HOST": "http://localhost:1"})
+    assert read.to_env() == ENVIRONMENT | {"PUSHER_HOST": "http://localhost:1"}
+    assert Credentials.from_env(ENCRYPTING.to_env()) == ENCRYPTING
 
 
 def test_from_env_takes_an_empty_host_for_none():

@@ -439,13 +439,7 @@ class Settings(_OfTheClass):
         environment = {}
         if name is not None:
             own = self.door.credentials(name, self.origin())
-            environment = {
-                "PUSHER_APP_ID": own.app_id,
-                "PUSHER_KEY": own.key,
-                "PUSHER_SECRET": own.secret,
-                "PUSHER_HOST": own.base_url,
-                "PUSHERKIT_CLASS": self.origin() + WALL,
-            }
+            environment = {**own.to_env(), "PUSHERKIT_CLASS": self.origin() + WALL}
         self.finish(self.site.settings(environment))
 
 

@@ -249,15 +249,6 @@ class _Notices(logging.Handler):
             logging.getLogger(name).removeHandler(self)
 
 
-def _settings(credentials: Credentials) -> dict[str, str]:
-    return {
-        "PUSHER_APP_ID": credentials.app_id,
-        "PUSHER_KEY": credentials.key,
-        "PUSHER_SECRET": credentials.secret,
-        "PUSHER_HOST": credentials.base_url,
-    }
-
-
 class _Lines:
     """The clinic as lines: what isn't a terminal gets nothing else."""
 
@@ -272,7 +263,7 @@ class _Lines:
     def begin(self, credentials: Credentials, said: str) -> None:
         """Say where the clinic is."""
         exports = "\n".join(
-            f"export {name}={shlex.quote(value)}" for name, value in _settings(credentials).items()
+            f"export {name}={shlex.quote(value)}" for name, value in credentials.to_env().items()
         )
         self.print(
             "# The clinic is open. Its settings, for the terminal where your program runs:\n"
@@ -358,7 +349,7 @@ class _Json(_Lines):
     """The clinic for another program: a JSON object a line."""
 
     def begin(self, credentials: Credentials, said: str) -> None:
-        self._say(kind="open", settings=_settings(credentials), said=said)
+        self._say(kind="open", settings=credentials.to_env(), said=said)
 
     def show(self, state: State, notice: str, page_file: str) -> None:
         for goal, mark in terminal.news(self._before, state):

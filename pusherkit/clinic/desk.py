@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from pusherkit.clinic.sabotage import Case, queue
 from pusherkit.clinic.scenes import APP, CLINIC_URL
@@ -21,6 +22,7 @@ SHOW, QUIT = "s", "q"
 
 def heading(seed: int, cases: Sequence[Case]) -> str:
     """What comes before the cases: which queue it is, and the app's settings."""
+    app = replace(APP, base_url=CLINIC_URL)
     return "\n".join(
         [
             f"Seed {seed}. {len(cases)} calls came in, each about something that was refused.",
@@ -31,10 +33,7 @@ def heading(seed: int, cases: Sequence[Case]) -> str:
                 "clinic` running in another one. Don't give it --port: the programs send to 8124."
             ),
             "",
-            f"export PUSHER_APP_ID={APP.app_id}",
-            f"export PUSHER_KEY={APP.key}",
-            f"export PUSHER_SECRET={APP.secret}",
-            f"export PUSHER_HOST={CLINIC_URL}",
+            *(f"export {name}={value}" for name, value in app.to_env().items()),
             "",
         ]
     )

@@ -859,13 +859,7 @@ class OpenClinic(Live):
     @property
     def environment(self) -> dict[str, str]:
         """The variables that lead a program here."""
-        app = self.credentials
-        return {
-            "PUSHER_APP_ID": app.app_id,
-            "PUSHER_KEY": app.key,
-            "PUSHER_SECRET": app.secret,
-            "PUSHER_HOST": app.base_url,
-        }
+        return self.credentials.to_env()
 
     def save(self, name: str = PAGE_FILE) -> None:
         """Write the page to keep: what was shown, and your program's signature under it."""

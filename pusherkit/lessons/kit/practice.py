@@ -70,12 +70,7 @@ class Practice:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that lead a program here, as `pusherkit sandbox` prints them."""
-        return {
-            "PUSHER_APP_ID": self.credentials.app_id,
-            "PUSHER_KEY": self.credentials.key,
-            "PUSHER_SECRET": self.credentials.secret,
-            "PUSHER_HOST": self.credentials.base_url,
-        }
+        return self.credentials.to_env()
 
     def subscribe(
         self,
