@@ -850,6 +850,17 @@ def test_a_page_for_a_program_holds_one_value_and_no_line_end(
     assert player.raw("GET", path).body == body
 
 
+def test_a_page_is_made_only_when_it_is_asked_for(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    for module, name in ((tasks, "as_text"), (tasks, "as_json"), (tasks_page, "as_html")):
+        monkeypatch.setattr(module, name, lambda *_, name=name: made.append(name))
+    player.raw("GET", "/clinic/socket_id")
+    player.raw("GET", "/clinic/anything")
+    assert made == []
+
+
 def test_the_fingerprint_is_there_once_everything_is_shown(player: Player) -> None:
     reply = player.raw("GET", "/clinic/fingerprint")
     assert reply.status == 409

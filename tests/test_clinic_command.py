@@ -66,16 +66,9 @@ class Process:
 
     def plays(self, *goals: str) -> None:
         """Let the example do some goals."""
-        app = self.credentials
         subprocess.run(
             [sys.executable, EXAMPLE, *goals],
-            env=os.environ
-            | {
-                "PUSHER_APP_ID": app.app_id,
-                "PUSHER_KEY": app.key,
-                "PUSHER_SECRET": app.secret,
-                "PUSHER_HOST": app.base_url,
-            },
+            env=os.environ | self.credentials.to_env(),
             check=True,
             timeout=60,
         )
@@ -409,7 +402,7 @@ def test_where_nothing_can_be_written_it_goes_on_and_says_so(
     assert clinic.line().startswith("shown  2")
     rest, _ = clinic.ends()
     assert "so this is kept only while it runs" in rest
-    assert not [name for name in os.listdir(tmp_path) if name.endswith("tmp")]
+    assert os.listdir(tmp_path) == [str(command.STATE_FILE)]
 
 
 # --- who can't harm it --------------------------------------------------------------------------

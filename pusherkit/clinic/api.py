@@ -220,16 +220,19 @@ class Clinic(Sandbox):
         if raw.method not in ("GET", "HEAD") or path.split(b"/")[1:2] not in _PLACES:
             return None
         state, app = self.state, self.credentials
-        request = broken(state, app)
-        pages: dict[bytes, tuple[str, tuple[tuple[str, str], ...]]] = {
-            b"/clinic": (tasks.as_text(state, app, self.url), TEXT),
-            b"/clinic.html": (tasks_page.as_html(state, app, self.url), HTML),
-            b"/clinic.json": (json.dumps(tasks.as_json(state, app), indent=1), JSON),
-            b"/clinic/page": (page.as_html(state), HTML),
-            b"/clinic/results": (tasks.results(state), TEXT),
-            b"/clinic/socket_id": (socket_id(state), TEXT),
-            b"/clinic/broken/canonical_string": (tasks.text_of(request), TEXT),
-            b"/clinic/broken/auth_signature": (request.values("auth_signature")[0], TEXT),
+
+        def sent() -> str:
+            return broken(state, app).values("auth_signature")[0]
+
+        pages: dict[bytes, tuple[Callable[[], str], tuple[tuple[str, str], ...]]] = {
+            b"/clinic": (lambda: tasks.as_text(state, app, self.url), TEXT),
+            b"/clinic.html": (lambda: tasks_page.as_html(state, app, self.url), HTML),
+            b"/clinic.json": (lambda: json.dumps(tasks.as_json(state, app), indent=1), JSON),
+            b"/clinic/page": (lambda: page.as_html(state), HTML),
+            b"/clinic/results": (lambda: tasks.results(state), TEXT),
+            b"/clinic/socket_id": (lambda: socket_id(state), TEXT),
+            b"/clinic/broken/canonical_string": (lambda: tasks.text_of(broken(state, app)), TEXT),
+            b"/clinic/broken/auth_signature": (sent, TEXT),
         }
         for number, vector in enumerate(VECTORS, start=1):
             if path == b"/clinic/vectors/%d" % number:
@@ -242,8 +245,8 @@ class Clinic(Sandbox):
             names = ", ".join(sorted(name.decode() for name in [*pages, b"/clinic/fingerprint"]))
             fields = {"error": f"There's no such page. These exist: {names}."}
             return Reply(status=404, body=json.dumps(fields).encode(), headers=JSON)
-        text, headers = pages[path]
-        return Reply(status=200, body=text.encode(), headers=headers)
+        make, headers = pages[path]
+        return Reply(status=200, body=make().encode(), headers=headers)
 
 
 _PLACES = ([b"clinic"], [b"clinic.html"], [b"clinic.json"])
