@@ -51,8 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     1 is a problem, said in a sentence, 2 a usage error, and INTERRUPTED a Ctrl+C. The doctor and
     the vectors have statuses of their own, which their help lists.
     """
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # after the ^C
+        return INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
     parser = _parser()
-    words = list(sys.argv[1:] if argv is None else argv)
     if not words:  # somebody wants to know what there is
         parser.print_help(sys.stderr)
         return 2
@@ -78,9 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PusherError as error:
         print(f"pusherkit {options.command}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(file=sys.stderr)  # after the ^C
-        return INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
@@ -576,13 +580,13 @@ def _sandbox(options: argparse.Namespace) -> int:
     logging.basicConfig(handlers=[_ToTerminal(terminal)], level=logging.WARNING)
     logging.getLogger("pusherkit.sandbox").setLevel(logging.INFO)
     with server:
-        secret = f"PUSHER_SECRET={shlex.quote(credentials.secret)}"
+        variables = server.credentials.to_env().items()
+        settings = {name: f"{name}={shlex.quote(value)}\n" for name, value in variables}
+        if options.from_env:
+            settings["PUSHER_SECRET"] = "# PUSHER_SECRET is not shown.\n"  # noqa: S105 - it isn't
         terminal.print(
             "# The practice server is up. Its settings, for a .env file:\n"
-            f"PUSHER_APP_ID={credentials.app_id}\n"
-            f"PUSHER_KEY={shlex.quote(credentials.key)}\n"
-            f"{'# PUSHER_SECRET is not shown.' if options.from_env else secret}\n"
-            f"PUSHER_HOST={server.url}\n"
+            f"{''.join(settings.values())}"
             f"# The live page: {server.url}/\n"
             f"{_webhook_line(credentials, options.webhook)}"
             f"{_plays(server)}"

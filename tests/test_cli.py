@@ -165,6 +165,9 @@ def test_ctrl_c_leaves_no_traceback(
     monkeypatch.setattr(cli, "_read_text", interrupted)
     assert cli.main(words) == cli.INTERRUPTED
     assert capsys.readouterr() == ("", "\n")
+    monkeypatch.setattr(cli, "_parser", interrupted)  # it imports the doctor
+    assert cli.main(words) == cli.INTERRUPTED
+    assert capsys.readouterr() == ("", "\n")
 
 
 def test_no_query_and_so_no_signature_is_printed(sandbox: Sandbox) -> None:
