@@ -30,7 +30,7 @@ from pusherkit.signing import Request
 
 CONNECTIONS = 20  # maximum, all kept alive; httpcore scans the whole pool on every request
 TIMEOUT_SECONDS = 5.0  # for each of connecting, sending, reading; httpx's own default
-BACKOFF_SECONDS = 0.1  # before the first repetition; doubled before each further one
+BACKOFF_SECONDS = 0.1  # before the first repetition; doubled up to MAX_WAIT_SECONDS
 MAX_WAIT_SECONDS = 30.0  # a server that asks for a longer wait gets its error raised instead
 
 JSON = dict[str, Any]
@@ -422,8 +422,10 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 def _backoffs(retries: int) -> Iterator[float | None]:
     """The wait before each repetition in seconds, then None: no repetition is left."""
-    for repetition in range(retries):
-        yield BACKOFF_SECONDS * 2**repetition
+    wait = BACKOFF_SECONDS
+    for _ in range(retries):
+        yield wait
+        wait = min(2 * wait, MAX_WAIT_SECONDS)
     yield None
 
 

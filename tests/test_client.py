@@ -510,6 +510,13 @@ def test_a_long_wait_raises_at_once(call, service, waits, seconds):
     assert waits == []
 
 
+@pytest.mark.parametrize("answer", [NO_CONNECTION, LIMITED])
+def test_a_wait_is_doubled_up_to_the_longest(call, service, waits, answer):
+    service.answers = [*[answer] * 11, OK]
+    call(*TRIGGER, options={"retries": 11})
+    assert waits == pytest.approx([*(0.1 * 2**n for n in range(9)), 30, 30])
+
+
 def test_each_repetition_is_signed_anew(call, service, waits, credentials, clock):
     start = clock.now
     service.answers = [after("7"), after("20"), OK]
