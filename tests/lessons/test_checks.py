@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import signal
@@ -68,17 +69,54 @@ def _counting(numbers: list[int]) -> int:
     return sum(1 for _ in itertools.repeat(1))
 
 
+class _Looping:
+    def __call__(self, numbers: list[int]) -> int:
+        while True:
+            pass
+
+    def method(self, numbers: list[int]) -> int:
+        while True:
+            pass
+
+
 @pytest.mark.parametrize(
-    "answer", [_for_ever, _for_ever_on_one_line, _for_ever_whatever_happens, _counting]
+    "answer",
+    [
+        _for_ever,
+        _for_ever_on_one_line,
+        _for_ever_whatever_happens,
+        _counting,
+        _Looping(),
+        _Looping().method,
+        functools.cache(_for_ever),
+    ],
 )
 def test_a_loop_without_end_is_stopped(
     biggest: Exercise, answer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard_module, "TIME_LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr(biggest, "_given", lambda chance: [((1, 2),)])  # what a cache can hold
     feedback = biggest.check(answer)
     assert feedback.outcome is Outcome.ERROR
     assert "still running after 0.2 seconds" in feedback.message
     assert feedback.facts[0].name.startswith("Line ")
+
+
+def test_what_takes_too_long_outside_a_function_of_theirs_is_no_error_of_the_check(
+    biggest: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing looks at the clock inside a partial; the next step is the guard's own."""
+    monkeypatch.setattr(guard_module, "TIME_LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr(biggest, "_given", lambda chance: [([1, 2],)])
+    before, began = sys.gettrace(), time.monotonic()
+
+    def slow(numbers: list[int]) -> int:
+        while time.monotonic() < began + 0.4:
+            pass
+        return max(numbers)
+
+    assert biggest.check(functools.partial(slow)).outcome is Outcome.PASSED
+    assert sys.gettrace() is before
 
 
 def test_interrupt_stops_it_and_is_answered_with_a_sentence(biggest: Exercise) -> None:

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType, FunctionType
+from types import CodeType, FrameType
 from typing import Any
 from urllib.error import HTTPError
 
@@ -62,10 +62,10 @@ class Printed(io.TextIOBase):
 def guarded(function: Any, printed: Printed) -> Iterator[None]:
     """Whatever stops the code inside becomes a Stopped. What it prints goes into `printed`."""
     deadline = time.monotonic() + TIME_LIMIT_SECONDS
-    own_file = function.__code__.co_filename if isinstance(function, FunctionType) else None
+    own_file = _file_of(function)
 
     def tick(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline and frame.f_code.co_filename not in _LEAVING:
             raise _TimeIsUp
         if event != "call":
             return tick
@@ -89,6 +89,20 @@ def guarded(function: Any, printed: Printed) -> Iterator[None]:
     finally:
         sys.settrace(traced)
         builtins.input = asked
+
+
+def _file_of(function: Any) -> str | None:
+    """The file, or the cell, that a function's code is in; None for one that isn't Python's."""
+    with contextlib.suppress(Exception):  # getting it may run a learner's __getattr__
+        inside = (getattr(function, name, None) for name in ("__wrapped__", "__call__"))
+        for each in (function, *inside):  # functools.cache() has a function inside, an object too
+            if isinstance(code := getattr(each, "__code__", None), CodeType):
+                return code.co_filename
+    return None
+
+
+# What runs as the guard is left. Stopped there, it would leave its trace function behind.
+_LEAVING = {_file_of(_file_of), _file_of(contextlib.suppress.__exit__)}
 
 
 def _sentence(error: BaseException) -> str:
