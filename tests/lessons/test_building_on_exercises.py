@@ -28,6 +28,9 @@ from pusherkit.lessons.kit.progress import PROGRESS
 class Home:
     name = "a lesson"
 
+    class Nested:
+        """Another module can't import it by its name alone."""
+
     def done(self) -> tuple[int, int]:
         return 0, 1
 
@@ -118,6 +121,34 @@ def test_a_lessons_own_function_is_written_out_and_marked(
     assert names["four"](3) == 12  # type: ignore[operator]
 
 
+def test_what_was_skipped_at_first_is_no_longer_called_the_lessons_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doubled, "__module__", "pusherkit.lessons.a_lesson")
+    cells = notebook(tmp_path, monkeypatch, "def four(n):\n    return doubled(doubled(n))\n")
+    cells.__dict__["doubled"] = doubled
+    keeper.keep(cells.four)
+    own = notebook(tmp_path, monkeypatch, "def doubled(n):\n    return n + n\n").doubled
+    assert keeper.keep(own).sentence.startswith("It's in my_pusher.py now")
+    written = keeper.FILE.read_text(encoding="utf-8")
+    assert "return n + n" in written
+    assert "skipped" not in written
+
+
+def test_a_function_that_has_no_name_to_import_is_missing_and_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lambda_of_a_lesson = lambda n: n  # noqa: E731
+    lambda_of_a_lesson.__module__ = "pusherkit.lessons.a_lesson"
+    for strange in (lambda_of_a_lesson, Home.done, Home.Nested):
+        cells = notebook(tmp_path, monkeypatch, "def four(n):\n    return strange(n)\n")
+        cells.__dict__["strange"] = strange
+        assert "It uses strange, which I couldn't copy" in keeper.keep(cells.four).sentence
+        keeper.FILE.unlink()
+
+
 def test_a_new_function_goes_above_what_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +229,7 @@ def test_imports_that_a_learner_arranged_stay_as_they_are(
 
 
 ANY_HELPER = """
+import dataclasses
 import functools
 import hashlib as digests
 import re
@@ -214,6 +246,14 @@ KNOWN = {"a": [1]}
 class Box:
     size = len(KNOWN)
 
+@dataclasses.dataclass
+class Parcel:
+    number: int
+
+@functools.cache
+def parcel():
+    return Parcel(41)
+
 def plain(secret, body):
     return hexmac(secret, body)
 
@@ -221,6 +261,7 @@ other = plain
 
 def kept(secret, body):
     assert DIGITS.match("1") and halves(1) == (2, 0) and Box.size == 1
+    assert parcel().number == 41
     same = again(secret, body) == hexmac(secret, body) == other(secret, body)
     return same, urllib.parse.quote("ë"), digests.md5(body).hexdigest()
 """
@@ -236,6 +277,7 @@ def test_whatever_kind_of_helper_a_function_uses_comes_along(
     exec(keeper.FILE.read_text(encoding="utf-8"), names)
     assert names["kept"]("s e", b"7") == cells.kept("s e", b"7")
     assert keeper.keep(cells.kept).sentence == "It's in my_pusher.py already."
+    assert keeper.warning() == " Your my_pusher.py goes, too."
 
 
 def test_a_helper_of_another_cell_is_looked_up_and_one_that_is_nowhere_is_named(

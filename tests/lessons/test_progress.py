@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import linecache
@@ -194,6 +195,13 @@ def test_the_course_lists_what_is_passed_and_what_surprised() -> None:
     assert body_is_bytes.printed.question in shown
 
 
+def test_the_course_reads_the_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    course, read, reads = Course(), Progress.read, list[str]()
+    monkeypatch.setattr(Progress, "read", lambda self: reads.append("again") or read(self))
+    course.now()
+    assert reads == ["again"]
+
+
 def test_a_surprise_is_asked_again_in_a_later_lesson_until_it_is_none() -> None:
     later = Lesson("99-later")
     try:
@@ -338,6 +346,59 @@ def test_what_was_edited_by_hand_is_left_alone_and_the_learner_is_told() -> None
     assert "md5 = hashlib.md5(body)" in shown
     keeper.reset()
     assert keeper.FILE.exists(), "an edited file is the learner's"
+
+
+@pytest.mark.parametrize(
+    "theirs", ["class Courier:\n    pass\n", "LIMIT = 100\n", "@cached\ndef own():\n    pass\n"]
+)
+def test_a_file_with_something_of_the_learners_own_in_it_stays(theirs: str) -> None:
+    body_is_bytes.body_md5.check(written(ONE))
+    with keeper.FILE.open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{theirs}")
+    assert keeper.warning() == " Your my_pusher.py stays: you edited it."
+    keeper.reset()
+    assert theirs in keeper.FILE.read_text(encoding="utf-8")
+
+
+def test_what_runs_the_file_is_no_edit() -> None:
+    body_is_bytes.body_md5.check(written(ONE))
+    with keeper.FILE.open("a", encoding="utf-8") as file:
+        file.write('\n\nif __name__ == "__main__":\n    print(body_md5(b""))\n')
+    assert keeper.warning() == " Your my_pusher.py goes, too."
+
+
+def test_a_full_disk_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    body_is_bytes.body_md5.check(written(ONE))
+    before = keeper.FILE.read_text(encoding="utf-8")
+
+    def full(file: Path, text: str, **_: Any) -> int:
+        with file.open("w") as opened:
+            opened.write(text[:9])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        said = keeper.keep(written(OTHER))
+    assert said.sentence == (
+        "my_pusher.py can't be written (No space left on device). Put this into it yourself."
+    )
+    assert said.paste == OTHER.rstrip()
+    assert keeper.FILE.read_text(encoding="utf-8") == before
+    assert [each.name for each in Path().glob(".my_pusher*")] == []
+
+
+UNDER_A_CLASS = "class Own:\n    def body_md5(body):\n        '''\nA hash.\n'''\n"
+
+
+def test_why_it_cannot_be_kept_is_said_as_it_is() -> None:
+    own = written(UNDER_A_CLASS)
+    assert keeper.keep(own.body_md5).sentence == (  # type: ignore[attr-defined]
+        "Its source couldn't be read, so it isn't in my_pusher.py."
+    )
+    keeper.FILE.mkdir()
+    said = keeper.keep(written(ONE))
+    assert said.sentence == "my_pusher.py can't be read (Is a directory), so I left it alone."
+    assert said.paste == ONE.rstrip()
 
 
 def test_an_edit_elsewhere_is_kept_and_the_file_grows() -> None:

@@ -8,6 +8,7 @@ is theirs, and they are told.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import hashlib
 import inspect
@@ -16,12 +17,13 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from pusherkit.lessons.kit.progress import PROGRESS
 from pusherkit.lessons.kit.source import solution_of
 
 FILE = Path("my_pusher.py")
+THE_LESSONS_OWN = "# The lesson's own: you skipped this one.\n"
 BEGINNING = '"""My own Pusher client, one function at a time, from the lessons of pusherkit."""\n'
 
 
@@ -35,13 +37,15 @@ class Kept:
 
 def keep(function: Any) -> Kept:
     """Put a learner's function into the file, and say what happened."""
-    text = ""
     try:
         text = _source(function)
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return Kept(f"Its source couldn't be read, so it isn't in {FILE}.")
+    try:
         old = FILE.read_text(encoding="utf-8") if FILE.exists() else BEGINNING
         tree = ast.parse(old)
-    except (OSError, TypeError):
-        return Kept(f"Its source couldn't be read, so it isn't in {FILE}.", text)
+    except OSError as error:
+        return Kept(f"{FILE} can't be read ({error.strerror}), so I left it alone.", text)
     except (SyntaxError, ValueError):
         return Kept(f"{FILE} isn't valid Python at the moment, so I left it alone.", text)
     name = function.__name__
@@ -50,7 +54,7 @@ def keep(function: Any) -> Kept:
     if place is None:
         new = _added(old, tree, text)
     else:
-        present = ast.get_source_segment(old, place) or ""
+        present = _text_of(place, old)
         if _digest(present) == _digest(text):
             return Kept(f"It's in {FILE} already.")
         if _digest(present) != known.get(name):
@@ -59,13 +63,13 @@ def keep(function: Any) -> Kept:
                 "If you like this one better, paste it over that one.",
                 text,
             )
-        new = old.replace(present, text, 1)
+        new = old.replace(THE_LESSONS_OWN + present, present, 1).replace(present, text, 1)
     needs = _Needs()
     new = needs.added(new, function)
     try:
-        FILE.write_text(new, encoding="utf-8")
-    except OSError:
-        return Kept(f"This folder can't be written to. Put this into your {FILE} yourself.", text)
+        _write(new)
+    except OSError as error:
+        return Kept(f"{FILE} can't be written ({error.strerror}). Put this into it yourself.", text)
     for kept, source in {**needs.brought, name: text}.items():
         PROGRESS.kept(kept, _digest(source))
     said = f"It's in {FILE} now, next to this notebook."
@@ -73,6 +77,18 @@ def keep(function: Any) -> Kept:
         names = " and ".join(needs.missing)
         said += f" It uses {names}, which I couldn't copy: put that in above it yourself."
     return Kept(said)
+
+
+def _write(text: str) -> None:
+    """Replace the file in one step, so that a full disk leaves the old one."""
+    unfinished = FILE.with_name(f".{FILE.name}.new")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(FILE)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
 
 
 def reset() -> None:
@@ -93,11 +109,14 @@ def _is_edited() -> bool:
         tree = ast.parse(source := FILE.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return True
-    known = PROGRESS.read().kept
-    return any(
-        _digest(ast.get_source_segment(source, node) or "") != known.get(node.name)
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
+    known = PROGRESS.read().kept.items()
+    aside = ast.Import | ast.ImportFrom | ast.If  # what runs the file, lesson 05 puts there
+    own = [each for each in tree.body if not isinstance(each, aside)]
+    if own and ast.get_docstring(tree) == ast.get_docstring(ast.parse(BEGINNING)):
+        own.pop(0)
+    return not all(
+        known & {(name, _digest(_text_of(node, source))) for name in _names_of(node)}
+        for node in own
     )
 
 
@@ -111,6 +130,17 @@ def _added(source: str, tree: ast.Module, text: str) -> str:
     return "\n".join(["\n".join(above).rstrip(), "", "", text, "", "", *below])
 
 
+def _first_line(node: ast.stmt) -> int:
+    """Where a statement begins, with its decorators; counted from 1."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])
+
+
+def _text_of(node: ast.stmt, source: str) -> str:
+    """The lines of a statement."""
+    return "\n".join(source.split("\n")[_first_line(node) - 1 : node.end_lineno])
+
+
 def _source(function: Any) -> str:
     if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
         raise TypeError
@@ -121,8 +151,9 @@ def _source(function: Any) -> str:
     return "\n".join(source.split("\n")[node.lineno - 1 :])  # without decorators
 
 
-def _is_of_a_lesson(function: FunctionType) -> bool:
-    return str(function.__module__).startswith("pusherkit.lessons.")
+def _is_of_a_lesson(value: Any) -> TypeGuard[FunctionType]:
+    module = str(getattr(value, "__module__", ""))
+    return isinstance(value, FunctionType) and module.startswith("pusherkit.lessons.")
 
 
 def _digest(text: str) -> str:
@@ -134,7 +165,7 @@ class _Needs:
     """What a function takes from its notebook, and what became of it."""
 
     brought: dict[str, str] = field(default_factory=dict)
-    """The functions that came along, by name: their source."""
+    """What came along, by name: its source."""
     missing: list[str] = field(default_factory=list)
     """The names whose definition wasn't found."""
 
@@ -148,21 +179,19 @@ class _Needs:
                 continue
             value = function.__globals__[name]
             node, text = _statement(name, value, function)
-            if isinstance(value, FunctionType) and _is_of_a_lesson(value):
-                # Because the learner skipped it.
+            if _is_of_a_lesson(value) and value.__name__ != "<lambda>":
                 self.brought[name] = _source(value)
-                mark = "# The lesson's own: you skipped this one.\n"
-                source = _insert_above(source, above, mark + self.brought[name])
+                source = _insert_above(source, above, THE_LESSONS_OWN + self.brought[name])
                 source = self._add(source, _names(value), value, name)
             elif line := _import_of(name, value, node):
                 source = _imported(source, line)
             elif _is_literal(value):
-                source = _insert(source, f"{name} = {value!r}", separate="\n\n\n")
+                self.brought[name] = f"{name} = {value!r}"
+                source = _insert(source, self.brought[name], separate="\n\n\n")
             elif node is None:
                 self.missing.append(name)
             else:
-                if isinstance(node, ast.FunctionDef):
-                    self.brought[name] = text
+                self.brought[name] = text
                 source = _insert_above(source, above, text)
                 owner = value if _is_written_here(value) else function
                 used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
@@ -185,7 +214,8 @@ def _import_of(name: str, value: Any, node: ast.stmt | None) -> str:
         as_name = "" if value.__name__ == name else f" as {name}"
         return f"import {value.__name__}{as_name}"
     module = getattr(value, "__module__", None) or "__main__"
-    if node is None and module != "__main__" and hasattr(value, "__qualname__"):
+    its_own = str(getattr(value, "__qualname__", ""))  # not a name if it's a lambda's, or nested
+    if node is None and module != "__main__" and its_own.isidentifier():
         as_name = "" if value.__qualname__ == name else f" as {name}"
         return f"from {module} import {value.__qualname__}{as_name}"
     return ""
@@ -213,7 +243,7 @@ def _statement(name: str, value: Any, function: FunctionType) -> tuple[ast.stmt 
             continue
         for node in reversed(nodes):
             if name in _names_of(node):
-                return node, "\n".join(cell.split("\n")[node.lineno - 1 : node.end_lineno])
+                return node, _text_of(node, cell)
     return None, ""
 
 
@@ -258,7 +288,7 @@ def _insert_above(source: str, name: str, piece: str) -> str:
     """The source with a function above the function called `name`, and above its comments."""
     lines = source.split("\n")
     node = next(each for each in ast.parse(source).body if name in _names_of(each))
-    at = node.lineno - 1
+    at = _first_line(node) - 1
     while at and lines[at - 1].startswith("#"):
         at -= 1
     return "\n".join([*lines[:at], piece, "", "", *lines[at:]])

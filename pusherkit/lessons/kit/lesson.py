@@ -298,7 +298,7 @@ class Course(Live):
 
     def __init__(self) -> None:
         self._lessons = lessons()
-        blank = tuple(_row(each, 0, each.done()[1]) for each in self._lessons)
+        blank = tuple(_row(each, 0, each.done(Record())[1]) for each in self._lessons)
         super().__init__(View("Your progress", blank), hint="Run the cell to see yours.")
 
     def untouched(self) -> str:
@@ -319,7 +319,7 @@ class Course(Live):
             for lesson in self._lessons
             for each in lesson.predictions.values()
         }
-        counts = [each.done() for each in self._lessons]
+        counts = [each.done(record) for each in self._lessons]
         done, total = (sum(column) for column in zip(*counts, strict=True))
         start_over = (Action("forget", "Start over"),)
         really = (Action("really", "Yes, forget it"), Action("keep", "No, keep it", True))
