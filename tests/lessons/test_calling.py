@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -87,6 +89,29 @@ def test_a_handler_that_hangs_is_said_in_the_end(monkeypatch: pytest.MonkeyPatch
     server = LiveCallingPractice(handler(lambda own, body: 200, read=10**6))
     with pytest.raises(PusherError, match="read more than Content-Length bytes"):
         server.open("positions")
+
+
+def test_a_handler_that_never_ends_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(kit, "CLOSE_SECONDS", 0.2)
+    entered, end = threading.Event(), threading.Event()
+
+    def hang(own: Any, body: bytes) -> int:
+        entered.set()
+        end.wait(20)
+        return 200
+
+    server = LiveCallingPractice(handler(hang))
+    gone = weakref.ref(server)
+    with pytest.raises(PusherError, match="hasn't answered"):
+        server.open("positions")
+    assert entered.wait(10)
+    began = time.monotonic()
+    del server
+    gc.collect()
+    assert gone() is None
+    assert time.monotonic() - began < 10
+    end.set()
 
 
 def test_a_handler_that_says_nothing_has_failed() -> None:

@@ -31,6 +31,7 @@ from pusherkit.subscriber import Subscriber
 
 SETTLE_SECONDS = 10.0  # until a learner hears that something hangs; it takes a quarter of a second
 POLL_SECONDS = 0.005
+CLOSE_SECONDS = 1.0  # for a handler at work to end; one that never does is left behind
 
 Handler = type[BaseHTTPRequestHandler]
 
@@ -90,11 +91,12 @@ class LiveCallingPractice(LivePractice, CallingPractice):
         # Not http.server's own HTTPServer: that one looks up the machine's name, which can take
         # seconds.
         receiver = socketserver.TCPServer(("127.0.0.1", 0), handler)
+        closed = threading.Event()
         thread = threading.Thread(
-            target=receiver.serve_forever, args=(0.02,), name="pusherkit-receiver", daemon=True
+            target=_serve, args=(receiver, closed), name="pusherkit-receiver", daemon=True
         )
         thread.start()
-        weakref.finalize(self, _close, receiver, thread)
+        weakref.finalize(self, _close, receiver, closed, thread)
         self._url = f"http://127.0.0.1:{receiver.server_address[1]}/webhooks"
         LivePractice.__init__(self, clock, webhook=self._url, departure_delay=0)
         weakref.finalize(self, self.http.close)
@@ -131,10 +133,18 @@ def calling(handler: Handler) -> CallingPractice:
     return make(handler)
 
 
-def _close(receiver: socketserver.TCPServer, thread: threading.Thread) -> None:
-    receiver.shutdown()
+def _serve(receiver: socketserver.TCPServer, closed: threading.Event) -> None:
+    receiver.timeout = 0.02
+    while not closed.is_set():
+        receiver.handle_request()
+
+
+def _close(
+    receiver: socketserver.TCPServer, closed: threading.Event, thread: threading.Thread
+) -> None:
+    closed.set()  # shutdown() would wait for as long as a handler takes
+    thread.join(CLOSE_SECONDS)
     receiver.server_close()
-    thread.join(SETTLE_SECONDS)
 
 
 def handle(handler: Handler, body: bytes, headers: Mapping[str, str]) -> int:
