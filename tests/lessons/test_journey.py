@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from pusherkit.errors import PusherError
 from pusherkit.lessons.kit import COMPACT, PUBLISHED_MD5, Practice, practice
 from pusherkit.lessons.kit.busy import MAX_TRIES, BusyServer, TooManyTries
 from pusherkit.lessons.kit.journey import (
@@ -48,15 +49,22 @@ def test_it_arrives_and_a_changed_one_is_refused_with_its_reasons(server: Practi
     assert verdict(elsewhere)[0].startswith("Accepted (200), but nobody was listening")
 
 
-def test_a_server_that_is_gone_is_a_sentence(server: Practice) -> None:
-    gone = travel(prepare(COMPACT, server.credentials), Gone(), channel="x")
-    assert verdict(gone)[1] is False
-    assert "Restart the kernel" in verdict(gone)[0]
+@pytest.mark.parametrize("error", [PusherError("It's closed."), OSError("It's closed")])
+def test_a_server_that_is_gone_is_a_sentence(server: Practice, error: Exception) -> None:
+    gone = travel(prepare(COMPACT, server.credentials), Gone(error), channel="x")
+    assert verdict(gone) == (
+        "It's closed. Restart the kernel, then run the cells again.",
+        False,
+    )
 
 
 class Gone(Practice):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
     def subscribe(self, *_: object, **__: object) -> object:  # type: ignore[override]
-        raise OSError("no such thing.")
+        raise self._error
 
 
 def test_the_same_value_has_the_same_link_wherever_it_goes(server: Practice) -> None:

@@ -69,7 +69,8 @@ def travel(journey: Journey, server: Practice, *, channel: str) -> Journey:
             listens = response.status_code == 200 and _names(journey.sent_body, channel)
             arrived = subscriber.receive() if listens else None
     except (httpx.HTTPError, PusherError, OSError) as error:
-        problem = f"{error} Restart the kernel, then run the cells again."
+        reason = str(error).rstrip(".")
+        problem = f"{reason}. Restart the kernel, then run the cells again."
         return replace(journey, status=None, answer=None, arrived=None, problem=problem)
     return replace(
         journey, status=response.status_code, answer=response.json(), arrived=arrived, problem=""
