@@ -32,19 +32,21 @@ def cell_that_makes(name: str, notebook: dict[str, Any]) -> str | None:
 
 def _names_made(source: str) -> Iterator[str]:
     try:
-        statements = ast.parse(source).body
+        nodes: list[ast.AST] = [ast.parse(source)]
     except (SyntaxError, ValueError):  # a half-written answer, or a cell of magics
         return
-    for statement in statements:
-        match statement:
+    while nodes:
+        match nodes.pop():
             case ast.Import(names) | ast.ImportFrom(names=names):
                 yield from (each.asname or each.name.split(".")[0] for each in names)
             case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
                 yield name
-            case _:
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                        yield node.id
+            case ast.Name(name, ast.Store()):
+                yield name
+            case ast.comprehension():  # its names are gone when it's done
+                pass
+            case node:
+                nodes += ast.iter_child_nodes(node)
 
 
 def advice(name: str, running: str, notebook: dict[str, Any]) -> list[str] | None:

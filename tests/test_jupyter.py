@@ -236,6 +236,7 @@ CELLS = notebook(
     code("def sign():\n    inner = 1\nclass Event: ...\nasync def send(): ..."),
     code("a, (b, *c) = 1, (2, 3)\nfor d in []: pass\nfirst = a"),
     code("a = 2"),
+    code("print([e for e in []])\nif True:\n    import f\n    def g():\n        inner = 2"),
 )
 
 
@@ -245,7 +246,8 @@ CELLS = notebook(
         *((name, 2) for name in ("start_here", "os", "j")),
         *((name, 3) for name in ("sign", "Event", "send")),
         *((name, 4) for name in ("a", "b", "c", "d", "first")),
-        *((name, None) for name in ("json", "inner", "nothing")),
+        *((name, 6) for name in ("f", "g")),
+        *((name, None) for name in ("json", "inner", "nothing", "e")),
     ],
 )
 def test_the_cell_that_makes_a_name(name, number):
