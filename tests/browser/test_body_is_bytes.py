@@ -101,6 +101,11 @@ def test_an_exercise_is_done_wrong_and_then_right(lab, expect):
     card.get_by_role("button", name="Copy").click()
     expect(card.get_by_role("button", name="Copied")).to_be_visible()
     assert lab.page.evaluate("navigator.clipboard.readText()").endswith("return md5.hexdigest()")
+    lab.page.evaluate("Object.defineProperty(navigator, 'clipboard', { configurable: true })")
+    card.get_by_role("button", name="Copied").click()
+    expect(card.get_by_role("button", name="Press Ctrl+C")).to_be_visible()
+    assert lab.page.evaluate("getSelection().toString()").endswith("return md5.hexdigest()")
+    lab.page.evaluate("delete navigator.clipboard")
     lab.picture("01-wrong", cell)
 
     lesson.rewrite(cell, "return md5.digest()", "return md5.hexdigits()", run="Control+Enter")

@@ -201,8 +201,13 @@ function render({ model, el }) {
   });
   root.addEventListener('click', ({ target }) => {
     const copy = target.closest('[data-copy]'), press = target.closest('[data-press]');
-    if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(
-      () => { copy.textContent = 'Copied'; }, () => { copy.textContent = 'Press Ctrl+C'; });
+    // A page that came over plain http from another machine, as in a class, has no clipboard.
+    if (copy) (async () => navigator.clipboard.writeText(copy.dataset.copy))().then(
+      () => { copy.textContent = 'Copied'; },
+      () => {
+        getSelection().selectAllChildren(copy.previousElementSibling);
+        copy.textContent = 'Press Ctrl+C';
+      });
     else if (press && !moved) tell({ kind: 'press', id: press.dataset.press });
   });
   // JupyterLab listens at the document, before any element does, so this has to be before that.
