@@ -24,6 +24,7 @@ from pusherkit.sandbox.personalities import (
     REVERB_REQUEST_BYTES,
     SOCKUDO_BATCH,
     Played,
+    _size,
     acceptance,
     arrive,
     named,
@@ -828,6 +829,13 @@ def test_over_the_network_it_sounds_the_same() -> None:
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert exchange.strict is not None
     assert exchange.strict.status == 401
+
+
+def test_data_that_is_too_deep_to_be_written_has_no_size() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert _size(deep) == 0
 
 
 GROWING = {
