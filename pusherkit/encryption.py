@@ -7,7 +7,7 @@ authorization. Only the data is encrypted: the names of the channel and the even
 
 The box is NaCl's secretbox, XSalsa20 with Poly1305, and a random nonce, so that the same data never
 looks the same twice (Pusher's documentation, "Encrypted channels"). PyNaCl makes it, and is
-imported when the first box is needed: who has no encrypted channels needs no PyNaCl.
+imported when the first box is needed: without encrypted channels you don't need it.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ from pusherkit.subscription import (
 __all__ = ["GAP_EVENT", "UNREADABLE_EVENT", "Message", "Subscriber"]
 
 TIMEOUT_SECONDS = 5.0  # for connecting and subscribing, each time; and for receive()
+LOST = "Not sent: the connection is lost. It comes back by itself."
 
 
 class Channels(Protocol):
@@ -213,6 +214,9 @@ class Subscriber:
         text = self._subscription.client_event(channel, name, data)
         if self._connection.closed:
             raise PusherError(f"Not sent: {self._connection.ending}")
+        # The server would answer with an error, and one that comes while channels wait ends it all.
+        if channel in self._subscription.waiting_for:
+            raise PusherError(LOST)
         try:
             self._connection.send(text)
         except ConnectionClosed as error:
@@ -343,9 +347,9 @@ class _WebSocket(_Connection):
         threading.Thread(target=self._run, name="pusherkit-subscriber", daemon=True).start()
 
     def send(self, text: str) -> None:
-        if self._socket is None:
-            raise PusherError("Not sent: the connection is lost. It comes back by itself.")
-        self._socket.send(text)
+        if (socket := self._socket) is None:  # read once: the thread may forget it at any time
+            raise PusherError(LOST)
+        socket.send(text)
 
     def hang_up(self) -> None:
         self._awake.put(None)
@@ -451,7 +455,9 @@ class _InProcess(_Connection):
             protocol=str(PROTOCOL),
             now=time.time(),
         )
-        if self._place is not None:
+        if self.closed:  # its own side said no while it was greeted
+            self.hang_up()
+        elif self._place is not None:
             for text in self._unsent:
                 self.send(text)
 

@@ -29,10 +29,13 @@ code, quoted in a public *thread*, or *documented* by the service. *Ours* means 
 published that server's words, so you get the practice server's. `tests/compat` checks soketi's
 rows against a running soketi.
 
-The limits are those of a fresh installation. Subscriptions, the delivery of events and CORS are
-always the practice server's own, whichever server it plays. An event that a lenient server would
-deliver and ours can't (on a channel with a space in its name, say) is accepted, but isn't
-delivered; the log says so.
+The limits are those of a fresh installation. `--rate` counts for soketi and Sockudo only: Reverb
+and Poxa have no such limit, and Pusher documents none for publishing. Subscriptions, the delivery
+of events, what an accepted GET answers, and CORS are always the practice server's own, whichever
+server it plays; soketi, for one, lists every channel with its counts, whatever you ask for. The
+Content-Type isn't looked at, though Poxa answers 415 to anything but JSON. An event that a lenient
+server would deliver and ours can't (on a channel with a space in its name, say) is accepted, but
+isn't delivered; the log says so.
 """
 
 

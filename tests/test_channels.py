@@ -109,6 +109,17 @@ def test_a_send_that_closes_its_connection_does_not_disturb_the_others(sandbox, 
     assert sandbox.channels.subscription_count("chat") == 1
 
 
+def test_hundreds_who_read_too_slowly_can_leave_because_of_each_other(clock):
+    """Each hears that the one before has left, and is hung up on for not reading that."""
+    sandbox = Sandbox(subscription_count=True)
+    slow = [Peer(sandbox, clock).subscribes(f"c{n}", f"c{n + 1}") for n in range(500)]
+    for one in slow:
+        one.connection.send = lambda text, one=one: sandbox.channels.close(one.connection)
+    slow[0].leaves()
+    assert sandbox.channels.connections == 0
+    assert sandbox.channels.occupied() == []
+
+
 @pytest.mark.parametrize(
     ("frame", "code", "sentence"),
     [

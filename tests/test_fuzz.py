@@ -26,6 +26,7 @@ from pusherkit.sandbox.channels import (
     MAX_SUBSCRIPTIONS,
     PONG_TIMEOUT_SECONDS,
 )
+from pusherkit.sandbox.personalities import PERSONALITIES
 from pusherkit.sandbox.rate import TokenBucket
 
 from .conftest import NOW, Clock, Peer
@@ -213,6 +214,18 @@ def test_json_just_shallow_enough_to_be_read_is_answered(field: str) -> None:
         body = json.dumps(fields).replace('"HERE"', "[" * depth + "]" * depth).encode()
         reply = answered(sandbox, signed("POST", EVENTS, body))
         assert reply.status == 400
+
+
+@pytest.mark.parametrize("name", PERSONALITIES)
+def test_data_just_shallow_enough_to_be_read_is_answered_by_each_server_that_is_played(
+    name: str,
+) -> None:
+    sandbox, limit = Sandbox(personality=name), deepest()
+    for depth in (limit + more for more in DEPTHS):
+        data = "[" * depth + "]" * depth
+        body = '{"name":"n","channel":"chat","data":HERE}'.replace("HERE", data).encode()
+        sandbox.handle(signed("POST", EVENTS, body), now=NOW)
+    assert [exchange.strict.status for exchange in sandbox.log] == [400] * len(DEPTHS)
 
 
 # --- WebSocket ------------------------------------------------------------------------------------

@@ -441,7 +441,7 @@ def test_what_a_cache_channel_remembers_can_be_asked_for(sandbox):
 
 def test_the_cache_is_that_of_cache_channels_alone(sandbox):
     told = refused(sandbox, signed("GET", f"{APP}/channels/chat", {"info": "cache"}), 400)
-    assert told["error"] == "cache may only be requested for cache channels; chat is none."
+    assert told["error"] == "cache may only be requested for cache channels; chat isn't one."
     assert told["rule"] == "info"
 
 

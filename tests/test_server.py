@@ -823,6 +823,7 @@ def test_a_page_of_another_origin_may_subscribe(server):
         ("app/" + "é" * 100 + "?protocol=5", 4001),  # the reason of a close frame is short
         ("app/practice-key?protocol=3", 4007),
         ("app/practice-key", 4008),
+        ("app/practice-key?protocol=%ff", 4007),
         ("nowhere?protocol=5", 4005),
         ("apps/6855671/events", 4005),
         ("?protocol=5", 4005),
@@ -842,7 +843,13 @@ def test_who_cannot_come_in_is_told_and_closed(server, path, code):
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("app/wrong", 4001), ("nowhere", 4005), ("app/practice-key?version=1!", 4006)],
+    [
+        ("app/wrong", 4001),
+        ("app/%ff", 4001),
+        ("nowhere", 4005),
+        ("app/practice-key?version=1!", 4006),
+        ("app/practice-key?version=%ff", 4006),
+    ],
 )
 def test_since_protocol_6_the_close_code_says_it_all(server, path, code):
     mark = "&" if "?" in path else "?"

@@ -260,9 +260,10 @@ def no(socket_id: str, channel: str) -> dict[str, str]:
         (lambda *_: {"shared_secret": "é"}, "and got something else"),
     ],
 )
-def test_who_authorizes_may_say_no(place, authorize, told):
+def test_who_authorizes_may_say_no(place, authorize, told, eventually):
     with pytest.raises(PusherError, match=f"Not authorized to join {SECRET_CHANNEL}: .*{told}"):
         place.subscribe(SECRET_CHANNEL, authorize=authorize)
+    eventually(lambda: place.sandbox.channels.connections == 0)
 
 
 def test_an_encrypted_channel_needs_the_master_key_and_pynacl(server, monkeypatch):
@@ -479,6 +480,28 @@ def test_it_comes_back_resubscribes_and_says_what_it_may_have_missed(fixed_port,
             assert began < told["from"] < told["to"] < time.time()
             client.trigger(["chat", "private-x", "presence-y"], "after", "")
             assert [subscriber.receive().channel for _ in range(3)] == told["channels"]
+
+
+def test_a_client_event_that_comes_before_the_channel_is_back_does_not_end_it(fixed_port):
+    asked, go_on = threading.Semaphore(0), threading.Event()
+    go_on.set()
+
+    def authorize(socket_id: str, channel: str) -> dict[str, str]:
+        asked.release()
+        assert go_on.wait(10)
+        return authorize_channel(PRACTICE_CREDENTIALS, socket_id, channel)
+
+    with SandboxServer(port=fixed_port) as server:
+        subscriber = Subscriber(server.credentials, "private-x", authorize=authorize)
+        assert asked.acquire(timeout=10)
+        go_on.clear()
+    with SandboxServer(port=fixed_port), subscriber:
+        assert asked.acquire(timeout=10)
+        with pytest.raises(PusherError, match=r"^Not sent: the connection is lost\. It comes back"):
+            subscriber.trigger("private-x", "client-n", "")
+        go_on.set()
+        assert subscriber.receive(timeout=10).event == GAP_EVENT
+        subscriber.trigger("private-x", "client-n", "")
 
 
 def test_close_ends_the_waiting_for_a_server_that_does_not_come_back(

@@ -428,6 +428,19 @@ def test_a_departure_that_is_undone_leaves_its_room(receiver, webhooks):
     assert webhooks._waiting == webhooks._characters == 0
 
 
+def test_who_is_cut_off_in_a_channel_that_was_just_left_takes_up_no_room(
+    receiver, webhooks, sandbox, peer, clock
+):
+    peer("chat").leaves()
+    slow = Peer(sandbox, clock)
+    slow.connection.send = lambda text: sandbox.channels.close(slow.connection)
+    sandbox.channels.receive(
+        slow.connection, '{"event":"pusher:subscribe","data":{"channel":"chat"}}', now=NOW
+    )
+    assert receiver.events() == [occupied("chat"), vacated("chat")]
+    assert webhooks._waiting == webhooks._characters == 0
+
+
 def test_a_thousand_events_are_told_within_milliseconds(receiver, webhooks):
     begin = time.process_time()
     for number in range(MAX_WAITING_EVENTS):
@@ -483,6 +496,7 @@ def test_webhooks_go_to_this_machine(url):
         ("http://[::1/", "Invalid IPv6 URL"),
         ("http://127.0.0.1:0/", "with a port and without a user's name"),
         ("http://ann:pass@127.0.0.1/", "without a user's name; got 'http://…@127.0.0.1/'"),
+        ("http://ann:" + "pass" * 30 + "@127.0.0.1/", "got 'http://…@127.0.0.1/'"),
     ],
 )
 def test_other_addresses_are_refused_with_a_sentence(url, said):
@@ -491,8 +505,9 @@ def test_other_addresses_are_refused_with_a_sentence(url, said):
     assert said in str(caught.value)
 
 
-def test_a_secret_in_the_url_is_not_repeated():
+@pytest.mark.parametrize("before", ["", "x" * 66], ids=["whole", "cut"])
+def test_a_secret_in_the_url_is_not_repeated(before):
     own = Credentials(app_id="7", key="own-key", secret="marked-secret-1")
     with pytest.raises(PusherError) as caught:
-        check_webhook_url(own, "http://example.com/?secret=marked-secret-1")
+        check_webhook_url(own, f"http://example.com/?{before}secret=marked-secret-1")
     assert "marked" not in str(caught.value)

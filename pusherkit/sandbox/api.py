@@ -697,12 +697,13 @@ class Sandbox:
         info = _info(request, (*INFO_ATTRIBUTES, "cache"))
         if "user_count" in info and not channel.startswith("presence-"):
             raise InvalidEvent(
-                f"user_count may only be requested for presence channels; {channel} is none.",
+                f"user_count may only be requested for presence channels; {channel} isn't one.",
                 rule="info",
             )
         if "cache" in info and not is_cache_channel(channel):
             raise InvalidEvent(
-                f"cache may only be requested for cache channels; {channel} is none.", rule="info"
+                f"cache may only be requested for cache channels; {channel} isn't one.",
+                rule="info",
             )
         occupied = self.channels.subscription_count(channel) > 0
         cached = {"cache": self._cached(channel, now)} if "cache" in info else {}
@@ -716,7 +717,7 @@ class Sandbox:
     def _users(self, request: Request, named: Named, now: float, channel: str) -> Reply:
         if not channel.startswith("presence-"):
             raise InvalidEvent(
-                f"Users may only be requested for presence channels; {channel} is none.",
+                f"Users may only be requested for presence channels; {channel} isn't one.",
                 rule="channel",
             )
         return _ok({"users": [{"id": user} for user in self.channels.users(channel)]})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -153,6 +154,8 @@ class Channels:
         # Channel to connections, in order of subscription; each with its member if it has one.
         self._subscribers: dict[str, dict[Connection, _Member | None]] = {}
         self._connections: set[Connection] = set()
+        self._leaving: deque[Connection] = deque()  # one by one, or hundreds would end too deep
+        self._is_closing = False
         self._signed_in = Users[Connection]()
         self._cache = Cache()
         self._missed: set[str] = set()  # cache channels that subscribers found empty
@@ -268,6 +271,17 @@ class Channels:
     def close(self, connection: Connection) -> None:
         """Forget a connection and its subscriptions. Closing twice does no harm."""
         self._connections.discard(connection)
+        self._leaving.append(connection)
+        if self._is_closing:
+            return  # it was told that another leaves, which was too much for it: it's next
+        self._is_closing = True
+        try:
+            while self._leaving:
+                self._forget(self._leaving.popleft())
+        finally:
+            self._is_closing = False
+
+    def _forget(self, connection: Connection) -> None:
         for channel in tuple(connection.subscriptions):
             self._unsubscribe(connection, channel)
         user, connection.user = connection.user, None
@@ -743,7 +757,7 @@ def _text(value: object) -> str:
 
 
 def _read(text: str) -> dict[str, Any] | None:
-    """A client's frame; None for what is none."""
+    """A client's frame; None where it isn't one."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ What a row rests on is the first word of its source:
 - ours: we don't know that server's words, and these are the practice server's
 
 Limits are those of a fresh installation. What isn't here is as it is at the practice server: the
-WebSocket side, how events are delivered, headers of CORS.
+WebSocket side, how events are delivered, what an accepted GET answers, headers of CORS.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import quote_plus, unquote
 
@@ -52,6 +53,9 @@ from pusherkit.signing import (
     judge,
 )
 
+# Channels that one request reaches, each counted as often as it's named; ours, because Poxa sets no
+# limit. It's as many as Sockudo takes: 100 events for 100 channels each.
+MAX_PUBLISHED = 10_000
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
@@ -244,28 +248,31 @@ def publishable(arrived: Arrived) -> tuple[list[Event], str]:
     """The events in a body that a lenient server accepted, as far as ours can deliver them.
 
     Also why the rest can't be delivered, a sentence; "" where all can. Channels go one by one, so
-    that a bad name doesn't hold up the others.
+    that a bad name doesn't hold up the others; those beyond MAX_PUBLISHED are left out.
     """
     events, why_not = list[Event](), ""
-    for fields in arrived.events:
-        if not isinstance(fields, dict):
-            continue
-        channels = _channels(fields)
-        data = fields.get("data")
-        for channel in channels if isinstance(channels, list) else []:
-            try:
-                socket_id = fields.get("socket_id")
-                known = isinstance(socket_id, str) and SOCKET_ID.fullmatch(socket_id)
-                event = Event(
-                    channels=(channel,),
-                    name=fields.get("name", ""),
-                    data=data if isinstance(data, str) else to_json(data),
-                    socket_id=socket_id if known else None,
-                )
-            except InvalidEvent as error:
-                why_not = str(error)
-            else:
-                events.append(event)
+    wanted = (
+        (fields, channel)
+        for fields in arrived.events
+        if isinstance(fields, dict)
+        for channel in _listed(fields)
+    )
+    for fields, channel in islice(wanted, MAX_PUBLISHED):
+        data, socket_id = fields.get("data"), fields.get("socket_id")
+        try:
+            known = isinstance(socket_id, str) and SOCKET_ID.fullmatch(socket_id)
+            event = Event(
+                channels=(channel,),
+                name=fields.get("name", ""),
+                data=data if isinstance(data, str) else to_json(data),
+                socket_id=socket_id if known else None,
+            )
+        except InvalidEvent as error:
+            why_not = str(error)
+        else:
+            events.append(event)
+    if next(wanted, None) is not None:
+        why_not = f"one request reaches at most {MAX_PUBLISHED:,} channels here."
     return events, why_not
 
 
@@ -350,8 +357,11 @@ def _channels(event: Mapping[str, Any]) -> Any:
 
 
 def _size(data: object) -> int:
-    """Bytes of `data`, as text or as compact JSON."""
-    text = data if isinstance(data, str) else _json(data)
+    """Bytes of `data`, as text or as compact JSON; 0 where it's nested too deeply for that."""
+    try:
+        text = data if isinstance(data, str) else _json(data)
+    except RecursionError:  # nested so deeply that it could be read, and can't be written
+        return 0
     return len(text.encode(errors="surrogatepass"))
 
 
@@ -363,8 +373,11 @@ def _not_presence(arrived: Arrived) -> bool:
     return arrived.route.call == "users" and not arrived.route.arguments[0].startswith("presence-")
 
 
-def _asks_in_vain(arrived: Arrived) -> bool:
-    """Whether counts are asked for that there aren't: of users, where no presence channel is."""
+def _asks_in_vain(arrived: Arrived, *, caches: bool = True) -> bool:
+    """Whether counts are asked for that there aren't: of users, where no presence channel is.
+
+    What a cache channel remembers may be asked for, too, if the server has such channels.
+    """
     if arrived.route.call not in ("channels", "channel"):
         return False
     info = set(filter(None, (arrived.sent("info") or "").split(",")))
@@ -372,7 +385,7 @@ def _asks_in_vain(arrived: Arrived) -> bool:
     if arrived.route.call == "channel":
         where = arrived.route.arguments[0]
     unknown = info - {"user_count", "subscription_count"}
-    if is_cache_channel(where):
+    if caches and arrived.route.call == "channel" and is_cache_channel(where):
         unknown -= {"cache"}
     return bool(unknown) or ("user_count" in info and not where.startswith("presence-"))
 
@@ -459,12 +472,12 @@ _PUSHER = Personality(
             source="read: " + GEM + ", which Pusher's other sentences are from",
         ),
         Row(
-            case="timestamp 600 s off, missing, or not a number",
+            case="timestamp over 600 s off, missing, or not a number",
             found=_failed("auth_timestamp"),
             status=401,
             says="{said}\n",
             rule="auth_timestamp",
-            source=_PUSHER_TEXT + "ruby#49",
+            source=_PUSHER_TEXT + "ruby#49; " + GEM + " refuses exactly 600 s, too",
         ),
         Row(
             case="body_md5 that doesn't match the body, or missing",
@@ -775,19 +788,21 @@ def _blank(value: object) -> bool:
 
 def _reverb_success(call: str, ours: dict[str, Any]) -> Mapping[str, Any]:
     if call == "batch_events":
-        return (
-            {"batch": [_reverb_counts("", each) for each in ours["batch"]]}
-            if ours
-            else {"batch": {}}
-        )
+        counts = [_reverb_counts("user_count" in each, each) for each in ours.get("batch", [])]
+        return {"batch": counts if any(counts) else {}}
     if call == "events" and ours:
-        return {"channels": {n: _reverb_counts(n, each) for n, each in ours["channels"].items()}}
+        return {
+            "channels": {
+                name: _reverb_counts(name.startswith("presence-"), each)
+                for name, each in ours["channels"].items()
+            }
+        }
     return ours
 
 
-def _reverb_counts(channel: str, counts: Mapping[str, int]) -> Mapping[str, int]:
+def _reverb_counts(presence: bool, counts: Mapping[str, int]) -> Mapping[str, int]:
     """A presence channel has users only, and an empty channel has nothing."""
-    if channel.startswith("presence-"):
+    if presence:
         counts = {name: count for name, count in counts.items() if name != "subscription_count"}
     return counts if any(counts.values()) else {}
 
@@ -867,7 +882,11 @@ SOCKUDO_CHANNELS = 100  # of one event
 SOCKUDO_NAME_LENGTH = 100  # bytes of an event's name
 SOCKUDO_CHANNEL_LENGTH = 100  # bytes of a channel's name
 SOCKUDO_BATCH = 100  # events
-_SOCKUDO_CHANNEL = re.compile(r"[A-Za-z0-9_\-=@,;.:#]*")
+_SOCKUDO_FOREIGN = re.compile(r"[^A-Za-z0-9_\-=@,;.:#]")  # what no channel's name may have in it
+# A channel's kind, in front of its namespace.
+_SOCKUDO_KIND = re.compile(
+    "(?:(?:private-(?:encrypted-)?|presence-)?cache-|private-(?:encrypted-)?|presence-)?"
+)
 _AUTH_PARAMS = ("auth_key", "auth_timestamp", "auth_version", "body_md5", "auth_signature")
 
 
@@ -949,11 +968,40 @@ def _sockudo_many(event: Mapping[str, Any]) -> Fields | None:
     return {"count": count} if count > SOCKUDO_CHANNELS else None
 
 
-def _sockudo_bad_channel(event: Mapping[str, Any]) -> Fields | None:
+def _sockudo_namespace(event: Mapping[str, Any]) -> Fields | None:
+    """A namespace, what is before a colon. A fresh installation has none."""
     for channel in _sockudo_channels(event) or []:
-        if not _SOCKUDO_CHANNEL.fullmatch(channel):
+        name, _, _ = _SOCKUDO_KIND.sub("", channel, count=1).partition("#")
+        if ":" in name:
+            return {"namespace": name.partition(":")[0]}
+    return None
+
+
+def _sockudo_user_limit(event: Mapping[str, Any]) -> Fields | None:
+    """Users, named after a #. What begins with it is a user's own messages, and is let through."""
+    for channel in _sockudo_channels(event) or []:
+        if _SOCKUDO_KIND.sub("", channel, count=1).find("#") > 0:
             return {"channel": channel}
     return None
+
+
+def _sockudo_bad_channel(event: Mapping[str, Any]) -> Fields | None:
+    for channel in _sockudo_channels(event) or []:
+        if foreign := _SOCKUDO_FOREIGN.findall(channel):
+            return {"channel": channel, "characters": f"[{', '.join(map(repr, foreign))}]"}
+    return None
+
+
+def _sockudo_user_count(arrived: Arrived) -> Fields | None:
+    """Whether users are to be counted where there are none. It reads past all else in `info`."""
+    if "user_count" not in map(str.strip, (arrived.sent("info") or "").split(",")):
+        return None
+    if arrived.route.call == "channel":
+        return None if arrived.route.arguments[0].startswith("presence-") else {"hint": ""}
+    listed = arrived.route.call == "channels"
+    if not listed or (arrived.sent("filter_by_prefix") or "").startswith("presence-"):
+        return None
+    return {"hint": ". Use filter_by_prefix=presence-"}
 
 
 def _slug(status: int, code: str, error: str) -> dict[str, object]:
@@ -1181,6 +1229,13 @@ _SOCKUDO = Personality(
             source=_SOCKUDO_EVENTS,
         ),
         Row(
+            case="channel name with a colon",
+            found=_each(_sockudo_namespace),
+            status=400,
+            says=_slug(400, "invalid_input", "Unknown channel namespace '{namespace}'"),
+            source="read: crates/sockudo-core/src/utils.rs, validate_channel_name",
+        ),
+        Row(
             case="channel name over 100 bytes",
             found=_each(
                 lambda event: any(
@@ -1200,15 +1255,41 @@ _SOCKUDO = Personality(
             case="channel name that isn't valid",
             found=_each(_sockudo_bad_channel),
             status=400,
-            says=_slug(400, "invalid_input", "Channel name contains invalid characters: {channel}"),
+            says=_slug(
+                400,
+                "invalid_input",
+                "Channel name contains invalid characters: '{channel}' (invalid chars: "
+                "{characters})",
+            ),
             source="read: crates/sockudo-core/src/utils.rs, validate_channel_name",
         ),
         Row(
-            case="users of a channel that isn't a presence channel, or counts that don't exist",
-            found=_when(lambda arrived: _not_presence(arrived) or _asks_in_vain(arrived)),
+            case="channel name with a # in it",
+            found=_each(_sockudo_user_limit),
             status=400,
-            says=_slug(400, "invalid_input", "Users are in presence channels only"),
-            source="ours: it refuses them, but we haven't read its words",
+            says=_slug(
+                400,
+                "invalid_input",
+                "Channel '{channel}' uses user-limited syntax but the namespace does not allow it",
+            ),
+            source="read: crates/sockudo-core/src/utils.rs, validate_channel_name",
+        ),
+        Row(
+            case="users of a channel that isn't a presence channel",
+            found=_when(_not_presence),
+            status=400,
+            says=_slug(400, "invalid_input", "Only presence channels support this endpoint"),
+            source="read: crates/sockudo-server/src/http_handler/channels.rs",
+        ),
+        Row(
+            case="user_count of channels that aren't presence channels",
+            found=_sockudo_user_count,
+            status=400,
+            says=_slug(
+                400, "invalid_input", "user_count is only available for presence channels{hint}"
+            ),
+            source="read: crates/sockudo-server/src/http_handler/channels.rs; a list only where "
+            "somebody is in one of them",
         ),
     ),
     success=lambda call, ours: ours or ({"ok": True} if call == "events" else {}),
@@ -1258,7 +1339,7 @@ def _poxa_md5(arrived: Arrived) -> bool:
     return not (sent is None and not body) and not _same(body_digest(body), sent)
 
 
-_POXA_AUTH = "measured; read: lib/poxa/authentication.ex"
+_POXA_AUTH = "measured; read: lib/poxa/authentication.ex; a GET gets the 401 alone, no body"
 _POXA_ERROR: dict[str, object] = {"error": "Authentication error"}
 _POXA_HEADER = (("WWW-Authenticate", "Authentication error"),)
 
@@ -1303,7 +1384,9 @@ _POXA = Personality(
         ),
         Row(
             case="users of a channel that isn't a presence channel, or counts that don't exist",
-            found=_when(lambda arrived: _not_presence(arrived) or _asks_in_vain(arrived)),
+            found=_when(
+                lambda arrived: _not_presence(arrived) or _asks_in_vain(arrived, caches=False)
+            ),
             status=400,
             says="",
             source="read: lib/poxa/channels_handler.ex, users_handler.ex",

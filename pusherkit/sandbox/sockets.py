@@ -34,6 +34,10 @@ class BoundedWebSocket(tornado.websocket.WebSocketHandler):
         self._writing = False
         self._drained: asyncio.Future[None] | None = None
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        # Tornado would raise a 400 here. Once the WebSocket is open, nobody would hear of that.
+        return value.decode(errors="replace")
+
     def leave(self) -> None:
         """End what depends on this connection: it is going, or gone."""
 

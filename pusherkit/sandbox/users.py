@@ -35,7 +35,7 @@ class User:
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """The user whom a sign-in names. `fields` has an id that is text already.
 
-        Raises InvalidEvent for an id that is too long, and for a watchlist that is none.
+        Raises InvalidEvent for an id that is too long, and for a watchlist that isn't one.
         """
         user_id, watchlist = fields["id"], fields.get("watchlist") or []
         if len(user_id) > MAX_USER_ID_LENGTH:

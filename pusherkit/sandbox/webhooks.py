@@ -193,6 +193,8 @@ class Webhooks:
         if back is not None:
             self._let_go(back.text)
             return
+        if (name, *of) in self._departures:
+            return  # whoever came meanwhile was cut off before that was told
         # As on the wire: half a surrogate pair is written as \ud8….
         text = to_json(event).encode(errors="backslashreplace").decode()
         if (
@@ -307,7 +309,8 @@ def check_webhook_url(credentials: Credentials, url: str) -> str:
     post to anywhere.
     """
     wanted = "webhook: expected a URL on this machine, such as http://127.0.0.1:5000/webhooks"
-    shown = credentials.hide(repr(re.sub("//[^/]*@", "//…@", url[:100])))  # without a password
+    # Without a password, nor the secret, and only then cut: a part of either looks like neither.
+    shown = repr(credentials.hide(re.sub("//[^/]*@", "//…@", url))[:100])
     if len(url) > MAX_URL_LENGTH or not re.fullmatch(r"http://[!-~]+", url):
         raise PusherError(f"{wanted}, in ASCII and without spaces; got {shown}.")
     try:
