@@ -523,14 +523,12 @@ class Channels:
             self._refuse(connection, None, message)
 
     def _unsubscribe(self, connection: Connection, channel: str) -> None:
-        connection.subscriptions.pop(channel, None)
-        subscribers = self._subscribers.get(channel, {})
-        if connection not in subscribers:
-            return
+        del connection.subscriptions[channel]
+        subscribers = self._subscribers[channel]
         member = subscribers.pop(connection)
         vacated = not subscribers
         if vacated:
-            self._subscribers.pop(channel, None)
+            del self._subscribers[channel]
             self._missed.discard(channel)
         gone = member is not None and member.user_id not in self._members(channel)
         if member is not None and gone:
