@@ -337,7 +337,7 @@ def _read_frame(text: str | bytes) -> Message:
         data = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
     except (ValueError, RecursionError, AttributeError):  # AttributeError: it isn't an object
         event, channel, user_id = "pusher:error", None, None
-        data = f"it sent {text[:_SHOWN]!r}, which is no frame"
+        data = f"it sent {text[:_SHOWN]!r}, which isn't a frame"
     return Message(
         event=event if isinstance(event, str) else "",
         channel=channel if isinstance(channel, str) else "",

@@ -645,10 +645,10 @@ def test_how_the_server_left_is_told(strange_server, leave, told):
 @pytest.mark.parametrize(
     ("frame", "error"),
     [
-        ("no json", "it sent 'no json', which is no frame"),
-        (b"\xff\xfe", "which is no frame"),
-        ("[" * 100_000, "which is no frame"),
-        ([1], "it sent '[1]', which is no frame"),
+        ("no json", "it sent 'no json', which isn't a frame"),
+        (b"\xff\xfe", "which isn't a frame"),
+        ("[" * 100_000, "which isn't a frame"),
+        ([1], "it sent '[1]', which isn't a frame"),
         ({"event": "pusher:error", "data": {"code": 4200, "message": "Later."}}, "Later."),
         ({"event": "pusher:error", "data": {"code": 4200}}, "4200"),
         ({"event": "pusher:error", "data": "Later."}, "Later."),

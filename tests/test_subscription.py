@@ -115,9 +115,9 @@ def test_it_talks_to_the_practice_server_s_side_which_is_pure_too():
         (frame("pusher:error", "nonsense"), "nonsense"),
         (frame("pusher:error", {"code": 4200}), '{"code": 4200}'),
         (frame("pusher:subscription_error", {"error": "Wrong."}, channel="chat"), "Wrong."),
-        ("no frame", "it sent 'no frame', which is no frame"),
-        ("[1]", "it sent '[1]', which is no frame"),
-        (b"\xff", r"it sent b'\xff', which is no frame"),
+        ("no frame", "it sent 'no frame', which isn't a frame"),
+        ("[1]", "it sent '[1]', which isn't a frame"),
+        (b"\xff", r"it sent b'\xff', which isn't a frame"),
     ],
 )
 def test_an_error_while_it_waits_is_a_refusal(refusal, told):
