@@ -24,7 +24,7 @@ FILE = "wall.sqlite"
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
 CLASS_SECRET = "PUSHERKIT_CLASS_SECRET"  # noqa: S105 - an environment variable's name
 SECRET_BYTES = 32  # of a new one
-MIN_SECRET = 32  # characters of one in a file, whoever wrote it
+MIN_SECRET = 32  # characters of one in a file, ours or an admin's own
 MAX_SECRET_BYTES = 4_096  # of a file that's read as one
 FORMAT = 1  # of the file: PRAGMA user_version
 LOCK_FILE = "lock"  # it has the number of the process that holds the lock
@@ -177,7 +177,7 @@ class Store:
         try:
             os.replace(self.file, aside)
         except OSError:
-            return  # whoever reads it next says what's wrong with it
+            return  # the next read says what's wrong with it
         self.notice = (
             f"{self.file.name} was damaged, so the wall began a new one. The old one is now "
             f"{aside.name}, in the same folder. Each learner's progress comes back with the next "

@@ -194,7 +194,7 @@ class Webhooks:
             self._let_go(back.text)
             return
         if (name, *of) in self._departures:
-            return  # whoever came meanwhile was cut off before that was told
+            return  # a connection that came meanwhile is gone already, and nobody was told
         # As on the wire: half a surrogate pair is written as \ud8….
         text = to_json(event).encode(errors="backslashreplace").decode()
         if (
